@@ -1,0 +1,61 @@
+# Who may know whom (docs/architecture.md, "Modules"): the one table of allowed edges. Anything not listed is forbidden.
+# The rows stand in an order in which each module comes after everything it may use; src/CMakeLists.txt relies on it.
+set(MILLRACE_EDGES
+  "core:"
+  "host: core"
+  "net: core host"
+  "energy: core"
+  "scheduler: core energy"
+  "routing: core"
+  "store: core host"
+  "identity: core host store"
+  "ledger: core host store energy"
+  "accel: core host"
+  "executor: core host accel"
+  "engine: core net"
+  "serving: core host executor engine accel energy"
+  "fleet: core host net"
+  "control: core host identity scheduler energy store ledger accel executor serving fleet"
+  "platform: core host store identity ledger control"
+  "gateway: core host net identity ledger energy routing engine"
+  "api: core host net identity ledger platform control"
+  "twin: core host scheduler routing energy control ledger identity store accel executor serving fleet"
+  "cli: core host net"
+  "apps: *")
+
+# No clock, no randomness, no I/O, no threads: these modules must be declared PURE, and their object files are checked.
+set(MILLRACE_PURE core energy scheduler routing)
+
+# Headers of third parties that only the named modules (or one backend folder of one) may include, as
+# "regular expression for the header = modules".
+set(MILLRACE_RESTRICTED_HEADERS
+  "CLI/.* = cli apps"
+  "toml\\+\\+/.* = host"
+  "toml\\.hpp = host"
+  "boost/json.* = host net store identity ledger accel executor engine serving fleet control platform gateway api twin cli apps"
+  "boost/asio.* = api"
+  "boost/beast.* = api"
+  "sqlite3\\.h = store/sqlite"
+  "openssl/.* = net host identity"
+  "sodium.* = host identity ledger"
+  "spdlog/.* = host"
+  "sys/epoll\\.h = net"
+  "iostream =")
+
+# Symbols of third parties follow the same idea, so that declaring one by hand gains nothing: "prefix = modules".
+set(MILLRACE_RESTRICTED_SYMBOLS
+  "sqlite3_ = store"
+  "SSL_ = net host identity"
+  "EVP_ = net host identity")
+
+set(MILLRACE_MODULES "")
+foreach(row IN LISTS MILLRACE_EDGES)
+  string(REGEX MATCH "^([a-z]+):(.*)$" _ "${row}")
+  list(APPEND MILLRACE_MODULES ${CMAKE_MATCH_1})
+  separate_arguments(MILLRACE_ROW_${CMAKE_MATCH_1} UNIX_COMMAND "${CMAKE_MATCH_2}")
+endforeach()
+list(REMOVE_ITEM MILLRACE_MODULES "")
+set(MILLRACE_ROW_apps ${MILLRACE_MODULES})
+list(REMOVE_ITEM MILLRACE_ROW_apps apps)
+
+include(${CMAKE_CURRENT_LIST_DIR}/Module.cmake)
