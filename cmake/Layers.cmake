@@ -26,8 +26,18 @@ set(MILLRACE_EDGES
 # No clock, no randomness, no I/O, no threads: these modules must be declared PURE, and their object files are checked.
 set(MILLRACE_PURE core energy scheduler routing)
 
-# Headers of third parties that only the named modules (or one backend folder of one) may include, as
-# "regular expression for the header = modules".
+# Folders of a module that are interchangeable backends: only the backend itself, tests of its module, and apps may
+# include their headers. Other folders of a module are private to the whole module. Tests of a module above may
+# also use "memory" and "fake".
+set(MILLRACE_BACKENDS
+  "store: memory sqlite postgres"
+  "accel: cpu nvidia amd ascend fake"
+  "executor: local slurm fake"
+  "engine: llama openai fake"
+  "fleet: redfish netboot attestation fake")
+
+# Headers that only the named modules (or one backend folder of one, as store/sqlite) may include: "pattern = modules".
+# The pattern is a Python regular expression for the whole name; the first one that matches decides.
 set(MILLRACE_RESTRICTED_HEADERS
   "CLI/.* = cli apps"
   "toml\\+\\+/.* = host"
