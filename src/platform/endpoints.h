@@ -1,0 +1,68 @@
+// Endpoints: stable names that requests are sent to, served by replicas of a local engine or by an upstream.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/clock.h"
+#include "core/result.h"
+#include "identity/directory.h"
+#include "platform/models.h"
+#include "store/store.h"
+
+namespace millrace::platform {
+
+struct Endpoint {
+  std::string name;
+  std::string engine;               // "llama": replicas of `model` here; "openai": an upstream
+  std::string model;                // llama: a model's name
+  std::int32_t replicas = 1;        // llama: how many are wanted; 0 is none for now
+  bool embeds = false;              // llama: answers embeddings instead of generating
+  std::string upstream_url;         // openai: http(s)://host[:port][/prefix], without a trailing slash
+  std::string upstream_model;       // openai: the name it is known by there; empty: the endpoint's own
+  bool has_upstream_key = false;
+  bool upstream_embeds = false;     // openai: answers embeddings too
+  TimePoint created_at{};
+};
+
+/// Give `model`, or `upstream_url`; not both.
+struct EndpointRequest {
+  std::string name;
+  std::string model;
+  std::int32_t replicas = 1;
+  bool embeds = false;
+  std::string upstream_url, upstream_model;
+  std::string upstream_key;  // secret; kept in the store, never shown again
+  bool upstream_embeds = false;
+};
+
+/// Every method is safe from any thread, and durable on return.
+class Endpoints {
+ public:
+  static constexpr std::int32_t kMaxReplicas = 64;
+
+  /// All are borrowed and outlive this.
+  Endpoints(store::Store& store, const Clock& clock, const Models& models);
+
+  /// kInvalidArgument naming the field; kNotFound if there is no such model; kConflict if the model is not ready or
+  /// the name is taken.
+  Result<Endpoint> create(const EndpointRequest& request);
+  Result<Endpoint> show(std::string_view name) const;
+  Result<Page<Endpoint>> list(std::size_t limit, std::string_view after = {}) const;
+  /// kInvalidArgument for an upstream or a number outside 0 to kMaxReplicas.
+  Result<Endpoint> set_replicas(std::string_view name, std::int32_t replicas);
+  /// Its replicas drain; what uses the name afterwards gets a 404.
+  Result<void> remove(std::string_view name);
+
+ private:
+  store::Store& store_;
+  const Clock& clock_;
+  const Models& models_;
+};
+
+/// kInvalidArgument unless `url` is http or https with a host, no user, no query, no fragment, a port of 1 to 65535.
+/// Answers it without trailing slashes.
+Result<std::string> check_upstream_url(std::string_view url);
+
+}  // namespace millrace::platform
