@@ -1,5 +1,5 @@
 # millrace_embed(<module> <namespace> <function> ROOT dir FILES a b ...)
-# Adds to the module a generated function  std::span<const millrace::core::EmbeddedFile> <namespace>::<function>()
+# Adds to the module a generated function  std::span<const millrace::EmbeddedFile> <namespace>::<function>()
 # declared in "embed/<function>.h". Paths are relative to ROOT, in the order of FILES; made again when a file changes.
 function(millrace_embed module namespace function)
   cmake_parse_arguments(PARSE_ARGV 3 E "" "ROOT" "FILES")

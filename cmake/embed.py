@@ -16,13 +16,13 @@ def main(namespace, function, root, names, header, source):
     pathlib.Path(header).parent.mkdir(parents=True, exist_ok=True)
     pathlib.Path(header).write_text(
         "#pragma once\n#include <span>\n\n#include \"core/embedded.h\"\n\n"
-        f"namespace {namespace} {{\n\nstd::span<const millrace::core::EmbeddedFile> {function}();\n\n}}\n")
+        f"namespace {namespace} {{\n\nstd::span<const millrace::EmbeddedFile> {function}();\n\n}}\n")
     rows = "\n".join(
         f"    {{\"{name}\", std::string_view({literal(blob)}, {len(blob)})}}," for name, blob in zip(files, blobs))
     pathlib.Path(source).write_text(
         f"#include \"embed/{function}.h\"\n#include <array>\n\nnamespace {namespace} {{\nnamespace {{\n\n"
-        f"constexpr std::array<millrace::core::EmbeddedFile, {len(files)}> kFiles{{{{\n{rows}\n}}}};\n\n}}  // namespace\n\n"
-        f"std::span<const millrace::core::EmbeddedFile> {function}() {{ return kFiles; }}\n\n}}\n")
+        f"constexpr std::array<millrace::EmbeddedFile, {len(files)}> kFiles{{{{\n{rows}\n}}}};\n\n}}  // namespace\n\n"
+        f"std::span<const millrace::EmbeddedFile> {function}() {{ return kFiles; }}\n\n}}\n")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 
 #include <string_view>
 
-namespace millrace::core {
+namespace millrace {
 
 struct EmbeddedFile {
   std::string_view path;   // relative to the ROOT given to millrace_embed, with '/'
   std::string_view bytes;  // the whole file; lives as long as the program
 };
 
-}  // namespace millrace::core
+}  // namespace millrace
