@@ -1,0 +1,20 @@
+#!/bin/bash
+# make lint: format, clang-tidy (unchanged files are remembered), style rules.
+source "$(dirname "$0")/steps.sh"
+
+format() {
+  git ls-files -co --exclude-standard -- 'src/*.h' 'src/*.cc' 'bench/*.h' 'bench/*.cc' 'tests/*.h' 'tests/*.cc' \
+    | xargs -r clang-format-19 "$@"
+}
+
+if [ "${1:-}" = --fix ]; then
+  step "format" format -i
+  exit
+fi
+tools/install-deps.sh --test
+[ -f build/dev/build.ninja ] || step "configure build/dev" cmake --preset dev --log-level=NOTICE
+failed=()
+step "clang-format" format --dry-run -Werror || failed+=("clang-format (make format mends it)")
+step "style" python3 tools/style.py || failed+=(style)
+step "clang-tidy" python3 tools/tidy.py build/dev || failed+=(clang-tidy)
+[ ${#failed[@]} -eq 0 ] || { printf 'failed: %s\n' "${failed[@]}" >&2; exit 1; }
