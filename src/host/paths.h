@@ -1,0 +1,20 @@
+// Paths: where an installation keeps its state and its unix sockets.
+#pragma once
+
+#include <string>
+
+#include "core/result.h"
+
+namespace millrace::host {
+
+/// Absolute path of the state folder: `given` (the --home option) if not empty, else $MILLRACE_HOME, else ~/.millrace.
+/// It need not exist. kInvalidArgument if none of these can be had.
+Result<std::string> home_dir(const std::string& given = {});
+
+/// Folder for this home's unix sockets, created with mode 0700 and checked to be ours. The same home always gets the
+/// same folder: HOME/run where that is short enough (at most 52 bytes), else /tmp/millrace-<uid>-<digest of the home>.
+/// At least 54 bytes are left for a name below it (a unix socket path has at most 107). kDenied if it exists and
+/// belongs to someone else.
+Result<std::string> runtime_dir(const std::string& home);
+
+}  // namespace millrace::host
