@@ -12,7 +12,7 @@ if [ "${1:-}" = --fix ]; then
   exit
 fi
 tools/install-deps.sh --test
-[ -f build/dev/build.ninja ] || step "configure build/dev" cmake --preset dev --log-level=NOTICE
+[ -f build/dev/build.ninja ] || configure dev
 failed=()
 step "clang-format" format --dry-run -Werror || failed+=("clang-format (make format mends it)")
 step "style" python3 tools/style.py || failed+=(style)

@@ -16,12 +16,26 @@ step() {
   printf '==> %s: done in %s s\n' "$what" "$((SECONDS - begin))"
 }
 
+# configure PRESET OPTIONS...: the report is kept, and shown only when something is wrong.
+configure() {
+  local preset=$1
+  shift
+  mkdir -p build
+  step "configure build/$preset" quietly "build/configure-$preset.log" cmake --preset "$preset" "$@"
+}
+
+quietly() {
+  local log=$1
+  shift
+  "$@" >"$log" 2>&1 || { tail -n 40 "$log" >&2; return 1; }
+}
+
 # build PRESET TARGETS...: configures once (ninja configures again by itself when a CMake file changes), then builds.
 build() {
   local preset=$1
   shift
   if [ ! -f "build/$preset/build.ninja" ]; then
-    step "configure build/$preset" cmake --preset "$preset" --log-level=NOTICE
+    configure "$preset"
   fi
   local options=(-C "build/$preset" -j "$JOBS")
   [ -t 1 ] || options+=(--quiet)

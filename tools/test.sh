@@ -16,7 +16,7 @@ tools/install-deps.sh --test
 if [ -x tools/prepare.sh ]; then
   tools/prepare.sh
 fi
-step "configure build/dev" cmake --preset dev -DMILLRACE_STRICT=ON --log-level=NOTICE
+configure dev -DMILLRACE_STRICT=ON
 build dev all
 
 failed=()

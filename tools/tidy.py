@@ -8,6 +8,7 @@ import concurrent.futures
 import hashlib
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -53,7 +54,7 @@ def main(build, *only):
     for entry in json.loads((build / "compile_commands.json").read_text()):
         if wanted and entry["file"] not in wanted or pathlib.Path(entry["file"]).is_relative_to(build):
             continue
-        key = fingerprint(entry, recorded.get(entry["output"], []))
+        key = fingerprint(entry, recorded.get(re.search(r" -o (\S+)", entry["command"])[1], []))
         if key is None or not (passed / key).exists():
             todo[entry["file"]] = key
     failed = 0
