@@ -1,3 +1,5 @@
+set(MILLRACE_EMBED ${CMAKE_CURRENT_LIST_DIR}/embed.py)
+
 # millrace_embed(<module> <namespace> <function> ROOT dir FILES a b ...)
 # Adds to the module a generated function  std::span<const millrace::EmbeddedFile> <namespace>::<function>()
 # declared in "embed/<function>.h". Paths are relative to ROOT, in the order of FILES; made again when a file changes.
@@ -18,9 +20,9 @@ function(millrace_embed module namespace function)
   file(GENERATE OUTPUT ${folder}/${function}.list CONTENT "${names}\n")
   add_custom_command(
     OUTPUT ${header} ${source}
-    COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/cmake/embed.py ${namespace} ${function} ${root}
+    COMMAND ${Python3_EXECUTABLE} ${MILLRACE_EMBED} ${namespace} ${function} ${root}
             ${folder}/${function}.list ${header} ${source}
-    DEPENDS ${inputs} ${folder}/${function}.list ${CMAKE_SOURCE_DIR}/cmake/embed.py
+    DEPENDS ${inputs} ${folder}/${function}.list ${MILLRACE_EMBED}
     COMMENT "Embedding ${function}" VERBATIM)
   target_sources(millrace_${module} PRIVATE ${source} ${header})
   target_include_directories(millrace_${module} PUBLIC ${folder})

@@ -135,6 +135,15 @@ def module_findings(root):
             yield Finding("readme", name, 1, 1, f"longer than {README_LINES} lines: the rest belongs into docs/")
 
 
+def suite_findings(root):
+    """A folder of tests/ with tests in it that ctest never hears of."""
+    for path in sorted((root / "tests").rglob("*")):
+        suite = root / "tests" / path.relative_to(root / "tests").parts[0]
+        if re.search(r"(_test\.\w+|^test_\w+\.py)$", path.name) and not (suite / "CMakeLists.txt").is_file():
+            yield Finding("unregistered-suite", str(path.relative_to(root)), 1, 1,
+                          f"never run: tests/{suite.name} needs a CMakeLists.txt with add_test")
+
+
 def pure_modules(root):
     table = root / "cmake/Layers.cmake"
     match = re.search(r"set\(MILLRACE_PURE ([^)]*)\)", table.read_text()) if table.is_file() else None
@@ -146,7 +155,7 @@ def check(root):
     status_file = root / "docs/status.md"
     status = status_file.read_text() if status_file.is_file() else ""
     pure = pure_modules(root)
-    findings = list(module_findings(root))
+    findings = [*module_findings(root), *suite_findings(root)]
     for path in files(root):
         name = str(path.relative_to(root))
         if path.suffix not in TEXT and path.name not in {"Makefile", "run"}:

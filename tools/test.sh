@@ -13,9 +13,8 @@ run_ctest() {
 }
 
 tools/install-deps.sh --test
-if [ -x tools/prepare.sh ]; then
-  tools/prepare.sh
-fi
+prepare() { tools/prepare.sh >/dev/null; } # what it prints for scripts is in prepared.env of the cache as well
+step "prepare engine and model" prepare
 configure dev -DMILLRACE_STRICT=ON
 build dev all
 

@@ -4,7 +4,6 @@ source "$(dirname "$0")/steps.sh"
 
 tools/install-deps.sh
 tools/build-program.sh
-if [ -x tools/prepare.sh ]; then
-  tools/prepare.sh
-fi
+prepare() { tools/prepare.sh >/dev/null; } # what it prints for scripts is in prepared.env of the cache as well
+step "prepare engine and model" prepare
 exec build/millrace up "$@"

@@ -18,7 +18,9 @@ set(CMAKE_CXX_STANDARD 23)
 option(MILLRACE_STRICT "" ON)
 set(MILLRACE_TESTS OFF)
 set(MILLRACE_FUZZ OFF)
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
 include({root}/cmake/Layers.cmake)
+include({root}/cmake/Embed.cmake)
 add_subdirectory(src)
 """
 
@@ -233,6 +235,32 @@ class Links(Fixture):
         self.append("src/host/host.cc", 'extern "C" int sqlite3_shutdown();\n'
                                         "namespace millrace::host { int taken() { return sqlite3_shutdown(); } }\n")
         self.refuses(self.check("links"), "host takes sqlite3_shutdown")
+
+
+class Embed(Fixture):
+    """millrace_embed (cmake/Embed.cmake) gives back the bytes of the files, and follows their changes."""
+
+    def test_bytes_come_back_and_changes_are_followed(self):
+        self.write("src/core/embedded.h", pathlib.Path(ROOT, "src/core/embedded.h").read_text())
+        every_byte = bytes(range(256)) + b"??/7\0009"
+        (self.folder / "web/inner").mkdir(parents=True)
+        (self.folder / "web/inner/all.bin").write_bytes(every_byte)
+        self.write("web/empty.txt", "")
+        self.write("src/apps/CMakeLists.txt",
+                   "millrace_program(show SOURCES main.cc web.cc DEPENDS core)\n"
+                   "millrace_embed(apps millrace::apps web ROOT ../../web FILES inner/all.bin empty.txt)\n")
+        self.write("src/apps/web.cc", '#include "embed/web.h"\n')
+        self.write("src/apps/main.cc", '#include "embed/web.h"\n#include <cstdio>\n'
+                   "int main() { for (auto& f : millrace::apps::web()) "
+                   'std::printf("%s %zu\\n", f.path.data(), fwrite(f.bytes.data(), 1, f.bytes.size(), stderr)); }\n')
+        for content in (every_byte, b"changed"):
+            (self.folder / "web/inner/all.bin").write_bytes(content)
+            self.assertEqual(self.configure()[0], 0)
+            code, output = run(CMAKE, "--build", self.build, "-j2", "--target", "show")
+            self.assertEqual(code, 0, output)
+            shown = subprocess.run([self.build / "show"], capture_output=True)
+            self.assertEqual(shown.stderr, content)
+            self.assertEqual(shown.stdout.decode(), f"inner/all.bin {len(content)}\nempty.txt 0\n")
 
 
 class Pure(Fixture):

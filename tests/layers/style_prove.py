@@ -105,6 +105,11 @@ class Structure(Project):
         self.fires("header-purpose", "src/net/a.h", "#pragma once\nint f();\n")
         self.spares("header-purpose", "src/net/a.h", "#pragma once\n// A.\nint f();\n")
 
+    def test_suite_that_ctest_never_hears_of(self):
+        self.fires("unregistered-suite", "tests/clients/openai_test.py", "")
+        self.write("tests/clients/CMakeLists.txt", "")
+        self.spares("unregistered-suite", "tests/clients/openai_test.py", "")
+
     def test_readme(self):
         self.write("src/net/CMakeLists.txt", "")
         self.assertIn(("readme", "src/net/README.md"), self.found())
