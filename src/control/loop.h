@@ -1,0 +1,44 @@
+// Loop: the thread that brings what runs to what should run.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/replica_status.h"
+#include "core/clock.h"
+#include "core/result.h"
+#include "executor/executor.h"
+#include "serving/engine_install.h"
+#include "serving/probe.h"
+#include "store/store.h"
+
+namespace millrace::control {
+
+struct LoopOptions {
+  serving::EngineInstall engine;
+  std::vector<int> cpus;                    // processors of this node that engines may use (accel)
+  std::int64_t fence = 0;                   // of Store::take_fence
+  std::chrono::milliseconds resync{5000};
+};
+
+/// Owns the control thread.
+class Loop : public ReplicaView {
+ public:
+  using Listener = std::function<void(const std::vector<ReplicaStatus>&)>;
+
+  /// Adopts what is running already, then goes on by itself. `listener` is called from the control thread after each
+  /// change of observed(), and once at the start; it must not block. Everything passed in must outlive the loop, and
+  /// the store must not commit after the loop is destroyed unless the store is destroyed later than its last commit.
+  static Result<std::unique_ptr<Loop>> start(LoopOptions options, store::Store& store, executor::Executor& executor,
+                                             serving::Prober& prober, const Clock& clock, Listener listener);
+
+  /// Ends the thread and leaves the replicas running. Also done by the destructor.
+  virtual void stop() = 0;
+
+  /// stop(), then ends every replica and waits for it, at most `patience`. kTimeout if some are left.
+  virtual Result<void> stop_with_replicas(std::chrono::milliseconds patience) = 0;
+};
+
+}  // namespace millrace::control

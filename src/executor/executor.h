@@ -1,0 +1,127 @@
+// Executor: the port to what runs workloads in sandboxes, whoever asked for them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/result.h"
+
+namespace millrace::executor {
+
+/// 0 means no limit.
+struct Resources {
+  std::int64_t memory_bytes = 0;
+  std::int64_t cpu_millis = 0;  // thousandths of a core
+  std::int64_t pids = 0;
+  std::int64_t open_files = 1024;
+  bool operator==(const Resources&) const = default;
+};
+
+/// A file or folder of the host that the workload sees at `target`.
+struct Mount {
+  std::string source;
+  std::string target;
+  bool writable = false;
+  bool operator==(const Mount&) const = default;
+};
+
+/// What to run. The workload has no network, no capabilities, an unprivileged user, a private /tmp, and /data: a
+/// writable folder of its own, outlived by nothing.
+struct WorkloadSpec {
+  std::string id;                              // 1 to 80 of [a-z0-9.-], starting with a letter or digit
+  std::string root;                            // root file system, read-only; "/" is the host's own programs and libraries
+  std::vector<Mount> mounts;
+  std::vector<std::string> argv;               // argv[0] is looked up in the root's /usr/bin unless it is a path
+  std::map<std::string, std::string> env;      // all of it: nothing is inherited
+  std::vector<int> cpus;                       // logical processors it may use; empty: all
+  Resources resources;
+  std::map<std::string, std::string> labels;   // the owner's, handed back by status
+  bool operator==(const WorkloadSpec&) const = default;
+};
+
+enum class WorkloadState : std::uint8_t {
+  kStarting,  // the sandbox is being made
+  kRunning,
+  kStopping,  // told to stop, still there
+  kExited,    // `exit` is set
+  kLost,      // its supervisor was killed; the workload died with it
+};
+const char* name_of(WorkloadState state);
+
+struct ExitRecord {
+  int code = -1;        // exit status, -1 if a signal ended it
+  int signal = 0;       // 0 if it exited
+  bool asked = false;   // it was told to stop
+  TimePoint at{};
+  bool operator==(const ExitRecord&) const = default;
+};
+
+/// Which limits hold, and by what: "cgroup-v2", "cgroup-v1", "rlimits". 0 where a limit is not enforced.
+struct Limits {
+  std::string kind;
+  std::int64_t memory_bytes = 0;
+  std::int64_t cpu_millis = 0;
+  std::int64_t pids = 0;
+  bool operator==(const Limits&) const = default;
+};
+
+struct WorkloadStatus {
+  std::string id;
+  WorkloadState state = WorkloadState::kStarting;
+  int supervisor_pid = 0;         // 0 if it is gone
+  int engine_pid = 0;             // of the workload itself in the host's pid namespace; 0 if not running
+  std::string data_dir;           // host path of its /data
+  std::map<std::string, std::string> labels;
+  Limits limits;
+  TimePoint started_at{};
+  std::int64_t cpu_time_us = 0;   // of the workload, so far
+  std::optional<ExitRecord> exit;
+};
+
+/// A piece of a workload's output. Offsets count all bytes it ever wrote; old ones are dropped, so `from` may be
+/// above what was asked for.
+struct LogPiece {
+  std::int64_t from = 0;
+  std::string text;               // may end inside a line or a character
+  std::int64_t next = 0;          // where to go on; equal to `from` if there is no more
+};
+
+/// Every method is safe from any thread. Methods that take an id answer kNotFound if it was never started or is
+/// removed.
+class Executor {
+ public:
+  virtual ~Executor() = default;
+
+  /// Starts it, or answers the status of the one of this id that is there and not ended (whatever its spec). One
+  /// that has ended is replaced. kDenied if a higher fence was used before; kInvalidArgument if the spec cannot be
+  /// run as it is. A workload that cannot be executed is started and ends at once: status and log tell why.
+  virtual Result<WorkloadStatus> start(const WorkloadSpec& spec, std::int64_t fence) = 0;
+
+  /// Asks it to end (SIGTERM), and kills it after `grace`. Returns at once; success if it has ended already.
+  virtual Result<void> stop(const std::string& id, std::chrono::milliseconds grace) = 0;
+
+  /// Everything started and not removed, by this object or an earlier one on the same folder, ordered by id.
+  virtual Result<std::vector<WorkloadStatus>> list() = 0;
+  virtual Result<WorkloadStatus> status(const std::string& id) = 0;
+
+  /// `from` below 0 counts from the end. At most `max` bytes. Works after the end, too.
+  virtual Result<LogPiece> log(const std::string& id, std::int64_t from, std::size_t max) = 0;
+
+  /// Forgets one that has ended, with its log. kConflict if it has not ended.
+  virtual Result<void> remove(const std::string& id) = 0;
+
+  /// Blocks until a workload seen by list() or started has ended, wake() was called, or the time is up.
+  virtual void wait_event(std::chrono::milliseconds timeout) = 0;
+  /// Ends the present or the next wait_event.
+  virtual void wake() = 0;
+};
+
+/// kInvalidArgument naming the field, if no executor can run this.
+Result<void> check_spec(const WorkloadSpec& spec);
+
+}  // namespace millrace::executor

@@ -1,0 +1,57 @@
+// LocalExecutor: workloads as sandboxed processes of this machine, one supervisor process each.
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "executor/executor.h"
+#include "host/fd.h"
+
+namespace millrace::executor {
+
+struct LocalOptions {
+  std::string folder;                        // state of workloads, one folder each; made with mode 0700
+  std::string runtime_dir;                   // short path for sockets (host::runtime_dir)
+  std::vector<std::string> supervise_argv;   // program and arguments that precede the folder: {"/usr/bin/millrace", "supervise"}
+  std::chrono::milliseconds start_timeout{10000};
+};
+
+/// Supervisors outlive this object and its process, and the next one on the same folder finds them again.
+class LocalExecutor final : public Executor {
+ public:
+  static Result<std::unique_ptr<LocalExecutor>> create(LocalOptions options);
+
+  Result<WorkloadStatus> start(const WorkloadSpec& spec, std::int64_t fence) override;
+  Result<void> stop(const std::string& id, std::chrono::milliseconds grace) override;
+  Result<std::vector<WorkloadStatus>> list() override;
+  Result<WorkloadStatus> status(const std::string& id) override;
+  Result<LogPiece> log(const std::string& id, std::int64_t from, std::size_t max) override;
+  Result<void> remove(const std::string& id) override;
+  void wait_event(std::chrono::milliseconds timeout) override;
+  void wake() override;
+
+ private:
+  LocalExecutor(LocalOptions options, host::Fd wake_fd) : options_(std::move(options)), wake_fd_(std::move(wake_fd)) {}
+  std::string folder_of(const std::string& id) const { return options_.folder + "/" + id; }
+  std::string control_socket(const std::string& id) const;
+  std::string data_dir(const std::string& id) const;
+  Result<void> check_fence(std::int64_t fence);
+  Result<void> launch(const WorkloadSpec& spec);
+  Result<WorkloadStatus> wait_started(const std::string& id);
+  Result<WorkloadStatus> read_status(const std::string& id);
+  WorkloadStatus ended_status(const std::string& id, const WorkloadSpec& spec) const;
+  void watch(const WorkloadStatus& status);
+
+  const LocalOptions options_;
+  const host::Fd wake_fd_;                   // eventfd
+  std::mutex start_mutex_;                   // one start or remove at a time
+  std::mutex watch_mutex_;
+  std::map<pid_t, std::shared_ptr<host::Fd>> watched_;  // pidfds of supervisors; guarded by watch_mutex_
+};
+
+}  // namespace millrace::executor
