@@ -1,0 +1,221 @@
+#include "ledger/journal.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "host/fatal.h"
+#include "host/file.h"
+#include "host/utf8.h"
+#include "ledger/journal_format.h"
+
+namespace millrace::ledger {
+namespace {
+
+constexpr std::size_t kRefill = 256;
+
+/// The longest start of `text` of at most `max` bytes that does not end inside a character.
+std::string_view cut(std::string_view text, std::size_t max) {
+  if (text.size() <= max) return text;
+  while (max > 0 && (static_cast<unsigned char>(text[max]) & 0xC0) == 0x80) --max;
+  return text.substr(0, max);
+}
+
+std::int64_t us_of(TimePoint time) { return time.time_since_epoch().count(); }
+
+void write_texts(SlotData& slot, const OpenRequest& request) {
+  const std::array<std::string_view, kTextMax.size()> texts = {
+      request.request_id, request.client_request_id, request.tenant, request.project,      request.key_id, request.endpoint,
+      request.model,      request.site,              request.zone,   request.energy_model, request.basis};
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const auto text = cut(texts[i], kTextMax[i]);
+    slot.text_length[i] = static_cast<std::uint8_t>(text.size());
+    std::memcpy(slot.text + at, text.data(), text.size());
+    at += text.size();
+  }
+}
+
+// The stores are relaxed atomics so that the syncing thread and a reader after a crash never see half a number.
+template <typename T>
+void put(T& to, T value) {
+  std::atomic_ref(to).store(value, std::memory_order_relaxed);
+}
+void raise_to(std::int64_t& to, std::int64_t value) {
+  if (value > to) put(to, value);
+}
+
+}  // namespace
+
+struct Journal::Map {
+  MappedFile file;
+  std::string path;
+  JournalHeader* header = nullptr;
+  std::uint32_t* states = nullptr;
+  SlotData* slots = nullptr;
+  std::uint32_t count = 0;
+
+  SlotState state(std::uint32_t slot) const {
+    return static_cast<SlotState>(std::atomic_ref(states[slot]).load(std::memory_order_acquire));
+  }
+  void set_state(std::uint32_t slot, SlotState to) {
+    std::atomic_ref(states[slot]).store(static_cast<std::uint32_t>(to), std::memory_order_release);
+  }
+};
+
+Result<std::unique_ptr<Journal>> Journal::create(const std::string& folder, std::string_view id, Options options) {
+  if (id.empty() || id.size() > sizeof JournalHeader::id || options.slots < kMinSlots || options.slots > kMaxSlots) {
+    return failure(ErrorCode::kInvalidArgument,
+                   fmt::format("journal '{}' with {} slots: want an id of 1 to 40 bytes and {} to {} slots", id,
+                               options.slots, kMinSlots, kMaxSlots));
+  }
+  TRY_VOID(host::make_dirs(folder, 0700));
+  const std::string path = fmt::format("{}/{}.mrj", folder, id);
+  const std::string temporary = path + ".tmp";
+  if (host::exists(path)) return failure(ErrorCode::kConflict, fmt::format("create journal {}: it exists", path));
+  // The drain looks at *.mrj only, so the file is complete and locked before it gets that name.
+  host::Fd fd = TRY(host::lock_file(temporary));
+  const auto size = static_cast<off_t>(journal_bytes(options.slots));
+  if (const int problem = ::posix_fallocate(fd.get(), 0, size); problem != 0) {
+    ::unlink(temporary.c_str());
+    return std::unexpected(errno_error(fmt::format("reserve {} bytes for {}", size, temporary), problem));
+  }
+  auto map = std::make_unique<Map>(Map{.file = TRY(MappedFile::map(std::move(fd), temporary)), .path = path});
+  const auto bytes = map->file.bytes();
+  // Touched now, so that a request never waits for a page.
+  std::memset(bytes.data(), 0, bytes.size());
+  map->header = new (bytes.data()) JournalHeader;
+  map->header->magic = kJournalMagic;
+  map->header->version = kJournalVersion;
+  map->header->slot_bytes = sizeof(SlotData);
+  map->header->slot_count = options.slots;
+  map->header->id_length = static_cast<std::uint8_t>(id.size());
+  std::memcpy(map->header->id, id.data(), id.size());
+  map->count = options.slots;
+  map->states = reinterpret_cast<std::uint32_t*>(bytes.data() + kPage);
+  map->slots = reinterpret_cast<SlotData*>(bytes.data() + kPage + states_bytes(options.slots));
+  TRY_VOID(JournalView::of(bytes));  // refuses an id that no reader would take
+  if (::fsync(map->file.fd()) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0) {
+    return std::unexpected(errno_error("create journal " + path, errno));
+  }
+  TRY_VOID(host::sync_dir(folder));
+  return std::unique_ptr<Journal>(new Journal(std::string(id), std::move(map), options));
+}
+
+Journal::Journal(std::string id, std::unique_ptr<Map> map, Options options) : id_(std::move(id)), map_(std::move(map)) {
+  free_.reserve(kRefill);
+  syncer_ = std::thread([this, interval = options.sync_interval] { sync_loop(interval); });
+}
+
+Journal::~Journal() {
+  {
+    const std::lock_guard lock(stop_mutex_);
+    stop_ = true;
+  }
+  stop_changed_.notify_all();
+  syncer_.join();
+}
+
+bool Journal::find_free() {
+  // Lowest first: the part of the file in use stays small, so few pages are dirty and hot. Taken in reverse below.
+  for (std::uint32_t slot = 0; slot < map_->count && free_.size() < kRefill; ++slot) {
+    if (map_->state(slot) == SlotState::kFree) free_.push_back(slot);
+  }
+  std::ranges::reverse(free_);
+  return !free_.empty();
+}
+
+std::optional<JournalSlot> Journal::open(const OpenRequest& request) {
+  if (request.request_id.empty() || (free_.empty() && !find_free())) return std::nullopt;
+  const std::uint32_t index = free_.back();
+  free_.pop_back();
+  SlotData& slot = map_->slots[index];
+  put(slot.updated_at_us, us_of(request.started_at));
+  put(slot.input_tokens, std::int64_t{0});
+  put(slot.cached_tokens, std::int64_t{0});
+  put(slot.output_tokens, std::int64_t{0});
+  put(slot.energy_uj, kEnergyUnknown);
+  put(slot.final, 0U);
+  put(slot.status, 0U);
+  slot.started_at_us = us_of(request.started_at);
+  slot.intensity_g_per_kwh = request.intensity_g_per_kwh;
+  slot.price_version = request.price_version;
+  slot.input_microeur_per_mtok = request.input_microeur_per_mtok;
+  slot.output_microeur_per_mtok = request.output_microeur_per_mtok;
+  write_texts(slot, request);
+  map_->set_state(index, SlotState::kOpen);
+  ++open_count_;
+  touch();
+  return JournalSlot{index};
+}
+
+void Journal::update(JournalSlot slot, const Figures& figures, TimePoint now) {
+  SlotData& data = map_->slots[slot.index];
+  if (data.final != 0) return;
+  // Input before cached: whoever reads in between never finds more cached tokens than input.
+  raise_to(data.input_tokens, figures.input_tokens);
+  raise_to(data.cached_tokens, std::min(figures.cached_tokens, data.input_tokens));
+  raise_to(data.output_tokens, figures.output_tokens);
+  raise_to(data.energy_uj, figures.energy_uj);
+  raise_to(data.updated_at_us, us_of(now));
+  touch();
+}
+
+void Journal::finalise(JournalSlot slot, const Figures& figures, TimePoint now) {
+  SlotData& data = map_->slots[slot.index];
+  if (data.final != 0) return;
+  put(data.cached_tokens, std::int64_t{0});
+  put(data.input_tokens, std::max<std::int64_t>(figures.input_tokens, 0));
+  put(data.cached_tokens, std::clamp<std::int64_t>(figures.cached_tokens, 0, data.input_tokens));
+  put(data.output_tokens, std::max<std::int64_t>(figures.output_tokens, 0));
+  put(data.energy_uj, std::max(figures.energy_uj, kEnergyUnknown));
+  raise_to(data.updated_at_us, us_of(now));
+  put(data.final, 1U);
+  touch();
+}
+
+std::uint64_t Journal::settle(JournalSlot slot, store::UsageStatus status, TimePoint ended_at) {
+  SlotData& data = map_->slots[slot.index];
+  raise_to(data.updated_at_us, us_of(ended_at));
+  put(data.status, static_cast<std::uint32_t>(status));
+  map_->set_state(slot.index, SlotState::kSettled);
+  // After the state: who reads this number finds every settlement up to it.
+  std::atomic_ref(map_->header->settled).store(++settled_, std::memory_order_release);
+  --open_count_;
+  touch();
+  return settled_;
+}
+
+void Journal::touch() { changes_.store(changes_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
+
+void Journal::sync() { sync_now(); }
+
+void Journal::sync_now() {
+  const std::lock_guard lock(sync_mutex_);
+  const std::uint64_t changes = changes_.load(std::memory_order_acquire);
+  if (changes == synced_changes_) return;
+  const auto bytes = map_->file.bytes();
+  if (::msync(bytes.data(), bytes.size(), MS_SYNC) != 0) {
+    host::fatal(errno_error("sync the journal " + map_->path, errno).message);
+  }
+  synced_changes_ = changes;
+  sync_count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Journal::sync_loop(std::chrono::milliseconds interval) {
+  std::unique_lock lock(stop_mutex_);
+  while (!stop_) {
+    stop_changed_.wait_for(lock, interval);
+    lock.unlock();
+    sync_now();
+    lock.lock();
+  }
+}
+
+}  // namespace millrace::ledger

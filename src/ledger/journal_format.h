@@ -1,0 +1,119 @@
+// The bytes of a journal file, version 1, and their strict reading: after a crash or power loss nothing in them is
+// taken on trust.
+//
+//   0      header (4096 bytes)
+//   4096   one state word (u32) a slot, padded to 4096
+//   ...    slots of 640 bytes
+//
+// All integers are in the machine's byte order (the file never leaves the machine; the magic tells it).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "core/result.h"
+#include "host/fd.h"
+#include "ledger/journal.h"
+#include "store/usage_table.h"
+
+namespace millrace::ledger {
+
+inline constexpr std::uint64_t kJournalMagic = 0x31304C4E524A524DULL;  // "MRJRNL01"
+inline constexpr std::uint32_t kJournalVersion = 1;
+inline constexpr std::uint32_t kMinSlots = 16, kMaxSlots = 1u << 20;
+inline constexpr std::size_t kPage = 4096;
+
+enum class SlotState : std::uint32_t { kFree = 0, kOpen = 1, kSettled = 2 };
+
+struct alignas(64) JournalHeader {
+  std::uint64_t magic = 0;
+  std::uint32_t version = 0;
+  std::uint32_t slot_bytes = 0;
+  std::uint32_t slot_count = 0;
+  std::uint8_t id_length = 0;
+  char id[40] = {};
+  // On a cache line of its own: the drain reads it while the gateway writes.
+  alignas(64) std::uint64_t settled = 0;
+};
+static_assert(sizeof(JournalHeader) <= kPage);
+
+/// The texts of a slot, in this order, one after another in SlotData::text.
+enum class SlotText : std::uint8_t {
+  kRequestId, kClientRequestId, kTenant, kProject, kKeyId, kEndpoint, kModel, kSite, kZone, kEnergyModel, kBasis,
+};
+inline constexpr std::array<std::uint8_t, 11> kTextMax = {40, 64, 63, 63, 40, 63, 63, 63, 24, 40, 12};
+
+struct alignas(64) SlotData {
+  // First cache line: what changes while the request runs.
+  std::int64_t updated_at_us = 0;
+  std::int64_t input_tokens = 0;
+  std::int64_t cached_tokens = 0;
+  std::int64_t output_tokens = 0;
+  std::int64_t energy_uj = 0;
+  std::uint32_t final = 0;   // 1: the figures are final
+  std::uint32_t status = 0;  // store::UsageStatus, once settled
+  std::int64_t started_at_us = 0;
+  double intensity_g_per_kwh = 0;
+  std::int64_t price_version = 0;
+  std::int64_t input_microeur_per_mtok = 0;
+  std::int64_t output_microeur_per_mtok = 0;
+  std::array<std::uint8_t, kTextMax.size()> text_length = {};
+  char text[535] = {};
+};
+static_assert(sizeof(SlotData) == 640);
+
+constexpr std::size_t states_bytes(std::uint32_t slots) { return (slots * sizeof(std::uint32_t) + kPage - 1) / kPage * kPage; }
+constexpr std::size_t journal_bytes(std::uint32_t slots) {
+  return kPage + states_bytes(slots) + std::size_t{slots} * sizeof(SlotData);
+}
+
+/// A checked view of a journal's bytes, which stay the caller's. `free` changes them.
+class JournalView {
+ public:
+  /// kCorrupt if the header does not describe these bytes, saying what is wrong; kConflict if the version is newer.
+  /// `bytes` must be aligned to 64.
+  static Result<JournalView> of(std::span<std::uint8_t> bytes);
+
+  std::string_view id() const { return {header_->id, header_->id_length}; }
+  std::uint32_t slots() const { return header_->slot_count; }
+  /// Settlements made so far. Each of them that was not freed yet is seen by a scan begun after this call.
+  std::uint64_t settled() const;
+  /// Any number that is not a state is answered as it is.
+  SlotState state(std::uint32_t slot) const;
+  /// The record of a slot that is settled, or open and its gateway gone. kCorrupt if its bytes cannot be one.
+  Result<store::UsageRecord> record(std::uint32_t slot) const;
+  /// Gives a settled slot back to the gateway, after its record is durable.
+  void free(std::uint32_t slot);
+
+ private:
+  JournalView(JournalHeader* header, std::uint32_t* states, SlotData* slots)
+      : header_(header), states_(states), slots_(slots) {}
+  JournalHeader* header_;
+  std::uint32_t* states_;
+  SlotData* slots_;
+};
+
+/// A file mapped into memory, shared, and its descriptor; unmapped and closed in the end.
+class MappedFile {
+ public:
+  /// Maps the whole file. kCorrupt if it is empty.
+  static Result<MappedFile> map(host::Fd fd, const std::string& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) = delete;
+  ~MappedFile();
+
+  std::span<std::uint8_t> bytes() const { return bytes_; }
+  int fd() const { return fd_.get(); }
+
+ private:
+  MappedFile(host::Fd fd, std::span<std::uint8_t> bytes) : fd_(std::move(fd)), bytes_(bytes) {}
+  host::Fd fd_;
+  std::span<std::uint8_t> bytes_;
+};
+
+}  // namespace millrace::ledger
