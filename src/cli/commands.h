@@ -1,0 +1,85 @@
+// Commands: one function for each; they talk to the API and print. Every one returns the exit code.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "cli/client.h"
+
+namespace millrace::cli {
+
+/// The limits that keys and quotas take on the command line; absent is no limit.
+struct LimitOptions {
+  std::optional<std::int64_t> requests_per_minute, tokens_per_minute, concurrency, tokens_per_month;
+  std::optional<double> eur_per_month;
+  bool any() const;
+  boost::json::object to_json() const;
+};
+
+struct EndpointOptions {
+  std::string name, model, upstream, upstream_model, upstream_key_file;
+  std::int64_t replicas = 1;
+  bool embeds = false, upstream_embeds = false, wait = true;
+};
+struct KeyOptions {
+  std::string project, role = "developer", expires, id;
+  LimitOptions limits;
+};
+struct QuotaOptions {
+  std::string tenant, project;
+  bool unlimited = false;
+  LimitOptions limits;
+};
+struct PriceOptions {
+  std::string model;
+  double input_eur_per_mtok = 0, output_eur_per_mtok = 0;
+};
+struct UsageOptions {
+  std::string by = "model", from, to;
+};
+struct ModelOptions {
+  std::string source, name, sha256;
+};
+struct ChatOptions {
+  std::string model, text, system;
+  std::optional<std::int64_t> max_tokens;
+};
+struct LogOptions {
+  std::string name;
+  bool follow = false;
+};
+
+int show_env(const Client& client);
+int show_status(const Client& client, bool json);
+
+int endpoint_create(const Client& client, const EndpointOptions& options, bool json);
+int endpoint_list(const Client& client, bool json);
+int endpoint_show(const Client& client, const std::string& name, bool json);
+int endpoint_delete(const Client& client, const std::string& name);
+
+int tenant_create(const Client& client, const std::string& name, bool json);
+int tenant_list(const Client& client, bool json);
+int project_create(const Client& client, const std::string& name, const std::string& tenant, bool json);
+int project_list(const Client& client, bool json);
+int key_create(const Client& client, const KeyOptions& options, bool json);
+int key_list(const Client& client, bool json);
+int key_revoke(const Client& client, const std::string& id, bool json);
+int quota_set(const Client& client, const QuotaOptions& options, bool json);
+int quota_show(const Client& client, const QuotaOptions& options, bool json);
+
+int price_set(const Client& client, const PriceOptions& options, bool json);
+int price_list(const Client& client, bool json);
+int usage_sum(const Client& client, const UsageOptions& options, bool json);
+int usage_records(const Client& client, const UsageOptions& options, bool json);
+int usage_energy(const Client& client, const UsageOptions& options, bool json);
+
+int model_import(const Client& client, const ModelOptions& options, bool json);
+int model_list(const Client& client, bool json);
+int model_show(const Client& client, const std::string& name, bool json);
+int model_delete(const Client& client, const std::string& name);
+
+int chat(const Client& client, const ChatOptions& options, bool json);
+int logs(const Client& client, const LogOptions& options);
+
+}  // namespace millrace::cli

@@ -1,0 +1,137 @@
+// tenant, project, key, quota
+#include <fmt/format.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+
+namespace millrace::cli {
+namespace {
+
+namespace json = boost::json;
+
+int print_list(const Client& client, const std::string& path, const std::vector<std::string>& members, bool as_json) {
+  json::array all;
+  std::vector<std::vector<std::string>> rows;
+  const auto listed = client.each(path, [&](const json::value& item) {
+    if (as_json) {
+      all.push_back(item);
+      return;
+    }
+    std::vector<std::string> row;
+    for (const auto& member : members) row.push_back(cell(item, member));
+    rows.push_back(std::move(row));
+  });
+  if (!listed) return report(listed.error());
+  if (as_json) {
+    print_json(all);
+  } else {
+    std::vector<std::string> header;
+    for (const auto& member : members) header.push_back(member);
+    print_table(header, rows);
+  }
+  return kOk;
+}
+
+int print_one(const Result<json::value>& answer, bool as_json, const std::string& text) {
+  if (!answer) return report(answer.error());
+  if (as_json) {
+    print_json(*answer);
+  } else {
+    fmt::print("{}\n", text);
+  }
+  return kOk;
+}
+
+std::string quota_path(const QuotaOptions& options) {
+  return options.tenant.empty() ? "/api/v1/quotas/projects/" + url_encode(options.project)
+                                : "/api/v1/quotas/tenants/" + url_encode(options.tenant);
+}
+
+}  // namespace
+
+bool LimitOptions::any() const {
+  return requests_per_minute || tokens_per_minute || concurrency || tokens_per_month || eur_per_month;
+}
+
+json::object LimitOptions::to_json() const {
+  json::object limits;
+  if (requests_per_minute) limits["requests_per_minute"] = *requests_per_minute;
+  if (tokens_per_minute) limits["tokens_per_minute"] = *tokens_per_minute;
+  if (concurrency) limits["concurrency"] = *concurrency;
+  if (tokens_per_month) limits["tokens_per_month"] = *tokens_per_month;
+  if (eur_per_month) limits["eur_per_month"] = *eur_per_month;
+  return limits;
+}
+
+int tenant_create(const Client& client, const std::string& name, bool as_json) {
+  const json::value body = {{"name", name}};
+  return print_one(client.call("POST", "/api/v1/tenants", &body), as_json,
+                   fmt::format("tenant {} created; it can do nothing until it has a quota: millrace quota set --tenant {}",
+                               name, name));
+}
+
+int tenant_list(const Client& client, bool as_json) {
+  return print_list(client, "/api/v1/tenants", {"name", "created_at"}, as_json);
+}
+
+int project_create(const Client& client, const std::string& name, const std::string& tenant, bool as_json) {
+  const json::value body = {{"name", name}, {"tenant", tenant}};
+  return print_one(client.call("POST", "/api/v1/projects", &body), as_json,
+                   fmt::format("project {} of tenant {} created", name, tenant));
+}
+
+int project_list(const Client& client, bool as_json) {
+  return print_list(client, "/api/v1/projects", {"name", "tenant", "created_at"}, as_json);
+}
+
+int key_create(const Client& client, const KeyOptions& options, bool as_json) {
+  json::object body = {{"project", options.project}, {"role", options.role}};
+  if (options.limits.any()) body["limits"] = options.limits.to_json();
+  if (!options.expires.empty()) body["expires"] = options.expires;
+  const json::value request = body;
+  const auto answer = client.call("POST", "/api/v1/keys", &request);
+  if (!answer) return report(answer.error());
+  if (as_json) {
+    json::object shown;
+    for (const char* member : {"id", "key", "prefix"}) shown[member] = answer->at(member);
+    print_json(shown);
+  } else {
+    fmt::print("{}\n", cell(*answer, "key"));
+    fmt::print(stderr, "key {} created; it is shown this once\n", cell(*answer, "id"));
+  }
+  return kOk;
+}
+
+int key_list(const Client& client, bool as_json) {
+  return print_list(client, "/api/v1/keys",
+                    {"id", "prefix", "tenant", "project", "role", "created_at", "expires", "revoked_at"}, as_json);
+}
+
+int key_revoke(const Client& client, const std::string& id, bool as_json) {
+  return print_one(client.call("DELETE", "/api/v1/keys/" + url_encode(id)), as_json,
+                   fmt::format("key {} revoked", id));
+}
+
+int quota_set(const Client& client, const QuotaOptions& options, bool as_json) {
+  if (options.tenant.empty() == options.project.empty()) {
+    return report({ErrorCode::kInvalidArgument, "quota set: give --tenant T or --project P"});
+  }
+  if (options.unlimited == options.limits.any()) {
+    return report({ErrorCode::kInvalidArgument, "quota set: give --unlimited, or at least one limit such as "
+                                                "--requests-per-minute 60"});
+  }
+  json::value body = options.unlimited ? json::object{{"unlimited", true}} : options.limits.to_json();
+  const auto answer = client.call("PUT", quota_path(options), &body);
+  return print_one(answer, as_json, "quota set");
+}
+
+int quota_show(const Client& client, const QuotaOptions& options, bool as_json) {
+  if (options.tenant.empty() == options.project.empty()) {
+    return report({ErrorCode::kInvalidArgument, "quota show: give --tenant T or --project P"});
+  }
+  const auto answer = client.call("GET", quota_path(options));
+  return print_one(answer, as_json, answer ? json::serialize(*answer) : "");
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,260 @@
+// env, status, endpoint, model, logs
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "host/file.h"
+
+namespace millrace::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::chrono::milliseconds kPoll{250};
+constexpr std::chrono::minutes kReadyWithin{5};
+
+/// Shows a line that replaces itself; only on a terminal.
+void show_progress(const std::string& line, bool last) {
+  if (::isatty(STDERR_FILENO) == 0) return;
+  fmt::print(stderr, "\r\x1b[K{}{}", line, last ? "\n" : "");
+  std::fflush(stderr);
+}
+
+std::vector<std::vector<std::string>> rows_of(const std::vector<json::value>& items,
+                                              const std::vector<std::string>& members) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& item : items) {
+    std::vector<std::string> row;
+    for (const auto& member : members) row.push_back(cell(item, member));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+int print_all(const Client& client, const std::string& path, const std::vector<std::string>& members, bool as_json) {
+  std::vector<json::value> items;
+  const auto listed = client.each(path, [&](const json::value& item) { items.push_back(item); });
+  if (!listed) return report(listed.error());
+  if (as_json) {
+    print_json(json::array(items.begin(), items.end()));
+  } else {
+    print_table(members, rows_of(items, members));
+  }
+  return kOk;
+}
+
+int print_pretty(const Result<json::value>& answer, bool as_json) {
+  if (!answer) return report(answer.error());
+  if (as_json || !answer->is_object()) {
+    print_json(*answer);
+    return kOk;
+  }
+  for (const auto& member : answer->as_object()) {
+    fmt::print("{:20} {}\n", std::string(member.key()), cell(*answer, member.key()));
+  }
+  return kOk;
+}
+
+/// Waits until `done(object)` of GET path, with progress text; kTimeout after kReadyWithin.
+Result<json::value> wait_for(const Client& client, const std::string& path,
+                             const std::function<Result<bool>(const json::value&, std::string& progress)>& done) {
+  const auto until = std::chrono::steady_clock::now() + kReadyWithin;
+  while (true) {
+    auto answer = TRY(client.call("GET", path));
+    std::string progress;
+    const bool finished = TRY(done(answer, progress));
+    show_progress(progress, finished);
+    if (finished) return answer;
+    if (std::chrono::steady_clock::now() > until) {
+      return failure(ErrorCode::kTimeout, fmt::format("{}: not ready within 5 minutes; last state: {}", path, progress));
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+Result<bool> endpoint_is_ready(const json::value& endpoint, std::string& progress) {
+  const auto state = cell(endpoint, "state");
+  progress = fmt::format("endpoint {}: {}", cell(endpoint, "name"), state);
+  if (state == "failed" || state == "crash_loop") {
+    return failure(ErrorCode::kUnavailable,
+                   fmt::format("endpoint {}: {}: {}; see: millrace logs {}", cell(endpoint, "name"), state,
+                               cell(endpoint, "reason"), cell(endpoint, "name")));
+  }
+  return state == "ready";
+}
+
+}  // namespace
+
+int show_env(const Client& client) {
+  const auto status = client.call("GET", "/api/v1/status");
+  if (!status) return report(status.error());
+  const auto& settings = client.settings();
+  const auto& developer = settings.developer_key.empty() ? settings.key : settings.developer_key;
+  const auto line = [](std::string_view name, std::string_view value) { fmt::print("export {}='{}'\n", name, value); };
+  line("OPENAI_BASE_URL", settings.url + "/v1");
+  line("ANTHROPIC_BASE_URL", settings.url);
+  line("MILLRACE_URL", settings.url);
+  line("OPENAI_API_KEY", developer);
+  line("ANTHROPIC_API_KEY", developer);
+  line("MILLRACE_KEY", settings.key);
+  const auto& defaults = status->at("defaults");
+  line("MILLRACE_MODEL", defaults.at("model").is_string() ? std::string_view(defaults.at("model").as_string()) : "");
+  line("MILLRACE_EMBED_MODEL",
+       defaults.at("embed_model").is_string() ? std::string_view(defaults.at("embed_model").as_string()) : "");
+  if (!settings.ca_file.empty()) line("MILLRACE_CA_FILE", settings.ca_file);
+  return kOk;
+}
+
+int show_status(const Client& client, bool as_json) {
+  const auto answer = client.call("GET", "/api/v1/status");
+  if (!answer) return report(answer.error());
+  if (as_json) {
+    print_json(*answer);
+    return kOk;
+  }
+  fmt::print("Millrace {} at {}\n", cell(*answer, "version"), client.settings().url);
+  fmt::print("home {}\n\n", cell(*answer, "home"));
+  const auto& processes = answer->at("processes").as_array();
+  print_table({"role", "pid", "state", "name"},
+              rows_of({processes.begin(), processes.end()}, {"role", "pid", "state", "name"}));
+  return kOk;
+}
+
+int endpoint_create(const Client& client, const EndpointOptions& options, bool as_json) {
+  if (options.model.empty() == options.upstream.empty()) {
+    return report({ErrorCode::kInvalidArgument, "endpoint create: give --model M or --upstream URL"});
+  }
+  json::object body = {{"name", options.name}};
+  if (!options.model.empty()) {
+    body["model"] = options.model;
+    body["replicas"] = options.replicas;
+    if (options.embeds) body["embeds"] = true;
+  } else {
+    body["upstream_url"] = options.upstream;
+    if (!options.upstream_model.empty()) body["upstream_model"] = options.upstream_model;
+    if (options.upstream_embeds) body["upstream_embeds"] = true;
+    if (!options.upstream_key_file.empty()) {
+      auto key = host::read_file(options.upstream_key_file, 4096);
+      if (!key) return report(key.error());
+      while (!key->empty() && (key->back() == '\n' || key->back() == '\r')) key->pop_back();
+      body["upstream_key"] = *key;
+    }
+  }
+  const json::value request = body;
+  auto answer = client.call("POST", "/api/v1/endpoints", &request);
+  if (answer && options.wait && options.replicas > 0) {
+    answer = wait_for(client, "/api/v1/endpoints/" + url_encode(options.name), endpoint_is_ready);
+  }
+  if (!answer) return report(answer.error());
+  if (as_json) {
+    print_json(*answer);
+  } else {
+    fmt::print("endpoint {} is {}\n", options.name, cell(*answer, "state"));
+  }
+  return kOk;
+}
+
+int endpoint_list(const Client& client, bool as_json) {
+  return print_all(client, "/api/v1/endpoints", {"name", "state", "engine", "model", "replicas", "upstream_url"},
+                   as_json);
+}
+
+int endpoint_show(const Client& client, const std::string& name, bool as_json) {
+  const auto path = "/api/v1/endpoints/" + url_encode(name);
+  const auto answer = client.call("GET", path);
+  const auto shown = print_pretty(answer, as_json);
+  if (shown != kOk || as_json) return shown;
+  fmt::print("\n");
+  return print_all(client, path + "/replicas", {"id", "state", "pid", "restarts", "reason"}, false);
+}
+
+int endpoint_delete(const Client& client, const std::string& name) {
+  const auto answer = client.call("DELETE", "/api/v1/endpoints/" + url_encode(name));
+  if (!answer) return report(answer.error());
+  fmt::print(stderr, "endpoint {} deleted\n", name);
+  return kOk;
+}
+
+int model_import(const Client& client, const ModelOptions& options, bool as_json) {
+  json::object body = {{"source", options.source}};
+  if (!options.name.empty()) body["name"] = options.name;
+  if (!options.sha256.empty()) body["sha256"] = options.sha256;
+  const json::value request = body;
+  auto answer = client.call("POST", "/api/v1/models", &request);
+  if (!answer) return report(answer.error());
+  const auto name = cell(*answer, "name");
+  answer = wait_for(client, "/api/v1/models/" + url_encode(name),
+                    [&](const json::value& model, std::string& progress) -> Result<bool> {
+                      const auto state = cell(model, "state");
+                      progress = fmt::format("model {}: {} ({} bytes)", name, state, cell(model, "progress_bytes"));
+                      if (state == "failed") return failure(ErrorCode::kInternal, cell(model, "error"));
+                      return state == "ready";
+                    });
+  if (!answer) return report(answer.error());
+  if (as_json) {
+    print_json(*answer);
+  } else {
+    fmt::print("model {} ready: {} bytes, sha256 {}\n", name, cell(*answer, "size_bytes"), cell(*answer, "sha256"));
+  }
+  return kOk;
+}
+
+int model_list(const Client& client, bool as_json) {
+  return print_all(client, "/api/v1/models", {"name", "state", "size_bytes", "licence", "source"}, as_json);
+}
+
+int model_show(const Client& client, const std::string& name, bool as_json) {
+  return print_pretty(client.call("GET", "/api/v1/models/" + url_encode(name)), as_json);
+}
+
+int model_delete(const Client& client, const std::string& name) {
+  const auto answer = client.call("DELETE", "/api/v1/models/" + url_encode(name));
+  if (!answer) return report(answer.error());
+  fmt::print(stderr, "model {} deleted\n", name);
+  return kOk;
+}
+
+namespace {
+
+/// The log of one replica from `from` on; returns where to go on.
+Result<std::int64_t> print_log(const Client& client, const std::string& replica, std::int64_t from) {
+  while (true) {
+    const auto answer =
+        TRY(client.call("GET", fmt::format("/api/v1/replicas/{}/log?from={}", url_encode(replica), from)));
+    const auto& text = answer.at("text").as_string();
+    fmt::print("{}", std::string_view(text));
+    std::fflush(stdout);
+    const auto next = answer.at("next").to_number<std::int64_t>();
+    if (text.empty() || next <= from) return next;
+    from = next;
+  }
+}
+
+}  // namespace
+
+int logs(const Client& client, const LogOptions& options) {
+  std::vector<std::string> replicas;
+  const auto listed = client.each("/api/v1/endpoints/" + url_encode(options.name) + "/replicas",
+                                  [&](const json::value& replica) { replicas.push_back(cell(replica, "id")); });
+  if (!listed) {
+    if (listed.error().code != ErrorCode::kNotFound) return report(listed.error());
+    replicas.push_back(options.name);  // a replica's own id
+  }
+  std::vector<std::int64_t> at(replicas.size(), 0);
+  do {
+    for (std::size_t i = 0; i < replicas.size(); ++i) {
+      const auto next = print_log(client, replicas[i], at[i]);
+      if (!next) return report(next.error());
+      at[i] = *next;
+    }
+    if (options.follow) std::this_thread::sleep_for(kPoll);
+  } while (options.follow);
+  return kOk;
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,62 @@
+#include "cli/output.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "cli/cli.h"
+
+namespace millrace::cli {
+namespace {
+
+/// Display width: code points, which is right for all that Millrace prints.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+void print_row(const std::vector<std::string>& row, const std::vector<std::size_t>& widths) {
+  std::string line;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    line += row[i];
+    if (i + 1 < row.size()) line.append(widths[i] - width_of(row[i]) + 2, ' ');
+  }
+  fmt::print("{}\n", line);
+}
+
+}  // namespace
+
+void print_table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths(header.size());
+  for (std::size_t i = 0; i < header.size(); ++i) {
+    widths[i] = width_of(header[i]);
+    for (const auto& row : rows) widths[i] = std::max(widths[i], width_of(row[i]));
+  }
+  print_row(header, widths);
+  for (const auto& row : rows) print_row(row, widths);
+}
+
+void print_json(const boost::json::value& value) { fmt::print("{}\n", boost::json::serialize(value)); }
+
+std::string cell(const boost::json::value& object, std::string_view member) {
+  const auto* map = object.if_object();
+  const auto* value = map != nullptr ? map->if_contains(member) : nullptr;
+  if (value == nullptr || value->is_null()) return "-";
+  if (value->is_string()) return std::string(value->as_string());
+  if (value->is_bool()) return value->as_bool() ? "yes" : "no";
+  if (value->is_double()) return fmt::format("{:.6g}", value->as_double());
+  return boost::json::serialize(*value);
+}
+
+int report(const Error& error) {
+  fmt::print(stderr, "millrace: {}\n", error.message);
+  switch (error.code) {
+    case ErrorCode::kNotFound: return kNotFound;
+    case ErrorCode::kDenied: return kDenied;
+    case ErrorCode::kUnavailable: return kUnavailable;
+    case ErrorCode::kInvalidArgument: return kUsage;
+    default: return kFailed;
+  }
+}
+
+}  // namespace millrace::cli
