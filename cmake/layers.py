@@ -17,7 +17,7 @@ SOURCES = {".h", ".cc"}
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 OPENS_NAMESPACE = re.compile(r"^\s*(?:inline\s+)?namespace\s+millrace::(\w+)[\w:]*\s*(\{|$)")
 EXTERN = re.compile(r'^\s*extern\s+(?!template\b|"C"\s+int\s+LLVMFuzzer)')
-TEST_DOUBLES = {"memory", "fake"}
+TEST_DOUBLES = {"memory", "fake", "faulty"}
 IMPURE_HEADERS = re.compile(
     r"thread|future|fstream|iostream|filesystem|ctime|time\.h|unistd\.h|fcntl\.h|pthread\.h|sys/.*|mutex|condition_variable")
 IMPURE_SYMBOLS = re.compile(
