@@ -12,7 +12,7 @@ function(_millrace_edges name out)
   set(targets "")
   foreach(dep IN LISTS ARGN)
     if(NOT dep IN_LIST MILLRACE_ROW_${name})
-      message(FATAL_ERROR "src/${name}: module ${name} may not depend on ${dep}. Its row in cmake/Layers.cmake allows: "
+      message(${MILLRACE_FAULT} "src/${name}: module ${name} may not depend on ${dep}. Its row in cmake/Layers.cmake allows: "
                           "${MILLRACE_ROW_${name}}. Move the code, or pass a value or an interface instead.")
     endif()
     if(TARGET millrace_${dep})
