@@ -120,8 +120,9 @@ class Directory {
   Result<PolicyChange> policy_after(const store::Transaction& transaction) const;
 
  private:
-  Result<Key> store_key(std::string_view text, const KeyRequest& request);
-  Result<bool> add_policy(std::string_view record, PolicyChange& change) const;
+  struct Owner;
+  Result<Owner> owner_of(const KeyRequest& request, const Key& key);
+  Result<void> add_policy(const std::string& record, PolicyChange& change) const;
 
   store::Store& store_;
   const Clock& clock_;

@@ -130,6 +130,9 @@ class PolicyView {
   struct DigestHash {
     std::size_t operator()(const KeyDigest& digest) const;
   };
+  struct Put;
+  void drop(std::string_view record);
+
   std::int64_t version_ = 0;
   std::map<std::string, std::string, std::less<>> records_;  // as received, for snapshot()
   std::unordered_map<KeyDigest, std::string, DigestHash> key_ids_;
