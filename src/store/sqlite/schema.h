@@ -1,0 +1,19 @@
+// The SQLite schema and its way forward: versions are applied in order, after a copy of the file was kept.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "core/result.h"
+#include "store/sqlite/connection.h"
+
+namespace millrace::store {
+
+/// SQL that leads from version i to i + 1; the number of entries is the newest version this program knows.
+std::span<const char* const> migrations();
+
+/// Brings the database to the newest version, all steps in one transaction. Before an existing one is changed, a copy
+/// is kept at PATH.v<old version>. kConflict if the database is newer than `steps`: nothing is touched then.
+Result<void> migrate(Connection& connection, const std::string& path, std::span<const char* const> steps);
+
+}  // namespace millrace::store
