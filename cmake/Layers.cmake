@@ -12,7 +12,7 @@ set(MILLRACE_EDGES
   "ledger: core host store energy"
   "accel: core host"
   "executor: core host accel"
-  "engine: core net"
+  "engine: core host net"
   "serving: core host executor engine accel energy"
   "fleet: core host net"
   "control: core host identity scheduler energy store ledger accel executor serving fleet"

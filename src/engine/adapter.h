@@ -19,17 +19,18 @@ struct Usage {
   std::int64_t cached = 0;
   std::int64_t output = 0;
   std::int64_t reasoning = 0;
+  bool estimated = false;  // the engine stated no figures; these follow from the length of the texts
 };
 
 /// What is known of the engine that will answer.
 struct Target {
-  std::string model;                  // name the engine knows the model by; may be empty for `llama`
-  bool template_has_tools = false;    // the chat template renders tools (llama: read from /props)
+  std::string model{};              // name the engine knows the model by; may be empty for `llama`
+  bool template_has_tools = false;  // the chat template renders tools (llama: read from /props)
   bool template_has_reasoning = false;
-  std::int64_t context_tokens = 0;    // of one slot; 0 is unknown
-  std::string host;                   // Host header
-  std::string path_prefix;            // "" or what precedes /chat/completions, e.g. "/v1"
-  std::string api_key;                // upstream key, "" for none; never logged
+  std::int64_t context_tokens = 0;  // of one slot; 0 is unknown
+  std::string host{};               // Host header
+  std::string path_prefix{};        // "" or what precedes /chat/completions, e.g. "/v1"
+  std::string api_key{};            // upstream key, "" for none; never logged
 };
 
 /// One request to the engine: a path and a JSON body. The gateway adds Host, Content-Length and Authorization.
@@ -42,10 +43,10 @@ enum class FinishReason { kStop, kLength, kToolCalls, kContentFilter };
 
 /// A refusal or failure by the engine, in the terms of the OpenAI API.
 struct EngineError {
-  int status = 502;          // status for the client
-  std::string type;          // "invalid_request_error", "server_error"
-  std::string code;          // "context_length_exceeded", "unsupported_parameter", "engine_error", ...
-  std::string param;         // may be empty
+  int status = 502;   // status for the client
+  std::string type;   // "invalid_request_error", "server_error"
+  std::string code;   // "context_length_exceeded", "unsupported_parameter", "engine_error", ...
+  std::string param;  // may be empty
   std::string message;
 };
 
@@ -54,7 +55,7 @@ class Sink {
  public:
   virtual ~Sink() = default;
   /// Tokens of prompt processed so far (cached ones included) of `total`; and output tokens made so far. Called
-  /// before the delta that these tokens belong to.
+  /// before the delta that these tokens belong to. A total of 0 is unknown; then `output` is an estimate, too.
   virtual void on_progress(std::int64_t prompt_processed, std::int64_t prompt_total, std::int64_t cached,
                            std::int64_t output) = 0;
   virtual void on_text(int choice, std::string_view text) = 0;
@@ -79,7 +80,8 @@ class Reader {
   virtual Result<void> feed(std::string_view bytes, Sink& sink) = 0;
   /// Success if the answer was whole; kUnavailable if it was cut short.
   virtual Result<void> end(Sink& sink) = 0;
-  /// Set when the engine answered with an error (status or error event); feed and end then emit nothing more.
+  /// Set when the engine answered with an error (status or error event); feed and end then succeed and emit nothing
+  /// more. After a status other than 2xx it is set by `end`.
   virtual const std::optional<EngineError>& error() const = 0;
 };
 

@@ -26,11 +26,11 @@ struct ContentPart {
 
 struct Message {
   enum class Role { kSystem, kDeveloper, kUser, kAssistant, kTool } role = Role::kUser;
-  std::vector<ContentPart> content;   // several text parts are joined by the adapter without a separator
-  std::string reasoning;              // an assistant's earlier reasoning, if the client sent it back
-  std::vector<ToolCall> tool_calls;   // role assistant only
-  std::string tool_call_id;           // role tool only
-  std::string name;                   // optional author name
+  std::vector<ContentPart> content{};  // several text parts are joined by the adapter without a separator
+  std::string reasoning{};             // an assistant's earlier reasoning, if the client sent it back
+  std::vector<ToolCall> tool_calls{};  // role assistant only
+  std::string tool_call_id{};          // role tool only
+  std::string name{};                  // optional author name
 };
 
 struct Tool {
@@ -57,8 +57,8 @@ struct Sampling {
   std::optional<std::int64_t> max_tokens;  // never below 1 here; dialects refuse less
   std::optional<double> temperature, top_p, min_p, presence_penalty, frequency_penalty, repeat_penalty;
   std::optional<std::int64_t> top_k, seed;
-  std::vector<std::string> stop;                              // at most 4, none empty
-  std::vector<std::pair<std::int64_t, double>> logit_bias;    // token id, bias
+  std::vector<std::string> stop;                            // at most 4, none empty
+  std::vector<std::pair<std::int64_t, double>> logit_bias;  // token id, bias
   bool logprobs = false;
   std::int64_t top_logprobs = 0;  // 0 to 20
   std::int64_t choices = 1;       // `n`
@@ -66,20 +66,20 @@ struct Sampling {
 
 struct Request {
   Task task = Task::kChat;
-  std::string endpoint;                // the name the client gave as `model`
-  std::vector<Message> messages;       // kChat, never empty
-  std::string prompt;                  // kText
-  bool echo = false;                   // kText
-  std::string suffix;                  // kText
-  std::vector<std::string> inputs;     // kEmbed, never empty
+  std::string endpoint;                    // the name the client gave as `model`
+  std::vector<Message> messages;           // kChat, never empty
+  std::string prompt;                      // kText
+  bool echo = false;                       // kText
+  std::string suffix;                      // kText
+  std::vector<std::string> inputs;         // kEmbed, never empty
   std::optional<std::int64_t> dimensions;  // kEmbed
   Sampling sampling;
   std::vector<Tool> tools;
   ToolChoice tool_choice;
   ResponseFormat format;
   std::optional<std::string> reasoning_effort;  // "none|minimal|low|medium|high"
-  bool stream = false;         // what the client asked for, not what the engine is asked for
-  bool include_usage = false;  // usage in the last chunk of a chat or text stream
+  bool stream = false;                          // what the client asked for, not what the engine is asked for
+  bool include_usage = false;                   // usage in the last chunk of a chat or text stream
 };
 
 /// Bytes of all text a model will read: the input of token estimates where the engine cannot count.

@@ -1,0 +1,40 @@
+// Reads what llama-server answers: OpenAI's chunks with its own "timings" and "prompt_progress".
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/llama/tool_sink.h"
+#include "engine/wire/answer_reader.h"
+
+namespace millrace::engine::llama {
+
+class LlamaReader final : public wire::AnswerReader {
+ public:
+  /// `enforced` names the tool whose call the text is (ToolSink), nullopt if the text is text.
+  LlamaReader(const Request& request, const std::optional<std::string>& enforced);
+
+ private:
+  EngineError translate(int status, const boost::json::value* error, std::string_view body) const override;
+  void on_chunk(const Object& chunk, Sink& sink) override;
+  void on_peer_usage(const Usage& usage, Sink& sink) override;
+  void on_piece(std::size_t, Sink&) override {}
+  Usage final_usage() const override;
+  Sink& out(Sink& sink) override;
+  void on_id(std::string_view id) override;
+  void report(Sink& sink);
+
+  std::vector<std::int64_t> made_;  // tokens of each choice, as the last timings said
+  std::int64_t processed_ = 0;
+  std::int64_t total_ = 0;
+  std::int64_t cached_ = 0;
+  std::int64_t output_ = 0;         // never goes back
+  std::int64_t stated_output_ = 0;  // sum of the usage objects, one for each choice
+  Usage stated_;
+  std::optional<ToolSink> tools_;
+  std::optional<EchoSink> echo_;
+};
+
+}  // namespace millrace::engine::llama

@@ -1,0 +1,230 @@
+#include "engine/llama/llama_request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/wire/body.h"
+
+namespace millrace::engine::llama {
+namespace {
+
+using host::JsonWriter;
+using wire::EnforcedTool;
+using wire::unsupported;
+
+std::expected<void, EngineError> check(const Request& request, const Target& target) {
+  if (wire::has_image(request)) {
+    return std::unexpected(unsupported("messages", "this model reads text only, no images"));
+  }
+  if (!request.suffix.empty())
+    return std::unexpected(unsupported("suffix", "this model has no fill-in-the-middle"));
+  if (request.dimensions) {
+    return std::unexpected(unsupported("dimensions", "this model's embeddings have a fixed width"));
+  }
+  if (request.echo && request.sampling.logprobs) {
+    return std::unexpected(unsupported("echo", "with logprobs it is not available on this engine"));
+  }
+  if (request.reasoning_effort && *request.reasoning_effort != "none" && !target.template_has_reasoning) {
+    return std::unexpected(unsupported("reasoning_effort", "this model has no reasoning"));
+  }
+  return wire::check_schemas(request);
+}
+
+/// Seeds are 32 bits wide there, and the highest one means "random".
+std::int64_t seed_of(std::int64_t seed) {
+  const std::int64_t low = seed & 0xFFFFFFFF;
+  return low == 0xFFFFFFFF ? 0xFFFFFFFE : low;
+}
+
+void write_sampling(JsonWriter& body, const Sampling& sampling) {
+  wire::write_common_sampling(body, sampling);
+  if (sampling.seed) body.field("seed", seed_of(*sampling.seed));
+  if (sampling.top_k) body.field("top_k", *sampling.top_k);
+  if (sampling.min_p) body.field("min_p", *sampling.min_p);
+  if (sampling.repeat_penalty) body.field("repeat_penalty", *sampling.repeat_penalty);
+  if (sampling.logit_bias.empty()) return;
+  body.key("logit_bias").begin_array();
+  for (const auto& [token, bias] : sampling.logit_bias)
+    body.begin_array().value(token).value(bias).end_array();
+  body.end_array();
+}
+
+/// With "return_progress" a cancelled request stops in the prompt phase too; with "timings_per_token" each chunk
+/// says how many tokens have been made, also those that have not become text yet.
+void write_streaming(JsonWriter& body) {
+  body.field("stream", true).field("return_progress", true).field("timings_per_token", true);
+  body.key("stream_options").begin_object().field("include_usage", true).end_object();
+  body.field("cache_prompt", true);
+}
+
+void write_plain(JsonWriter& body, std::string_view role, std::string_view text) {
+  body.begin_object().field("role", role).field("content", text).end_object();
+}
+
+/// An assistant's message with its tool calls as text, for templates that know no tools.
+std::string with_calls_as_text(const Message& message) {
+  std::string text = wire::text_of(message);
+  for (const ToolCall& call : message.tool_calls) {
+    if (!text.empty()) text += '\n';
+    text += fmt::format(R"({{"name": {}, "arguments": {}}})", host::quote_json(call.name),
+                        call.arguments.empty() ? "{}" : call.arguments);
+  }
+  return text;
+}
+
+/// The name of the tool whose call `id` is answered, or "the tool".
+std::string tool_of_call(const std::vector<Message>& messages, const std::string& id) {
+  for (const Message& message : messages) {
+    for (const ToolCall& call : message.tool_calls) {
+      if (call.id == id) return call.name;
+    }
+  }
+  return "the tool";
+}
+
+/// Messages for a template without tools: every content is a string, tool results come from the user, and what the
+/// model must know of the enforced tool joins the system message.
+void write_plain_messages(JsonWriter& body, const Request& request,
+                          const std::optional<EnforcedTool>& enforced) {
+  body.key("messages").begin_array();
+  bool told = !enforced;
+  for (const Message& message : request.messages) {
+    std::string text = with_calls_as_text(message);
+    std::string_view role = wire::role_name(message.role, true);
+    if (message.role == Message::Role::kTool) {
+      role = "user";
+      text = fmt::format("Result of {}: {}", tool_of_call(request.messages, message.tool_call_id), text);
+    }
+    if (!told) {
+      told = true;
+      if (role == "system") {
+        text += text.empty() ? enforced->prompt : "\n\n" + enforced->prompt;
+      } else {
+        write_plain(body, "system", enforced->prompt);
+      }
+    }
+    write_plain(body, role, text);
+  }
+  body.end_array();
+}
+
+/// llama-server takes "auto", "none" and "required" only: a named tool is the only one it is given.
+void write_native_tools(JsonWriter& body, const Request& request) {
+  if (request.tools.empty() || request.tool_choice.kind == ToolChoice::Kind::kNone) return;
+  if (request.tool_choice.kind == ToolChoice::Kind::kNamed) {
+    std::vector<Tool> only;
+    std::ranges::copy_if(request.tools, std::back_inserter(only),
+                         [&](const Tool& tool) { return tool.name == request.tool_choice.name; });
+    wire::write_tools(body, only);
+    body.field("tool_choice", "required");
+    return;
+  }
+  wire::write_tools(body, request.tools);
+  body.field("tool_choice", request.tool_choice.kind == ToolChoice::Kind::kRequired ? "required" : "auto");
+}
+
+void write_reasoning(JsonWriter& body, const Request& request, const Target& target) {
+  if (!request.reasoning_effort || !target.template_has_reasoning) return;
+  body.key("chat_template_kwargs").begin_object();
+  body.field("enable_thinking", *request.reasoning_effort != "none");
+  if (*request.reasoning_effort != "none") body.field("reasoning_effort", *request.reasoning_effort);
+  body.end_object();
+}
+
+void write_chat(JsonWriter& body, const Request& request, const Target& target,
+                const std::optional<EnforcedTool>& enforced) {
+  if (target.template_has_tools) {
+    wire::write_messages(body, request.messages, true);
+    write_native_tools(body, request);
+  } else {
+    write_plain_messages(body, request, enforced);
+  }
+  if (enforced) {
+    wire::write_format(body, {ResponseFormat::Kind::kJsonSchema, "tool_call", enforced->schema, true});
+  } else {
+    wire::write_format(body, request.format);
+  }
+  if (request.sampling.logprobs && !enforced) {
+    // With 0 it sends none at all; the reader drops the alternative that was not asked for.
+    body.field("logprobs", true)
+        .field("top_logprobs", std::max<std::int64_t>(1, request.sampling.top_logprobs));
+  }
+  write_reasoning(body, request, target);
+}
+
+void begin(JsonWriter& body, const Target& target) {
+  body.begin_object();
+  if (!target.model.empty()) body.field("model", target.model);
+}
+
+std::expected<std::string, EngineError> generation_body(const Request& request, const Target& target) {
+  TRY_VOID(check(request, target));
+  const std::optional<EnforcedTool> enforced = TRY(enforced_by_schema(request, target));
+  JsonWriter body;
+  begin(body, target);
+  if (request.task == Task::kChat) {
+    write_chat(body, request, target, enforced);
+  } else {
+    body.field("prompt", request.prompt);
+    if (request.sampling.logprobs) {
+      body.field("logprobs", std::max<std::int64_t>(1, request.sampling.top_logprobs));
+    }
+  }
+  write_sampling(body, request.sampling);
+  write_streaming(body);
+  body.end_object();
+  return body.take();
+}
+
+}  // namespace
+
+std::expected<std::optional<EnforcedTool>, EngineError> enforced_by_schema(const Request& request,
+                                                                           const Target& target) {
+  std::optional<EnforcedTool> enforced;
+  if (request.task == Task::kChat) enforced = TRY(wire::enforced_tool(request));
+  if (target.template_has_tools) enforced.reset();
+  return enforced;
+}
+
+std::expected<Call, EngineError> render(const Request& request, const Target& target) {
+  if (request.task != Task::kEmbed) {
+    return Call{request.task == Task::kChat ? "/v1/chat/completions" : "/v1/completions",
+                TRY(generation_body(request, target))};
+  }
+  TRY_VOID(check(request, target));
+  JsonWriter body;
+  begin(body, target);
+  body.key("input").begin_array();
+  for (const std::string& input : request.inputs) {
+    if (input.empty()) {
+      return std::unexpected(
+          wire::refusal("invalid_value", "input", "'input' must not contain an empty string."));
+    }
+    body.value(input);
+  }
+  // A quarter of the bytes that decimals take, and exact.
+  body.end_array().field("encoding_format", "base64").end_object();
+  return Call{"/v1/embeddings", body.take()};
+}
+
+std::optional<Call> render_count(const Request& request, const Target& target) {
+  if (request.task == Task::kChat) {
+    std::expected<std::string, EngineError> body = generation_body(request, target);
+    if (!body) return std::nullopt;
+    return Call{"/v1/chat/completions/input_tokens", std::move(*body)};
+  }
+  JsonWriter body;
+  body.begin_object().key("content");
+  if (request.task == Task::kText) {
+    body.value(request.prompt);
+  } else {
+    body.begin_array();
+    for (const std::string& input : request.inputs) body.value(input);
+    body.end_array();
+  }
+  body.field("add_special", true).field("parse_special", true).end_object();
+  return Call{"/tokenize", body.take()};
+}
+
+}  // namespace millrace::engine::llama

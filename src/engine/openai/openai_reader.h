@@ -1,0 +1,29 @@
+// Reads what an OpenAI-compatible upstream answers; estimates what it leaves out.
+#pragma once
+
+#include <optional>
+
+#include "engine/wire/answer_reader.h"
+
+namespace millrace::engine::openai {
+
+class OpenAiReader final : public wire::AnswerReader {
+ public:
+  explicit OpenAiReader(const Request& request);
+
+ private:
+  EngineError translate(int status, const boost::json::value* error, std::string_view body) const override;
+  void on_chunk(const Object&, Sink&) override {}
+  void on_peer_usage(const Usage& usage, Sink& sink) override;
+  void on_piece(std::size_t text_bytes, Sink& sink) override;
+  Usage final_usage() const override;
+  std::int64_t estimated_output() const;
+
+  const std::size_t prompt_bytes_;
+  const bool streams_;
+  std::optional<Usage> stated_;  // the last usage object; some upstreams send one with each chunk
+  std::int64_t pieces_ = 0;
+  std::size_t text_bytes_ = 0;
+};
+
+}  // namespace millrace::engine::openai

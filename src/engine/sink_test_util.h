@@ -1,0 +1,91 @@
+// A sink that keeps what it was given, and helpers to feed a reader, for tests and fuzz targets of this module.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/adapter.h"
+
+namespace millrace::engine {
+
+struct KeptCall {
+  std::string id, name, arguments;
+  int pieces = 0;
+};
+
+class KeepingSink final : public Sink {
+ public:
+  void on_progress(std::int64_t prompt_processed, std::int64_t prompt_total, std::int64_t cached_now,
+                   std::int64_t output_now) override {
+    went_back = went_back || output_now < output || prompt_processed < processed;
+    processed = prompt_processed;
+    total = prompt_total;
+    cached = cached_now;
+    output = output_now;
+    log += fmt::format("p{}/{},{},{} ", prompt_processed, prompt_total, cached_now, output_now);
+  }
+  void on_text(int choice, std::string_view piece) override {
+    text[choice] += piece;
+    ++pieces;
+    if (output > 0) output_at_first_text = output_at_first_text == 0 ? output : output_at_first_text;
+    log += fmt::format("t{}:{} ", choice, piece);
+  }
+  void on_reasoning(int choice, std::string_view piece) override {
+    reasoning[choice] += piece;
+    log += fmt::format("r{}:{} ", choice, piece);
+  }
+  void on_tool_call(int choice, int index, std::string_view id, std::string_view name,
+                    std::string_view arguments) override {
+    KeptCall& call = calls[{choice, index}];
+    if (!id.empty()) call.id = id;
+    if (!name.empty()) call.name = name;
+    call.arguments += arguments;
+    ++call.pieces;
+    log += fmt::format("c{}.{}:{},{},{} ", choice, index, id, name, arguments);
+  }
+  void on_logprobs(int choice, std::string_view json) override {
+    logprobs.emplace_back(json);
+    log += fmt::format("l{}:{} ", choice, json);
+  }
+  void on_finish(int choice, FinishReason reason) override {
+    finished_twice = finished_twice || finish.contains(choice);
+    finish[choice] = reason;
+    log += fmt::format("f{}:{} ", choice, static_cast<int>(reason));
+  }
+  void on_embedding(int index, std::vector<float> values) override {
+    log += fmt::format("e{}:{} ", index, values.size());
+    embeddings[index] = std::move(values);
+  }
+  void on_usage(const Usage& figures) override {
+    ++usages;
+    usage = figures;
+    log += fmt::format("u{},{},{} ", figures.input, figures.cached, figures.output);
+  }
+
+  std::map<int, std::string> text, reasoning;
+  std::map<std::pair<int, int>, KeptCall> calls;
+  std::map<int, FinishReason> finish;
+  std::map<int, std::vector<float>> embeddings;
+  std::vector<std::string> logprobs;
+  Usage usage;
+  int usages = 0;
+  int pieces = 0;
+  std::int64_t processed = 0, total = 0, cached = 0, output = 0, output_at_first_text = 0;
+  bool went_back = false, finished_twice = false;
+  std::string log;  // every call in order
+};
+
+/// Feeds `body` in pieces of `step` bytes and ends; the first error, if any.
+inline Result<void> read_all(Reader& reader, std::string_view body, Sink& sink,
+                             std::size_t step = std::string::npos) {
+  for (std::size_t at = 0; at < body.size(); at += std::min(step, body.size() - at)) {
+    TRY_VOID(reader.feed(body.substr(at, step), sink));
+  }
+  return reader.end(sink);
+}
+
+}  // namespace millrace::engine
