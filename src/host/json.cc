@@ -41,7 +41,7 @@ class Parser {
     return false;
   }
   bool fail_unexpected(std::string_view wanted) {
-    return fail(fmt::format("{} {}", at_ == text_.size() ? "the text ends instead of" : "found no", wanted));
+    return fail(fmt::format("want {}{}", wanted, at_ == text_.size() ? ", but the text ends" : ""));
   }
 
   bool more() const { return at_ < text_.size(); }
@@ -107,7 +107,7 @@ class Parser {
       std::string_view key;
       if (!read_string(key)) return false;
       const auto [member, is_new] = members.emplace(json::string_view(key.data(), key.size()), nullptr);
-      if (!is_new) {
+      if (!is_new && limits_.refuse_doubled_keys) {
         std::string quoted = quote_json(key.substr(0, 64));
         at_ = start;
         return fail(fmt::format("the key {} is there twice", quoted));

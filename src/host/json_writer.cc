@@ -78,6 +78,7 @@ void append_json_number(std::string& out, double value) {
   char buffer[32];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
   out.append(buffer, end);
+  if (std::string_view(buffer, end).find_first_of(".e") == std::string_view::npos) out.append(".0");
 }
 
 JsonWriter& JsonWriter::integer(std::int64_t number) {

@@ -17,7 +17,7 @@ void append_json_string(std::string& out, std::string_view text);
 /// `text` as a JSON string, with its quotes.
 std::string quote_json(std::string_view text);
 
-/// Appends the shortest text that reads back as the same double; NaN and infinities become null.
+/// Appends the shortest text that reads back as the same double, never as an integer ("1.0"); NaN and infinities become null.
 void append_json_number(std::string& out, double value);
 
 /// Call order makes the text: the caller keeps begin/end balanced and writes a key before each value of an object.
