@@ -33,14 +33,14 @@ struct Mount {
 /// What to run. The workload has no network, no capabilities, an unprivileged user, a private /tmp, and /data: a
 /// writable folder of its own, outlived by nothing.
 struct WorkloadSpec {
-  std::string id;                              // 1 to 80 of [a-z0-9.-], starting with a letter or digit
-  std::string root;                            // root file system, read-only; "/" is the host's own programs and libraries
-  std::vector<Mount> mounts;
-  std::vector<std::string> argv;               // argv[0] is looked up in the root's /usr/bin unless it is a path
-  std::map<std::string, std::string> env;      // all of it: nothing is inherited
-  std::vector<int> cpus;                       // logical processors it may use; empty: all
-  Resources resources;
-  std::map<std::string, std::string> labels;   // the owner's, handed back by status
+  std::string id = {};                         // 1 to 80 of [a-z0-9.-], starting with a letter or digit
+  std::string root = {};                       // root file system, read-only; "/" is the host's own programs and libraries
+  std::vector<Mount> mounts = {};
+  std::vector<std::string> argv = {};          // argv[0] is looked up in the root's /usr/bin unless it is a path
+  std::map<std::string, std::string> env = {}; // all of it: nothing is inherited
+  std::vector<int> cpus = {};                  // logical processors it may use; empty: all
+  Resources resources = {};
+  std::map<std::string, std::string> labels = {};  // the owner's, handed back by status
   bool operator==(const WorkloadSpec&) const = default;
 };
 

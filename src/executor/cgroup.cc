@@ -1,0 +1,180 @@
+#include "executor/cgroup.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <map>
+#include <sstream>
+#include <thread>
+
+#include "host/fd.h"
+#include "host/file.h"
+
+namespace millrace::executor {
+namespace {
+
+Result<void> write_setting(const std::string& file, const std::string& value) {
+  const host::Fd fd(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!fd) return std::unexpected(errno_error("open " + file, errno));
+  if (::write(fd.get(), value.data(), value.size()) != static_cast<ssize_t>(value.size()))
+    return std::unexpected(errno_error("write '" + value + "' to " + file, errno));
+  return {};
+}
+
+Result<void> make_folder(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
+  return std::unexpected(errno_error("mkdir " + path, errno));
+}
+
+std::vector<std::string> words(const std::string& text, char separator) {
+  std::vector<std::string> out;
+  std::istringstream stream(text);
+  for (std::string word; std::getline(stream, word, separator);)
+    if (!word.empty()) out.push_back(word);
+  return out;
+}
+
+// Where the hierarchies are mounted, and which group this process is in. Keys: "" for v2, else a v1 controller.
+struct Hierarchies {
+  std::map<std::string, std::string> mounts;
+  std::map<std::string, std::string> own;
+  // Folder of this process's own group, where it can be seen, else the hierarchy's root.
+  std::string base(const std::string& controller) const {
+    const auto mount = mounts.find(controller);
+    if (mount == mounts.end()) return {};
+    const auto group = own.find(controller);
+    if (group == own.end() || group->second == "/") return mount->second;
+    const std::string path = mount->second + group->second;
+    return host::exists(path) ? path : mount->second;
+  }
+};
+
+// Formats: proc(5), /proc/[pid]/mountinfo; cgroups(7), /proc/[pid]/cgroup.
+Result<Hierarchies> read_hierarchies(const std::string& proc) {
+  Hierarchies found;
+  for (const std::string& line : words(TRY(host::read_file(proc + "/self/mountinfo")), '\n')) {
+    const std::vector<std::string> fields = words(line, ' ');
+    std::size_t dash = 6;
+    while (dash < fields.size() && fields[dash] != "-") ++dash;
+    if (dash + 3 >= fields.size()) continue;
+    if (fields[dash + 1] == "cgroup2") found.mounts.emplace("", fields[4]);
+    if (fields[dash + 1] != "cgroup") continue;
+    for (const std::string& option : words(fields[dash + 3], ',')) found.mounts.emplace(option, fields[4]);
+  }
+  for (const std::string& line : words(TRY(host::read_file(proc + "/self/cgroup")), '\n')) {
+    const std::size_t first = line.find(':');
+    const std::size_t second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string path = line.substr(second + 1);
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    if (controllers.empty()) found.own.emplace("", path);
+    for (const std::string& controller : words(controllers, ',')) found.own.emplace(controller, path);
+  }
+  return found;
+}
+
+constexpr std::int64_t kPeriodUs = 100000;
+
+// Under v2 a group with processes cannot give controllers to its children, so the workload's group is made below the
+// nearest ancestor that can: our own group's parent, or the root.
+Result<std::string> make_v2(const Hierarchies& at, const std::string& name, const Resources& want, Limits& limits) {
+  const auto mount = at.mounts.find("");
+  if (mount == at.mounts.end()) return failure(ErrorCode::kUnavailable, "no cgroup v2 hierarchy is mounted");
+  const std::string base = at.base("");
+  const std::string parent = base == mount->second ? base : base.substr(0, base.rfind('/'));
+  const std::string offered = TRY(host::read_file(parent + "/cgroup.controllers"));
+  for (const char* controller : {"memory", "cpu", "pids"}) {
+    const std::vector<std::string> list = words(offered.substr(0, offered.find('\n')), ' ');
+    if (std::find(list.begin(), list.end(), controller) == list.end())
+      return failure(ErrorCode::kUnavailable, fmt::format("cgroup v2 at {} does not offer {}", parent, controller));
+  }
+  TRY_VOID(write_setting(parent + "/cgroup.subtree_control", "+memory +cpu +pids"));
+  const std::string folder = parent + "/" + name;
+  TRY_VOID(make_folder(folder));
+  const auto set = [&]() -> Result<void> {
+    if (want.memory_bytes > 0) TRY_VOID(write_setting(folder + "/memory.max", std::to_string(want.memory_bytes)));
+    if (want.cpu_millis > 0)
+      TRY_VOID(write_setting(folder + "/cpu.max", fmt::format("{} {}", want.cpu_millis * kPeriodUs / 1000, kPeriodUs)));
+    if (want.pids > 0) TRY_VOID(write_setting(folder + "/pids.max", std::to_string(want.pids)));
+    return {};
+  };
+  if (auto done = set(); !done) {
+    ::rmdir(folder.c_str());
+    return std::unexpected(done.error());
+  }
+  limits = {"cgroup-v2", want.memory_bytes, want.cpu_millis, want.pids};
+  return folder;
+}
+
+struct V1Setting {
+  const char* controller;
+  const char* file;
+  std::int64_t value;
+  std::int64_t Limits::*reported;
+  std::int64_t report;
+};
+
+// Under v1 each controller stands alone: those that work are used, and only they are reported.
+Result<std::vector<std::string>> make_v1(const Hierarchies& at, const std::string& name, const Resources& want, Limits& limits) {
+  const V1Setting settings[] = {
+      {"memory", "memory.limit_in_bytes", want.memory_bytes, &Limits::memory_bytes, want.memory_bytes},
+      {"cpu", "cpu.cfs_quota_us", want.cpu_millis * kPeriodUs / 1000, &Limits::cpu_millis, want.cpu_millis},
+      {"pids", "pids.max", want.pids, &Limits::pids, want.pids}};
+  std::vector<std::string> folders;
+  std::string why = "no cgroup v1 controller is mounted";
+  Limits got{.kind = "cgroup-v1"};
+  for (const V1Setting& setting : settings) {
+    const std::string base = at.base(setting.controller);
+    if (base.empty()) continue;
+    const std::string folder = base + "/" + name;
+    auto made = make_folder(folder);
+    if (made && setting.value > 0) {
+      made = write_setting(folder + "/" + setting.file, std::to_string(setting.value));
+      if (!made) ::rmdir(folder.c_str());
+    }
+    if (!made) {
+      why = made.error().message;
+      continue;
+    }
+    folders.push_back(folder);
+    got.*setting.reported = setting.report;
+  }
+  if (folders.empty()) return failure(ErrorCode::kUnavailable, why);
+  limits = got;
+  return folders;
+}
+
+}  // namespace
+
+Result<Cgroup> Cgroup::create(const std::string& name, const Resources& resources, const std::string& proc) {
+  const Hierarchies at = TRY(read_hierarchies(proc));
+  Cgroup group;
+  auto v2 = make_v2(at, name, resources, group.limits_);
+  if (v2) {
+    group.folders_.push_back(*v2);
+    return group;
+  }
+  auto v1 = make_v1(at, name, resources, group.limits_);
+  if (!v1) return failure(ErrorCode::kUnavailable, "cgroup v2: " + v2.error().message + "; v1: " + v1.error().message);
+  group.folders_ = std::move(*v1);
+  return group;
+}
+
+Result<void> Cgroup::add(pid_t pid) const {
+  for (const std::string& folder : folders_) TRY_VOID(write_setting(folder + "/cgroup.procs", std::to_string(pid)));
+  return {};
+}
+
+void Cgroup::remove() const {
+  for (const std::string& folder : folders_) {
+    for (int attempt = 0; attempt < 20 && ::rmdir(folder.c_str()) != 0 && errno == EBUSY; ++attempt)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+}  // namespace millrace::executor

@@ -1,0 +1,200 @@
+// What every implementation of the port promises, tried on the real one and on the one in memory.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <thread>
+
+#include "executor/fake/fake_executor.h"
+#include "executor/local/local_executor.h"
+#include "host/file.h"
+#include "host/system_clock.h"
+
+namespace millrace::executor {
+namespace {
+
+using std::chrono::milliseconds;
+
+struct Local {
+  Local() {
+    char name[] = "/tmp/mr-exec-XXXXXX";
+    folder = mkdtemp(name);
+    executor = make();
+  }
+  ~Local() {
+    const auto all = executor->list();
+    if (all) {
+      for (const WorkloadStatus& status : *all) (void)executor->stop(status.id, milliseconds(0));
+      for (const WorkloadStatus& status : *all) settle(status.id);
+    }
+    (void)host::remove_tree(folder);
+  }
+  std::unique_ptr<Executor> make() const {
+    auto made = LocalExecutor::create({.folder = folder + "/replicas", .runtime_dir = folder + "/run", .supervise_argv = {EXECUTOR_SUPERVISE}});
+    EXPECT_TRUE(made) << made.error().message;
+    return std::move(*made);
+  }
+  void settle(const std::string& id) {
+    for (int i = 0; i < 500; ++i) {
+      const auto status = executor->status(id);
+      if (!status || status->state == WorkloadState::kExited || status->state == WorkloadState::kLost) return;
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+  }
+  // Prints the text, then goes on for longer than any test.
+  WorkloadSpec printing(const std::string& id, const std::string& text) {
+    WorkloadSpec spec{.id = id, .root = "/", .argv = {"sh", "-c", "printf '%s' '" + text + "'; exec sleep 1000"}};
+    return spec;
+  }
+  void printed(const std::string&, const std::string&) {}
+  std::string folder;
+  std::unique_ptr<Executor> executor;
+};
+
+struct Fake {
+  void settle(const std::string&) {}
+  WorkloadSpec printing(const std::string& id, const std::string&) { return {.id = id, .root = "/", .argv = {"x"}}; }
+  void printed(const std::string& id, const std::string& text) { executor->write_log(id, text); }
+  host::SystemClock clock;
+  std::unique_ptr<FakeExecutor> executor = std::make_unique<FakeExecutor>(clock);
+};
+
+template <typename T>
+class ExecutorConformance : public ::testing::Test {
+ protected:
+  WorkloadSpec sleeping(const std::string& id) { return world_.printing(id, ""); }
+  Result<LogPiece> log_when(const std::string& id, std::size_t bytes) {
+    Result<LogPiece> piece = LogPiece{};
+    for (int i = 0; i < 500; ++i) {
+      piece = world_.executor->log(id, 0, 1000);
+      if (!piece || piece->text.size() >= bytes) break;
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+    return piece;
+  }
+  T world_;
+};
+
+using Implementations = ::testing::Types<Local, Fake>;
+TYPED_TEST_SUITE(ExecutorConformance, Implementations);
+
+TYPED_TEST(ExecutorConformance, AStartedWorkloadIsListedWithItsLabelsAndProcess) {
+  auto& executor = *this->world_.executor;
+  WorkloadSpec spec = this->sleeping("a-0");
+  spec.labels = {{"endpoint", "a"}};
+  ASSERT_TRUE(executor.start(spec, 1));
+  ASSERT_TRUE(executor.start(this->sleeping("b-0"), 1));
+  const auto all = executor.list();
+  ASSERT_TRUE(all);
+  ASSERT_EQ(all->size(), 2u);
+  EXPECT_EQ((*all)[0].id, "a-0");
+  EXPECT_EQ((*all)[0].labels, spec.labels);
+  EXPECT_GT((*all)[0].supervisor_pid, 0);
+  EXPECT_EQ((*all)[1].id, "b-0");
+  EXPECT_FALSE((*all)[0].limits.kind.empty());
+}
+
+TYPED_TEST(ExecutorConformance, StartingTwiceIsOneWorkload) {
+  auto& executor = *this->world_.executor;
+  const auto first = executor.start(this->sleeping("a-0"), 1);
+  const auto second = executor.start(this->sleeping("a-0"), 2);
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(first->supervisor_pid, second->supervisor_pid);
+}
+
+TYPED_TEST(ExecutorConformance, AnOlderFenceStartsNothing) {
+  auto& executor = *this->world_.executor;
+  ASSERT_TRUE(executor.start(this->sleeping("a-0"), 7));
+  const auto refused = executor.start(this->sleeping("b-0"), 6);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kDenied);
+  EXPECT_EQ(executor.list()->size(), 1u);
+}
+
+TYPED_TEST(ExecutorConformance, AStoppedWorkloadEndsAndSaysThatItWasAsked) {
+  auto& executor = *this->world_.executor;
+  ASSERT_TRUE(executor.start(this->sleeping("a-0"), 1));
+  ASSERT_TRUE(executor.stop("a-0", milliseconds(5000)));
+  this->world_.settle("a-0");
+  const auto status = executor.status("a-0");
+  ASSERT_TRUE(status);
+  ASSERT_EQ(status->state, WorkloadState::kExited);
+  EXPECT_TRUE(status->exit->asked);
+  EXPECT_EQ(status->exit->signal, 15);
+  EXPECT_EQ(status->engine_pid, 0);
+  EXPECT_TRUE(executor.stop("a-0", milliseconds(0))) << "stopping what has ended is no error";
+}
+
+TYPED_TEST(ExecutorConformance, AnEndedWorkloadCanBeStartedAgain) {
+  auto& executor = *this->world_.executor;
+  const auto first = executor.start(this->sleeping("a-0"), 1);
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(executor.stop("a-0", milliseconds(5000)));
+  this->world_.settle("a-0");
+  const auto second = executor.start(this->sleeping("a-0"), 1);
+  ASSERT_TRUE(second) << second.error().message;
+  EXPECT_NE(first->supervisor_pid, second->supervisor_pid);
+  EXPECT_FALSE(second->exit.has_value());
+}
+
+TYPED_TEST(ExecutorConformance, OnlyAnEndedWorkloadIsRemoved) {
+  auto& executor = *this->world_.executor;
+  ASSERT_TRUE(executor.start(this->sleeping("a-0"), 1));
+  const auto refused = executor.remove("a-0");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kConflict);
+  ASSERT_TRUE(executor.stop("a-0", milliseconds(5000)));
+  this->world_.settle("a-0");
+  for (int i = 0; i < 100 && !executor.remove("a-0"); ++i) std::this_thread::sleep_for(milliseconds(10));
+  EXPECT_EQ(executor.status("a-0").error().code, ErrorCode::kNotFound);
+  EXPECT_TRUE(executor.list()->empty());
+}
+
+TYPED_TEST(ExecutorConformance, WhatWasNeverStartedIsNotFound) {
+  auto& executor = *this->world_.executor;
+  EXPECT_EQ(executor.status("a-0").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(executor.stop("a-0", milliseconds(0)).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(executor.remove("a-0").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(executor.log("a-0", 0, 10).error().code, ErrorCode::kNotFound);
+}
+
+TYPED_TEST(ExecutorConformance, ASpecThatCannotRunIsRefusedByName) {
+  auto& executor = *this->world_.executor;
+  for (const char* id : {"", "../a", "A", "a/b", ".a", "-a"}) {
+    const auto refused = executor.start(this->sleeping(id), 1);
+    ASSERT_FALSE(refused) << id;
+    EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_NE(refused.error().message.find("id"), std::string::npos);
+  }
+}
+
+TYPED_TEST(ExecutorConformance, TheLogIsReadByOffsetFromStartAndEnd) {
+  auto& executor = *this->world_.executor;
+  ASSERT_TRUE(executor.start(this->world_.printing("a-0", "hello mill"), 1));
+  this->world_.printed("a-0", "hello mill");
+  ASSERT_EQ(this->log_when("a-0", 10)->text, "hello mill");
+  const auto middle = executor.log("a-0", 6, 2);
+  EXPECT_EQ(middle->text, "mi");
+  EXPECT_EQ(middle->next, 8);
+  const auto tail = executor.log("a-0", -4, 100);
+  EXPECT_EQ(tail->text, "mill");
+  EXPECT_EQ(tail->from, 6);
+  EXPECT_EQ(executor.log("a-0", -400, 5)->text, "hello");
+  const auto past = executor.log("a-0", 400, 5);
+  EXPECT_EQ(past->text, "");
+  EXPECT_EQ(past->next, 10);
+}
+
+TYPED_TEST(ExecutorConformance, WaitEndsWhenAWorkloadEndsOrSomebodyWakes) {
+  auto& executor = *this->world_.executor;
+  ASSERT_TRUE(executor.start(this->sleeping("a-0"), 1));
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_TRUE(executor.stop("a-0", milliseconds(5000)));
+  executor.wait_event(milliseconds(20000));
+  executor.wake();
+  executor.wait_event(milliseconds(20000));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(15000));
+}
+
+}  // namespace
+}  // namespace millrace::executor

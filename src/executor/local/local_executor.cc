@@ -1,0 +1,224 @@
+#include "executor/local/local_executor.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <thread>
+
+#include "executor/log_file.h"
+#include "executor/protocol.h"
+#include "executor/spec.h"
+#include "host/file.h"
+#include "host/process.h"
+#include "host/sha256.h"
+
+namespace millrace::executor {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kAskTimeout{2000};
+constexpr milliseconds kPollEvery{2};
+
+bool supervisor_lives(const std::string& folder) {
+  if (!host::exists(folder + "/lock")) return false;
+  const auto lock = host::lock_file(folder + "/lock");
+  return !lock && lock.error().code == ErrorCode::kConflict;
+}
+
+Result<SupervisorSpec> read_spec(const std::string& folder, const std::string& id) {
+  const std::string file = folder + "/spec.json";
+  if (!host::exists(file)) return failure(ErrorCode::kNotFound, "there is no workload " + id);
+  const std::string text = TRY(host::read_file(file, 1 << 20));
+  return parse_spec(text);
+}
+
+bool has_ended(const WorkloadStatus& status) {
+  return status.state == WorkloadState::kExited || status.state == WorkloadState::kLost;
+}
+
+bool is_id(const std::string& id) {
+  WorkloadSpec probe;
+  probe.id = id;
+  probe.root = "/";
+  probe.argv = {"x"};
+  return check_spec(probe).has_value();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LocalExecutor>> LocalExecutor::create(LocalOptions options) {
+  if (options.supervise_argv.empty()) return failure(ErrorCode::kInvalidArgument, "local executor: supervise_argv is empty");
+  TRY_VOID(host::make_dirs(options.folder, 0700));
+  TRY_VOID(host::make_dirs(options.runtime_dir, 0700));
+  host::Fd wake_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_fd) return std::unexpected(errno_error("eventfd", errno));
+  return std::unique_ptr<LocalExecutor>(new LocalExecutor(std::move(options), std::move(wake_fd)));
+}
+
+// Names below the runtime folder are digests of the id: a unix socket path has at most 107 bytes.
+std::string LocalExecutor::control_socket(const std::string& id) const {
+  return options_.runtime_dir + "/" + host::sha256_hex(id).substr(0, 12) + ".sock";
+}
+
+std::string LocalExecutor::data_dir(const std::string& id) const {
+  return options_.runtime_dir + "/" + host::sha256_hex(id).substr(0, 12);
+}
+
+Result<void> LocalExecutor::check_fence(std::int64_t fence) {
+  const std::string file = options_.folder + "/fence";
+  std::int64_t seen = 0;
+  if (host::exists(file)) {
+    const std::string text = TRY(host::read_file(file, 64));
+    std::from_chars(text.data(), text.data() + text.size(), seen);
+  }
+  if (fence < seen)
+    return failure(ErrorCode::kDenied, "another server has taken over the replicas of this machine");
+  return fence == seen ? Result<void>{} : host::write_file_atomic(file, std::to_string(fence), 0600);
+}
+
+Result<WorkloadStatus> LocalExecutor::start(const WorkloadSpec& spec, std::int64_t fence) {
+  TRY_VOID(check_spec(spec));
+  const std::lock_guard lock(start_mutex_);
+  TRY_VOID(check_fence(fence));
+  if (auto there = read_status(spec.id); there && !has_ended(*there)) return there;
+  TRY_VOID(launch(spec));
+  return wait_started(spec.id);
+}
+
+Result<void> LocalExecutor::launch(const WorkloadSpec& spec) {
+  const std::string folder = folder_of(spec.id);
+  TRY_VOID(host::make_dirs(folder, 0700));
+  for (const char* name : {"/exit.json", "/state.json", "/error"}) TRY_VOID(host::remove_tree(folder + name));
+  const SupervisorSpec record{spec, control_socket(spec.id), data_dir(spec.id)};
+  TRY_VOID(host::write_file_atomic(folder + "/spec.json", to_json(record), 0600));
+  host::ProcessSpec process;
+  process.argv = options_.supervise_argv;
+  process.argv.push_back(folder);
+  process.cwd = "/";
+  const auto pid = host::spawn_daemon(process);
+  if (!pid) return std::unexpected(pid.error());
+  return {};
+}
+
+// The supervisor answers, or has come and gone, or could not begin (file "error").
+Result<WorkloadStatus> LocalExecutor::wait_started(const std::string& id) {
+  const std::string folder = folder_of(id);
+  const auto deadline = std::chrono::steady_clock::now() + options_.start_timeout;
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (host::exists(folder + "/exit.json")) return read_status(id);
+    if (const auto error = host::read_file(folder + "/error", 4096)) return failure(ErrorCode::kInternal, *error);
+    if (auto status = ask(control_socket(id), {}, kAskTimeout)) {
+      watch(*status);
+      return *status;
+    }
+    std::this_thread::sleep_for(kPollEvery);
+  }
+  return failure(ErrorCode::kTimeout, "started the supervisor of " + id + ", which did not report in time; see " + folder);
+}
+
+Result<WorkloadStatus> LocalExecutor::read_status(const std::string& id) {
+  const std::string folder = folder_of(id);
+  const SupervisorSpec spec = TRY(read_spec(folder, id));
+  const auto asked = ask(spec.control_socket, {}, kAskTimeout);
+  if (asked) {
+    watch(*asked);
+    return asked;
+  }
+  if (supervisor_lives(folder) && !host::exists(folder + "/exit.json"))
+    return failure(ErrorCode::kUnavailable, "the supervisor of " + id + " lives but does not answer: " + asked.error().message);
+  return ended_status(id, spec.workload);
+}
+
+WorkloadStatus LocalExecutor::ended_status(const std::string& id, const WorkloadSpec& spec) const {
+  const std::string folder = folder_of(id);
+  WorkloadStatus status;
+  if (const auto text = host::read_file(folder + "/state.json", 1 << 20)) status = parse_status(*text).value_or(WorkloadStatus{});
+  status.id = id;
+  status.labels = spec.labels;
+  status.data_dir = data_dir(id);
+  status.supervisor_pid = status.engine_pid = 0;
+  status.state = WorkloadState::kLost;
+  status.exit.reset();
+  const auto text = host::read_file(folder + "/exit.json", 1 << 16);
+  if (!text) return status;
+  if (auto exit = parse_exit(*text)) {
+    status.state = WorkloadState::kExited;
+    status.exit = *exit;
+  }
+  return status;
+}
+
+Result<void> LocalExecutor::stop(const std::string& id, milliseconds grace) {
+  const WorkloadStatus now = TRY(status(id));
+  if (has_ended(now)) return {};
+  const ControlRequest request{.op = ControlRequest::Op::kStop, .grace_ms = grace.count()};
+  const auto stopped = ask(control_socket(id), request, kAskTimeout);
+  if (!stopped && supervisor_lives(folder_of(id))) return std::unexpected(stopped.error());
+  return {};
+}
+
+Result<std::vector<WorkloadStatus>> LocalExecutor::list() {
+  std::vector<WorkloadStatus> all;
+  for (const std::string& name : TRY(host::list_dir(options_.folder))) {
+    if (!is_id(name) || !host::exists(folder_of(name) + "/spec.json")) continue;
+    auto status = read_status(name);
+    if (status) all.push_back(std::move(*status));
+    else if (status.error().code != ErrorCode::kNotFound) return std::unexpected(status.error());
+  }
+  return all;
+}
+
+Result<WorkloadStatus> LocalExecutor::status(const std::string& id) {
+  if (!is_id(id)) return failure(ErrorCode::kNotFound, "there is no workload " + id);
+  return read_status(id);
+}
+
+Result<LogPiece> LocalExecutor::log(const std::string& id, std::int64_t from, std::size_t max) {
+  if (!is_id(id) || !host::exists(folder_of(id) + "/spec.json")) return failure(ErrorCode::kNotFound, "there is no workload " + id);
+  return read_log(folder_of(id), from, max);
+}
+
+Result<void> LocalExecutor::remove(const std::string& id) {
+  const std::lock_guard lock(start_mutex_);
+  const WorkloadStatus now = TRY(status(id));
+  if (!has_ended(now) || supervisor_lives(folder_of(id))) return failure(ErrorCode::kConflict, "workload " + id + " has not ended");
+  TRY_VOID(host::remove_tree(data_dir(id)));
+  TRY_VOID(host::remove_tree(control_socket(id)));
+  return host::remove_tree(folder_of(id));
+}
+
+void LocalExecutor::watch(const WorkloadStatus& status) {
+  if (status.supervisor_pid <= 0) return;
+  const std::lock_guard lock(watch_mutex_);
+  if (watched_.contains(status.supervisor_pid)) return;
+  const long fd = ::syscall(SYS_pidfd_open, status.supervisor_pid, 0);
+  if (fd >= 0) watched_[status.supervisor_pid] = std::make_shared<host::Fd>(static_cast<int>(fd));
+}
+
+void LocalExecutor::wait_event(milliseconds timeout) {
+  std::vector<std::pair<pid_t, std::shared_ptr<host::Fd>>> held;
+  {
+    const std::lock_guard lock(watch_mutex_);
+    held.assign(watched_.begin(), watched_.end());
+  }
+  std::vector<pollfd> items = {{wake_fd_.get(), POLLIN, 0}};
+  for (const auto& [pid, fd] : held) items.push_back({fd->get(), POLLIN, 0});
+  if (::poll(items.data(), items.size(), static_cast<int>(timeout.count())) <= 0) return;
+  std::uint64_t count = 0;
+  (void)!::read(wake_fd_.get(), &count, sizeof count);
+  const std::lock_guard lock(watch_mutex_);
+  for (std::size_t i = 1; i < items.size(); ++i)
+    if (items[i].revents != 0) watched_.erase(held[i - 1].first);
+}
+
+void LocalExecutor::wake() {
+  const std::uint64_t one = 1;
+  (void)!::write(wake_fd_.get(), &one, sizeof one);
+}
+
+}  // namespace millrace::executor

@@ -1,0 +1,36 @@
+// A workload's output, kept in pieces: bounded in size, readable while it grows and after its writer is gone.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "executor/executor.h"
+#include "host/fd.h"
+
+namespace millrace::executor {
+
+/// Files FOLDER/log.<offset of its first byte, 20 digits>; the last two are kept. One writer, one thread.
+class LogWriter {
+ public:
+  static constexpr std::int64_t kPieceBytes = 8 << 20;
+
+  /// Goes on after what an earlier writer left.
+  static Result<LogWriter> open(const std::string& folder, std::int64_t piece_bytes = kPieceBytes);
+  Result<void> append(std::string_view bytes);
+
+ private:
+  LogWriter(std::string folder, std::int64_t piece_bytes) : folder_(std::move(folder)), piece_bytes_(piece_bytes) {}
+  Result<void> begin_piece();
+
+  std::string folder_;
+  std::int64_t piece_bytes_;
+  host::Fd file_;
+  std::int64_t begin_ = 0;  // offset of the first byte of file_
+  std::int64_t end_ = 0;    // offset after the last byte
+};
+
+/// As Executor::log. An absent log is an empty piece. Any process, any thread.
+Result<LogPiece> read_log(const std::string& folder, std::int64_t from, std::size_t max);
+
+}  // namespace millrace::executor

@@ -1,0 +1,165 @@
+// Logs in pieces, records as JSON, and what is read of control groups.
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+#include <stdlib.h>
+
+#include "executor/cgroup.h"
+#include "executor/log_file.h"
+#include "executor/protocol.h"
+#include "executor/sandbox.h"
+#include "executor/spec.h"
+#include "host/file.h"
+
+namespace millrace::executor {
+namespace {
+
+class Folder {
+ public:
+  Folder() {
+    char name[] = "/tmp/mr-rec-XXXXXX";
+    path_ = mkdtemp(name);
+  }
+  ~Folder() { (void)host::remove_tree(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// The log against a plain string, for any sizes of pieces and appends.
+RC_GTEST_PROP(LogFile, KeepsTheNewestBytesUnderTheirOffsets, ()) {
+  const Folder folder;
+  const auto piece_bytes = *rc::gen::inRange<std::int64_t>(1, 40);
+  const auto lengths = *rc::gen::container<std::vector<std::size_t>>(rc::gen::inRange<std::size_t>(0, 60));
+  std::string all;
+  auto writer = LogWriter::open(folder.path(), piece_bytes);
+  RC_ASSERT(writer.has_value());
+  for (const std::size_t length : lengths) {
+    std::string part;
+    for (std::size_t i = 0; i < length; ++i) part.push_back(static_cast<char>('a' + (all.size() + i) % 26));
+    RC_ASSERT(writer->append(part).has_value());
+    all += part;
+    if (length % 7 == 3) writer = LogWriter::open(folder.path(), piece_bytes);
+  }
+  const auto from = *rc::gen::inRange<std::int64_t>(-200, 200);
+  const auto max = *rc::gen::inRange<std::size_t>(0, 100);
+  const auto piece = read_log(folder.path(), from, max);
+  RC_ASSERT(piece.has_value());
+  const auto size = static_cast<std::int64_t>(all.size());
+  RC_ASSERT(piece->from >= 0 && piece->from <= size);
+  RC_ASSERT(piece->next == piece->from + static_cast<std::int64_t>(piece->text.size()));
+  RC_ASSERT(piece->text == all.substr(static_cast<std::size_t>(piece->from), piece->text.size()));
+  const std::int64_t wanted = from < 0 ? std::max<std::int64_t>(0, size + from) : std::min(from, size);
+  RC_ASSERT(piece->from >= wanted);
+  const auto whole = read_log(folder.path(), 0, 100000);
+  RC_ASSERT(static_cast<std::int64_t>(whole->text.size()) <= 2 * piece_bytes);
+  RC_ASSERT(whole->next == size);
+}
+
+SupervisorSpec sample() {
+  SupervisorSpec spec;
+  spec.workload = {.id = "chat-0", .root = "/r", .mounts = {{"/a", "/b", true}}, .argv = {"x", "--y", "z \"q\""},
+                   .env = {{"A", "1"}}, .cpus = {0, 3}, .resources = {1, 2, 3, 4}, .labels = {{"k", "v"}}};
+  spec.control_socket = "/tmp/s.sock";
+  spec.data_dir = "/tmp/d";
+  return spec;
+}
+
+TEST(Records, ASpecReadsBackAsWritten) {
+  const auto back = parse_spec(to_json(sample()));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(*back, sample());
+}
+
+TEST(Records, AnExitReadsBackAsWritten) {
+  const ExitRecord exit{.code = -1, .signal = 9, .asked = true, .at = TimePoint(std::chrono::microseconds(1700000000123456))};
+  EXPECT_EQ(parse_exit(to_json(exit)).value(), exit);
+}
+
+TEST(Records, AStatusReadsBackThroughTheProtocol) {
+  WorkloadStatus status;
+  status.id = "chat-0";
+  status.state = WorkloadState::kStopping;
+  status.supervisor_pid = 4;
+  status.engine_pid = 5;
+  status.data_dir = "/d";
+  status.labels = {{"a", "b"}};
+  status.limits = {"cgroup-v1", 1, 2, 3};
+  status.cpu_time_us = 17;
+  status.exit = ExitRecord{.code = 3};
+  const auto back = parse_status_answer(status_answer(status));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(to_json(*back), to_json(status));
+}
+
+TEST(Records, ANewerVersionIsRefusedByName) {
+  std::string text = to_json(sample());
+  text.replace(text.find("\"version\":1"), 11, "\"version\":2");
+  const auto refused = parse_spec(text);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kCorrupt);
+  EXPECT_NE(refused.error().message.find("version 2"), std::string::npos);
+}
+
+TEST(Records, ATornSpecIsAnErrorAtEveryLength) {
+  const std::string text = to_json(sample());
+  for (std::size_t length = 0; length < text.size(); ++length) EXPECT_FALSE(parse_spec(text.substr(0, length))) << length;
+}
+
+TEST(Protocol, RequestsReadBackAsWritten) {
+  const ControlRequest request{.op = ControlRequest::Op::kStop, .grace_ms = 250};
+  EXPECT_EQ(parse_request(to_json(request))->grace_ms, 250);
+  EXPECT_EQ(parse_request(to_json(ControlRequest{.op = ControlRequest::Op::kLog, .from = -5, .max = 9}))->from, -5);
+  EXPECT_FALSE(parse_request(R"({"version":1,"op":"log","from":0,"max":0})"));
+}
+
+TEST(Sandbox, TheCommandLineTakesNetworkUserAndPowerAway) {
+  WorkloadSpec spec{.id = "w", .root = "/", .argv = {"engine", "--flag"}};
+  for (const bool as_root : {true, false}) {
+    const auto argv = sandbox_argv(spec, "/data-dir", {.as_root = as_root});
+    ASSERT_TRUE(argv);
+    const auto has = [&](const std::string& word) { return std::find(argv->begin(), argv->end(), word) != argv->end(); };
+    EXPECT_TRUE(has("--unshare-net") && has("--unshare-pid") && has("--die-with-parent") && has("--clearenv") && has("--new-session"));
+    EXPECT_EQ(has("setpriv") || has("/usr/bin/setpriv"), as_root);
+    EXPECT_EQ(has("--unshare-user"), !as_root);
+    EXPECT_EQ(argv->back(), "--flag");
+    EXPECT_FALSE(has("/home") || has("/root") || has("/var") || has("/sys"));
+  }
+}
+
+TEST(Cgroup, WithoutAnyHierarchyItSaysWhatItLookedFor) {
+  const Folder proc;
+  ASSERT_TRUE(host::make_dirs(proc.path() + "/self"));
+  ASSERT_TRUE(host::write_file_atomic(proc.path() + "/self/mountinfo", "22 1 0:5 / /proc rw - proc proc rw\nnonsense\n"));
+  ASSERT_TRUE(host::write_file_atomic(proc.path() + "/self/cgroup", "0::/x\n"));
+  const auto group = Cgroup::create("millrace-test", {.memory_bytes = 1 << 20}, proc.path());
+  ASSERT_FALSE(group);
+  EXPECT_EQ(group.error().code, ErrorCode::kUnavailable);
+  EXPECT_NE(group.error().message.find("cgroup v2"), std::string::npos);
+}
+
+// Plain folders stand for the kernel's: what is written to them is what the kernel would be asked.
+TEST(Cgroup, AWholeVersionTwoIsPreferredAndGetsAllThreeLimits) {
+  const Folder root;
+  const std::string mount = root.path() + "/cg";
+  ASSERT_TRUE(host::make_dirs(root.path() + "/self"));
+  ASSERT_TRUE(host::make_dirs(mount + "/slice/own"));
+  ASSERT_TRUE(host::make_dirs(mount + "/slice/millrace-test"));
+  ASSERT_TRUE(host::write_file_atomic(mount + "/slice/cgroup.controllers", "cpuset cpu io memory pids\n"));
+  for (const char* file : {"cgroup.subtree_control", "millrace-test/memory.max", "millrace-test/cpu.max", "millrace-test/pids.max",
+                           "millrace-test/cgroup.procs"})
+    ASSERT_TRUE(host::write_file_atomic(mount + "/slice/" + file, ""));
+  ASSERT_TRUE(host::write_file_atomic(root.path() + "/self/mountinfo", "30 1 0:26 / " + mount + " rw - cgroup2 cgroup2 rw\n"));
+  ASSERT_TRUE(host::write_file_atomic(root.path() + "/self/cgroup", "0::/slice/own\n"));
+  const auto group = Cgroup::create("millrace-test", {.memory_bytes = 4096, .cpu_millis = 1500, .pids = 9}, root.path());
+  ASSERT_TRUE(group) << group.error().message;
+  EXPECT_EQ(group->limits(), (Limits{"cgroup-v2", 4096, 1500, 9}));
+  EXPECT_EQ(host::read_file(mount + "/slice/millrace-test/memory.max").value(), "4096");
+  EXPECT_EQ(host::read_file(mount + "/slice/millrace-test/cpu.max").value(), "150000 100000");
+  EXPECT_EQ(host::read_file(mount + "/slice/millrace-test/pids.max").value(), "9");
+  ASSERT_TRUE(group->add(1));
+  EXPECT_EQ(host::read_file(mount + "/slice/millrace-test/cgroup.procs").value(), "1");
+}
+
+}  // namespace
+}  // namespace millrace::executor

@@ -1,0 +1,280 @@
+// The sandbox and its supervisor, with real processes.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <thread>
+
+#include "executor/local/local_executor.h"
+#include "executor/protocol.h"
+#include "executor/spec.h"
+#include "host/fd.h"
+#include "host/file.h"
+#include "host/process.h"
+#include "host/sha256.h"
+
+namespace millrace::executor {
+namespace {
+
+using std::chrono::milliseconds;
+
+class SupervisorTest : public ::testing::Test {
+ protected:
+  SupervisorTest() {
+    char name[] = "/tmp/mr-sup-XXXXXX";
+    folder_ = mkdtemp(name);
+    executor_ = make();
+  }
+  ~SupervisorTest() override {
+    (void)executor_->stop("w", milliseconds(0));
+    (void)wait_end();
+    (void)host::remove_tree(folder_);
+  }
+  std::unique_ptr<LocalExecutor> make() const {
+    return std::move(*LocalExecutor::create(
+        {.folder = folder_ + "/replicas", .runtime_dir = folder_ + "/run", .supervise_argv = {EXECUTOR_SUPERVISE}}));
+  }
+  static WorkloadSpec shell(const std::string& script) { return {.id = "w", .root = "/", .argv = {"sh", "-c", script}}; }
+  WorkloadStatus wait_end() {
+    for (int i = 0; i < 1500; ++i) {
+      const auto status = executor_->status("w");
+      if (!status || status->state == WorkloadState::kExited || status->state == WorkloadState::kLost)
+        return status.value_or(WorkloadStatus{});
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+    ADD_FAILURE() << "the workload did not end";
+    return {};
+  }
+  WorkloadStatus wait_running() {
+    for (int i = 0; i < 1500; ++i) {
+      const auto status = executor_->status("w");
+      if (status && status->engine_pid > 0) return *status;
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+    ADD_FAILURE() << "the workload did not run";
+    return {};
+  }
+  std::string output() { return executor_->log("w", 0, 1 << 20).value_or(LogPiece{}).text; }
+  /// What a script printed, run to its end.
+  std::string run(const WorkloadSpec& spec) {
+    const auto started = executor_->start(spec, 1);
+    EXPECT_TRUE(started) << started.error().message;
+    wait_end();
+    return output();
+  }
+  std::string folder_;
+  std::unique_ptr<LocalExecutor> executor_;
+};
+
+bool lives(int pid) { return host::process_start_ticks(pid).has_value(); }
+
+TEST_F(SupervisorTest, TheExitStatusIsRecorded) {
+  run(shell("exit 3"));
+  const auto status = executor_->status("w");
+  ASSERT_TRUE(status && status->exit);
+  EXPECT_EQ(status->exit->code, 3);
+  EXPECT_EQ(status->exit->signal, 0);
+  EXPECT_FALSE(status->exit->asked);
+}
+
+TEST_F(SupervisorTest, TheWorkloadIsNobodyWithoutPowerOrNetwork) {
+  const std::string out = run(shell("grep -E '^(Uid|Gid|Groups|CapEff|CapPrm|CapBnd|NoNewPrivs)' /proc/self/status; "
+                                    "grep -c : /proc/net/dev; ls /; cat /etc/shadow; env | sort"));
+  EXPECT_NE(out.find("Uid:\t65534\t65534\t65534\t65534\n"), std::string::npos) << out;
+  EXPECT_NE(out.find("Gid:\t65534"), std::string::npos);
+  EXPECT_NE(out.find("CapEff:\t0000000000000000"), std::string::npos) << out;
+  EXPECT_NE(out.find("CapPrm:\t0000000000000000"), std::string::npos);
+  EXPECT_NE(out.find("NoNewPrivs:\t1"), std::string::npos);
+  EXPECT_NE(out.find("\n1\n"), std::string::npos) << "only the loopback device: " << out;
+  EXPECT_EQ(out.find("home"), std::string::npos) << out;
+  EXPECT_EQ(out.find("root:"), std::string::npos);
+  EXPECT_EQ(out.find("HOME=/root"), std::string::npos) << "the environment must not be inherited";
+}
+
+TEST_F(SupervisorTest, TheWorkloadIsAnotherUserForTheHostToo) {
+  if (geteuid() != 0) GTEST_SKIP() << "only a root supervisor can change user";
+  ASSERT_TRUE(executor_->start(shell("exec sleep 1000"), 1));
+  const WorkloadStatus status = wait_running();
+  std::string text;
+  for (int i = 0; i < 300 && text.find("Uid:\t65534") == std::string::npos; ++i) {
+    text = host::read_file("/proc/" + std::to_string(status.engine_pid) + "/status", 65536).value_or("");
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  EXPECT_NE(text.find("Uid:\t65534\t65534"), std::string::npos) << text;
+}
+
+TEST_F(SupervisorTest, OnlyDataAndTmpCanBeWritten) {
+  const std::string out = run(shell("for d in / /usr /etc /data /tmp /m; do touch $d/x 2>/dev/null && echo yes:$d || echo no:$d; done"));
+  EXPECT_EQ(out, "no:/\nno:/usr\nno:/etc\nyes:/data\nyes:/tmp\nno:/m\n");
+}
+
+TEST_F(SupervisorTest, AMountIsReadButNotWritten) {
+  ASSERT_TRUE(host::write_file_atomic(folder_ + "/secret model", "grain", 0644));
+  WorkloadSpec spec = shell("cat /model/m.gguf; echo x > /model/m.gguf && echo wrote");
+  spec.mounts = {{folder_ + "/secret model", "/model/m.gguf", false}};
+  const std::string out = run(spec);
+  EXPECT_TRUE(out.starts_with("grain")) << out;
+  EXPECT_EQ(out.find("wrote\n"), std::string::npos);
+  EXPECT_EQ(host::read_file(folder_ + "/secret model").value(), "grain");
+}
+
+TEST_F(SupervisorTest, ASocketInDataIsReachableFromTheHost) {
+  ASSERT_TRUE(executor_->start(shell("echo ready > /data/here; exec sleep 1000"), 1));
+  const std::string data = wait_running().data_dir;
+  for (int i = 0; i < 300 && !host::exists(data + "/here"); ++i) std::this_thread::sleep_for(milliseconds(10));
+  EXPECT_EQ(host::read_file(data + "/here").value_or(""), "ready\n");
+  EXPECT_LT((data + "/engine.sock").size(), 108u);
+}
+
+TEST_F(SupervisorTest, KillingTheSupervisorEndsTheWorkload) {
+  ASSERT_TRUE(executor_->start(shell("sleep 1000 & exec sleep 1000"), 1));
+  const WorkloadStatus status = wait_running();
+  ASSERT_EQ(::kill(status.supervisor_pid, SIGKILL), 0);
+  for (int i = 0; i < 500 && lives(status.engine_pid); ++i) std::this_thread::sleep_for(milliseconds(10));
+  EXPECT_FALSE(lives(status.engine_pid));
+  EXPECT_EQ(wait_end().state, WorkloadState::kLost);
+}
+
+TEST_F(SupervisorTest, ANewExecutorAdoptsWhatRuns) {
+  WorkloadSpec spec = shell("exec sleep 1000");
+  spec.labels = {{"generation", "g1"}};
+  ASSERT_TRUE(executor_->start(spec, 1));
+  const WorkloadStatus before = wait_running();
+  executor_ = make();
+  const auto all = executor_->list();
+  ASSERT_TRUE(all);
+  ASSERT_EQ(all->size(), 1u);
+  EXPECT_EQ((*all)[0].engine_pid, before.engine_pid);
+  EXPECT_EQ((*all)[0].labels, spec.labels);
+  EXPECT_TRUE(lives(before.engine_pid));
+  ASSERT_TRUE(executor_->stop("w", milliseconds(5000))) << "the adopted one obeys";
+  EXPECT_TRUE(wait_end().exit->asked);
+}
+
+// The process that starts a workload (the server's part) is killed; the workload must not notice.
+TEST_F(SupervisorTest, KillingTheStarterLeavesTheWorkload) {
+  const pid_t starter = ::fork();
+  ASSERT_GE(starter, 0);
+  if (starter == 0) {
+    const auto mine = make();
+    _exit(mine->start(shell("exec sleep 1000"), 1) ? (::raise(SIGKILL), 0) : 1);
+  }
+  int wait_status = 0;
+  ASSERT_EQ(::waitpid(starter, &wait_status, 0), starter);
+  ASSERT_TRUE(WIFSIGNALED(wait_status));
+  const WorkloadStatus status = wait_running();
+  EXPECT_TRUE(lives(status.engine_pid));
+  EXPECT_EQ(status.state, WorkloadState::kRunning);
+}
+
+TEST_F(SupervisorTest, AWorkloadThatIgnoresTheRequestIsKilledAfterItsGrace) {
+  ASSERT_TRUE(executor_->start(shell("trap '' TERM; echo ready; while :; do sleep 0.05; done"), 1));
+  for (int i = 0; i < 500 && output().empty(); ++i) std::this_thread::sleep_for(milliseconds(10));
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_TRUE(executor_->stop("w", milliseconds(300)));
+  EXPECT_EQ(executor_->status("w")->state, WorkloadState::kStopping);
+  const WorkloadStatus status = wait_end();
+  const auto took = std::chrono::steady_clock::now() - begin;
+  EXPECT_GE(took, milliseconds(290));
+  EXPECT_LT(took, milliseconds(5000));
+  ASSERT_TRUE(status.exit);
+  EXPECT_EQ(status.exit->signal, SIGKILL);
+}
+
+TEST_F(SupervisorTest, SigtermToTheSupervisorStopsTheWorkloadInOrder) {
+  ASSERT_TRUE(executor_->start(shell("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.05; done"), 1));
+  for (int i = 0; i < 500 && output().empty(); ++i) std::this_thread::sleep_for(milliseconds(10));
+  ASSERT_EQ(::kill(wait_running().supervisor_pid, SIGTERM), 0);
+  EXPECT_EQ(wait_end().exit->code, 0);
+  EXPECT_EQ(output(), "ready\nbye\n");
+}
+
+TEST_F(SupervisorTest, ProcessorsArePinnedAndFilesLimited) {
+  WorkloadSpec spec = shell("grep Cpus_allowed_list /proc/self/status; ulimit -n; ulimit -c");
+  spec.cpus = {0};
+  spec.resources.open_files = 77;
+  EXPECT_EQ(run(spec), "Cpus_allowed_list:\t0\n77\n0\n");
+}
+
+TEST_F(SupervisorTest, AMemoryLimitThatIsReportedHolds) {
+  WorkloadSpec spec = shell("echo begin; head -c 400m /dev/zero | tail -c 399m > /dev/null; echo end:$?");
+  spec.resources.memory_bytes = 64 << 20;
+  const std::string out = run(spec);
+  const WorkloadStatus status = *executor_->status("w");
+  EXPECT_TRUE(status.limits.kind == "cgroup-v2" || status.limits.kind == "cgroup-v1" || status.limits.kind == "rlimits");
+  RecordProperty("limits", status.limits.kind);
+  ASSERT_EQ(status.limits.memory_bytes, 64 << 20) << status.limits.kind << out;
+  EXPECT_NE(out.find("begin"), std::string::npos);
+  EXPECT_EQ(out.find("end:0"), std::string::npos) << "400 MiB fitted into a limit of 64 MiB under " << status.limits.kind;
+}
+
+TEST_F(SupervisorTest, CpuTimeOfTheWorkloadIsReported) {
+  ASSERT_TRUE(executor_->start(shell("i=0; while :; do i=$((i+1)); done"), 1));
+  wait_running();
+  std::int64_t used = 0;
+  for (int i = 0; i < 500 && used < 50000; ++i) {
+    used = executor_->status("w")->cpu_time_us;
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  EXPECT_GE(used, 50000);
+}
+
+TEST_F(SupervisorTest, AProgramThatDoesNotExistEndsWithALogThatNamesIt) {
+  WorkloadSpec spec = shell("");
+  spec.argv = {"no-such-engine"};
+  const std::string out = run(spec);
+  EXPECT_NE(out.find("no-such-engine"), std::string::npos) << out;
+  EXPECT_NE(executor_->status("w")->exit->code, 0);
+}
+
+TEST_F(SupervisorTest, ARootOrMountThatDoesNotExistEndsWithALogThatNamesIt) {
+  WorkloadSpec spec = shell("echo hi");
+  spec.root = "/no/such/root";
+  EXPECT_NE(run(spec).find("/no/such/root"), std::string::npos);
+  spec.root = "/";
+  spec.mounts = {{"/no/such/model", "/model/model.gguf", false}};
+  EXPECT_NE(run(spec).find("/no/such/model"), std::string::npos);
+  EXPECT_EQ(executor_->status("w")->exit->code, 127);
+}
+
+TEST_F(SupervisorTest, TheLogSurvivesARestart) {
+  run(shell("echo one"));
+  run(shell("echo two"));
+  EXPECT_EQ(output(), "one\ntwo\n");
+}
+
+// Sends raw bytes to the control socket and returns the answer.
+std::string raw(const std::string& path, const std::string& bytes) {
+  const host::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return "no connection";
+  (void)!::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  std::string out;
+  char buffer[4096];
+  for (ssize_t got; (got = ::read(fd.get(), buffer, sizeof buffer)) > 0;) out.append(buffer, static_cast<std::size_t>(got));
+  return out;
+}
+
+TEST_F(SupervisorTest, NonsenseOnTheControlSocketIsAnsweredAndSurvived) {
+  ASSERT_TRUE(executor_->start(shell("echo text; exec sleep 1000"), 1));
+  const WorkloadStatus status = wait_running();
+  const std::string socket = folder_ + "/run/" + host::sha256_hex("w").substr(0, 12) + ".sock";
+  for (const std::string& line : {std::string("\n"), std::string("{}\n"), std::string("{\"version\":2,\"op\":\"status\"}\n"),
+                                  std::string("{\"version\":1,\"op\":\"fly\"}\n"), std::string(100000, 'x'),
+                                  std::string("{\"version\":1,\"op\":\"stop\",\"grace_ms\":-1}\n"), std::string("\0\n", 2)}) {
+    const std::string answer = raw(socket, line);
+    EXPECT_TRUE(answer.empty() || answer.find("\"ok\":false") != std::string::npos) << line.substr(0, 80) << answer;
+  }
+  EXPECT_NE(raw(socket, "{\"version\":1,\"op\":\"log\",\"from\":0,\"max\":100}\n").find("text\\n"), std::string::npos);
+  EXPECT_EQ(executor_->status("w")->engine_pid, status.engine_pid);
+}
+
+}  // namespace
+}  // namespace millrace::executor
