@@ -9,7 +9,8 @@ Room room_at(const ReplicaLoad& replica) {
   if (!replica.ready || replica.requests < 0) return Room::kNone;
   if (replica.requests < replica.slots) return Room::kSlot;
   // requests >= slots here, so the difference cannot overflow for slots >= 0.
-  return replica.slots >= 0 && replica.requests - replica.slots < replica.queue_bound ? Room::kQueue : Room::kNone;
+  return replica.slots >= 0 && replica.requests - replica.slots < replica.queue_bound ? Room::kQueue
+                                                                                      : Room::kNone;
 }
 
 }  // namespace

@@ -10,11 +10,11 @@ namespace millrace::routing {
 
 /// What the gateway knows of one replica. `requests` counts those in work and those waiting in the replica's own queue.
 struct ReplicaLoad {
-  bool ready = false;             // takes new requests; false while it starts, drains or is unhealthy
-  std::int64_t slots = 1;         // requests that it works on at once
-  std::int64_t requests = 0;      // sent to it and not ended
-  std::int64_t queued_work = 0;   // tokens of prompt and output that those requests may still take
-  std::int64_t queue_bound = 0;   // requests that may wait there beyond its slots
+  bool ready = false;            // takes new requests; false while it starts, drains or is unhealthy
+  std::int64_t slots = 1;        // requests that it works on at once
+  std::int64_t requests = 0;     // sent to it and not ended
+  std::int64_t queued_work = 0;  // tokens of prompt and output that those requests may still take
+  std::int64_t queue_bound = 0;  // requests that may wait there beyond its slots
 };
 
 /// Index of the replica that gets the next request; nullopt if none may take it (answer 503 or wait).

@@ -18,9 +18,10 @@ namespace millrace::gateway::dialect {
 /// A refusal or failure in the terms of the OpenAI API; each dialect renders it in its own shape.
 struct ApiError {
   int status = 400;
-  std::string type;     // "invalid_request_error", "authentication_error", "rate_limit_error", "server_error", ...
-  std::string code;     // "unknown_parameter", "rate_limit_exceeded", ...; empty: null
-  std::string param;    // "messages[0].content"; empty: null
+  std::string
+      type;  // "invalid_request_error", "authentication_error", "rate_limit_error", "server_error", ...
+  std::string code;   // "unknown_parameter", "rate_limit_exceeded", ...; empty: null
+  std::string param;  // "messages[0].content"; empty: null
   std::string message;
 };
 
@@ -45,7 +46,8 @@ struct Footprint {
 struct ParsedRequest {
   engine::Request request;
   bool base64 = false;  // embeddings: vectors as base64 of little-endian float32
-  std::string echo;     // responses: members of the response object that repeat the request, as JSON without braces
+  std::string
+      echo;  // responses: members of the response object that repeat the request, as JSON without braces
 };
 
 /// One answer under way. Receives the engine's events; one thread. A streaming answer starts with the first delta or

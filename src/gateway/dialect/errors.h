@@ -10,18 +10,19 @@
 
 namespace millrace::gateway::dialect {
 
-ApiError missing_key();                                  // 401
-ApiError invalid_key();                                  // 401 invalid_api_key; never repeats the key
-ApiError permission_denied(std::string message);         // 403
-ApiError model_not_found(std::string_view model);        // 404
+ApiError missing_key();                            // 401
+ApiError invalid_key();                            // 401 invalid_api_key; never repeats the key
+ApiError permission_denied(std::string message);   // 403
+ApiError model_not_found(std::string_view model);  // 404
 ApiError unknown_url(std::string_view method, std::string_view path);         // 404
 ApiError method_not_allowed(std::string_view method, std::string_view path);  // 405
-ApiError body_too_large(std::int64_t limit_bytes);       // 413
-ApiError rate_limited(std::string message);              // 429 rate_limit_exceeded: later works
-ApiError quota_exceeded(std::string message);            // 429 insufficient_quota: the period's budget is used up
-ApiError context_exceeded(std::int64_t context_tokens, std::int64_t prompt_tokens, std::int64_t max_tokens);  // 400
-ApiError engine_failed(std::string message);             // 502
-ApiError overloaded(std::string message);                // 503
+ApiError body_too_large(std::int64_t limit_bytes);                            // 413
+ApiError rate_limited(std::string message);    // 429 rate_limit_exceeded: later works
+ApiError quota_exceeded(std::string message);  // 429 insufficient_quota: the period's budget is used up
+ApiError context_exceeded(std::int64_t context_tokens, std::int64_t prompt_tokens,
+                          std::int64_t max_tokens);  // 400
+ApiError engine_failed(std::string message);         // 502
+ApiError overloaded(std::string message);            // 503
 ApiError from_engine(const engine::EngineError& error);
 
 /// {"error":{"message","type","param","code"}}

@@ -26,7 +26,8 @@ std::string render_model_openai(const ModelItem& model);
 
 /// One page of Anthropic's list. `query` is the target's raw query string with limit (1 to 1000, default 20), after_id and
 /// before_id; others are ignored, as are ids that name no model (an empty page). 400 on a bad limit.
-std::expected<std::string, ApiError> render_models_anthropic(std::span<const ModelItem> models, std::string_view query);
+std::expected<std::string, ApiError> render_models_anthropic(std::span<const ModelItem> models,
+                                                             std::string_view query);
 std::string render_model_anthropic(const ModelItem& model);
 
 }  // namespace millrace::gateway::dialect

@@ -1,0 +1,114 @@
+#include "gateway/dialect/json_out.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "host/json_writer.h"
+
+namespace millrace::gateway::dialect {
+namespace {
+
+void append_field(std::string& out, std::string_view name, std::int64_t value) {
+  out += name;
+  append_number(out, value);
+}
+
+void append_footprint(std::string& out, const Footprint& footprint) {
+  out += R"(,"millrace":{"energy_j":)";
+  append_number_or_null(out, footprint.energy_j);
+  out += R"(,"co2e_g":)";
+  append_number_or_null(out, footprint.co2e_g);
+  out += R"(,"cost_eur":)";
+  append_number(out, footprint.cost_eur);
+  out += R"(,"site":)";
+  append_quoted(out, footprint.site);
+  out += R"(,"zone":)";
+  append_quoted(out, footprint.zone);
+  out += R"(,"basis":)";
+  append_quoted(out, footprint.basis);
+  out += "}}";
+}
+
+}  // namespace
+
+void append_quoted(std::string& out, std::string_view text) { host::append_json_string(out, text); }
+
+void append_quoted_or_null(std::string& out, std::string_view text) {
+  if (text.empty()) {
+    out += "null";
+  } else {
+    append_quoted(out, text);
+  }
+}
+
+void append_number(std::string& out, std::int64_t value) {
+  std::array<char, 24> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  out.append(digits.data(), end);
+}
+
+void append_number(std::string& out, double value) {
+  if (!std::isfinite(value)) {
+    out += "null";
+    return;
+  }
+  std::array<char, 64> digits;
+  // Figures of money and energy are small: they stay readable without an exponent.
+  const double magnitude = std::fabs(value);
+  const bool plain = value == 0 || (magnitude >= 1e-12 && magnitude < 1e15);
+  const auto result =
+      plain ? std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed)
+            : std::to_chars(digits.data(), digits.data() + digits.size(), value);
+  out.append(digits.data(), result.ptr);
+}
+
+void append_number_or_null(std::string& out, const std::optional<double>& value) {
+  if (value) {
+    append_number(out, *value);
+  } else {
+    out += "null";
+  }
+}
+
+void append_usage(std::string& out, UsageShape shape, const engine::Usage& usage,
+                  const Footprint& footprint) {
+  switch (shape) {
+    case UsageShape::kOpenAiChat:
+      append_field(out, R"({"prompt_tokens":)", usage.input);
+      append_field(out, R"(,"completion_tokens":)", usage.output);
+      append_field(out, R"(,"total_tokens":)", usage.input + usage.output);
+      append_field(out, R"(,"prompt_tokens_details":{"cached_tokens":)", usage.cached);
+      append_field(out, R"(},"completion_tokens_details":{"reasoning_tokens":)", usage.reasoning);
+      out += '}';
+      break;
+    case UsageShape::kOpenAiEmbeddings:
+      append_field(out, R"({"prompt_tokens":)", usage.input);
+      append_field(out, R"(,"total_tokens":)", usage.input + usage.output);
+      break;
+    case UsageShape::kOpenAiResponses:
+      append_field(out, R"({"input_tokens":)", usage.input);
+      append_field(out, R"(,"input_tokens_details":{"cached_tokens":)", usage.cached);
+      append_field(out, R"(},"output_tokens":)", usage.output);
+      append_field(out, R"(,"output_tokens_details":{"reasoning_tokens":)", usage.reasoning);
+      append_field(out, R"(},"total_tokens":)", usage.input + usage.output);
+      break;
+    case UsageShape::kAnthropic:
+      append_field(out, R"({"input_tokens":)", std::max<std::int64_t>(0, usage.input - usage.cached));
+      append_field(out, R"(,"cache_creation_input_tokens":0,"cache_read_input_tokens":)", usage.cached);
+      append_field(out, R"(,"output_tokens":)", usage.output);
+      break;
+  }
+  append_footprint(out, footprint);
+}
+
+std::string object_id(std::string_view prefix, std::string_view request_id) {
+  constexpr std::string_view kRequestPrefix = "req_";
+  if (request_id.starts_with(kRequestPrefix)) request_id.remove_prefix(kRequestPrefix.size());
+  std::string id(prefix);
+  id += request_id;
+  return id;
+}
+
+}  // namespace millrace::gateway::dialect

@@ -1,0 +1,207 @@
+// What each dialect makes of the parts of a body that a table row cannot show: messages, items, blocks, and their errors.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "gateway/dialect/test_support.h"
+#include "host/file.h"
+
+namespace millrace::gateway::dialect {
+namespace {
+
+using Role = engine::Message::Role;
+
+engine::Request accept(const Dialect& dialect, const std::string& body) {
+  const auto parsed = dialect.parse(body);
+  EXPECT_TRUE(parsed.has_value()) << parsed.error().param << ": " << parsed.error().message;
+  return parsed ? parsed->request : engine::Request{};
+}
+
+ApiError refuse(const Dialect& dialect, const std::string& body) {
+  const auto parsed = dialect.parse(body);
+  EXPECT_FALSE(parsed.has_value()) << body;
+  return parsed ? ApiError{} : parsed.error();
+}
+
+std::string chat(const std::string& messages, const std::string& more = "") {
+  return R"({"model":"m","messages":[)" + messages + "]" + more + "}";
+}
+
+TEST(ChatParse, AConversationWithToolsBecomesMessages) {
+  const auto request = accept(*make_chat(), chat(R"({"role":"system","content":"s"},
+      {"role":"user","name":"u","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}}]},
+      {"role":"assistant","content":null,"reasoning_content":"r","tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{}"}}]},
+      {"role":"tool","tool_call_id":"c1","content":"42"})"));
+  ASSERT_EQ(request.messages.size(), 4U);
+  EXPECT_EQ(request.messages[1].content[1].kind, engine::ContentPart::Kind::kImageUrl);
+  EXPECT_EQ(request.messages[1].name, "u");
+  EXPECT_EQ(request.messages[2].tool_calls.at(0).name, "f");
+  EXPECT_EQ(request.messages[2].reasoning, "r");
+  EXPECT_EQ(request.messages[3].role, Role::kTool);
+  EXPECT_EQ(request.messages[3].tool_call_id, "c1");
+}
+
+TEST(ChatParse, AMessageOfOurOwnAnswerMayComeBackAsClientsDumpIt) {
+  const auto request = accept(
+      *make_chat(), chat(R"({"role":"assistant","content":"x","refusal":null,"annotations":[],"audio":null,
+      "function_call":null,"tool_calls":null},{"role":"user","content":"y"})"));
+  EXPECT_EQ(request.messages.size(), 2U);
+}
+
+TEST(ChatParse, TheNewerNameOfTheTokenLimitWins) {
+  const auto request = accept(
+      *make_chat(), chat(R"({"role":"user","content":"x"})", R"(,"max_completion_tokens":7,"max_tokens":9)"));
+  EXPECT_EQ(request.sampling.max_tokens, 7);
+}
+
+TEST(ChatParse, ErrorsNameThePlaceAndTheCodeThatOpenAiUses) {
+  const auto dialect = make_chat();
+  const std::string user = R"({"role":"user","content":"x"})";
+  struct Case {
+    std::string body, param, code;
+  };
+  const std::vector<Case> cases{
+      {chat(""), "messages", "empty_array"},
+      {chat(user, R"(,"max_tokens":0)"), "max_tokens", "integer_below_min_value"},
+      {chat(user, R"(,"temperature":2.1)"), "temperature", "decimal_above_max_value"},
+      {chat(user, R"(,"temperature":"hot")"), "temperature", "invalid_type"},
+      {chat(user, R"(,"n":9)"), "n", "integer_above_max_value"},
+      {chat(user, R"(,"store":true)"), "store", "unsupported_parameter"},
+      {chat(user, R"(,"top_logprobs":2)"), "top_logprobs", "invalid_value"},
+      {chat(user, R"(,"stream_options":{"include_usage":true})"), "stream_options", "invalid_value"},
+      {chat(user, R"(,"stop":["a","b","c","d","e"])"), "stop", "array_above_max_length"},
+      {chat(user, R"(,"tool_choice":"required")"), "tool_choice", "invalid_value"},
+      {chat(user, R"(,"reasoning_effort":"vast")"), "reasoning_effort", "invalid_value"},
+      {chat(R"({"role":"user","content":7})"), "messages[0].content", "invalid_type"},
+      {chat(R"({"role":"user"})"), "messages[0].content", "missing_required_parameter"},
+      {chat(R"({"content":"x"})"), "messages[0].role", "missing_required_parameter"},
+      {chat(R"({"role":"alien","content":"x"})"), "messages[0].role", "invalid_value"},
+      {chat(R"({"role":"user","content":"x","colour":1})"), "messages[0].colour", "unknown_parameter"},
+      {chat(R"({"role":"user","content":[{"type":"input_audio"}]})"), "messages[0].content[0].type",
+       "invalid_value"},
+      {chat(R"({"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}]})"),
+       "messages[0].content[0].image_url.url", "invalid_value"},
+      {chat(R"({"role":"tool","content":"x"})"), "messages[0].tool_call_id", "missing_required_parameter"},
+      {chat(R"({"role":"assistant"})"), "messages[0].content", "missing_required_parameter"},
+      {chat(user, R"(,"tools":[{"type":"function","function":{"name":"a b"}}])"), "tools[0].function.name",
+       "invalid_value"},
+      {chat(
+           user,
+           R"(,"tools":[{"type":"function","function":{"name":"f"}},{"type":"function","function":{"name":"f"}}])"),
+       "tools[1].function", "invalid_value"},
+      {chat(
+           user,
+           R"(,"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":{"type":"function","function":{"name":"g"}})"),
+       "tool_choice.function.name", "invalid_value"},
+      {chat(user, R"(,"response_format":{"type":"json_schema"})"), "response_format.json_schema",
+       "missing_required_parameter"},
+  };
+  for (const auto& one : cases) {
+    const auto error = refuse(*dialect, one.body);
+    EXPECT_EQ(error.status, 400) << one.body;
+    EXPECT_EQ(error.param, one.param) << one.body;
+    EXPECT_EQ(error.code, one.code) << one.body;
+  }
+}
+
+TEST(ChatParse, DuplicateKeysDeepNestingAndInvalidUtf8AreRefused) {
+  const auto dialect = make_chat();
+  EXPECT_EQ(refuse(*dialect, R"({"model":"a","model":"b","messages":[]})").code, "invalid_json");
+  EXPECT_EQ(refuse(*dialect, chat(std::string(100, '[') + std::string(100, ']'))).code, "invalid_json");
+  EXPECT_EQ(refuse(*dialect, chat("{\"role\":\"user\",\"content\":\"\xff\"}")).code, "invalid_json");
+  EXPECT_EQ(refuse(*dialect, "[]").code, "invalid_json");
+  EXPECT_EQ(refuse(*dialect, "").code, "invalid_json");
+}
+
+TEST(ChatParse, TextOfAClientIsCutBeforeAnErrorRepeatsIt) {
+  const auto error = refuse(*make_chat(), "{\"" + std::string(100000, 'x') + "\":1}");
+  EXPECT_LT(error.message.size(), 300U);
+  EXPECT_LT(error.param.size(), 200U);
+}
+
+TEST(ResponsesParse, ItemsOfOneTurnBecomeOneAssistantMessage) {
+  const auto request = accept(*make_responses(), R"({"model":"m","instructions":"i","input":[
+      {"role":"user","content":[{"type":"input_text","text":"q"}]},
+      {"type":"reasoning","id":"rs_1","summary":[],"content":[{"type":"reasoning_text","text":"r"}]},
+      {"type":"message","id":"msg_1","status":"completed","role":"assistant","content":[{"type":"output_text","text":"a","annotations":[],"logprobs":[]}]},
+      {"type":"function_call","id":"fc_1","call_id":"c1","name":"f","arguments":"{}","status":"completed"},
+      {"type":"function_call_output","call_id":"c1","output":"42"}],
+      "text":{"format":{"type":"json_schema","name":"n","schema":{"type":"object"},"strict":true}}})");
+  ASSERT_EQ(request.messages.size(), 4U);
+  EXPECT_EQ(request.messages[0].role, Role::kSystem);
+  EXPECT_EQ(request.messages[2].reasoning, "r");
+  EXPECT_EQ(request.messages[2].content.at(0).value, "a");
+  EXPECT_EQ(request.messages[2].tool_calls.at(0).id, "c1");
+  EXPECT_EQ(request.messages[3].content.at(0).value, "42");
+  EXPECT_EQ(request.format.schema, R"({"type":"object"})");
+  EXPECT_TRUE(request.format.strict);
+}
+
+TEST(ResponsesParse, WhatNeedsStoredStateIsRefused) {
+  const auto dialect = make_responses();
+  EXPECT_EQ(refuse(*dialect, R"({"model":"m","input":"x","previous_response_id":"resp_1"})").param,
+            "previous_response_id");
+  EXPECT_EQ(refuse(*dialect, R"({"model":"m","input":"x","store":true})").param, "store");
+  EXPECT_EQ(refuse(*dialect, R"({"model":"m","input":[{"type":"reasoning","summary":[]}]})").param, "input");
+  EXPECT_EQ(refuse(*dialect, R"({"model":"m","input":[{"role":"user","content":"x","colour":1}]})").param,
+            "input[0].colour");
+}
+
+TEST(MessagesParse, BlocksBecomeMessagesWithToolResultsFirst) {
+  const auto request = accept(
+      *make_messages(),
+      R"({"model":"m","max_tokens":9,"system":[{"type":"text","text":"s","cache_control":{"type":"ephemeral"}}],
+      "messages":[{"role":"user","content":"q"},
+      {"role":"assistant","content":[{"type":"thinking","thinking":"r","signature":""},{"type":"text","text":"a"},{"type":"tool_use","id":"t1","name":"f","input":{"x":1}}]},
+      {"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":[{"type":"text","text":"42"}]},{"type":"text","text":"go on"}]}],
+      "tools":[{"name":"f","description":"d","input_schema":{"type":"object"}}],"tool_choice":{"type":"tool","name":"f"}})");
+  ASSERT_EQ(request.messages.size(), 5U);
+  EXPECT_EQ(request.messages[0].role, Role::kSystem);
+  EXPECT_EQ(request.messages[2].reasoning, "r");
+  EXPECT_EQ(request.messages[2].tool_calls.at(0).arguments, R"({"x":1})");
+  EXPECT_EQ(request.messages[3].role, Role::kTool);
+  EXPECT_EQ(request.messages[3].content.at(0).value, "42");
+  EXPECT_EQ(request.messages[4].content.at(0).value, "go on");
+  EXPECT_EQ(request.tools.at(0).parameters, R"({"type":"object"})");
+  EXPECT_EQ(request.tool_choice.name, "f");
+}
+
+TEST(MessagesParse, ErrorsNameThePlace) {
+  const auto dialect = make_messages();
+  const std::string head = R"({"model":"m","max_tokens":9,"messages":[)";
+  EXPECT_EQ(refuse(*dialect, R"({"model":"m","messages":[{"role":"user","content":"x"}]})").param,
+            "max_tokens");
+  EXPECT_EQ(refuse(*dialect, head + "]}").param, "messages");
+  EXPECT_EQ(refuse(*dialect, head + R"({"role":"system","content":"x"}]})").param, "messages[0].role");
+  EXPECT_EQ(refuse(*dialect, head + R"({"role":"user","content":[{"type":"document"}]}]})").param,
+            "messages[0].content[0].type");
+  EXPECT_EQ(refuse(*dialect, head + R"({"role":"user","content":"x"}],"temperature":1.5})").param,
+            "temperature");
+  EXPECT_EQ(refuse(*dialect, head + R"({"role":"user","content":"x"}],"mcp_servers":[]})").code,
+            "unsupported_parameter");
+}
+
+// No file of the suite is a request, so each must be refused, and what is not JSON must be refused as such.
+TEST(JsonSuite, EveryFileIsRefusedByEveryDialectAndNeverCrashes) {
+  const auto folder =
+      std::filesystem::path(__FILE__).parent_path() / "../../../tests/data/jsontestsuite/test_parsing";
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const auto name = entry.path().filename().string();
+    const auto text = host::read_file(entry.path().string(), 16 << 20);
+    ASSERT_TRUE(text.has_value()) << text.error().message;
+    ++files;
+    for (const auto& dialect : make_dialects()) {
+      const auto parsed = dialect->parse(*text);
+      ASSERT_FALSE(parsed.has_value()) << name;
+      EXPECT_EQ(parsed.error().status, 400) << name;
+      if (name.starts_with("n_")) EXPECT_EQ(parsed.error().code, "invalid_json") << name;
+      // The error itself must be good JSON, whatever of the body it repeats.
+      EXPECT_TRUE(boost::json::parse(dialect->render_error(parsed.error(), test_meta())).is_object()) << name;
+    }
+  }
+  EXPECT_GT(files, 300);
+}
+
+}  // namespace
+}  // namespace millrace::gateway::dialect
