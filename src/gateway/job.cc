@@ -1,0 +1,250 @@
+#include "gateway/job.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gateway/dialect/errors.h"
+
+namespace millrace::gateway {
+namespace {
+
+/// Output that a request without a maximum is expected to make, for the load of a replica only.
+constexpr std::int64_t kExpectedOutputTokens = 256;
+constexpr std::int64_t kBytesPerToken = 4;
+/// What a chat template may add for each message and once, in tokens; for estimates where no engine counts.
+constexpr std::int64_t kTokensPerMessage = 8;
+constexpr std::int64_t kTokensPerPrompt = 64;
+
+/// Never below the true count: a token is at least one byte of text (byte-level vocabularies).
+std::int64_t prompt_tokens_at_most(const engine::Request& request) {
+  return static_cast<std::int64_t>(engine::prompt_bytes(request)) + kTokensPerPrompt +
+         kTokensPerMessage * static_cast<std::int64_t>(request.messages.size() + request.inputs.size());
+}
+
+const std::string& model_of(const identity::EndpointPolicy& endpoint) {
+  return endpoint.model.empty() ? endpoint.name : endpoint.model;
+}
+
+dialect::ApiError wrong_task(const identity::EndpointPolicy& endpoint, bool wants_embedding) {
+  return {400, "invalid_request_error", "unsupported_model", "model",
+          wants_embedding ? fmt::format("endpoint '{}' generates text; it does not answer embeddings", endpoint.name)
+                          : fmt::format("endpoint '{}' answers embeddings only", endpoint.name)};
+}
+
+}  // namespace
+
+Job::Job(Context& context, net::Exchange& exchange, const dialect::Dialect& dialect, const identity::KeyPolicy& key,
+         std::string request_id, TimePoint now)
+    : context_(context), exchange_(exchange), dialect_(dialect), request_id_(std::move(request_id)), key_id_(key.id),
+      tenant_(key.tenant), project_(key.project), started_at_(now), started_(context.clock.monotonic()),
+      job_index_(context.jobs.size()) {
+  context_.jobs.push_back(this);
+  auto given = exchange.head().find("x-client-request-id");
+  if (!given) given = exchange.head().find("x-request-id");
+  if (given) client_request_id_ = given->substr(0, 64);
+}
+
+Job::~Job() {
+  on_closed();
+  context_.jobs[job_index_] = context_.jobs.back();
+  context_.jobs[job_index_]->job_index_ = job_index_;
+  context_.jobs.pop_back();
+}
+
+void Job::run(std::string_view body) {
+  auto parsed = dialect_.parse(body);
+  if (!parsed) return respond_error(parsed.error(), std::nullopt);
+  parsed_ = std::move(*parsed);
+  exchange_.release_request();
+  if (auto error = find_target()) return respond_error(*error, std::nullopt);
+  if (!count_prompt()) admit(prompt_tokens_at_most(parsed_.request));
+}
+
+std::optional<dialect::ApiError> Job::find_target() {
+  const engine::Request& request = parsed_.request;
+  const auto* endpoint = context_.policy.endpoint(request.endpoint);
+  if (endpoint == nullptr) return dialect::model_not_found(request.endpoint);
+  const bool wants_embedding = request.task == engine::Task::kEmbed;
+  if (wants_embedding ? !(endpoint->embeds || endpoint->upstream_embeds) : endpoint->embeds) {
+    return wrong_task(*endpoint, wants_embedding);
+  }
+  const auto adapter = context_.adapters.find(endpoint->engine);
+  if (adapter == context_.adapters.end()) {
+    return dialect::engine_failed(fmt::format("endpoint '{}' names the engine '{}', which this gateway does not know",
+                                              endpoint->name, endpoint->engine));
+  }
+  adapter_ = adapter->second;
+  endpoint_ = *endpoint;
+  if (const auto* price = context_.policy.price(model_of(endpoint_))) price_ = *price;
+  replica_ = context_.pool.choose(endpoint_.name);
+  if (replica_ != nullptr) return std::nullopt;
+  return context_.pool.has_replica(endpoint_.name)
+             ? dialect::overloaded(fmt::format("every replica of '{}' is full; retry soon", endpoint_.name))
+             : dialect::overloaded(fmt::format("endpoint '{}' has no replica that is ready; it may be starting: see "
+                                               "millrace endpoint show {}",
+                                               endpoint_.name, endpoint_.name));
+}
+
+/// Starts to ask the engine for the exact count, if a limit needs it and the engine can tell. False: go on without.
+bool Job::count_prompt() {
+  const auto* key = context_.policy.key(key_id_);
+  if (key == nullptr || !context_.limiter.needs_token_count(context_.policy, *key)) return false;
+  const auto call = adapter_->render_count(parsed_.request, replica_->target);
+  if (!call) return false;
+  state_ = State::kCounting;
+  send_call(*call);
+  return true;
+}
+
+void Job::counted(std::optional<std::int64_t> tokens) {
+  count_body_.clear();
+  state_ = State::kNew;
+  admit(tokens.value_or(prompt_tokens_at_most(parsed_.request)));
+}
+
+void Job::admit(std::int64_t prompt_tokens) {
+  const auto* key = context_.policy.key(key_id_);
+  if (key == nullptr) return respond_error(dialect::invalid_key(), std::nullopt);
+  engine::Request& request = parsed_.request;
+  const auto context_tokens = replica_->target.context_tokens;
+  const bool generates = request.task != engine::Task::kEmbed;
+  const Demand demand{
+      .prompt_tokens = prompt_tokens,
+      .max_output_tokens = generates ? request.sampling.max_tokens : std::optional<std::int64_t>(0),
+      .output_ceiling = context_tokens > 0 ? std::max<std::int64_t>(context_tokens - prompt_tokens, 1) : 0,
+      .input_microeur_per_mtok = price_.input_microeur_per_mtok,
+      .output_microeur_per_mtok = price_.output_microeur_per_mtok};
+  auto reservation =
+      context_.limiter.reserve(context_.policy, *key, demand, context_.clock.now(), context_.clock.monotonic());
+  if (!reservation) return refuse(reservation.error());
+  reservation_ = std::move(*reservation);
+  if (generates && reservation_->output_cap) request.sampling.max_tokens = *reservation_->output_cap;
+  forward();
+}
+
+/// Renders for the chosen replica and sends; the first time it also opens the journal's slot.
+void Job::forward() {
+  const auto call = adapter_->render(parsed_.request, replica_->target);
+  if (!call) {
+    if (slot_) return fail(dialect::from_engine(call.error()));
+    return respond_error(dialect::from_engine(call.error()), std::nullopt);
+  }
+  if (!slot_ && !open_slot()) {
+    return respond_error(dialect::overloaded("the usage journal is full, since the server has been away for long; "
+                                             "retry when it is back"),
+                         std::chrono::seconds{5});
+  }
+  ++attempts_;
+  state_ = State::kForwarding;
+  reader_.reset();
+  answer_ = dialect_.answer(parsed_, {.request_id = request_id_,
+                                      .created_s = std::chrono::duration_cast<std::chrono::seconds>(
+                                                       started_at_.time_since_epoch())
+                                                       .count(),
+                                      .model = parsed_.request.endpoint});
+  queued_work_ = static_cast<std::int64_t>(engine::prompt_bytes(parsed_.request)) / kBytesPerToken +
+                 parsed_.request.sampling.max_tokens.value_or(kExpectedOutputTokens);
+  ++replica_->requests;
+  replica_->queued_work += queued_work_;
+  if (context_.pool.read_cpu(*replica_)) {
+    meter_key_ = context_.next_meter_key++;
+    replica_->meter.begin(meter_key_);
+  }
+  send_call(*call);
+}
+
+bool Job::open_slot() {
+  const auto& site = context_.policy.site();
+  const bool metered = replica_->pid > 0;
+  slot_ = context_.journal.open({.request_id = request_id_,
+                                 .client_request_id = client_request_id_,
+                                 .tenant = tenant_,
+                                 .project = project_,
+                                 .key_id = key_id_,
+                                 .endpoint = endpoint_.name,
+                                 .model = model_of(endpoint_),
+                                 .site = site.site,
+                                 .zone = site.zone,
+                                 .energy_model = metered ? std::string_view(site.energy_model) : "",
+                                 .basis = metered ? std::string_view(site.basis) : "unknown",
+                                 .intensity_g_per_kwh = site.intensity_g_per_kwh,
+                                 .price_version = price_.version,
+                                 .input_microeur_per_mtok = price_.input_microeur_per_mtok,
+                                 .output_microeur_per_mtok = price_.output_microeur_per_mtok,
+                                 .started_at = started_at_});
+  return slot_.has_value();
+}
+
+void Job::send_call(const engine::Call& call) {
+  const engine::Target& target = replica_->target;
+  net::Upstream upstream;
+  if (!replica_->socket.empty()) {
+    upstream = net::Upstream::unix_socket(replica_->socket);
+  } else {
+    upstream = net::Upstream::tcp(replica_->upstream_host, replica_->upstream_port);
+    if (replica_->upstream_tls) upstream.tls = context_.upstream_tls;
+  }
+  std::string request;
+  request.reserve(call.body.size() + 256);
+  std::string authorization;
+  std::array<net::Header, 2> headers{net::Header{"content-type", "application/json"}, {}};
+  std::size_t count = 1;
+  if (!target.api_key.empty()) {
+    authorization = "Bearer " + target.api_key;
+    headers[count++] = {"authorization", authorization};
+  }
+  net::append_request(request, net::Method::kPost, call.path, target.host, std::span(headers).first(count), call.body);
+  call_ = context_.client.send(upstream, std::move(request), *this);
+}
+
+/// The replica does nothing more for this request: its load falls, and the energy is final.
+void Job::leave_replica() {
+  if (replica_ == nullptr || state_ != State::kForwarding || queued_work_ == 0) return;
+  --replica_->requests;
+  replica_->queued_work -= queued_work_;
+  queued_work_ = 0;
+  if (meter_key_ == 0) return;
+  context_.pool.read_cpu(*replica_);
+  energy_uj_ = std::max<std::int64_t>(energy_uj_, 0) + replica_->meter.end(meter_key_);
+  meter_key_ = 0;
+}
+
+void Job::cancel_call() {
+  if (call_ == 0) return;
+  context_.client.cancel(call_);
+  call_ = 0;
+}
+
+void Job::on_drain() {
+  if (!paused_ || call_ == 0) return;
+  paused_ = false;
+  context_.client.resume(call_);
+}
+
+void Job::on_sent() {
+  settle(outcome_);
+  context_.metrics.duration.add(std::chrono::duration<double>(context_.clock.monotonic() - started_).count());
+}
+
+void Job::on_closed() {
+  cancel_call();
+  leave_replica();
+  if (slot_) {
+    if (state_ != State::kAnswered) note_figures();
+    settle(store::UsageStatus::kCancelled);
+  } else if (reservation_) {
+    context_.limiter.release(*reservation_, context_.clock.monotonic());
+    reservation_.reset();
+  }
+}
+
+void Job::check_key() {
+  if (state_ == State::kAnswered || state_ == State::kNew) return;
+  const auto* key = context_.policy.key(key_id_);
+  if (key != nullptr && (!key->expires || *key->expires > context_.clock.now())) return;
+  outcome_ = store::UsageStatus::kCancelled;
+  fail(dialect::invalid_key());
+}
+
+}  // namespace millrace::gateway

@@ -1,0 +1,286 @@
+// The second half of a job: what the engine says, what the client gets, and the settlement.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "energy/carbon.h"
+#include "energy/cost.h"
+#include "gateway/dialect/errors.h"
+#include "gateway/job.h"
+
+namespace millrace::gateway {
+namespace {
+
+/// Unsent bytes of an answer above which the engine is not read any further.
+constexpr std::size_t kMaxHeldBytes = 48 * 1024;
+constexpr std::size_t kMaxCountBytes = 64 * 1024;
+
+/// "6m0s", "1s", "120ms": how the OpenAI API writes durations.
+std::string duration_text(std::chrono::nanoseconds time) {
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(time).count();
+  if (ms < 1000) return fmt::format("{}ms", ms);
+  const auto seconds = (ms + 999) / 1000;
+  return seconds < 60 ? fmt::format("{}s", seconds) : fmt::format("{}m{}s", seconds / 60, seconds % 60);
+}
+
+}  // namespace
+
+// ---- from the engine --------------------------------------------------------------------------------------------
+
+void Job::on_head(const net::ResponseHead& head) {
+  if (state_ == State::kCounting) {
+    count_status_ = head.status;
+    return;
+  }
+  reader_ = adapter_->reader(parsed_.request, replica_->target);
+  reader_->head(head.status, head.find("content-type").value_or(""));
+}
+
+void Job::on_body(std::string_view bytes) {
+  if (state_ == State::kCounting) {
+    count_body_.append(bytes.substr(0, kMaxCountBytes - std::min(count_body_.size(), kMaxCountBytes)));
+  } else {
+    read_engine(bytes);
+  }
+}
+
+void Job::read_engine(std::string_view bytes) {
+  const auto fed = reader_->feed(bytes, *this);
+  if (!fed) return fail(dialect::engine_failed(fed.error().message));
+  if (!reader_->error()) pass_on();
+}
+
+void Job::on_done() {
+  call_ = 0;
+  if (state_ == State::kCounting) {
+    const auto tokens = adapter_->read_count(count_status_, count_body_);
+    return counted(tokens ? std::optional(*tokens) : std::nullopt);
+  }
+  const auto ended = reader_->end(*this);
+  if (const auto& error = reader_->error()) return fail(dialect::from_engine(*error));
+  if (!ended) return fail(dialect::engine_failed(ended.error().message));
+  finish();
+}
+
+void Job::on_error(const Error& error, bool any_byte_received) {
+  call_ = 0;
+  if (state_ == State::kCounting) return counted(std::nullopt);
+  leave_replica();
+  const bool may_retry = !any_byte_received && !started_answer_ && error.code != ErrorCode::kTimeout;
+  if (may_retry && attempts_ < 2) {
+    if (auto other = context_.pool.choose(endpoint_.name, replica_.get())) {
+      replica_ = std::move(other);
+      return forward();
+    }
+  }
+  context_.log.warning("engine_failed", {{"request_id", request_id_},
+                                         {"endpoint", endpoint_.name},
+                                         {"replica", replica_->id},
+                                         {"message", error.message}});
+  if (!any_byte_received && error.code != ErrorCode::kTimeout) {
+    return fail(dialect::overloaded(fmt::format("the engine of '{}' cannot be reached; if it is local, it is being "
+                                                "restarted: retry soon",
+                                                endpoint_.name)),
+                std::chrono::seconds{1});
+  }
+  fail(dialect::engine_failed(fmt::format("the engine of '{}' ended its answer early", endpoint_.name)));
+}
+
+void Job::on_progress(std::int64_t prompt_processed, std::int64_t /*prompt_total*/, std::int64_t cached,
+                      std::int64_t output) {
+  if (meter_key_ != 0) {
+    const auto fresh = (prompt_processed - cached) - (usage_.input - usage_.cached);
+    replica_->meter.add_work(meter_key_, std::max<std::int64_t>(fresh, 0) * energy::kPromptTokenWork +
+                                             std::max<std::int64_t>(output - usage_.output, 0) *
+                                                 energy::kOutputTokenWork);
+  }
+  usage_.input = std::max(usage_.input, prompt_processed);
+  usage_.cached = std::max(usage_.cached, cached);
+  usage_.output = std::max(usage_.output, output);
+  if (slot_) {
+    context_.journal.update(*slot_, {usage_.input, usage_.cached, usage_.output, energy_uj_}, context_.clock.now());
+  }
+  if (output > 0 && !first_output_) {
+    first_output_ = true;
+    context_.metrics.time_to_first_token.add(
+        std::chrono::duration<double>(context_.clock.monotonic() - started_).count());
+  }
+}
+
+void Job::on_text(int choice, std::string_view text) { answer_->on_text(choice, text); }
+void Job::on_reasoning(int choice, std::string_view text) { answer_->on_reasoning(choice, text); }
+void Job::on_tool_call(int choice, int index, std::string_view id, std::string_view name,
+                       std::string_view arguments) {
+  answer_->on_tool_call(choice, index, id, name, arguments);
+}
+void Job::on_logprobs(int choice, std::string_view json) { answer_->on_logprobs(choice, json); }
+void Job::on_finish(int choice, engine::FinishReason reason) { answer_->on_finish(choice, reason); }
+void Job::on_embedding(int index, std::vector<float> values) { answer_->on_embedding(index, std::move(values)); }
+void Job::on_usage(const engine::Usage& usage) { usage_ = usage; }
+
+// ---- to the client ----------------------------------------------------------------------------------------------
+
+void Job::respond_headers(std::vector<net::Header>& headers) {
+  headers.push_back({"x-request-id", request_id_});
+  const auto* key = context_.policy.key(key_id_);
+  if (key == nullptr) return;
+  const auto view = context_.limiter.view(*key, context_.clock.monotonic());
+  if (!view.requests && !view.tokens) return;
+  // Six short values in one string that the views point into.
+  headers_text_.clear();
+  std::array<std::size_t, 7> cuts{};
+  std::size_t at = 0;
+  const auto add = [&](const std::string& text) {
+    headers_text_ += text;
+    cuts[++at] = headers_text_.size();
+  };
+  for (const auto* dimension : {&view.requests, &view.tokens}) {
+    add(*dimension ? fmt::to_string((*dimension)->limit) : "");
+    add(*dimension ? fmt::to_string((*dimension)->remaining) : "");
+    add(*dimension ? duration_text((*dimension)->reset) : "");
+  }
+  constexpr std::array<std::string_view, 6> kNames = {
+      "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
+      "x-ratelimit-limit-tokens",   "x-ratelimit-remaining-tokens",   "x-ratelimit-reset-tokens"};
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    const auto value = std::string_view(headers_text_).substr(cuts[i], cuts[i + 1] - cuts[i]);
+    if (!value.empty()) headers.push_back({kNames[i], value});
+  }
+}
+
+/// Writes what the answer has made so far, and stops reading the engine while the client is slower than it.
+void Job::pass_on() {
+  if (!answer_->streaming()) return;
+  const std::string bytes = answer_->take();
+  if (bytes.empty()) return;
+  if (!started_answer_) {
+    started_answer_ = true;
+    std::vector<net::Header> headers{{"cache-control", "no-cache"}};
+    respond_headers(headers);
+    exchange_.start(200, answer_->content_type(), headers);
+  }
+  exchange_.write(bytes);
+  if (!paused_ && call_ != 0 && exchange_.pending_bytes() > kMaxHeldBytes) {
+    paused_ = true;
+    context_.client.pause(call_);
+  }
+}
+
+void Job::note_figures() {
+  if (slot_) {
+    context_.journal.finalise(*slot_, {usage_.input, usage_.cached, usage_.output, energy_uj_}, context_.clock.now());
+  }
+}
+
+std::int64_t Job::cost() const {
+  return energy::cost_microeur(usage_.input, usage_.output, price_.input_microeur_per_mtok,
+                               price_.output_microeur_per_mtok);
+}
+
+dialect::Footprint Job::footprint() const {
+  const auto& site = context_.policy.site();
+  dialect::Footprint footprint;
+  footprint.cost_eur = static_cast<double>(cost()) / 1e6;
+  footprint.site = site.site;
+  footprint.zone = site.zone;
+  footprint.basis = energy_uj_ >= 0 ? site.basis : "unknown";
+  if (energy_uj_ >= 0) {
+    footprint.energy_j = static_cast<double>(energy_uj_) / 1e6;
+    footprint.co2e_g = static_cast<double>(energy::co2e_ug(energy_uj_, site.intensity_g_per_kwh)) / 1e6;
+  }
+  return footprint;
+}
+
+void Job::finish() {
+  leave_replica();
+  note_figures();  // before the bytes that tell them
+  outcome_ = store::UsageStatus::kCompleted;
+  const std::string bytes = answer_->finish(usage_, footprint());
+  state_ = State::kAnswered;
+  context_.metrics.count_answer(dialect_.path(), 200);
+  std::vector<net::Header> headers;
+  if (answer_->streaming()) {
+    if (!started_answer_) {
+      headers.push_back({"cache-control", "no-cache"});
+      respond_headers(headers);
+      exchange_.start(200, answer_->content_type(), headers);
+    }
+    exchange_.write(bytes);
+    exchange_.finish();
+  } else {
+    respond_headers(headers);
+    exchange_.respond(200, answer_->content_type(), headers, bytes);
+  }
+}
+
+void Job::fail(const dialect::ApiError& error, std::optional<std::chrono::nanoseconds> retry_after) {
+  cancel_call();
+  leave_replica();
+  note_figures();
+  if (started_answer_) {
+    exchange_.write(answer_->fail(error));
+    exchange_.finish();
+    state_ = State::kAnswered;
+    context_.metrics.count_answer(dialect_.path(), 200);
+    settle(outcome_ == store::UsageStatus::kCancelled ? outcome_ : store::UsageStatus::kFailed);
+  } else {
+    settle(outcome_ == store::UsageStatus::kCancelled ? outcome_ : store::UsageStatus::kFailed);
+    respond_error(error, retry_after);
+  }
+}
+
+void Job::refuse(const Refusal& refusal) {
+  ++context_.metrics.refused_limit;
+  using Kind = Refusal::Kind;
+  const bool spent = refusal.kind == Kind::kNoQuota || refusal.kind == Kind::kMonthTokens ||
+                     refusal.kind == Kind::kMonthMoney;
+  respond_error(spent ? dialect::quota_exceeded(refusal.message) : dialect::rate_limited(refusal.message),
+                refusal.retry_after);
+}
+
+void Job::respond_error(const dialect::ApiError& error, std::optional<std::chrono::nanoseconds> retry_after) {
+  if (reservation_ && !slot_) {
+    context_.limiter.release(*reservation_, context_.clock.monotonic());
+    reservation_.reset();
+  }
+  state_ = State::kAnswered;
+  context_.metrics.count_answer(dialect_.path(), error.status);
+  std::vector<net::Header> headers;
+  respond_headers(headers);
+  std::string retry_text, retry_ms_text;
+  if (!retry_after && error.status == 503) retry_after = std::chrono::seconds{1};
+  if (retry_after) {
+    retry_text = fmt::to_string(std::max<std::int64_t>(std::chrono::ceil<std::chrono::seconds>(*retry_after).count(), 1));
+    retry_ms_text = fmt::to_string(std::chrono::ceil<std::chrono::milliseconds>(*retry_after).count());
+    headers.push_back({"retry-after", retry_text});
+    headers.push_back({"retry-after-ms", retry_ms_text});
+  } else if (error.status == 429) {
+    headers.push_back({"x-should-retry", "false"});  // waiting does not help
+  }
+  exchange_.respond(error.status, "application/json", headers,
+                    dialect_.render_error(error, {.request_id = request_id_, .model = parsed_.request.endpoint}));
+}
+
+void Job::settle(store::UsageStatus status) {
+  if (!slot_) return;
+  const auto sequence = context_.journal.settle(*slot_, status, context_.clock.now());
+  slot_.reset();
+  context_.limiter.settle(*reservation_, usage_.input + usage_.output, cost(), sequence, context_.clock.monotonic());
+  reservation_.reset();
+  Metrics& metrics = context_.metrics;
+  metrics.input_tokens += usage_.input;
+  metrics.cached_tokens += usage_.cached;
+  metrics.output_tokens += usage_.output;
+  metrics.cost_microeur += cost();
+  if (energy_uj_ > 0) {
+    metrics.energy_uj += energy_uj_;
+    metrics.co2e_ug += energy::co2e_ug(energy_uj_, context_.policy.site().intensity_g_per_kwh);
+  }
+  switch (status) {
+    case store::UsageStatus::kCompleted: ++metrics.completed; break;
+    case store::UsageStatus::kCancelled: ++metrics.cancelled; break;
+    case store::UsageStatus::kFailed: ++metrics.failed; break;
+  }
+}
+
+}  // namespace millrace::gateway

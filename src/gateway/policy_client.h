@@ -1,0 +1,43 @@
+// PolicyClient: keeps this gateway's policy in step with the server's feed, and a copy on disk for a start without it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "gateway/context.h"
+#include "net/line_channel.h"
+
+namespace millrace::gateway {
+
+/// Connects, and again half a second after each loss. Protocol, JSON lines: we send {"hello":1,"gateway":ID,
+/// "version":N}, then {"ack":N} after each change has been applied, and {"stats":{...}} once a second; the server
+/// sends PolicyChange lines. Loop thread.
+class PolicyClient final : private net::LineHandler {
+ public:
+  /// `changed` runs after each applied change, before it is acknowledged.
+  PolicyClient(Context& context, std::string feed_socket, std::string copy_path, std::chrono::seconds max_stale,
+               std::function<void()> changed);
+
+  /// Loads the copy on disk, if there is one and it reads, and connects.
+  void start();
+  bool connected() const { return channel_ != nullptr && channel_->is_open(); }
+
+ private:
+  void on_line(net::LineChannel& channel, std::string_view line) override;
+  void on_close(net::LineChannel& channel, const Error& error) override;
+  void connect();
+  void tick();
+  void save() const;
+  void apply(const identity::PolicyChange& change);
+  void send_stats();
+
+  Context& context_;
+  const std::string feed_socket_, copy_path_;
+  const std::chrono::seconds max_stale_;
+  const std::function<void()> changed_;
+  std::unique_ptr<net::LineChannel> channel_;
+  TimePoint last_contact_{};
+};
+
+}  // namespace millrace::gateway

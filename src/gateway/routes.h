@@ -1,0 +1,40 @@
+// Routes: every path the gateway answers, and who may use it. A route without a policy stops the start (I4).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "identity/access.h"
+#include "net/http_head.h"
+
+namespace millrace::gateway {
+
+/// kUnset is no policy: the gateway refuses to start with it.
+enum class Guard : std::uint8_t { kUnset, kPublic, kAction, kServer };
+
+enum class Answerer : std::uint8_t { kInference, kModels, kModel, kHealth, kReady, kMetrics, kProxy };
+
+struct Route {
+  net::Method method;
+  std::string_view path;           // exact; a prefix where `prefix` is true
+  bool prefix = false;
+  Answerer answerer = Answerer::kHealth;
+  Guard guard = Guard::kUnset;     // kServer: the control API checks by itself
+  identity::Action action = identity::Action::kUse;  // kAction only
+};
+
+/// In the order in which they are tried.
+std::span<const Route> routes();
+
+struct RouteMatch {
+  const Route* route = nullptr;    // null: no such path
+  bool path_known = false;         // another method would do
+};
+RouteMatch match_route(std::span<const Route> routes, net::Method method, std::string_view path);
+
+/// The first route without a policy, if there is one.
+std::optional<std::string_view> unguarded(std::span<const Route> routes);
+
+}  // namespace millrace::gateway
