@@ -55,7 +55,7 @@ class ResponseHandler {
 void append_request(std::string& out, Method method, std::string_view target, std::string_view host,
                     std::span<const Header> headers, std::string_view body);
 
-/// Loop thread only. Must be destroyed before its loop; calls in work then end without a callback.
+/// Loop thread only. Must be destroyed before its loop, and not from a callback; calls in work end without a callback.
 class HttpClient {
  public:
   HttpClient(Loop& loop, ClientOptions options);
@@ -85,7 +85,7 @@ class HttpClient {
 
  private:
   class Impl;
-  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace millrace::net

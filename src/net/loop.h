@@ -110,7 +110,7 @@ class Loop {
 
   /// Sets or moves a deadline to `delay` from now(). Cheap: see Deadline.
   void set_deadline(Deadline& deadline, std::chrono::nanoseconds delay);
-  void clear_deadline(Deadline& deadline) { deadline.due_tick_ = -1; }
+  static void clear_deadline(Deadline& deadline) { deadline.due_tick_ = -1; }
 
   /// Calls deferred.run_deferred() after the event in hand. Once, however often deferred before that.
   void defer(Deferred& deferred);
@@ -136,15 +136,17 @@ class Loop {
   class Waker;
   class Timer;
   static constexpr std::int64_t kSlots = 4096;  // power of two; 16 s of ticks, later deadlines are linked again
+  static constexpr std::int64_t kServing = -2;
   static constexpr std::size_t kBatch = 256;
 
   Loop(const Clock& clock, host::Fd epoll);
-  std::int64_t tick_of(MonotonicPoint time) const;
-  int wait_ms(std::chrono::milliseconds limit) const;
-  void link(Deadline& deadline, std::int64_t tick);
+  void refresh_now() { now_ = clock_.monotonic(); }
+  int wait_ms(std::chrono::milliseconds limit);
+  std::int64_t next_occupied_tick() const;
+  Deadline*& list_of(const Deadline& deadline);
+  void link(Deadline& deadline);
   void unlink(Deadline& deadline);
   void serve_deadlines();
-  void serve_slot(std::int64_t tick);
   void serve_posted();
   void serve_deferred();
 
@@ -161,7 +163,8 @@ class Loop {
   std::vector<Deadline*> wheel_;
   std::array<std::uint64_t, kSlots / 64> occupied_{};  // one bit a slot that may hold links
   std::int64_t served_tick_ = 0;
-  Deadline* serving_ = nullptr;  // rest of the slot in hand
+  Deadline* serving_ = nullptr;  // rest of the slot in hand; its members have linked_tick_ kServing
+  bool in_round_ = false;        // now_ is fresh
   std::unordered_map<TimerId, std::unique_ptr<Timer>> timers_;
   TimerId next_timer_ = 1;
 

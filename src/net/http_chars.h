@@ -1,0 +1,40 @@
+// Character classes of HTTP (RFC 9110, 5.5 and 5.6.2) as one table look-up each. Private to net.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace millrace::net {
+
+namespace chars {
+inline constexpr std::uint8_t kToken = 1;
+inline constexpr std::uint8_t kField = 2;
+inline constexpr std::uint8_t kHost = 4;
+inline constexpr std::uint8_t kHex = 8;
+
+constexpr std::array<std::uint8_t, 256> make_table() {
+  std::array<std::uint8_t, 256> table{};
+  const auto add = [&table](std::string_view text, std::uint8_t bit) {
+    for (const char c : text) table[static_cast<unsigned char>(c)] |= bit;
+  };
+  constexpr std::string_view kAlnum = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  add(kAlnum, kToken | kHost);
+  add("!#$%&'*+-.^_`|~", kToken);
+  add("-._~!$&'()*+,;=", kHost);  // unreserved and sub-delims of RFC 3986
+  add("0123456789abcdefABCDEF", kHex);
+  for (unsigned c = 0x20; c < 256; ++c) {
+    if (c != 0x7f) table[c] |= kField;
+  }
+  table['\t'] |= kField;
+  return table;
+}
+inline constexpr auto kTable = make_table();
+}  // namespace chars
+
+constexpr bool is_token_char(char c) { return (chars::kTable[static_cast<unsigned char>(c)] & chars::kToken) != 0; }
+constexpr bool is_field_char(char c) { return (chars::kTable[static_cast<unsigned char>(c)] & chars::kField) != 0; }
+constexpr bool is_host_char(char c) { return (chars::kTable[static_cast<unsigned char>(c)] & chars::kHost) != 0; }
+constexpr bool is_hex(char c) { return (chars::kTable[static_cast<unsigned char>(c)] & chars::kHex) != 0; }
+
+}  // namespace millrace::net
