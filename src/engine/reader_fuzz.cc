@@ -6,10 +6,8 @@
 #include "engine/sink_test_util.h"
 #include "host/utf8.h"
 
+namespace millrace::engine {
 namespace {
-
-using namespace millrace;
-using namespace millrace::engine;
 
 /// The first byte chooses task, form and adapter.
 Request request_of(unsigned char choice) {
@@ -50,10 +48,7 @@ void must(bool truth) {
   if (!truth) std::abort();
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size == 0) return 0;
+void check(const std::uint8_t* data, std::size_t size) {
   const unsigned char choice = data[0];
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   const auto adapter = (choice & 0x80) != 0 ? make_openai_adapter() : make_llama_adapter();
@@ -64,5 +59,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   must(!whole.sink.finished_twice);
   must(host::is_utf8(whole.sink.log));
   must(whole.sink.usages == (whole.whole && !whole.error ? 1 : 0));
+}
+
+}  // namespace
+}  // namespace millrace::engine
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size > 0) millrace::engine::check(data, size);
   return 0;
 }

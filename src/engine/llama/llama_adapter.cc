@@ -5,6 +5,7 @@
 #include "engine/llama/llama_reader.h"
 #include "engine/llama/llama_request.h"
 #include "engine/wire/json.h"
+#include "engine/wire/tool_schema.h"
 
 namespace millrace::engine {
 namespace {
@@ -17,10 +18,11 @@ class LlamaAdapter final : public Adapter {
     return llama::render(request, target);
   }
 
-  std::unique_ptr<Reader> reader(const Request& request, const Target& target) const override {
-    const auto enforced = llama::enforced_by_schema(request, target);
+  std::unique_ptr<Reader> reader(const Request& request, const Target&) const override {
     std::optional<std::string> tool;
-    if (enforced && *enforced) tool = (*enforced)->name;
+    if (request.task == Task::kChat) {
+      if (const auto enforced = wire::enforced_tool(request); enforced && *enforced) tool = (*enforced)->name;
+    }
     return std::make_unique<llama::LlamaReader>(request, tool);
   }
 

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/wire/body.h"
+#include "engine/wire/tool_schema.h"
 
 namespace millrace::engine::llama {
 namespace {
@@ -14,6 +16,10 @@ using wire::EnforcedTool;
 using wire::unsupported;
 
 std::expected<void, EngineError> check(const Request& request, const Target& target) {
+  if (request.task == Task::kChat && request.messages.empty()) {
+    // The engine itself would invent an answer to nothing.
+    return std::unexpected(wire::refusal("invalid_value", "messages", "'messages' must not be empty."));
+  }
   if (wire::has_image(request)) {
     return std::unexpected(unsupported("messages", "this model reads text only, no images"));
   }
@@ -58,10 +64,6 @@ void write_streaming(JsonWriter& body) {
   body.field("cache_prompt", true);
 }
 
-void write_plain(JsonWriter& body, std::string_view role, std::string_view text) {
-  body.begin_object().field("role", role).field("content", text).end_object();
-}
-
 /// An assistant's message with its tool calls as text, for templates that know no tools.
 std::string with_calls_as_text(const Message& message) {
   std::string text = wire::text_of(message);
@@ -83,45 +85,30 @@ std::string tool_of_call(const std::vector<Message>& messages, const std::string
   return "the tool";
 }
 
-/// Messages for a template without tools: every content is a string, tool results come from the user, and what the
-/// model must know of the enforced tool joins the system message.
-void write_plain_messages(JsonWriter& body, const Request& request,
-                          const std::optional<EnforcedTool>& enforced) {
+/// Messages for a template without tools: every content is a string, and tool results come from the user.
+void write_plain_messages(JsonWriter& body, const std::vector<Message>& messages) {
   body.key("messages").begin_array();
-  bool told = !enforced;
-  for (const Message& message : request.messages) {
+  for (const Message& message : messages) {
     std::string text = with_calls_as_text(message);
     std::string_view role = wire::role_name(message.role, true);
     if (message.role == Message::Role::kTool) {
       role = "user";
-      text = fmt::format("Result of {}: {}", tool_of_call(request.messages, message.tool_call_id), text);
+      text = fmt::format("Result of {}: {}", tool_of_call(messages, message.tool_call_id), text);
     }
-    if (!told) {
-      told = true;
-      if (role == "system") {
-        text += text.empty() ? enforced->prompt : "\n\n" + enforced->prompt;
-      } else {
-        write_plain(body, "system", enforced->prompt);
-      }
-    }
-    write_plain(body, role, text);
+    body.begin_object().field("role", role).field("content", text).end_object();
   }
   body.end_array();
 }
 
-/// llama-server takes "auto", "none" and "required" only: a named tool is the only one it is given.
-void write_native_tools(JsonWriter& body, const Request& request) {
-  if (request.tools.empty() || request.tool_choice.kind == ToolChoice::Kind::kNone) return;
-  if (request.tool_choice.kind == ToolChoice::Kind::kNamed) {
-    std::vector<Tool> only;
-    std::ranges::copy_if(request.tools, std::back_inserter(only),
-                         [&](const Tool& tool) { return tool.name == request.tool_choice.name; });
-    wire::write_tools(body, only);
-    body.field("tool_choice", "required");
-    return;
-  }
-  wire::write_tools(body, request.tools);
-  body.field("tool_choice", request.tool_choice.kind == ToolChoice::Kind::kRequired ? "required" : "auto");
+/// The messages as they are, but for what the model must know of the enforced tool.
+std::vector<Message> with_prompt(const std::vector<Message>& messages,
+                                 const std::optional<EnforcedTool>& enforced) {
+  std::vector<Message> told = messages;
+  if (!enforced) return told;
+  const bool has_system = wire::role_name(told.front().role, true) == "system";
+  if (!has_system) told.insert(told.begin(), Message{.role = Message::Role::kSystem});
+  told.front().content.push_back({ContentPart::Kind::kText, (has_system ? "\n\n" : "") + enforced->prompt});
+  return told;
 }
 
 void write_reasoning(JsonWriter& body, const Request& request, const Target& target) {
@@ -134,11 +121,14 @@ void write_reasoning(JsonWriter& body, const Request& request, const Target& tar
 
 void write_chat(JsonWriter& body, const Request& request, const Target& target,
                 const std::optional<EnforcedTool>& enforced) {
+  const std::vector<Message> messages = with_prompt(request.messages, enforced);
   if (target.template_has_tools) {
-    wire::write_messages(body, request.messages, true);
-    write_native_tools(body, request);
+    wire::write_messages(body, messages, true);
+    if (!enforced && !request.tools.empty() && request.tool_choice.kind == ToolChoice::Kind::kAuto) {
+      wire::write_tools(body, request.tools);
+    }
   } else {
-    write_plain_messages(body, request, enforced);
+    write_plain_messages(body, messages);
   }
   if (enforced) {
     wire::write_format(body, {ResponseFormat::Kind::kJsonSchema, "tool_call", enforced->schema, true});
@@ -160,7 +150,8 @@ void begin(JsonWriter& body, const Target& target) {
 
 std::expected<std::string, EngineError> generation_body(const Request& request, const Target& target) {
   TRY_VOID(check(request, target));
-  const std::optional<EnforcedTool> enforced = TRY(enforced_by_schema(request, target));
+  std::optional<EnforcedTool> enforced;
+  if (request.task == Task::kChat) enforced = TRY(wire::enforced_tool(request));
   JsonWriter body;
   begin(body, target);
   if (request.task == Task::kChat) {
@@ -178,14 +169,6 @@ std::expected<std::string, EngineError> generation_body(const Request& request, 
 }
 
 }  // namespace
-
-std::expected<std::optional<EnforcedTool>, EngineError> enforced_by_schema(const Request& request,
-                                                                           const Target& target) {
-  std::optional<EnforcedTool> enforced;
-  if (request.task == Task::kChat) enforced = TRY(wire::enforced_tool(request));
-  if (target.template_has_tools) enforced.reset();
-  return enforced;
-}
 
 std::expected<Call, EngineError> render(const Request& request, const Target& target) {
   if (request.task != Task::kEmbed) {

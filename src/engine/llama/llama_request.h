@@ -2,17 +2,13 @@
 #pragma once
 
 #include <optional>
-#include <string>
 
 #include "engine/adapter.h"
-#include "engine/wire/tool_schema.h"
 
 namespace millrace::engine::llama {
 
-/// The tool that a schema enforces, for requests that llama-server would answer with text in spite of tool_choice.
-std::expected<std::optional<wire::EnforcedTool>, EngineError> enforced_by_schema(const Request& request,
-                                                                                 const Target& target);
-
+/// A required or named tool is enforced by a JSON schema, whatever the template: the engine's own enforcement was seen
+/// to answer with text, without a word, where its template has no tools and where it could not tell their form.
 std::expected<Call, EngineError> render(const Request& request, const Target& target);
 
 /// The call that counts the prompt's tokens; nullopt if the request would be refused.

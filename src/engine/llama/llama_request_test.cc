@@ -88,6 +88,7 @@ TEST(LlamaRequest, RefusesWhatTheEngineCannotHonour) {
   Request image = chat();
   image.messages[0].content.push_back({ContentPart::Kind::kImageUrl, "data:image/png;base64,AA"});
   EXPECT_EQ(refused(image).param, "messages");
+  EXPECT_EQ(refused(Request{}).param, "messages");
   Request suffix;
   suffix.task = Task::kText;
   suffix.suffix = "x";
@@ -156,14 +157,22 @@ TEST(LlamaRequest, RefusesAToolChoiceThatIsNotThere) {
   EXPECT_EQ(refused(none).param, "tool_choice");
 }
 
-TEST(LlamaRequest, GivesATemplateWithToolsTheOnlyToolThatWasNamed) {
+TEST(LlamaRequest, LeavesAutoToATemplateThatHasTools) {
   const Target target{.template_has_tools = true};
-  json::value body = rendered(with_tools({ToolChoice::Kind::kNamed, "get_time"}), target);
-  EXPECT_EQ(body.at("tool_choice"), "required");
-  EXPECT_EQ(body.at("tools").as_array().size(), 1U);
-  EXPECT_EQ(body.at("tools").at(0).at("function").at("name"), "get_time");
+  json::value body = rendered(with_tools({}), target);
+  EXPECT_EQ(body.at("tools").as_array().size(), 2U);
+  EXPECT_EQ(body.at("tools").at(1).at("function").at("name"), "get_time");
   body = rendered(with_tools({ToolChoice::Kind::kNone, ""}), target);
   EXPECT_FALSE(body.as_object().contains("tools"));
+}
+
+TEST(LlamaRequest, EnforcesToolsByASchemaInATemplateThatHasToolsToo) {
+  Request request = with_tools({ToolChoice::Kind::kNamed, "get_time"});
+  request.messages.insert(request.messages.begin(), message(Message::Role::kSystem, "Be brief."));
+  const json::value body = rendered(request, {.template_has_tools = true});
+  EXPECT_FALSE(body.as_object().contains("tools"));
+  EXPECT_EQ(body.at("response_format").at("type"), "json_schema");
+  EXPECT_TRUE(body.at("messages").at(0).at("content").as_string().starts_with("Be brief.\n\nTool get_time"));
 }
 
 TEST(LlamaRequest, RendersToolHistoryAsTextWhereTheTemplateHasNoTools) {
