@@ -14,7 +14,6 @@ namespace millrace::identity {
 namespace {
 
 constexpr std::size_t kMaxUserNameBytes = 128;
-constexpr std::size_t kScanRecords = 512;
 
 std::string path(std::string_view prefix, std::string_view name) { return std::string(prefix) + std::string(name); }
 
@@ -41,31 +40,6 @@ Result<void> commit(store::Store& store, store::Transaction transaction, std::st
   if (done) return {};
   if (done.error().code == ErrorCode::kConflict) return failure(ErrorCode::kConflict, std::string(conflict));
   return std::unexpected(done.error());
-}
-
-/// One page of those records under `prefix` that `keep` accepts; `parse` reads one, `name` is its place in the order.
-template <typename T, typename Parse, typename Keep>
-Result<Page<T>> page_of(const store::Store& store, std::string_view prefix, std::size_t limit, std::string_view after,
-                        Parse parse, Keep keep) {
-  limit = std::max<std::size_t>(limit, 1);
-  Page<T> page;
-  std::string last = after.empty() ? std::string{} : path(prefix, after);
-  std::string last_kept;
-  for (;;) {
-    const auto records = TRY(store.list(prefix, last, kScanRecords));
-    for (const store::Record& record : records) {
-      T item = TRY(parse(record.value));
-      if (!keep(item)) continue;
-      if (page.data.size() == limit) {
-        page.next = last_kept.substr(prefix.size());
-        return page;
-      }
-      page.data.push_back(std::move(item));
-      last_kept = record.key;
-    }
-    if (records.size() < kScanRecords) return page;
-    last = records.back().key;
-  }
 }
 
 Result<Key> parse_key_only(std::string_view json) { return TRY(parse_stored_key(json)).key; }

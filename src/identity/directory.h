@@ -5,13 +5,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "core/clock.h"
 #include "core/result.h"
 #include "core/rng.h"
 #include "identity/access.h"
 #include "identity/key.h"
+#include "identity/page.h"
 #include "identity/policy.h"
 #include "store/store.h"
 
@@ -58,13 +58,6 @@ struct KeyRequest {
 struct CreatedKey {
   Key key;
   std::string text;  // secret; shown once
-};
-
-/// One page of a listing. `next` is what to pass as `after` for the following page; nullopt at the end.
-template <typename T>
-struct Page {
-  std::vector<T> data;
-  std::optional<std::string> next;
 };
 
 struct KeyFilter {

@@ -24,8 +24,8 @@ Result<Role> parse_role(std::string_view text);
 
 /// Absent means: no limit of that kind here. Months are calendar months, UTC.
 struct Limits {
-  std::optional<std::int64_t> requests_per_minute, tokens_per_minute, concurrency, tokens_per_month,
-      microeur_per_month;
+  std::optional<std::int64_t> requests_per_minute = {}, tokens_per_minute = {}, concurrency = {},
+                              tokens_per_month = {}, microeur_per_month = {};
   bool operator==(const Limits&) const = default;
 };
 

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/clock.h"
 #include "core/result.h"
-#include "identity/directory.h"
+#include "identity/page.h"
+#include "identity/policy.h"
 #include "platform/models.h"
 #include "store/store.h"
 
@@ -16,11 +18,11 @@ namespace millrace::platform {
 struct Endpoint {
   std::string name;
   std::string engine;               // "llama": replicas of `model` here; "openai": an upstream
-  std::string model;                // llama: a model's name
+  std::string model;                // what is priced and metered: a model's name; of an upstream, its upstream_model
   std::int32_t replicas = 1;        // llama: how many are wanted; 0 is none for now
   bool embeds = false;              // llama: answers embeddings instead of generating
   std::string upstream_url;         // openai: http(s)://host[:port][/prefix], without a trailing slash
-  std::string upstream_model;       // openai: the name it is known by there; empty: the endpoint's own
+  std::string upstream_model;       // openai: the name it is known by there
   bool has_upstream_key = false;
   bool upstream_embeds = false;     // openai: answers embeddings too
   TimePoint created_at{};
@@ -32,7 +34,7 @@ struct EndpointRequest {
   std::string model;
   std::int32_t replicas = 1;
   bool embeds = false;
-  std::string upstream_url, upstream_model;
+  std::string upstream_url, upstream_model;  // empty model: the endpoint's own name
   std::string upstream_key;  // secret; kept in the store, never shown again
   bool upstream_embeds = false;
 };
@@ -54,6 +56,8 @@ class Endpoints {
   Result<Endpoint> set_replicas(std::string_view name, std::int32_t replicas);
   /// Its replicas drain; what uses the name afterwards gets a 404.
   Result<void> remove(std::string_view name);
+  /// What gateways are told: every endpoint, ordered by name, upstream keys included.
+  Result<std::vector<identity::EndpointPolicy>> policies() const;
 
  private:
   store::Store& store_;
@@ -61,8 +65,8 @@ class Endpoints {
   const Models& models_;
 };
 
-/// kInvalidArgument unless `url` is http or https with a host, no user, no query, no fragment, a port of 1 to 65535.
-/// Answers it without trailing slashes.
+/// kInvalidArgument naming what is wrong unless `url` is http or https with a host, no user, no query, no fragment and
+/// a port of 1 to 65535 where there is one. Answers it without trailing slashes.
 Result<std::string> check_upstream_url(std::string_view url);
 
 }  // namespace millrace::platform

@@ -11,8 +11,9 @@
 
 #include "core/clock.h"
 #include "core/result.h"
-#include "identity/directory.h"
+#include "identity/page.h"
 #include "platform/gguf.h"
+#include "platform/source.h"
 #include "store/store.h"
 
 namespace millrace::platform {
@@ -27,7 +28,7 @@ struct Model {
   ModelState state = ModelState::kImporting;
   std::string sha256;                // hexadecimal; empty until ready
   std::int64_t size_bytes = 0;       // 0 until ready
-  std::int64_t progress_bytes = 0;   // fetched or copied so far
+  std::int64_t progress_bytes = 0;   // fetched or copied so far; of the archive while a package is downloaded
   std::string licence;               // from the file; empty: it does not say
   std::string error;                 // failed only
   GgufInfo info;                     // ready only; its chat_template is not kept
@@ -53,7 +54,8 @@ class Models {
  public:
   virtual ~Models() = default;  // stops a running import, which is then reported as failed at the next start
 
-  /// Records that say importing become failed (their process is gone), and half-written files are removed.
+  /// Records that say importing become failed (their process is gone); half-written files, and files that no record
+  /// names, are removed. `store` and `clock` are borrowed and outlive this. One object for a folder.
   static Result<std::unique_ptr<Models>> create(ModelsOptions options, store::Store& store, const Clock& clock);
 
   /// Answers the record in state importing; the work goes on in the background, one import after another.
@@ -69,11 +71,9 @@ class Models {
   virtual Result<Model> wait(std::string_view name, std::chrono::milliseconds timeout) const = 0;
 };
 
-/// The name an import gets when none is given: the file's, package's or URL's last part in lower case, other
-/// characters than [a-z0-9.-] made '-'. kInvalidArgument if the source has none of the three forms.
-Result<std::string> derive_model_name(std::string_view source);
+inline constexpr std::string_view kModelPrefix = "model/";
 
-/// A model's store record ("model/<name>").
+/// A model's store record ("model/<name>"); progress_bytes and the chat template are left out.
 std::string encode(const Model& model);
 Result<Model> parse_model(std::string_view json);
 
