@@ -1,0 +1,172 @@
+// What only SQLite can break: durability, grouping, versions, damaged files.
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "store/backend_test_worlds.h"
+#include "store/sqlite/database.h"
+#include "store/sqlite/schema.h"
+
+namespace millrace::store {
+namespace {
+
+Transaction put(const std::string& key, const std::string& value) {
+  return {.expect = {}, .put = {{key, value}}, .erase = {}};
+}
+
+TEST(Sqlite, CommitsOfSeveralCallersShareOneSync) {
+  SqliteWorld world;
+  // While the listener of the first commit holds the writer up, the others queue.
+  world.store().subscribe([](Revision revision, const Transaction&) {
+    if (revision == 1) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  });
+  std::vector<std::thread> writers;
+  for (int i = 0; i < 20; ++i) {
+    writers.emplace_back([&, i] { EXPECT_TRUE(world.store().commit(put(std::to_string(i), "x"))); });
+  }
+  for (auto& writer : writers) writer.join();
+  EXPECT_EQ(world.store().list("", "", 100)->size(), 20U);
+  EXPECT_LE(world.stores.database->commits(), 10U);
+  const auto before = world.stores.database->commits();
+  EXPECT_TRUE(world.store().commit(put("alone", "x")));
+  EXPECT_EQ(world.stores.database->commits(), before + 1);
+}
+
+TEST(Sqlite, AConflictInAGroupLeavesTheOthersAlone) {
+  SqliteWorld world;
+  world.store().subscribe([](Revision revision, const Transaction&) {
+    if (revision == 1) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  });
+  std::vector<std::thread> writers;
+  std::atomic<int> refused = 0, taken = 0;
+  for (int i = 0; i < 12; ++i) {
+    writers.emplace_back([&, i] {
+      auto change = put("key" + std::to_string(i), "x");
+      if (i % 2 == 1) change.expect.push_back({"absent", 5});
+      (world.store().commit(change) ? taken : refused)++;
+    });
+  }
+  for (auto& writer : writers) writer.join();
+  EXPECT_EQ(taken, 6);
+  EXPECT_EQ(refused, 6);
+  EXPECT_EQ(world.store().list("key", "", 100)->size(), 6U);
+  EXPECT_EQ(*world.store().commit(put("next", "x")), 7);
+}
+
+TEST(Sqlite, WhatWasAcknowledgedSurvivesKill) {
+  TempFolder folder;
+  const std::string path = folder.path() + "/test.db";
+  for (int round = 0; round < 5; ++round) {
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      auto stores = open_sqlite(path);
+      if (!stores) ::_exit(1);
+      for (int i = 0;; ++i) {
+        const std::string key = std::to_string(round) + "/" + std::to_string(i);
+        if (!stores->store->commit(put(key, key))) ::_exit(1);
+        if (::write(ends[1], &i, sizeof i) != sizeof i) ::_exit(1);
+      }
+    }
+    ::close(ends[1]);
+    int last = -1;
+    for (int i = 0; i < 30 + round * 7; ++i) ASSERT_EQ(::read(ends[0], &last, sizeof last), 4);
+    ::kill(child, SIGKILL);
+    while (::read(ends[0], &last, sizeof last) == 4) {
+    }
+    ::close(ends[0]);
+    ::waitpid(child, nullptr, 0);
+    const auto stores = open_sqlite(path);
+    ASSERT_TRUE(stores) << stores.error().message;
+    for (int i = 0; i <= last; ++i) {
+      EXPECT_TRUE(stores->store->get(std::to_string(round) + "/" + std::to_string(i))) << round << "/" << i;
+    }
+  }
+}
+
+TEST(Sqlite, RevisionsAndTheFenceGoOnAfterReopening) {
+  TempFolder folder;
+  const std::string path = folder.path() + "/test.db";
+  {
+    const auto stores = *open_sqlite(path);
+    EXPECT_EQ(*stores.store->take_fence(), 1);
+    EXPECT_EQ(*stores.store->commit(put("a", "1")), 1);
+  }
+  const auto stores = *open_sqlite(path);
+  EXPECT_EQ(stores.store->commit(put("a", "2")).error().code, ErrorCode::kDenied);
+  EXPECT_EQ(*stores.store->take_fence(), 2);
+  EXPECT_EQ(*stores.store->commit(put("a", "2")), 2);
+}
+
+TEST(Sqlite, OnlyOneProcessHasItOpenAndTheFileIsPrivate) {
+  SqliteWorld world;
+  const std::string path = world.folder.path() + "/test.db";
+  const auto second = open_sqlite(path);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::kConflict);
+  ASSERT_TRUE(world.store().commit(put("a", "1")));
+  for (const auto& name : *host::list_dir(world.folder.path())) {
+    struct stat info;
+    ASSERT_EQ(::stat((world.folder.path() + "/" + name).c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 077, 0U) << name;
+  }
+}
+
+TEST(Sqlite, ANewerSchemaIsRefusedUntouched) {
+  TempFolder folder;
+  const std::string path = folder.path() + "/test.db";
+  const char* const steps[] = {migrations()[0], "CREATE TABLE later (x)"};
+  { ASSERT_TRUE(Database::open(path, steps)); }
+  const auto before = *host::sha256_file(path);
+  const auto opened = open_sqlite(path);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kConflict);
+  EXPECT_NE(opened.error().message.find("schema version is 2"), std::string::npos) << opened.error().message;
+  EXPECT_EQ(host::sha256_file(path)->sha256, before.sha256);
+}
+
+TEST(Sqlite, AMigrationKeepsACopyFirst) {
+  TempFolder folder;
+  const std::string path = folder.path() + "/test.db";
+  { ASSERT_TRUE(open_sqlite(path)->store->commit(put("a", "1"))); }
+  EXPECT_FALSE(host::exists(path + ".v0"));
+  const char* const steps[] = {migrations()[0], "UPDATE record SET value = 'changed'"};
+  {
+    const auto database = Database::open(path, steps);
+    ASSERT_TRUE(database) << database.error().message;
+    EXPECT_EQ(SqliteStore(*database).get("a")->value, "changed");
+  }
+  ASSERT_TRUE(host::exists(path + ".v1"));
+  const auto copy = open_sqlite(path + ".v1");
+  ASSERT_TRUE(copy) << copy.error().message;
+  EXPECT_EQ(copy->store->get("a")->value, "1");
+}
+
+TEST(Sqlite, AFailedMigrationChangesNothing) {
+  TempFolder folder;
+  const std::string path = folder.path() + "/test.db";
+  { ASSERT_TRUE(open_sqlite(path)->store->commit(put("a", "1"))); }
+  const char* const steps[] = {migrations()[0], "UPDATE record SET value = 'x'; no such statement"};
+  EXPECT_FALSE(Database::open(path, steps));
+  const auto stores = open_sqlite(path);
+  ASSERT_TRUE(stores) << stores.error().message;
+  EXPECT_EQ(stores->store->get("a")->value, "1");
+}
+
+TEST(Sqlite, AFileThatIsNoDatabaseIsAClearError) {
+  TempFolder folder;
+  const std::string path = folder.path() + "/test.db";
+  ASSERT_TRUE(host::write_file_atomic(path, std::string(8192, 'x')));
+  const auto opened = open_sqlite(path);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kCorrupt);
+  EXPECT_FALSE(open_sqlite(folder.path() + "/absent/test.db"));
+}
+
+}  // namespace
+}  // namespace millrace::store
