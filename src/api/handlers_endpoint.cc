@@ -1,0 +1,260 @@
+// endpoints, their replicas, and the replicas' logs
+#include <algorithm>
+
+#include "api/handlers.h"
+#include "api/paging.h"
+#include "host/utf8.h"
+
+namespace millrace::api {
+
+namespace json = boost::json;
+using control::ReplicaState;
+using control::ReplicaStatus;
+using identity::Action;
+
+std::string_view state_name(ReplicaState state) {
+  switch (state) {
+    case ReplicaState::kStarting:
+      return "starting";
+    case ReplicaState::kReady:
+      return "ready";
+    case ReplicaState::kDraining:
+      return "draining";
+    case ReplicaState::kStopping:
+      return "stopping";
+    case ReplicaState::kStopped:
+      return "stopped";
+    case ReplicaState::kFailed:
+      return "failed";
+    case ReplicaState::kCrashLoop:
+      return "crash_loop";
+  }
+  return "failed";
+}
+
+namespace {
+
+std::vector<ReplicaStatus> replicas_of(Services& services, std::string_view endpoint) {
+  std::vector<ReplicaStatus> replicas = services.replicas.observed();
+  std::erase_if(replicas, [&](const ReplicaStatus& replica) { return replica.endpoint != endpoint; });
+  return replicas;
+}
+
+/// The state of an endpoint: the best that one of its replicas is in.
+struct EndpointState {
+  std::string_view name;
+  std::string reason;
+  std::int64_t ready = 0;
+};
+
+EndpointState state_of(const platform::Endpoint& endpoint, const std::vector<ReplicaStatus>& replicas) {
+  if (endpoint.engine != "llama") return {"ready", "", 0};
+  const auto in = [&](ReplicaState state) {
+    return std::ranges::count(replicas, state, &ReplicaStatus::state);
+  };
+  const auto why = [&](ReplicaState state) {
+    return std::ranges::find(replicas, state, &ReplicaStatus::state)->reason;
+  };
+  if (const auto ready = in(ReplicaState::kReady); ready > 0) return {"ready", "", ready};
+  if (endpoint.replicas == 0) return {"stopped", "no replica is wanted", 0};
+  if (in(ReplicaState::kStarting) > 0) return {"starting", why(ReplicaState::kStarting), 0};
+  if (in(ReplicaState::kCrashLoop) > 0) return {"crash_loop", why(ReplicaState::kCrashLoop), 0};
+  if (in(ReplicaState::kFailed) > 0) return {"failed", why(ReplicaState::kFailed), 0};
+  return {"starting", "waits for the control loop", 0};
+}
+
+json::object endpoint_json(Services& services, const platform::Endpoint& endpoint) {
+  EndpointState state = state_of(endpoint, replicas_of(services, endpoint.name));
+  const bool local = endpoint.engine == "llama";
+  return {{"name", endpoint.name},
+          {"state", state.name},
+          {"reason", text_json(state.reason)},
+          {"engine", endpoint.engine},
+          {"model", text_json(endpoint.model)},
+          {"replicas", local ? endpoint.replicas : 0},
+          {"ready_replicas", state.ready},
+          {"embeds", endpoint.embeds},
+          {"upstream_url", text_json(endpoint.upstream_url)},
+          {"upstream_model", text_json(endpoint.upstream_model)},
+          {"upstream_embeds", endpoint.upstream_embeds},
+          {"has_upstream_key", endpoint.has_upstream_key},
+          {"created_at", to_rfc3339(endpoint.created_at)}};
+}
+
+json::value positive_json(std::int64_t number) { return number > 0 ? json::value(number) : json::value(); }
+
+json::object replica_json(const ReplicaStatus& replica) {
+  const bool retries = replica.state == ReplicaState::kFailed && replica.retry_at > TimePoint{};
+  return {{"id", replica.id},
+          {"endpoint", replica.endpoint},
+          {"model", replica.model},
+          {"state", state_name(replica.state)},
+          {"reason", text_json(replica.reason)},
+          {"pid", positive_json(replica.engine_pid)},
+          {"supervisor_pid", positive_json(replica.supervisor_pid)},
+          {"slots", replica.slots},
+          {"context_tokens", positive_json(replica.context_tokens)},
+          {"cpus", json::array(replica.cpus.begin(), replica.cpus.end())},
+          {"limits_kind", text_json(replica.limits_kind)},
+          {"memory_limit_bytes", positive_json(replica.memory_limit_bytes)},
+          {"restarts", replica.restarts},
+          {"started_at",
+           replica.started_at > TimePoint{} ? json::value(to_rfc3339(replica.started_at)) : json::value()},
+          {"retry_at", retries ? json::value(to_rfc3339(replica.retry_at)) : json::value()}};
+}
+
+Result<Reply> list_endpoints(Services& services, const Call& call) {
+  const auto page = TRY(services.endpoints.list(limit_of(call), call.query_text("after")));
+  return page_reply(page.data, page.next,
+                    [&](const platform::Endpoint& endpoint) { return endpoint_json(services, endpoint); });
+}
+
+Result<Reply> create_endpoint(Services& services, const Call& call) {
+  const json::object& body = call.body.as_object();
+  const auto text = [&](std::string_view name) {
+    const auto* value = body.if_contains(name);
+    return value ? std::string(value->as_string()) : std::string();
+  };
+  const auto flag = [&](std::string_view name) {
+    const auto* value = body.if_contains(name);
+    return value && value->as_bool();
+  };
+  platform::EndpointRequest request;
+  request.name = text("name");
+  request.model = text("model");
+  if (const auto* replicas = body.if_contains("replicas"))
+    request.replicas = std::int32_t(replicas->as_int64());
+  request.embeds = flag("embeds");
+  request.upstream_url = text("upstream_url");
+  request.upstream_model = text("upstream_model");
+  request.upstream_key = text("upstream_key");
+  request.upstream_embeds = flag("upstream_embeds");
+  return json_reply(201, endpoint_json(services, TRY(services.endpoints.create(request))));
+}
+
+Result<Reply> show_endpoint(Services& services, const Call& call) {
+  return json_reply(200, endpoint_json(services, TRY(services.endpoints.show(call.path_text("name")))));
+}
+
+Result<Reply> change_endpoint(Services& services, const Call& call) {
+  const auto replicas = std::int32_t(call.body.as_object().at("replicas").as_int64());
+  return json_reply(
+      200, endpoint_json(services, TRY(services.endpoints.set_replicas(call.path_text("name"), replicas))));
+}
+
+Result<Reply> delete_endpoint(Services& services, const Call& call) {
+  TRY_VOID(services.endpoints.remove(call.path_text("name")));
+  return Reply{204, "", "", {}};
+}
+
+Result<Reply> list_replicas(Services& services, const Call& call) {
+  (void)TRY(services.endpoints.show(call.path_text("name")));
+  auto page = page_of(replicas_of(services, call.path_text("name")), call.query_text("after"), limit_of(call),
+                      [](const ReplicaStatus& replica) { return replica.id; });
+  return page_reply(page.data, page.next.empty() ? std::nullopt : std::optional(page.next), replica_json);
+}
+
+/// JSON holds text, an engine writes bytes: what is not UTF-8 becomes U+FFFD, byte by byte.
+std::string as_text(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size());
+  while (!bytes.empty()) {
+    const std::size_t length = host::utf8_length(bytes);
+    text += length == 0 ? std::string_view("\xEF\xBF\xBD") : bytes.substr(0, length);
+    bytes.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return text;
+}
+
+Result<Reply> show_log(Services& services, const Call& call) {
+  constexpr std::int64_t kPiece = 65'536;
+  const auto piece = TRY(services.replicas.log(std::string(call.path_text("id")), call.query_int("from", 0),
+                                               std::size_t(call.query_int("max", kPiece))));
+  return json_reply(200,
+                    json::object{{"from", piece.from}, {"text", as_text(piece.text)}, {"next", piece.next}});
+}
+
+}  // namespace
+
+void add_endpoint_routes(std::vector<Route>& routes) {
+  const Parameter name = {"name", kNameSchema, "Its name."};
+  routes.push_back({.method = "GET",
+                    .path = "/api/v1/endpoints",
+                    .id = "listEndpoints",
+                    .tag = "endpoints",
+                    .summary = "The endpoints",
+                    .access = needs(Action::kReadEndpoints, Scope::kShared),
+                    .handler = list_endpoints,
+                    .query = page_parameters(),
+                    .answer = "EndpointPage"});
+  routes.push_back({.method = "POST",
+                    .path = "/api/v1/endpoints",
+                    .id = "createEndpoint",
+                    .tag = "endpoints",
+                    .summary = "Serve a model here, or an upstream, under a name",
+                    .access = needs(Action::kManageEndpoints, Scope::kShared),
+                    .handler = create_endpoint,
+                    .body = "EndpointCreate",
+                    .success = 201,
+                    .answer = "Endpoint",
+                    .takes_idempotency_key = true,
+                    .errors = {404}});
+  routes.push_back({.method = "GET",
+                    .path = "/api/v1/endpoints/{name}",
+                    .id = "showEndpoint",
+                    .tag = "endpoints",
+                    .summary = "One endpoint",
+                    .access = needs(Action::kReadEndpoints, Scope::kShared),
+                    .handler = show_endpoint,
+                    .path_parameters = {name},
+                    .answer = "Endpoint"});
+  routes.push_back({.method = "PATCH",
+                    .path = "/api/v1/endpoints/{name}",
+                    .id = "changeEndpoint",
+                    .tag = "endpoints",
+                    .summary = "Change how many replicas are wanted",
+                    .access = needs(Action::kManageEndpoints, Scope::kShared),
+                    .handler = change_endpoint,
+                    .path_parameters = {name},
+                    .body = "EndpointChange",
+                    .answer = "Endpoint",
+                    .errors = {409}});
+  routes.push_back({.method = "DELETE",
+                    .path = "/api/v1/endpoints/{name}",
+                    .id = "deleteEndpoint",
+                    .tag = "endpoints",
+                    .summary = "Delete an endpoint; its replicas drain",
+                    .access = needs(Action::kManageEndpoints, Scope::kShared),
+                    .handler = delete_endpoint,
+                    .path_parameters = {name},
+                    .success = 204,
+                    .answer_type = "",
+                    .errors = {409}});
+  routes.push_back({.method = "GET",
+                    .path = "/api/v1/endpoints/{name}/replicas",
+                    .id = "listReplicas",
+                    .tag = "endpoints",
+                    .summary = "The replicas of an endpoint",
+                    .access = needs(Action::kReadEndpoints, Scope::kShared),
+                    .handler = list_replicas,
+                    .path_parameters = {name},
+                    .query = page_parameters(),
+                    .answer = "ReplicaPage"});
+  routes.push_back(
+      {.method = "GET",
+       .path = "/api/v1/replicas/{id}/log",
+       .id = "showReplicaLog",
+       .tag = "endpoints",
+       .summary = "A piece of the log of a replica's engine",
+       .access = needs(Action::kReadReplicaLogs, Scope::kShared),
+       .handler = show_log,
+       .path_parameters = {{"id", kIdSchema, "Its id."}},
+       .query = {{"from",
+                  R"({"type": "integer", "minimum": -16777216, "maximum": 9007199254740991, "default": 0})",
+                  "Offset in bytes; below 0 from the end."},
+                 {"max", R"({"type": "integer", "minimum": 1, "maximum": 1048576, "default": 65536})",
+                  "Bytes, at most."}},
+       .answer = "LogPiece"});
+}
+
+}  // namespace millrace::api

@@ -1,0 +1,34 @@
+#include "api/policy_records.h"
+
+#include <algorithm>
+
+namespace millrace::api {
+
+Result<PolicyRecords> ServicePolicy::assemble() {
+  identity::PolicyChange directory = TRY(directory_.policy());
+  PolicyRecords records = std::move(directory.set);
+  for (const auto& endpoint : TRY(endpoints_.policies()))
+    records["endpoint/" + endpoint.name] = encode(endpoint);
+  for (const auto& replica : replicas_.observed()) {
+    if (replica.state != control::ReplicaState::kReady) continue;
+    identity::ReplicaPolicy policy;
+    policy.id = replica.id;
+    policy.endpoint = replica.endpoint;
+    policy.socket = replica.socket;
+    policy.pid = replica.engine_pid;
+    policy.slots = std::int32_t(std::clamp<std::int64_t>(replica.slots, 1, INT32_MAX));
+    policy.context_tokens = replica.context_tokens;
+    policy.template_has_tools = replica.template_has_tools;
+    policy.template_has_reasoning = replica.template_has_reasoning;
+    records["replica/" + policy.id] = encode(policy);
+  }
+  for (const auto& price : TRY(prices_.all_current())) {
+    records["price/" + price.model] = encode(identity::PricePolicy{
+        price.model, price.version, price.input_microeur_per_mtok, price.output_microeur_per_mtok});
+  }
+  records["site"] = encode(site_);
+  TRY_VOID(used_.add_to(records));
+  return records;
+}
+
+}  // namespace millrace::api

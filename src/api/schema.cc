@@ -1,0 +1,250 @@
+#include "api/schema.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <regex>
+
+#include "core/clock.h"
+
+namespace millrace::api {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::string_view kRefPrefix = "#/components/schemas/";
+constexpr std::size_t kPatternedMax = 4096;
+constexpr std::array<std::string_view, 21> kKeywords = {
+    "type",      "properties",  "required", "additionalProperties",
+    "items",     "enum",        "minimum",  "maximum",
+    "minLength", "maxLength",   "pattern",  "format",
+    "oneOf",     "anyOf",       "$ref",     "minItems",
+    "maxItems",  "description", "default",  "minProperties",
+    "writeOnly"};
+
+std::unexpected<Error> fault(std::string_view place, std::string_view text) {
+  return failure(ErrorCode::kInvalidArgument, fmt::format("{}: {}", place.empty() ? "/" : place, text));
+}
+
+std::size_t code_points(std::string_view text) {
+  return std::size_t(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+bool is_type(std::string_view type, const json::value& value) {
+  if (type == "null") return value.is_null();
+  if (type == "boolean") return value.is_bool();
+  if (type == "string") return value.is_string();
+  if (type == "array") return value.is_array();
+  if (type == "object") return value.is_object();
+  if (type == "number") return value.is_number();
+  return value
+      .is_int64();  // "integer"; doubles and large unsigned ones were made int64 before, where they can be
+}
+
+/// JSON Schema knows no difference between 1 and 1.0; the handlers want an int64.
+void make_integer(json::value& value) {
+  if (!value.is_double()) return;
+  const double number = value.get_double();
+  if (std::trunc(number) == number && std::abs(number) < 9e15) value = std::int64_t(number);
+}
+
+class Checker {
+ public:
+  explicit Checker(const Schemas& schemas) : schemas_(schemas) {}
+
+  Result<void> check(const json::value& schema, json::value& value, const std::string& place) {
+    const json::object& rules = schema.as_object();
+    if (const auto* ref = rules.if_contains("$ref")) {
+      return check(*schemas_.find(std::string_view(ref->as_string()).substr(kRefPrefix.size())), value,
+                   place);
+    }
+    TRY_VOID(check_type(rules, value, place));
+    if (const auto* allowed = rules.if_contains("enum")) {
+      if (std::ranges::find(allowed->as_array(), value) == allowed->as_array().end()) {
+        return fault(place, "must be one of " + json::serialize(*allowed));
+      }
+    }
+    for (const char* word : {"oneOf", "anyOf"}) {
+      if (const auto* choices = rules.if_contains(word))
+        TRY_VOID(check_choices(word, *choices, value, place));
+    }
+    if (value.is_string()) return check_string(rules, value.get_string(), place);
+    if (value.is_number()) return check_number(rules, value, place);
+    if (value.is_array()) return check_array(rules, value.get_array(), place);
+    if (value.is_object()) return check_object(rules, value.get_object(), place);
+    return {};
+  }
+
+ private:
+  Result<void> check_type(const json::object& rules, json::value& value, const std::string& place) {
+    const auto* type = rules.if_contains("type");
+    if (!type) return {};
+    json::array one;
+    if (type->is_string()) one.push_back(*type);
+    const json::array& types = type->is_string() ? one : type->as_array();
+    for (const json::value& name : types) {
+      if (name == "integer") make_integer(value);
+      if (is_type(name.as_string(), value)) return {};
+    }
+    return fault(place, "must be " + json::serialize(*type));
+  }
+
+  Result<void> check_choices(std::string_view word, const json::value& choices, json::value& value,
+                             const std::string& place) {
+    int held = 0;
+    Error last;
+    json::value taken;
+    for (const json::value& choice : choices.as_array()) {
+      json::value copy = value;
+      if (auto result = check(choice, copy, place); result) {
+        if (held++ == 0) taken = std::move(copy);
+      } else {
+        last = std::move(result.error());
+      }
+    }
+    if (held == 0)
+      return fault(place, "fits none of the forms this may have; of the last one: " + last.message);
+    if (held > 1 && word == "oneOf") return fault(place, "fits more than one of the forms this may have");
+    value = std::move(taken);
+    return {};
+  }
+
+  Result<void> check_string(const json::object& rules, std::string_view text, const std::string& place) {
+    const std::size_t length = code_points(text);
+    if (const auto* most = rules.if_contains("maxLength"); most && length > std::size_t(most->as_int64())) {
+      return fault(place, fmt::format("is longer than {} characters", most->as_int64()));
+    }
+    if (const auto* least = rules.if_contains("minLength");
+        least && length < std::size_t(least->as_int64())) {
+      return fault(place, fmt::format("is shorter than {} characters", least->as_int64()));
+    }
+    if (const auto* pattern = rules.if_contains("pattern")) {
+      const std::regex regex(std::string(pattern->as_string()), std::regex::ECMAScript);
+      if (!std::regex_search(text.begin(), text.end(), regex)) {
+        return fault(place, fmt::format("does not match {}", std::string_view(pattern->as_string())));
+      }
+    }
+    if (const auto* format = rules.if_contains("format");
+        format && *format != "uri" && !parse_rfc3339(text)) {
+      return fault(place, "is not a time as in RFC 3339, for example 2026-11-22T10:00:00Z");
+    }
+    return {};
+  }
+
+  Result<void> check_number(const json::object& rules, const json::value& value, const std::string& place) {
+    const double number = value.to_number<double>();
+    if (!std::isfinite(number)) return fault(place, "is not a finite number");
+    if (const auto* least = rules.if_contains("minimum"); least && number < least->to_number<double>()) {
+      return fault(place, "is less than " + json::serialize(*least));
+    }
+    if (const auto* most = rules.if_contains("maximum"); most && number > most->to_number<double>()) {
+      return fault(place, "is more than " + json::serialize(*most));
+    }
+    return {};
+  }
+
+  Result<void> check_array(const json::object& rules, json::array& array, const std::string& place) {
+    if (const auto* most = rules.if_contains("maxItems");
+        most && array.size() > std::size_t(most->as_int64())) {
+      return fault(place, fmt::format("has more than {} elements", most->as_int64()));
+    }
+    if (const auto* least = rules.if_contains("minItems");
+        least && array.size() < std::size_t(least->as_int64())) {
+      return fault(place, fmt::format("has less than {} elements", least->as_int64()));
+    }
+    if (const auto* items = rules.if_contains("items")) {
+      for (std::size_t i = 0; i < array.size(); ++i)
+        TRY_VOID(check(*items, array[i], fmt::format("{}/{}", place, i)));
+    }
+    return {};
+  }
+
+  Result<void> check_object(const json::object& rules, json::object& object, const std::string& place) {
+    if (const auto* least = rules.if_contains("minProperties");
+        least && object.size() < std::size_t(least->as_int64())) {
+      return fault(place, fmt::format("has less than {} members", least->as_int64()));
+    }
+    if (const auto* required = rules.if_contains("required")) {
+      for (const json::value& name : required->as_array()) {
+        if (!object.contains(name.as_string())) {
+          return fault(place, fmt::format("lacks {}", std::string_view(name.as_string())));
+        }
+      }
+    }
+    const auto* known = rules.if_contains("properties");
+    const auto* other = rules.if_contains("additionalProperties");
+    for (auto& member : object) {
+      const std::string here = fmt::format("{}/{}", place, std::string_view(member.key()));
+      const auto* schema = known ? known->as_object().if_contains(member.key()) : nullptr;
+      if (!schema && other && *other == false) return fault(here, "is not known here");
+      if (!schema && other && other->is_object()) schema = other;
+      if (schema) TRY_VOID(check(*schema, member.value(), here));
+    }
+    return {};
+  }
+
+  const Schemas& schemas_;
+};
+
+Result<void> lint_pattern(const json::object& rules, const std::string& place) {
+  const auto* most = rules.if_contains("maxLength");
+  if (!most || most->as_int64() > std::int64_t(kPatternedMax)) {
+    return fault(place, "a pattern needs a maxLength of at most 4096");
+  }
+  return {};
+}
+
+Result<void> lint_at(const Schemas& schemas, const json::value& schema, const std::string& place) {
+  if (!schema.is_object()) return fault(place, "a schema is an object");
+  for (const auto& member : schema.get_object()) {
+    const std::string_view word = member.key();
+    const json::value& rule = member.value();
+    if (std::ranges::find(kKeywords, word) == kKeywords.end())
+      return fault(place, fmt::format("keyword {} is not known", word));
+    if (word == "$ref") {
+      const std::string_view target = rule.as_string();
+      if (!target.starts_with(kRefPrefix) || !schemas.find(target.substr(kRefPrefix.size()))) {
+        return fault(place, fmt::format("{} leads nowhere", target));
+      }
+    }
+    if (word == "pattern") TRY_VOID(lint_pattern(schema.get_object(), place));
+    if (word == "items" || (word == "additionalProperties" && rule.is_object())) {
+      TRY_VOID(lint_at(schemas, rule, fmt::format("{}/{}", place, word)));
+    }
+    if (word == "properties") {
+      for (const auto& property : rule.as_object()) {
+        TRY_VOID(lint_at(schemas, property.value(),
+                         fmt::format("{}/{}", place, std::string_view(property.key()))));
+      }
+    }
+    if (word == "oneOf" || word == "anyOf") {
+      for (const json::value& choice : rule.as_array()) TRY_VOID(lint_at(schemas, choice, place));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Schemas> Schemas::create(std::string_view text) {
+  boost::system::error_code bad;
+  json::value parsed = json::parse(text, bad);
+  if (bad || !parsed.is_object()) return fault("", "the schemas are not one JSON object");
+  Schemas schemas;
+  schemas.all_ = std::move(parsed.get_object());
+  for (const auto& member : schemas.all_)
+    TRY_VOID(lint_at(schemas, member.value(), std::string(member.key())));
+  return schemas;
+}
+
+Result<void> Schemas::check(const json::value& schema, json::value& value) const {
+  return Checker(*this).check(schema, value, "");
+}
+
+Result<void> Schemas::lint(const json::value& schema) const { return lint_at(*this, schema, ""); }
+
+}  // namespace millrace::api
