@@ -22,6 +22,7 @@ def parse_args(argv):
         parser.add_argument(name, type=int, default=0)
     parser.add_argument("--cache-ram", type=int, default=None)
     parser.add_argument("--poll", type=int, default=0)
+    parser.add_argument("--sleep-idle-seconds", type=int, default=-1)
     parser.add_argument("--embeddings", action="store_true")
     parser.add_argument("--pooling", default="")
     parser.add_argument("--jinja", action="store_true")
@@ -43,6 +44,7 @@ def params_of(args, xllamacpp):
                         ("n_ubatch", args.ubatch_size), ("cache_ram_mib", args.cache_ram)):
         if value:
             setattr(params, name, value)
+    params.sleep_idle_seconds = args.sleep_idle_seconds
     if args.cache_ram == 0:
         params.cache_ram_mib = 0
     if args.threads:

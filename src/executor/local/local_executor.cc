@@ -167,8 +167,15 @@ Result<std::vector<WorkloadStatus>> LocalExecutor::list() {
   for (const std::string& name : TRY(host::list_dir(options_.folder))) {
     if (!is_id(name) || !host::exists(folder_of(name) + "/spec.json")) continue;
     auto status = read_status(name);
-    if (status) all.push_back(std::move(*status));
-    else if (status.error().code != ErrorCode::kNotFound) return std::unexpected(status.error());
+    if (status) {
+      all.push_back(std::move(*status));
+    } else if (status.error().code == ErrorCode::kUnavailable) {
+      // A supervisor that does not answer now must not hide the others: what it said last stands.
+      const std::string last = host::read_file(folder_of(name) + "/state.json", 1 << 20).value_or("");
+      if (auto known = parse_status(last)) all.push_back(std::move(*known));
+    } else if (status.error().code != ErrorCode::kNotFound) {
+      return std::unexpected(status.error());
+    }
   }
   return all;
 }
