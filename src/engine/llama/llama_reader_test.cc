@@ -140,6 +140,19 @@ TEST(LlamaReader, GivesLegacyLogprobsForText) {
   EXPECT_EQ(tree.at("top_logprobs").at(0).as_object().size(), 2U);
 }
 
+TEST(LlamaReader, GivesLogprobsOfTokensWithoutAName) {
+  Request request = text();
+  request.sampling.logprobs = true;
+  request.sampling.top_logprobs = 2;
+  const Read got = read(
+      request,
+      R"(data: {"choices":[{"text":"a","logprobs":{"content":[{"logprob":-1,"top_logprobs":[{"logprob":-1}]}]}}]})"
+      "\n\ndata: [DONE]\n\n");
+  ASSERT_TRUE(got.outcome);
+  EXPECT_EQ(boost::json::parse(got.sink.logprobs.at(0)).at("top_logprobs").at(0).at("").to_number<double>(),
+            -1);
+}
+
 TEST(LlamaReader, TurnsTextThatASchemaForcedIntoAToolCall) {
   Request request = chat();
   request.tools = {tool("get_weather")};

@@ -26,7 +26,8 @@ inline const boost::json::array* find_array(const boost::json::object& in, std::
 inline std::string_view find_string(const boost::json::object& in, std::string_view key) {
   const boost::json::value* value = in.if_contains({key.data(), key.size()});
   const boost::json::string* text = value == nullptr ? nullptr : value->if_string();
-  return text == nullptr ? std::string_view() : view(*text);
+  // Never null inside: boost::json copies keys with memcpy, which must not be given a null pointer.
+  return text == nullptr ? std::string_view("") : view(*text);
 }
 
 /// A count: negative ones and those above 2^53 are nullopt.

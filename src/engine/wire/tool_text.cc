@@ -30,7 +30,8 @@ bool ToolText::read_head() {
   }
   arguments_ = head_.substr(arguments);
   head_.clear();
-  return !name_.empty();
+  complete_ = name_.empty();  // arguments of no tool: the text is not of the form that was asked for
+  return !complete_;
 }
 
 std::string_view ToolText::feed(std::string_view text) {
@@ -48,10 +49,11 @@ std::string_view ToolText::feed(std::string_view text) {
 }
 
 std::string_view ToolText::take_arguments(std::string_view text) {
-  if (depth_ == 0 && !in_string_) {
+  if (!started_) {
     const std::size_t start = text.find_first_not_of(kSpace);
     if (start == std::string_view::npos) return {};
     text.remove_prefix(start);
+    started_ = true;
   }
   for (std::size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];

@@ -18,7 +18,7 @@ class ToolText {
   /// True as soon as name() is known and the call can be announced.
   bool open() const { return open_; }
   const std::string& name() const { return name_; }
-  /// True when the arguments' last byte has been seen.
+  /// True when the arguments' last byte has been seen, or the text turned out to be no call.
   bool complete() const { return complete_; }
 
  private:
@@ -31,6 +31,7 @@ class ToolText {
   bool complete_ = false;
   std::string head_;  // what precedes the arguments; bounded by the longest tool name the caller lets through
   std::string arguments_;  // the arguments' first bytes, which came with the head
+  bool started_ = false;   // the arguments' first byte has been seen
   int depth_ = 0;
   bool in_string_ = false;
   bool escaped_ = false;

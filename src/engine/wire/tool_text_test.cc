@@ -30,6 +30,11 @@ TEST(ToolText, TakesTheWholeTextAsArgumentsOfAKnownTool) {
   EXPECT_TRUE(reader.open());
 }
 
+TEST(ToolText, LosesNoSpaceInsideArgumentsThatAreNoObject) {
+  ToolText reader("f");
+  EXPECT_EQ(arguments_of(reader, " 1 2", 1), "1 2");
+}
+
 TEST(ToolText, GivesWhatThereIsOfACallThatWasCutShort) {
   ToolText reader("");
   EXPECT_EQ(arguments_of(reader, R"({"name":"f","arguments":{"a":"xy)", 4), R"({"a":"xy)");
