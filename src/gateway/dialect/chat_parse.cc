@@ -234,6 +234,7 @@ constexpr std::array kRows{
     kPresenceRow,
     kFrequencyRow,
     kRepeatRow,
+    kRepetitionRow,
     kSeedRow,
     integer("random_seed", 0, std::numeric_limits<std::int64_t>::max(), set_seed),  // mistral's name of it
     kChoicesRow,
@@ -254,9 +255,10 @@ constexpr std::array kRows{
     kParallelToolCallsRow,
 };
 
-constexpr std::array<std::string_view, 11> kUnsupported{
-    "audio",       "function_call",          "functions", "modalities",         "moderation", "prediction",
-    "prompt_mode", "prompt_cache_retention", "verbosity", "web_search_options", "safe_prompt"};
+constexpr std::array kUnsupported = std::to_array<std::string_view>(
+    {"audio", "function_call", "functions", "guardrails", "min_tokens", "modalities", "moderation",
+     "prediction", "prompt_cache_options", "prompt_cache_retention", "prompt_logprobs", "prompt_mode",
+     "safe_prompt", "top_prompt_logprobs", "verbosity", "web_search_options"});
 
 constexpr Table kTable{.rows = kRows, .unsupported = kUnsupported};
 

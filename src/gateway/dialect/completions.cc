@@ -67,6 +67,7 @@ constexpr std::array kRows{
     kPresenceRow,
     kFrequencyRow,
     kRepeatRow,
+    kRepetitionRow,
     kSeedRow,
     kChoicesRow,
     kStopRow,

@@ -30,6 +30,26 @@ std::string_view anthropic_type(const ApiError& error) {
   }
 }
 
+struct Renaming {
+  std::string_view path, theirs, ours;
+};
+constexpr Renaming kRenamings[] = {
+    {"/v1/responses", "messages", "input"},
+    {"/v1/responses", "max_tokens", "max_output_tokens"},
+    {"/v1/responses", "response_format", "text.format"},
+    {"/v1/responses", "reasoning_effort", "reasoning.effort"},
+    {"/v1/messages", "stop", "stop_sequences"},
+    {"/v1/messages", "response_format", "output_config.format"},
+    {"/v1/messages", "reasoning_effort", "thinking"},
+};
+
+std::string_view name_in(std::string_view path, std::string_view param) {
+  for (const auto& one : kRenamings) {
+    if (one.path == path && one.theirs == param) return one.ours;
+  }
+  return param;
+}
+
 }  // namespace
 
 ApiError missing_key() {
@@ -100,8 +120,8 @@ ApiError overloaded(std::string message) {
   return {503, "server_error", "overloaded", "", std::move(message)};
 }
 
-ApiError from_engine(const engine::EngineError& error) {
-  return {error.status, error.type, error.code, error.param, error.message};
+ApiError from_engine(const engine::EngineError& error, std::string_view path) {
+  return {error.status, error.type, error.code, std::string(name_in(path, error.param)), error.message};
 }
 
 std::string render_openai_error(const ApiError& error) {

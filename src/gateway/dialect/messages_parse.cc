@@ -91,12 +91,20 @@ Expected<engine::Message> read_tool_result(Members& block) {
   return message;
 }
 
+Role role_of(std::string_view name) {
+  if (name == "system") return Role::kSystem;
+  return name == "user" ? Role::kUser : Role::kAssistant;
+}
+
+std::string_view blocks_of(Role role) {
+  if (role == Role::kUser) return "text|image|tool_result";
+  return role == Role::kAssistant ? "text|tool_use|thinking|redacted_thinking" : "text";
+}
+
 // Results of tools come as blocks of a user's message here, as messages of their own in the engine's terms.
 Status read_block(const json::value& value, const Path& at, engine::Message& message, ParsedRequest& to) {
   Members block(*TRY(expect_object(value, at)), at);
-  const bool user = message.role == Role::kUser;
-  const auto kind = TRY(block.need_choice(
-      "type", user ? "text|image|tool_result" : "text|tool_use|thinking|redacted_thinking"));
+  const auto kind = TRY(block.need_choice("type", blocks_of(message.role)));
   if (kind == "text") message.content.push_back({PartKind::kText, TRY(read_text_block(block))});
   if (kind == "image") message.content.push_back({PartKind::kImageUrl, TRY(read_image(block))});
   if (kind == "tool_use") message.tool_calls.push_back(TRY(read_tool_use(block)));
@@ -112,7 +120,7 @@ Status read_block(const json::value& value, const Path& at, engine::Message& mes
 Status read_message(const json::value& value, const Path& at, ParsedRequest& to) {
   Members object(*TRY(expect_object(value, at)), at);
   engine::Message message;
-  message.role = TRY(object.need_choice("role", "user|assistant")) == "user" ? Role::kUser : Role::kAssistant;
+  message.role = role_of(TRY(object.need_choice("role", "user|assistant|system")));
   const auto* content = TRY(object.need("content"));
   const Path content_at(at, "content");
   const std::size_t before = to.request.messages.size();
@@ -151,6 +159,7 @@ Status set_tools(const json::value& value, const Path& at, ParsedRequest& to) {
     Members tool(*TRY(expect_object(tools[i], here)), here);
     if (const auto* type = tool.find("type")) TRY(expect_choice(*type, Path(here, "type"), "custom"));
     tool.find("cache_control");
+    tool.find("eager_input_streaming");
     auto read = TRY(read_function(tool));
     if (!read.parameters.empty()) {
       return std::unexpected(invalid(
@@ -190,7 +199,7 @@ Status set_thinking(const json::value& value, const Path& at, ParsedRequest& to)
   }
   if (kind == "disabled") to.request.reasoning_effort = "none";
   if (const auto* display = thinking.find("display"))
-    TRY(expect_choice(*display, Path(at, "display"), "summarized|omitted"));
+    TRY(expect_choice(*display, Path(at, "display"), "summarized"));
   return thinking.done();
 }
 
@@ -228,7 +237,7 @@ constexpr std::array kRows{
     required(other(
         "messages",
         R"({"type":"array","minItems":1,"items":{"type":"object","required":["role","content"],"properties":{)"
-        R"("role":{"type":"string","enum":["user","assistant"]},"content":{"anyOf":[{"type":"string","minLength":1},)"
+        R"("role":{"type":"string","enum":["user","assistant","system"]},"content":{"anyOf":[{"type":"string","minLength":1},)"
         R"({"type":"array","minItems":1,"items":{"type":"object","required":["type"]}}]}}}})",
         set_messages)),
     kStreamRow,
@@ -263,9 +272,9 @@ constexpr std::array kRows{
                    check_user_metadata)),
     accepted(choice("service_tier", "auto|standard_only", nullptr)),
 };
-constexpr std::array<std::string_view, 7> kUnsupported{
-    "betas",         "cache_control", "container",    "context_management",
-    "inference_geo", "mcp_servers",   "output_format"};
+constexpr std::array kUnsupported = std::to_array<std::string_view>(
+    {"betas", "cache_control", "container", "context_management", "diagnostics", "inference_geo",
+     "mcp_servers", "output_format", "speed", "user_profile_id", "workspace_id"});
 constexpr Table kTable{.rows = kRows, .unsupported = kUnsupported};
 
 }  // namespace

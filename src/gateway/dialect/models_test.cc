@@ -80,6 +80,15 @@ TEST(Models, ABadLimitIsRefusedByName) {
   }
 }
 
+TEST(Errors, TheEnginesParameterIsNamedAsTheClientsDialectDoes) {
+  const engine::EngineError error{
+      .status = 400, .type = "t", .code = "c", .param = "reasoning_effort", .message = "m"};
+  EXPECT_EQ(from_engine(error).param, "reasoning_effort");
+  EXPECT_EQ(from_engine(error, "/v1/chat/completions").param, "reasoning_effort");
+  EXPECT_EQ(from_engine(error, "/v1/responses").param, "reasoning.effort");
+  EXPECT_EQ(from_engine(error, "/v1/messages").param, "thinking");
+}
+
 TEST(Errors, BothShapesAreJsonAndHoldTheStatusDocumented) {
   const std::vector<std::pair<ApiError, int>> all{{missing_key(), 401},
                                                   {invalid_key(), 401},

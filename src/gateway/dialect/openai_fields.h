@@ -59,7 +59,9 @@ inline constexpr Parameter kMinPRow = number("min_p", 0, 1, set_min_p);
 inline constexpr Parameter kTopKRow = integer("top_k", 0, 1'000'000, set_top_k);
 inline constexpr Parameter kPresenceRow = number("presence_penalty", -2, 2, set_presence_penalty);
 inline constexpr Parameter kFrequencyRow = number("frequency_penalty", -2, 2, set_frequency_penalty);
-inline constexpr Parameter kRepeatRow = number("repeat_penalty", 0, 2, set_repeat_penalty);
+inline constexpr Parameter kRepeatRow = number("repeat_penalty", 0.01, 2, set_repeat_penalty);
+inline constexpr Parameter kRepetitionRow =
+    number("repetition_penalty", 0.01, 2, set_repeat_penalty);  // vLLM, mistral
 inline constexpr Parameter kSeedRow = integer("seed", std::numeric_limits<std::int64_t>::min(),
                                               std::numeric_limits<std::int64_t>::max(), set_seed);
 inline constexpr Parameter kChoicesRow = integer("n", 1, 8, set_choices);
@@ -79,7 +81,7 @@ inline constexpr Parameter kMetadataRow = accepted(
           R"({"type":"object","maxProperties":16,"additionalProperties":{"type":"string","maxLength":512}})",
           check_metadata));
 inline constexpr Parameter kServiceTierRow =
-    accepted(choice("service_tier", "auto|default|flex|scale|priority", nullptr));
+    accepted(choice("service_tier", "auto|default|flex|scale|priority|fast", nullptr));
 inline constexpr Parameter kPromptCacheKeyRow = accepted(string("prompt_cache_key", 1024, nullptr));
 inline constexpr Parameter kSafetyIdentifierRow = accepted(string("safety_identifier", 1024, nullptr));
 inline constexpr Parameter kParallelToolCallsRow = accepted(boolean("parallel_tool_calls", nullptr));

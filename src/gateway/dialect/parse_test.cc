@@ -172,7 +172,7 @@ TEST(MessagesParse, ErrorsNameThePlace) {
   EXPECT_EQ(refuse(*dialect, R"({"model":"m","messages":[{"role":"user","content":"x"}]})").param,
             "max_tokens");
   EXPECT_EQ(refuse(*dialect, head + "]}").param, "messages");
-  EXPECT_EQ(refuse(*dialect, head + R"({"role":"system","content":"x"}]})").param, "messages[0].role");
+  EXPECT_EQ(refuse(*dialect, head + R"({"role":"tool","content":"x"}]})").param, "messages[0].role");
   EXPECT_EQ(refuse(*dialect, head + R"({"role":"user","content":[{"type":"document"}]}]})").param,
             "messages[0].content[0].type");
   EXPECT_EQ(refuse(*dialect, head + R"({"role":"user","content":"x"}],"temperature":1.5})").param,

@@ -331,10 +331,9 @@ constexpr std::array kRows{
     kSafetyIdentifierRow,
     kParallelToolCallsRow,
 };
-constexpr std::array<std::string_view, 9> kUnsupported{
-    "background", "context_management",   "conversation", "max_tool_calls",
-    "moderation", "previous_response_id", "prompt",       "prompt_cache_retention",
-    "verbosity"};
+constexpr std::array kUnsupported = std::to_array<std::string_view>(
+    {"background", "context_management", "conversation", "max_tool_calls", "moderation",
+     "previous_response_id", "prompt", "prompt_cache_options", "prompt_cache_retention", "verbosity"});
 constexpr Table kTable{.rows = kRows, .unsupported = kUnsupported, .finish = repeat_request};
 
 }  // namespace
