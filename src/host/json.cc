@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -13,6 +14,16 @@ namespace millrace::host {
 namespace {
 
 namespace json = boost::json;
+
+/// Bytes of a string that stand for themselves and need no look at their neighbours.
+constexpr std::array<bool, 256> plain_table() {
+  std::array<bool, 256> plain{};
+  for (unsigned c = 0x20; c < 0x80; ++c) plain[c] = c != '"' && c != '\\';
+  return plain;
+}
+constexpr auto kPlain = plain_table();
+
+constexpr std::size_t kFirstCapacity = 4;
 
 /// Recursive descent over the text; recursion is bounded by max_depth. A function that answers false has set error_.
 class Parser {
@@ -86,6 +97,7 @@ class Parser {
     json::array& items = to.emplace_array();
     skip_space();
     if (take(']')) return true;
+    items.reserve(kFirstCapacity);
     while (true) {
       if (!read_value(items.emplace_back(nullptr), depth + 1)) return false;
       skip_space();
@@ -101,6 +113,7 @@ class Parser {
     json::object& members = to.emplace_object();
     skip_space();
     if (take('}')) return true;
+    members.reserve(kFirstCapacity);
     while (true) {
       const std::size_t start = at_;
       if (!more() || text_[at_] != '"') return fail_unexpected("a key in quotes");
@@ -129,7 +142,9 @@ class Parser {
     decoded_.clear();
     std::size_t copied = start;  // everything before it is in decoded_
     bool escaped = false;
-    while (more()) {
+    while (true) {
+      while (more() && kPlain[static_cast<unsigned char>(text_[at_])]) ++at_;
+      if (!more()) return fail_unexpected("'\"'");
       const auto c = static_cast<unsigned char>(text_[at_]);
       if (c == '"') {
         to = text_.substr(copied, at_ - copied);
@@ -138,10 +153,6 @@ class Parser {
         return true;
       }
       if (c < 0x20) return fail("a control character in a string");
-      if (c < 0x80 && c != '\\') {
-        ++at_;
-        continue;
-      }
       if (c != '\\') {
         const std::size_t length = utf8_length(text_.substr(at_));
         if (length == 0) return fail("bytes that are not UTF-8");
@@ -153,7 +164,6 @@ class Parser {
       if (!read_escape()) return false;
       copied = at_;
     }
-    return fail_unexpected("'\"'");
   }
 
   bool read_escape() {

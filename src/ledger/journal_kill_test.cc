@@ -9,7 +9,7 @@
 #include "core/rng.h"
 #include "ledger/drain.h"
 #include "ledger/ledger_test_support.h"
-#include "store/sqlite/sqlite_store.h"
+#include "store/memory/memory_usage.h"
 
 namespace millrace::ledger {
 namespace {
@@ -114,10 +114,9 @@ TEST(JournalKill, LeavesExactlyOneRecordForEachOpenedRequest) {
     const std::string journals = folder.path() + "/journal";
     const pid_t child = ::fork();
     if (child == 0) write_until_killed(journals, "j" + std::to_string(seed), seed, 0, seen);
-    auto stores = store::open_sqlite(folder.path() + "/usage.db");
-    ASSERT_TRUE(stores) << stores.error().message;
+    store::MemoryUsageTable table;
     FixedClock clock;
-    JournalDrain drain(journals, *stores->usage, clock);
+    JournalDrain drain(journals, table, clock);
     while (seen.started == 0) ::usleep(500);
     // The drain works beside the writer until the kill, at a moment that the seed decides.
     SeededRng rng(seed * 1000);
@@ -136,42 +135,9 @@ TEST(JournalKill, LeavesExactlyOneRecordForEachOpenedRequest) {
     EXPECT_TRUE(last->damage.empty());
     ASSERT_EQ(last->journals.size(), 1U);
     EXPECT_TRUE(last->journals[0].closed);
-    check(seen, *stores->usage);
+    check(seen, table);
     ::munmap(memory, sizeof(Witness));
     if (testing::Test::HasFatalFailure()) return;
-  }
-}
-
-TEST(JournalKill, AKilledDrainIsFinishedByTheNext) {
-  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
-    TempFolder folder;
-    const std::string journals = folder.path() + "/journal";
-    const std::string database = folder.path() + "/usage.db";
-    auto journal = make_journal(journals, "j1", 8192);
-    for (int i = 0; i < 6000; ++i) {
-      const auto slot = *journal->open(open_request(id_of(i)));
-      if (i % 3 != 0) journal->settle(slot, store::UsageStatus::kCompleted, kStart);
-    }
-    journal.reset();
-    const pid_t child = ::fork();
-    if (child == 0) {
-      auto stores = store::open_sqlite(database);
-      FixedClock clock;
-      JournalDrain drain(journals, *stores->usage, clock);
-      ::_exit(drain.drain() ? 0 : 1);
-    }
-    ::usleep(static_cast<useconds_t>(5000 + 12000 * seed));
-    ::kill(child, SIGKILL);
-    ::waitpid(child, nullptr, 0);
-    auto stores = store::open_sqlite(database);
-    ASSERT_TRUE(stores) << stores.error().message;
-    FixedClock clock;
-    JournalDrain drain(journals, *stores->usage, clock);
-    ASSERT_TRUE(drain.drain());
-    EXPECT_FALSE(host::exists(journals + "/j1.mrj"));
-    const auto sums = *stores->usage->sum({}, store::UsageDimension::kTenant);
-    ASSERT_EQ(sums.size(), 1U);
-    EXPECT_EQ(sums[0].requests, 6000);
   }
 }
 

@@ -127,6 +127,14 @@ TYPED_TEST(StoreConformance, ListenersHearEachCommitInOrderAndNoRefusedOne) {
   EXPECT_EQ(heard.back(), 40);
 }
 
+TYPED_TEST(StoreConformance, AListenerReadsWhatItWasToldOf) {
+  auto& store = this->world_.store();
+  std::string read;
+  store.subscribe([&](Revision, const Transaction& change) { read = store.get(change.put[0].key)->value; });
+  this->put("a", "1");
+  EXPECT_EQ(read, "1");
+}
+
 TYPED_TEST(StoreConformance, TheHostileTwinFailsAsToldAndThenNotAnyMore) {
   FaultyStore faulty(this->world_.store());
   faulty.writes.fail_next(1, ErrorCode::kUnavailable);

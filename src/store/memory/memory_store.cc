@@ -29,7 +29,8 @@ Result<std::vector<Record>> MemoryStore::list(std::string_view prefix, std::stri
 }
 
 Result<Revision> MemoryStore::commit(Transaction transaction) {
-  const std::lock_guard lock(data_->mutex);
+  const std::lock_guard commit_lock(data_->commit_mutex);
+  std::unique_lock lock(data_->mutex);
   TRY_VOID(check_fence(fence_, data_->fence));
   for (const auto& expect : transaction.expect) {
     const auto found = data_->values.find(expect.key);
@@ -38,7 +39,9 @@ Result<Revision> MemoryStore::commit(Transaction transaction) {
   const Revision revision = ++data_->revision;
   for (const auto& put : transaction.put) data_->values[put.key] = {put.value, revision};
   for (const auto& key : transaction.erase) data_->values.erase(key);
-  for (const auto& listener : data_->listeners) listener(revision, transaction);
+  const auto listeners = data_->listeners;
+  lock.unlock();
+  for (const auto& listener : listeners) listener(revision, transaction);
   return revision;
 }
 

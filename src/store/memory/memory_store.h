@@ -27,7 +27,8 @@ class MemoryStore final : public Store {
     Revision revision = 0;
   };
   struct Data {
-    std::mutex mutex;                                 // guards everything below
+    std::mutex commit_mutex;                          // held over a commit and its listeners, so that they hear in order
+    std::mutex mutex;                                 // guards everything below; a listener may read the store
     std::map<std::string, Value, std::less<>> values;
     Revision revision = 0;
     std::int64_t fence = 0;
