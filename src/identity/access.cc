@@ -21,27 +21,27 @@ struct Row {
 constexpr std::array kMatrix = {
     //                                                    platform-          auditor  developer
     //                                                    admin  operator    tenant-admin  viewer
-    Row{Action::kUse, "use",                                {P,     P,     N,     P,     P,     N}},
-    Row{Action::kReadSelf, "read-self",                     {A,     P,     P,     P,     P,     P}},
-    Row{Action::kReadKeys, "read-keys",                     {A,     A,     A,     T,     P,     N}},
-    Row{Action::kManageKeys, "manage-keys",                 {A,     N,     N,     T,     N,     N}},
-    Row{Action::kReadTenants, "read-tenants",               {A,     A,     A,     T,     T,     T}},
-    Row{Action::kManageTenants, "manage-tenants",           {A,     N,     N,     N,     N,     N}},
-    Row{Action::kReadProjects, "read-projects",             {A,     A,     A,     T,     P,     P}},
-    Row{Action::kManageProjects, "manage-projects",         {A,     N,     N,     T,     N,     N}},
-    Row{Action::kReadQuotas, "read-quotas",                 {A,     A,     A,     T,     P,     P}},
-    Row{Action::kManageTenantQuota, "manage-tenant-quota",  {A,     N,     N,     N,     N,     N}},
-    Row{Action::kManageProjectQuota, "manage-project-quota", {A,    N,     N,     T,     N,     N}},
-    Row{Action::kReadModels, "read-models",                 {A,     A,     A,     A,     A,     A}},
-    Row{Action::kManageModels, "manage-models",             {A,     A,     N,     N,     N,     N}},
-    Row{Action::kReadEndpoints, "read-endpoints",           {A,     A,     A,     A,     A,     A}},
-    Row{Action::kManageEndpoints, "manage-endpoints",       {A,     A,     N,     N,     N,     N}},
-    Row{Action::kReadPrices, "read-prices",                 {A,     A,     A,     A,     A,     A}},
-    Row{Action::kManagePrices, "manage-prices",             {A,     N,     N,     N,     N,     N}},
-    Row{Action::kReadUsage, "read-usage",                   {A,     A,     A,     T,     P,     P}},
-    Row{Action::kReadEnergy, "read-energy",                 {A,     A,     A,     N,     N,     N}},
-    Row{Action::kReadReplicaLogs, "read-replica-logs",      {A,     A,     N,     N,     N,     N}},
-    Row{Action::kReadStatus, "read-status",                 {A,     A,     A,     N,     N,     N}},
+    Row{Action::kUse, "use", {P, P, N, P, P, N}},
+    Row{Action::kReadSelf, "read-self", {A, P, P, P, P, P}},
+    Row{Action::kReadKeys, "read-keys", {A, A, A, T, P, N}},
+    Row{Action::kManageKeys, "manage-keys", {A, N, N, T, N, N}},
+    Row{Action::kReadTenants, "read-tenants", {A, A, A, T, T, T}},
+    Row{Action::kManageTenants, "manage-tenants", {A, N, N, N, N, N}},
+    Row{Action::kReadProjects, "read-projects", {A, A, A, T, P, P}},
+    Row{Action::kManageProjects, "manage-projects", {A, N, N, T, N, N}},
+    Row{Action::kReadQuotas, "read-quotas", {A, A, A, T, P, P}},
+    Row{Action::kManageTenantQuota, "manage-tenant-quota", {A, N, N, N, N, N}},
+    Row{Action::kManageProjectQuota, "manage-project-quota", {A, N, N, T, N, N}},
+    Row{Action::kReadModels, "read-models", {A, A, A, A, A, A}},
+    Row{Action::kManageModels, "manage-models", {A, A, N, N, N, N}},
+    Row{Action::kReadEndpoints, "read-endpoints", {A, A, A, A, A, A}},
+    Row{Action::kManageEndpoints, "manage-endpoints", {A, A, N, N, N, N}},
+    Row{Action::kReadPrices, "read-prices", {A, A, A, A, A, A}},
+    Row{Action::kManagePrices, "manage-prices", {A, N, N, N, N, N}},
+    Row{Action::kReadUsage, "read-usage", {A, A, A, T, P, P}},
+    Row{Action::kReadEnergy, "read-energy", {A, A, A, N, N, N}},
+    Row{Action::kReadReplicaLogs, "read-replica-logs", {A, A, N, N, N, N}},
+    Row{Action::kReadStatus, "read-status", {A, A, A, N, N, N}},
 };
 
 constexpr std::array kRoleList = {Role::kPlatformAdmin, Role::kOperator,  Role::kAuditor,
@@ -79,12 +79,15 @@ Reach reach(Role role, Action action) {
 
 bool permits(const Principal& principal, Action action, const Subject& subject) {
   switch (reach(principal.role, action)) {
-    case Reach::kNone: return false;
+    case Reach::kNone:
+      return false;
     case Reach::kProject:
       return !principal.project.empty() && subject.project == principal.project &&
              (subject.tenant.empty() || subject.tenant == principal.tenant);
-    case Reach::kTenant: return !principal.tenant.empty() && subject.tenant == principal.tenant;
-    case Reach::kAll: return true;
+    case Reach::kTenant:
+      return !principal.tenant.empty() && subject.tenant == principal.tenant;
+    case Reach::kAll:
+      return true;
   }
   return false;
 }

@@ -11,10 +11,10 @@
 namespace millrace::identity {
 
 enum class Action {
-  kUse,                 // inference on any endpoint
-  kReadSelf,            // who am I
+  kUse,       // inference on any endpoint
+  kReadSelf,  // who am I
   kReadKeys,
-  kManageKeys,          // create, revoke
+  kManageKeys,  // create, revoke
   kReadTenants,
   kManageTenants,
   kReadProjects,
@@ -24,14 +24,14 @@ enum class Action {
   kManageProjectQuota,
   kReadModels,
   kManageModels,
-  kReadEndpoints,       // replicas included
+  kReadEndpoints,  // replicas included
   kManageEndpoints,
   kReadPrices,
   kManagePrices,
   kReadUsage,
   kReadEnergy,
   kReadReplicaLogs,
-  kReadStatus,          // processes, limits, live figures of the whole site
+  kReadStatus,  // processes, limits, live figures of the whole site
 };
 
 /// All of them, in order: for matrices and tests.

@@ -7,7 +7,9 @@
 namespace millrace::identity {
 namespace {
 
-Principal principal(Role role) { return {.key_id = "k", .principal_id = "p", .tenant = "t1", .project = "p1", .role = role}; }
+Principal principal(Role role) {
+  return {.key_id = "k", .principal_id = "p", .tenant = "t1", .project = "p1", .role = role};
+}
 
 TEST(Access, EveryActionHasANameOfItsOwnAndOneRow) {
   std::set<std::string_view> names;

@@ -15,13 +15,16 @@ namespace {
 
 constexpr std::size_t kMaxUserNameBytes = 128;
 
-std::string path(std::string_view prefix, std::string_view name) { return std::string(prefix) + std::string(name); }
+std::string path(std::string_view prefix, std::string_view name) {
+  return std::string(prefix) + std::string(name);
+}
 
 Result<void> check_name(std::string_view what, std::string_view name) {
   if (is_name(name)) return {};
-  return failure(ErrorCode::kInvalidArgument,
-                 fmt::format("{}: want 1 to 63 of a-z, 0-9, '.' and '-', starting and ending with a letter or digit",
-                             what));
+  return failure(
+      ErrorCode::kInvalidArgument,
+      fmt::format("{}: want 1 to 63 of a-z, 0-9, '.' and '-', starting and ending with a letter or digit",
+                  what));
 }
 
 /// The record, with a message for people when there is none. `name` may be anything a client wrote.
@@ -44,7 +47,9 @@ Result<void> commit(store::Store& store, store::Transaction transaction, std::st
 
 Result<Key> parse_key_only(std::string_view json) { return TRY(parse_stored_key(json)).key; }
 
-bool is_live(const Key& key, TimePoint now) { return !key.revoked_at && (!key.expires || *key.expires > now); }
+bool is_live(const Key& key, TimePoint now) {
+  return !key.revoked_at && (!key.expires || *key.expires > now);
+}
 
 Result<std::optional<Limits>> quota_at(const store::Store& store, const std::string& key) {
   const auto record = store.get(key);
@@ -84,7 +89,8 @@ Result<Tenant> Directory::tenant(std::string_view name) const {
 }
 
 Result<Page<Tenant>> Directory::tenants(std::size_t limit, std::string_view after) const {
-  return page_of<Tenant>(store_, kTenantPrefix, limit, after, parse_stored_tenant, [](const Tenant&) { return true; });
+  return page_of<Tenant>(store_, kTenantPrefix, limit, after, parse_stored_tenant,
+                         [](const Tenant&) { return true; });
 }
 
 Result<Project> Directory::create_project(std::string_view name, std::string_view tenant) {
@@ -92,9 +98,10 @@ Result<Project> Directory::create_project(std::string_view name, std::string_vie
   const auto owner = TRY(must_get(store_, kTenantPrefix, "tenant", tenant));
   Project project{.name = std::string(name), .tenant = std::string(tenant), .created_at = clock_.now()};
   const std::string key = path(kProjectPrefix, name);
-  TRY_VOID(commit(store_, {.expect = {{key, 0}, {owner.key, owner.revision}}, .put = {{key, encode(project)}},
-                           .erase = {}},
-                  fmt::format("project '{}' exists already", name)));
+  TRY_VOID(commit(
+      store_,
+      {.expect = {{key, 0}, {owner.key, owner.revision}}, .put = {{key, encode(project)}}, .erase = {}},
+      fmt::format("project '{}' exists already", name)));
   return project;
 }
 
@@ -102,10 +109,10 @@ Result<Project> Directory::project(std::string_view name) const {
   return parse_stored_project(TRY(must_get(store_, kProjectPrefix, "project", name)).value);
 }
 
-Result<Page<Project>> Directory::projects(std::string_view tenant, std::size_t limit, std::string_view after) const {
-  return page_of<Project>(store_, kProjectPrefix, limit, after, parse_stored_project, [&](const Project& project) {
-    return tenant.empty() || project.tenant == tenant;
-  });
+Result<Page<Project>> Directory::projects(std::string_view tenant, std::size_t limit,
+                                          std::string_view after) const {
+  return page_of<Project>(store_, kProjectPrefix, limit, after, parse_stored_project,
+                          [&](const Project& project) { return tenant.empty() || project.tenant == tenant; });
 }
 
 Result<PrincipalRecord> Directory::principal(std::string_view id) const {
@@ -128,8 +135,9 @@ Result<Directory::Owner> Directory::owner_of(const KeyRequest& request, const Ke
   if (!request.principal_id.empty()) {
     const auto found = TRY(principal(request.principal_id));
     if (found.tenant != key.tenant) {
-      return failure(ErrorCode::kInvalidArgument,
-                     fmt::format("principal '{}' belongs to another tenant than project '{}'", found.id, key.project));
+      return failure(
+          ErrorCode::kInvalidArgument,
+          fmt::format("principal '{}' belongs to another tenant than project '{}'", found.id, key.project));
     }
     return Owner{.id = found.id, .made = std::nullopt};
   }
@@ -138,7 +146,8 @@ Result<Directory::Owner> Directory::owner_of(const KeyRequest& request, const Ke
                        .tenant = key.tenant,
                        .kind = request.user_name ? PrincipalKind::kUser : PrincipalKind::kService,
                        .created_at = key.created_at};
-  const bool printable = std::ranges::all_of(made.name, [](char c) { return static_cast<unsigned char>(c) >= ' '; });
+  const bool printable =
+      std::ranges::all_of(made.name, [](char c) { return static_cast<unsigned char>(c) >= ' '; });
   if (made.name.empty() || made.name.size() > kMaxUserNameBytes || !printable || !host::is_utf8(made.name)) {
     return failure(ErrorCode::kInvalidArgument,
                    fmt::format("user: want 1 to {} bytes of printable UTF-8", kMaxUserNameBytes));
@@ -176,7 +185,8 @@ Result<Key> Directory::register_key(std::string_view text, const KeyRequest& req
 
   const std::string digest_path = path(kDigestPrefix, host::to_hex(stored.digest));
   store::Transaction change;
-  change.expect = {{digest_path, 0}, {path(kKeyPrefix, key.id), 0}, {project_record.key, project_record.revision}};
+  change.expect = {
+      {digest_path, 0}, {path(kKeyPrefix, key.id), 0}, {project_record.key, project_record.revision}};
   change.put = {{path(kKeyPrefix, key.id), encode(stored)}, {digest_path, key.id}};
   if (owner.made) change.put.push_back({path(kPrincipalPrefix, owner.id), encode(*owner.made)});
   TRY_VOID(commit(store_, std::move(change), "this key is known already"));
@@ -305,7 +315,8 @@ Result<PolicyChange> Directory::policy_after(const store::Transaction& transacti
     constexpr std::string_view kQuotas = "quota/";
     if (key.starts_with(kTenantQuotaPrefix) || key.starts_with(kProjectQuotaPrefix)) {
       touched.emplace_back(key.substr(kQuotas.size()));
-    } else if (key.starts_with(kTenantPrefix) || key.starts_with(kProjectPrefix) || key.starts_with(kKeyPrefix)) {
+    } else if (key.starts_with(kTenantPrefix) || key.starts_with(kProjectPrefix) ||
+               key.starts_with(kKeyPrefix)) {
       touched.emplace_back(key);
     }
   };

@@ -51,8 +51,8 @@ struct KeyRequest {
   Role role = Role::kDeveloper;
   Limits limits;
   std::optional<TimePoint> expires;
-  std::string principal_id;                              // empty: a service principal is made for this key
-  std::optional<std::string> user_name;                  // instead: a user principal of that name is made
+  std::string principal_id;              // empty: a service principal is made for this key
+  std::optional<std::string> user_name;  // instead: a user principal of that name is made
 };
 
 struct CreatedKey {
@@ -80,7 +80,8 @@ class Directory {
   Result<Project> create_project(std::string_view name, std::string_view tenant);
   Result<Project> project(std::string_view name) const;
   /// Of one tenant, or of all where `tenant` is empty.
-  Result<Page<Project>> projects(std::string_view tenant, std::size_t limit, std::string_view after = {}) const;
+  Result<Page<Project>> projects(std::string_view tenant, std::size_t limit,
+                                 std::string_view after = {}) const;
 
   Result<PrincipalRecord> principal(std::string_view id) const;
 

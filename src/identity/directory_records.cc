@@ -24,14 +24,14 @@ std::string encode(const Limits& limits) {
   return out.take();
 }
 
-Result<Limits> parse_limits(std::string_view json) {
-  return parse_record("limits", json, read_limits);
-}
+Result<Limits> parse_limits(std::string_view json) { return parse_record("limits", json, read_limits); }
 
 Result<void> check_limits(const Limits& limits) {
   const std::pair<const char*, std::optional<std::int64_t>> fields[] = {
-      {"requests_per_minute", limits.requests_per_minute}, {"tokens_per_minute", limits.tokens_per_minute},
-      {"concurrency", limits.concurrency},                 {"tokens_per_month", limits.tokens_per_month},
+      {"requests_per_minute", limits.requests_per_minute},
+      {"tokens_per_minute", limits.tokens_per_minute},
+      {"concurrency", limits.concurrency},
+      {"tokens_per_month", limits.tokens_per_month},
       {"microeur_per_month", limits.microeur_per_month},
   };
   for (const auto& [name, value] : fields) {
@@ -45,14 +45,18 @@ Result<void> check_limits(const Limits& limits) {
 
 std::string encode(const Tenant& tenant) {
   JsonWriter out;
-  out.begin_object().field("name", tenant.name).field("created_at", to_rfc3339(tenant.created_at)).end_object();
+  out.begin_object()
+      .field("name", tenant.name)
+      .field("created_at", to_rfc3339(tenant.created_at))
+      .end_object();
   return out.take();
 }
 
 Result<Tenant> parse_stored_tenant(std::string_view json) {
   return parse_record("tenant", json, [](const JsonObject& in) -> Result<Tenant> {
     TRY_VOID(in.check_no_unknown({"name", "created_at"}));
-    return Tenant{.name = TRY(in.required_string("name")), .created_at = TRY(required_time(in, "created_at"))};
+    return Tenant{.name = TRY(in.required_string("name")),
+                  .created_at = TRY(required_time(in, "created_at"))};
   });
 }
 
@@ -76,8 +80,13 @@ Result<Project> parse_stored_project(std::string_view json) {
 
 std::string encode(const PrincipalRecord& principal) {
   JsonWriter out;
-  out.begin_object().field("id", principal.id).field("name", principal.name).field("tenant", principal.tenant);
-  out.field("kind", name_of(principal.kind)).field("created_at", to_rfc3339(principal.created_at)).end_object();
+  out.begin_object()
+      .field("id", principal.id)
+      .field("name", principal.name)
+      .field("tenant", principal.tenant);
+  out.field("kind", name_of(principal.kind))
+      .field("created_at", to_rfc3339(principal.created_at))
+      .end_object();
   return out.take();
 }
 
@@ -112,8 +121,8 @@ std::string encode(const StoredKey& stored) {
 
 Result<StoredKey> parse_stored_key(std::string_view json) {
   return parse_record("key", json, [](const JsonObject& in) -> Result<StoredKey> {
-    TRY_VOID(in.check_no_unknown({"id", "prefix", "tenant", "project", "principal", "role", "digest", "limits",
-                                  "created_at", "expires", "revoked_at"}));
+    TRY_VOID(in.check_no_unknown({"id", "prefix", "tenant", "project", "principal", "role", "digest",
+                                  "limits", "created_at", "expires", "revoked_at"}));
     StoredKey stored;
     Key& key = stored.key;
     key.id = TRY(in.required_string("id"));

@@ -262,8 +262,11 @@ TEST_F(DirectoryTest, EachChangeIsToldAsPolicy) {
   follow();
   ASSERT_TRUE(directory_.create_project("p2", "t2"));
   follow();
-  ASSERT_TRUE(directory_.set_project_quota("p2", Limits{.requests_per_minute = 5, .tokens_per_minute = {}, .concurrency = {},
-                                                        .tokens_per_month = {}, .microeur_per_month = {}}));
+  ASSERT_TRUE(directory_.set_project_quota("p2", Limits{.requests_per_minute = 5,
+                                                        .tokens_per_minute = {},
+                                                        .concurrency = {},
+                                                        .tokens_per_month = {},
+                                                        .microeur_per_month = {}}));
   follow();
   EXPECT_EQ(view.project("p2")->quota->requests_per_minute, 5);
   ASSERT_TRUE(directory_.set_project_quota("p2", std::nullopt));
@@ -272,7 +275,8 @@ TEST_F(DirectoryTest, EachChangeIsToldAsPolicy) {
   ASSERT_TRUE(directory_.revoke_key(created->key.id));
   follow();
   EXPECT_EQ(view.key_by_digest(digest_key(pepper_, created->text)), nullptr);
-  EXPECT_TRUE(directory_.policy_after({.expect = {}, .put = {{"model/x", "{}"}}, .erase = {"price/y"}})->set.empty());
+  EXPECT_TRUE(
+      directory_.policy_after({.expect = {}, .put = {{"model/x", "{}"}}, .erase = {"price/y"}})->set.empty());
 }
 
 TEST_F(DirectoryTest, ADamagedRecordIsCorruptAndNotAMissingOne) {

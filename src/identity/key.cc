@@ -34,7 +34,8 @@ int hex_digit(char c) {
 
 Result<Pepper> pepper_from_file(const std::string& path, std::string_view text) {
   std::array<std::uint8_t, Pepper::kBytes> secret{};
-  bool good = text.size() == 2 * secret.size() || (text.size() == 2 * secret.size() + 1 && text.back() == '\n');
+  bool good =
+      text.size() == 2 * secret.size() || (text.size() == 2 * secret.size() + 1 && text.back() == '\n');
   for (std::size_t i = 0; good && i < secret.size(); ++i) {
     const int high = hex_digit(text[2 * i]);
     const int low = hex_digit(text[2 * i + 1]);
@@ -42,10 +43,11 @@ Result<Pepper> pepper_from_file(const std::string& path, std::string_view text) 
     secret[i] = static_cast<std::uint8_t>(high * 16 + low);
   }
   if (!good) {
-    return failure(ErrorCode::kCorrupt,
-                   fmt::format("{}: expected 64 hexadecimal digits, found something else in {} bytes. Restore the file "
-                               "from a backup; without it every API key must be made anew",
-                               path, text.size()));
+    return failure(
+        ErrorCode::kCorrupt,
+        fmt::format("{}: expected 64 hexadecimal digits, found something else in {} bytes. Restore the file "
+                    "from a backup; without it every API key must be made anew",
+                    path, text.size()));
   }
   auto pepper = Pepper::create(secret);
   sodium_memzero(secret.data(), secret.size());
@@ -61,7 +63,8 @@ Result<Pepper> Pepper::create(std::span<const std::uint8_t> secret) {
     return failure(ErrorCode::kInvalidArgument,
                    fmt::format("a pepper has {} bytes, found {}", kBytes, secret.size()));
   }
-  if (sodium_init() < 0) return failure(ErrorCode::kInternal, "libsodium cannot be initialised on this machine");
+  if (sodium_init() < 0)
+    return failure(ErrorCode::kInternal, "libsodium cannot be initialised on this machine");
   crypto_auth_hmacsha256_state state;
   crypto_auth_hmacsha256_init(&state, secret.data(), secret.size());
   Pepper pepper;
@@ -82,7 +85,8 @@ Result<Pepper> load_or_create_pepper(const std::string& path, Rng& rng) {
 KeyDigest digest_key(const Pepper& pepper, std::string_view key_text) {
   crypto_auth_hmacsha256_state state;
   std::memcpy(&state, pepper.state_.data(), sizeof state);
-  crypto_auth_hmacsha256_update(&state, reinterpret_cast<const unsigned char*>(key_text.data()), key_text.size());
+  crypto_auth_hmacsha256_update(&state, reinterpret_cast<const unsigned char*>(key_text.data()),
+                                key_text.size());
   KeyDigest digest;
   crypto_auth_hmacsha256_final(&state, digest.data());
   return digest;

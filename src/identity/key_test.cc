@@ -101,7 +101,7 @@ TEST_F(PepperFile, IsMadeOnceAndReadBackEqual) {
   const std::string path = folder_ + "/pepper";
   const auto first = load_or_create_pepper(path, rng);
   ASSERT_TRUE(first) << first.error().message;
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
   const auto second = load_or_create_pepper(path, rng);
@@ -115,7 +115,8 @@ TEST_F(PepperFile, IsMadeOnceAndReadBackEqual) {
 TEST_F(PepperFile, ADamagedOneIsRefusedAndNotReplaced) {
   host::SystemRng rng;
   const std::string path = folder_ + "/pepper";
-  for (const std::string& text : {std::string("secret-words"), std::string(64, 'g'), std::string(63, 'a'), std::string()}) {
+  for (const std::string& text :
+       {std::string("secret-words"), std::string(64, 'g'), std::string(63, 'a'), std::string()}) {
     ASSERT_TRUE(host::write_file_atomic(path, text, 0600));
     const auto pepper = load_or_create_pepper(path, rng);
     ASSERT_FALSE(pepper);

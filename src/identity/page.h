@@ -26,8 +26,8 @@ inline constexpr std::size_t kScanRecords = 512;
 /// The page of records under `prefix` that comes after the name `after`: at most `limit` (at least one) of those that
 /// `keep` accepts, each read by `parse`.
 template <typename T, typename Parse, typename Keep>
-Result<Page<T>> page_of(const store::Store& store, std::string_view prefix, std::size_t limit, std::string_view after,
-                        Parse parse, Keep keep) {
+Result<Page<T>> page_of(const store::Store& store, std::string_view prefix, std::size_t limit,
+                        std::string_view after, Parse parse, Keep keep) {
   limit = std::max<std::size_t>(limit, 1);
   Page<T> page;
   std::string last = after.empty() ? std::string{} : std::string(prefix) + std::string(after);

@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::size_t kMaxChangeBytes = 256u << 20;  // a full policy of half a million keys
 
-constexpr std::string_view kRoleNames[] = {"platform-admin", "operator", "auditor", "tenant-admin", "developer",
-                                           "viewer"};
+constexpr std::string_view kRoleNames[] = {"platform-admin", "operator",  "auditor",
+                                           "tenant-admin",   "developer", "viewer"};
 
 Result<PolicyChange> read_change(std::string_view line) {
   const auto value = TRY(host::parse_json(line, {.max_depth = 16, .max_bytes = kMaxChangeBytes}));
@@ -46,9 +46,8 @@ std::string_view name_of(Role role) {
 Result<Role> parse_role(std::string_view text) {
   const auto found = std::ranges::find(kRoleNames, text);
   if (found == std::end(kRoleNames)) {
-    return failure(ErrorCode::kInvalidArgument,
-                   fmt::format("'{}' is not a role; the roles are {}", text.substr(0, 64),
-                               fmt::join(kRoleNames, ", ")));
+    return failure(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a role; the roles are {}",
+                                                            text.substr(0, 64), fmt::join(kRoleNames, ", ")));
   }
   return static_cast<Role>(found - std::begin(kRoleNames));
 }

@@ -32,54 +32,55 @@ struct Limits {
 /// HMAC-SHA256 of a key's text under the installation's pepper.
 using KeyDigest = std::array<std::uint8_t, 32>;
 
-struct KeyPolicy {            // record "key/<id>"
+struct KeyPolicy {  // record "key/<id>"
   std::string id, prefix, tenant, project;
   KeyDigest digest{};
   Role role = Role::kDeveloper;
   Limits limits;
   std::optional<TimePoint> expires;
 };
-struct TenantPolicy {         // "tenant/<name>"; no quota: nothing may run (invariant I4)
+struct TenantPolicy {  // "tenant/<name>"; no quota: nothing may run (invariant I4)
   std::string name;
   std::optional<Limits> quota;
 };
-struct ProjectPolicy {        // "project/<name>"; no quota of its own: the tenant's alone applies
+struct ProjectPolicy {  // "project/<name>"; no quota of its own: the tenant's alone applies
   std::string name, tenant;
   std::optional<Limits> quota;
 };
-struct EndpointPolicy {       // "endpoint/<name>"
+struct EndpointPolicy {  // "endpoint/<name>"
   std::string name, model;
-  std::string engine;         // adapter name: "llama" or "openai"
-  bool embeds = false;        // answers /v1/embeddings only; else it generates only
-  std::string upstream_url;   // "openai" only: http(s)://host[:port][/prefix]
+  std::string engine;        // adapter name: "llama" or "openai"
+  bool embeds = false;       // answers /v1/embeddings only; else it generates only
+  std::string upstream_url;  // "openai" only: http(s)://host[:port][/prefix]
   std::string upstream_model;
-  std::string upstream_key;   // secret
+  std::string upstream_key;      // secret
   bool upstream_embeds = false;  // an upstream may do both
-  std::int64_t created_s = 0; // Unix time
+  std::int64_t created_s = 0;    // Unix time
 };
-struct ReplicaPolicy {        // "replica/<id>"; only those that may get requests
+struct ReplicaPolicy {  // "replica/<id>"; only those that may get requests
   std::string id, endpoint;
-  std::string socket;         // path of the engine's unix socket
-  std::int32_t pid = 0;       // the engine's process, for CPU time; 0 is unknown
-  std::int32_t slots = 1;     // requests it serves at once
+  std::string socket;               // path of the engine's unix socket
+  std::int32_t pid = 0;             // the engine's process, for CPU time; 0 is unknown
+  std::int32_t slots = 1;           // requests it serves at once
   std::int64_t context_tokens = 0;  // of one slot
   bool template_has_tools = false, template_has_reasoning = false;
 };
-struct PricePolicy {          // "price/<model>": the version in force
+struct PricePolicy {  // "price/<model>": the version in force
   std::string model;
-  std::int64_t version = 0;   // 0: no price was set, everything costs 0
+  std::int64_t version = 0;  // 0: no price was set, everything costs 0
   std::int64_t input_microeur_per_mtok = 0, output_microeur_per_mtok = 0;
 };
-struct SitePolicy {           // "site"
-  std::string site, zone, energy_model, basis;   // basis "measured" or "modelled"
+struct SitePolicy {                             // "site"
+  std::string site, zone, energy_model, basis;  // basis "measured" or "modelled"
   double pue = 1.0, intensity_g_per_kwh = 0.0, node_idle_w = 0.0, node_max_w = 0.0;
   std::int32_t cores = 1;
 };
-struct UsedPolicy {           // "used/key/<id>", "used/project/<name>", "used/tenant/<name>": this month, from the ledger
+struct
+    UsedPolicy {  // "used/key/<id>", "used/project/<name>", "used/tenant/<name>": this month, from the ledger
   std::int32_t month = 0;
   std::int64_t tokens = 0, microeur = 0;
 };
-struct DrainPolicy {          // "drained/<journal id>": settlements up to this number are inside the `used` records
+struct DrainPolicy {  // "drained/<journal id>": settlements up to this number are inside the `used` records
   std::int64_t through = 0;
 };
 
@@ -88,22 +89,31 @@ struct DrainPolicy {          // "drained/<journal id>": settlements up to this 
 struct PolicyChange {
   std::int64_t version = 0;
   bool full = false;
-  std::map<std::string, std::string> set;   // record name -> JSON object text
+  std::map<std::string, std::string> set;  // record name -> JSON object text
   std::vector<std::string> del;
 };
 std::string encode(const PolicyChange& change);
 Result<PolicyChange> decode_change(std::string_view line);
 
 // Each record's JSON text; parse_* answers kCorrupt naming the field.
-std::string encode(const KeyPolicy&);       Result<KeyPolicy> parse_key(std::string_view json);
-std::string encode(const TenantPolicy&);    Result<TenantPolicy> parse_tenant(std::string_view json);
-std::string encode(const ProjectPolicy&);   Result<ProjectPolicy> parse_project(std::string_view json);
-std::string encode(const EndpointPolicy&);  Result<EndpointPolicy> parse_endpoint(std::string_view json);
-std::string encode(const ReplicaPolicy&);   Result<ReplicaPolicy> parse_replica(std::string_view json);
-std::string encode(const PricePolicy&);     Result<PricePolicy> parse_price(std::string_view json);
-std::string encode(const SitePolicy&);      Result<SitePolicy> parse_site(std::string_view json);
-std::string encode(const UsedPolicy&);      Result<UsedPolicy> parse_used(std::string_view json);
-std::string encode(const DrainPolicy&);     Result<DrainPolicy> parse_drain(std::string_view json);
+std::string encode(const KeyPolicy&);
+Result<KeyPolicy> parse_key(std::string_view json);
+std::string encode(const TenantPolicy&);
+Result<TenantPolicy> parse_tenant(std::string_view json);
+std::string encode(const ProjectPolicy&);
+Result<ProjectPolicy> parse_project(std::string_view json);
+std::string encode(const EndpointPolicy&);
+Result<EndpointPolicy> parse_endpoint(std::string_view json);
+std::string encode(const ReplicaPolicy&);
+Result<ReplicaPolicy> parse_replica(std::string_view json);
+std::string encode(const PricePolicy&);
+Result<PricePolicy> parse_price(std::string_view json);
+std::string encode(const SitePolicy&);
+Result<SitePolicy> parse_site(std::string_view json);
+std::string encode(const UsedPolicy&);
+Result<UsedPolicy> parse_used(std::string_view json);
+std::string encode(const DrainPolicy&);
+Result<DrainPolicy> parse_drain(std::string_view json);
 
 /// The records, indexed for use. One thread at a time. Pointers stay valid until the next `apply`.
 class PolicyView {
@@ -120,7 +130,7 @@ class PolicyView {
   const ProjectPolicy* project(std::string_view name) const;
   const EndpointPolicy* endpoint(std::string_view name) const;
   const PricePolicy* price(std::string_view model) const;
-  const UsedPolicy* used(std::string_view scope) const;      // "key/<id>", ...
+  const UsedPolicy* used(std::string_view scope) const;  // "key/<id>", ...
   const DrainPolicy* drained(std::string_view journal) const;
   const SitePolicy& site() const { return site_; }
   const std::map<std::string, EndpointPolicy, std::less<>>& endpoints() const { return endpoints_; }

@@ -14,11 +14,13 @@ using host::JsonWriter;
 
 struct LimitField {
   std::string_view name;
-  std::optional<std::int64_t> Limits::*member;
+  std::optional<std::int64_t> Limits::* member;
 };
 constexpr LimitField kLimitFields[] = {
-    {"requests_per_minute", &Limits::requests_per_minute}, {"tokens_per_minute", &Limits::tokens_per_minute},
-    {"concurrency", &Limits::concurrency},                 {"tokens_per_month", &Limits::tokens_per_month},
+    {"requests_per_minute", &Limits::requests_per_minute},
+    {"tokens_per_minute", &Limits::tokens_per_minute},
+    {"concurrency", &Limits::concurrency},
+    {"tokens_per_month", &Limits::tokens_per_month},
     {"microeur_per_month", &Limits::microeur_per_month},
 };
 
@@ -30,7 +32,8 @@ Result<std::string> name_field(const JsonObject& in, std::string_view key) {
 
 Result<std::int32_t> small_count(const JsonObject& in, std::string_view key) {
   const std::int64_t value = TRY(count_of(in, key));
-  if (value > INT32_MAX) return failure(ErrorCode::kCorrupt, fmt::format("{}: {} is too large", in.path_of(key), value));
+  if (value > INT32_MAX)
+    return failure(ErrorCode::kCorrupt, fmt::format("{}: {} is too large", in.path_of(key), value));
   return static_cast<std::int32_t>(value);
 }
 
@@ -82,7 +85,8 @@ Result<std::optional<TimePoint>> optional_time(const JsonObject& object, std::st
   const auto text = TRY(object.optional_string(key));
   if (!text) return std::optional<TimePoint>{};
   const auto time = parse_rfc3339(*text);
-  if (!time) return failure(time.error().code, fmt::format("{}: {}", object.path_of(key), time.error().message));
+  if (!time)
+    return failure(time.error().code, fmt::format("{}: {}", object.path_of(key), time.error().message));
   return std::optional{*time};
 }
 
@@ -112,14 +116,17 @@ Result<KeyDigest> digest_field(const JsonObject& in, std::string_view key) {
     good = high >= 0 && low >= 0;
     digest[i] = static_cast<std::uint8_t>(high * 16 + low);
   }
-  if (!good) return failure(ErrorCode::kCorrupt, fmt::format("{}: want 64 hexadecimal digits", in.path_of(key)));
+  if (!good)
+    return failure(ErrorCode::kCorrupt, fmt::format("{}: want 64 hexadecimal digits", in.path_of(key)));
   return digest;
 }
 
 std::string encode(const KeyPolicy& key) {
   JsonWriter out;
   out.begin_object().field("id", key.id).field("prefix", key.prefix).field("tenant", key.tenant);
-  out.field("project", key.project).field("digest", host::to_hex(key.digest)).field("role", name_of(key.role));
+  out.field("project", key.project)
+      .field("digest", host::to_hex(key.digest))
+      .field("role", name_of(key.role));
   out.key("limits");
   write_limits(out, key.limits);
   if (key.expires) out.field("expires", to_rfc3339(*key.expires));
@@ -129,7 +136,8 @@ std::string encode(const KeyPolicy& key) {
 
 Result<KeyPolicy> parse_key(std::string_view json) {
   return parse_record("key", json, [](const JsonObject& in) -> Result<KeyPolicy> {
-    TRY_VOID(in.check_no_unknown({"id", "prefix", "tenant", "project", "digest", "role", "limits", "expires"}));
+    TRY_VOID(
+        in.check_no_unknown({"id", "prefix", "tenant", "project", "digest", "role", "limits", "expires"}));
     KeyPolicy key;
     key.id = TRY(name_field(in, "id"));
     key.prefix = TRY(in.required_string("prefix"));
@@ -184,7 +192,10 @@ Result<ProjectPolicy> parse_project(std::string_view json) {
 
 std::string encode(const EndpointPolicy& endpoint) {
   JsonWriter out;
-  out.begin_object().field("name", endpoint.name).field("model", endpoint.model).field("engine", endpoint.engine);
+  out.begin_object()
+      .field("name", endpoint.name)
+      .field("model", endpoint.model)
+      .field("engine", endpoint.engine);
   out.field("embeds", endpoint.embeds).field("upstream_url", endpoint.upstream_url);
   out.field("upstream_model", endpoint.upstream_model).field("upstream_key", endpoint.upstream_key);
   out.field("upstream_embeds", endpoint.upstream_embeds).field("created_s", endpoint.created_s).end_object();
@@ -211,7 +222,10 @@ Result<EndpointPolicy> parse_endpoint(std::string_view json) {
 
 std::string encode(const ReplicaPolicy& replica) {
   JsonWriter out;
-  out.begin_object().field("id", replica.id).field("endpoint", replica.endpoint).field("socket", replica.socket);
+  out.begin_object()
+      .field("id", replica.id)
+      .field("endpoint", replica.endpoint)
+      .field("socket", replica.socket);
   out.field("pid", replica.pid).field("slots", replica.slots).field("context_tokens", replica.context_tokens);
   out.field("template_has_tools", replica.template_has_tools);
   out.field("template_has_reasoning", replica.template_has_reasoning).end_object();
@@ -220,8 +234,8 @@ std::string encode(const ReplicaPolicy& replica) {
 
 Result<ReplicaPolicy> parse_replica(std::string_view json) {
   return parse_record("replica", json, [](const JsonObject& in) -> Result<ReplicaPolicy> {
-    TRY_VOID(in.check_no_unknown({"id", "endpoint", "socket", "pid", "slots", "context_tokens", "template_has_tools",
-                                  "template_has_reasoning"}));
+    TRY_VOID(in.check_no_unknown({"id", "endpoint", "socket", "pid", "slots", "context_tokens",
+                                  "template_has_tools", "template_has_reasoning"}));
     ReplicaPolicy replica;
     replica.id = TRY(name_field(in, "id"));
     replica.endpoint = TRY(name_field(in, "endpoint"));
@@ -246,7 +260,8 @@ std::string encode(const PricePolicy& price) {
 
 Result<PricePolicy> parse_price(std::string_view json) {
   return parse_record("price", json, [](const JsonObject& in) -> Result<PricePolicy> {
-    TRY_VOID(in.check_no_unknown({"model", "version", "input_microeur_per_mtok", "output_microeur_per_mtok"}));
+    TRY_VOID(
+        in.check_no_unknown({"model", "version", "input_microeur_per_mtok", "output_microeur_per_mtok"}));
     PricePolicy price;
     price.model = TRY(name_field(in, "model"));
     price.version = TRY(count_of(in, "version"));
@@ -258,8 +273,13 @@ Result<PricePolicy> parse_price(std::string_view json) {
 
 std::string encode(const SitePolicy& site) {
   JsonWriter out;
-  out.begin_object().field("site", site.site).field("zone", site.zone).field("energy_model", site.energy_model);
-  out.field("basis", site.basis).field("pue", site.pue).field("intensity_g_per_kwh", site.intensity_g_per_kwh);
+  out.begin_object()
+      .field("site", site.site)
+      .field("zone", site.zone)
+      .field("energy_model", site.energy_model);
+  out.field("basis", site.basis)
+      .field("pue", site.pue)
+      .field("intensity_g_per_kwh", site.intensity_g_per_kwh);
   out.field("node_idle_w", site.node_idle_w).field("node_max_w", site.node_max_w).field("cores", site.cores);
   out.end_object();
   return out.take();

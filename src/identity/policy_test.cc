@@ -22,15 +22,22 @@ class Draw {
   bool coin() { return rng_.next() % 2 == 0; }
   double real() { return static_cast<double>(number(1'000'000'000)) / 7.0; }
   std::string name() {
-    static constexpr const char* kNames[] = {"a", "b", "team-1", "Grüße \"x\"\\", "日本", "n/with/slash", "z\n\t"};
+    static constexpr const char* kNames[] = {"a",    "b", "team-1", "Grüße \"x\"\\", "日本", "n/with/slash",
+                                             "z\n\t"};
     return kNames[number(7)];
   }
   std::optional<std::int64_t> maybe() { return coin() ? std::optional{number(INT64_MAX)} : std::nullopt; }
   Limits limits() { return {maybe(), maybe(), maybe(), maybe(), maybe()}; }
   std::optional<Limits> quota() { return coin() ? std::optional{limits()} : std::nullopt; }
   KeyPolicy key(std::string id) {
-    KeyPolicy key{.id = std::move(id), .prefix = name(), .tenant = name(), .project = name(), .digest = {},
-                  .role = static_cast<Role>(number(6)), .limits = limits(), .expires = {}};
+    KeyPolicy key{.id = std::move(id),
+                  .prefix = name(),
+                  .tenant = name(),
+                  .project = name(),
+                  .digest = {},
+                  .role = static_cast<Role>(number(6)),
+                  .limits = limits(),
+                  .expires = {}};
     for (auto& byte : key.digest) byte = static_cast<std::uint8_t>(rng_.next());
     if (coin()) key.expires = TimePoint{microseconds{number(4'000'000'000'000'000)}};
     return key;
@@ -41,10 +48,18 @@ class Draw {
       const std::string id = std::to_string(number(5));
       if (coin()) change.del.push_back((coin() ? "key/" : "tenant/") + std::to_string(number(5)));
       switch (number(4)) {
-        case 0: change.set["key/" + id] = encode(key(id)); break;
-        case 1: change.set["tenant/" + id] = encode(TenantPolicy{.name = id, .quota = quota()}); break;
-        case 2: change.set["used/key/" + id] = encode(UsedPolicy{.month = 202611, .tokens = number(9)}); break;
-        default: change.set["drained/" + id] = encode(DrainPolicy{.through = number(99)}); break;
+        case 0:
+          change.set["key/" + id] = encode(key(id));
+          break;
+        case 1:
+          change.set["tenant/" + id] = encode(TenantPolicy{.name = id, .quota = quota()});
+          break;
+        case 2:
+          change.set["used/key/" + id] = encode(UsedPolicy{.month = 202611, .tokens = number(9)});
+          break;
+        default:
+          change.set["drained/" + id] = encode(DrainPolicy{.through = number(99)});
+          break;
       }
     }
     return change;
@@ -88,20 +103,21 @@ TEST(Policy, EveryRecordReadsBackEqual) {
     const auto project2 = parse_project(encode(project));
     RC_ASSERT(project2 && project2->tenant == project.tenant && project2->quota == project.quota);
 
-    const EndpointPolicy endpoint{draw.name(), draw.name(), "llama", draw.coin(), draw.name(), draw.name(),
-                                  draw.name(), draw.coin(), draw.number(1LL << 40)};
+    const EndpointPolicy endpoint{draw.name(), draw.name(), "llama",     draw.coin(),           draw.name(),
+                                  draw.name(), draw.name(), draw.coin(), draw.number(1LL << 40)};
     RC_ASSERT(parse_endpoint(encode(endpoint)).has_value());
     RC_ASSERT(encode(*parse_endpoint(encode(endpoint))) == encode(endpoint));
 
-    const ReplicaPolicy replica{draw.name(), draw.name(), draw.name(), static_cast<std::int32_t>(draw.number(99)), 4,
-                                draw.number(9000), draw.coin(), draw.coin()};
+    const ReplicaPolicy replica{
+        draw.name(), draw.name(),       draw.name(), static_cast<std::int32_t>(draw.number(99)),
+        4,           draw.number(9000), draw.coin(), draw.coin()};
     RC_ASSERT(encode(*parse_replica(encode(replica))) == encode(replica));
 
     const PricePolicy price{draw.name(), draw.number(99), draw.number(INT64_MAX), draw.number(INT64_MAX)};
     RC_ASSERT(encode(*parse_price(encode(price))) == encode(price));
 
-    const SitePolicy site{draw.name(), draw.name(), draw.name(), "modelled", draw.real(), draw.real(), draw.real(),
-                          draw.real(), 2};
+    const SitePolicy site{draw.name(), draw.name(), draw.name(), "modelled", draw.real(),
+                          draw.real(), draw.real(), draw.real(), 2};
     const auto site2 = parse_site(encode(site));
     RC_ASSERT(site2 && site2->pue == site.pue && site2->node_max_w == site.node_max_w && site2->cores == 2);
   }));
@@ -124,7 +140,9 @@ TEST(Policy, RecordsThatBreakTheirFormAreCorruptAndNameTheField) {
       {broken("\"digest\":\"", "\"digest\":\"z"), "digest"},
       {broken("\"limits\":{", "\"limits\":{\"concurrency\":-1,\"x\":{"), ""},
       {broken("\"limits\":", "\"limits\":3,\"l\":"), ""},
-      {"[]", "key record"}, {"", "key record"}, {key + "x", "key record"},
+      {"[]", "key record"},
+      {"", "key record"},
+      {key + "x", "key record"},
   };
   for (const auto& [text, field] : cases) {
     const auto read = parse_key(text);
@@ -152,12 +170,12 @@ TEST(Policy, AChangeReadsBackEqualAsOneLine) {
 }
 
 TEST(Policy, AMalformedChangeIsCorrupt) {
-  for (const char* line : {"", "{}", "[]", R"({"version":1,"full":true,"set":{},"del":[1]})",
-                           R"({"version":-1,"full":true,"set":{},"del":[]})",
-                           R"({"version":1,"full":"yes","set":{},"del":[]})",
-                           R"({"version":1,"full":true,"set":{"tenant/a":1},"del":[]})",
-                           R"({"version":1,"full":true,"set":{},"del":[],"extra":1})",
-                           R"({"version":1,"full":true,"set":{"a":{},"a":{}},"del":[]})"}) {
+  for (const char* line :
+       {"", "{}", "[]", R"({"version":1,"full":true,"set":{},"del":[1]})",
+        R"({"version":-1,"full":true,"set":{},"del":[]})", R"({"version":1,"full":"yes","set":{},"del":[]})",
+        R"({"version":1,"full":true,"set":{"tenant/a":1},"del":[]})",
+        R"({"version":1,"full":true,"set":{},"del":[],"extra":1})",
+        R"({"version":1,"full":true,"set":{"a":{},"a":{}},"del":[]})"}) {
     const auto read = decode_change(line);
     ASSERT_FALSE(read) << line;
     EXPECT_EQ(read.error().code, ErrorCode::kCorrupt) << line;
@@ -217,8 +235,7 @@ TEST(PolicyView, ABadRecordLeavesEverythingAsItWas) {
   PolicyView view;
   const std::string tenant = encode(TenantPolicy{.name = "t", .quota = Limits{}});
   const KeyPolicy key = Draw(3).key("k1");
-  ASSERT_TRUE(view.apply(
-      change_of(5, true, {{"tenant/t", tenant}, {"key/k1", encode(key)}}, {})));
+  ASSERT_TRUE(view.apply(change_of(5, true, {{"tenant/t", tenant}, {"key/k1", encode(key)}}, {})));
   const std::string before = text_of(view);
   const PolicyChange bad[] = {
       change_of(6, true, {{"tenant/a", encode(tenant_of("a"))}, {"tenant/z", "{}"}}),
@@ -226,7 +243,11 @@ TEST(PolicyView, ABadRecordLeavesEverythingAsItWas) {
       change_of(6, false, {{"planet/t", "{}"}}),
       change_of(6, false, {{"tenant", "{}"}}),
       change_of(6, false, {{"tenant/", "{}"}}),
-      change_of(6, false, {{"key/k2", encode([&] { auto k = key; k.id = "k2"; return k; }())}}),
+      change_of(6, false, {{"key/k2", encode([&] {
+                              auto k = key;
+                              k.id = "k2";
+                              return k;
+                            }())}}),
   };
   for (const auto& change : bad) {
     const auto applied = view.apply(change);

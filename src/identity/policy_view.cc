@@ -17,12 +17,12 @@ struct DrainRecord {
   std::string journal;
   DrainPolicy drain;
 };
-using Parsed = std::variant<KeyPolicy, TenantPolicy, ProjectPolicy, EndpointPolicy, ReplicaPolicy, PricePolicy,
-                            SitePolicy, UsedRecord, DrainRecord>;
+using Parsed = std::variant<KeyPolicy, TenantPolicy, ProjectPolicy, EndpointPolicy, ReplicaPolicy,
+                            PricePolicy, SitePolicy, UsedRecord, DrainRecord>;
 
 /// The value, if its own name is the one that the record carries.
 template <typename T>
-Result<Parsed> named(Result<T> value, std::string T::*name, std::string_view wanted) {
+Result<Parsed> named(Result<T> value, std::string T::* name, std::string_view wanted) {
   if (!value) return std::unexpected(std::move(value.error()));
   if ((*value).*name != wanted) {
     return failure(ErrorCode::kCorrupt, fmt::format("the record inside is named '{}'", (*value).*name));
@@ -143,7 +143,8 @@ Result<void> PolicyView::apply(const PolicyChange& change) {
     if (const auto* key = std::get_if<KeyPolicy>(&*value)) {
       const auto holder = key_ids_.find(key->digest);
       const bool held = !change.full && holder != key_ids_.end() && holder->second != key->id &&
-                        !deleted.contains("key/" + holder->second) && !change.set.contains("key/" + holder->second);
+                        !deleted.contains("key/" + holder->second) &&
+                        !change.set.contains("key/" + holder->second);
       if (held || !digests.emplace(key->digest, record).second) {
         return corrupt_record(record, "another key has the same digest");
       }

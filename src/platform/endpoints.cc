@@ -33,8 +33,12 @@ std::string encode(const Stored& stored) {
   std::string json = control::to_json(stored.desired);
   if (stored.desired.engine != kUpstream) return json;
   host::JsonWriter more;
-  more.begin_object().field("upstream_url", stored.upstream_url).field("upstream_model", stored.upstream_model);
-  more.field("upstream_key", stored.upstream_key).field("upstream_embeds", stored.upstream_embeds).end_object();
+  more.begin_object()
+      .field("upstream_url", stored.upstream_url)
+      .field("upstream_model", stored.upstream_model);
+  more.field("upstream_key", stored.upstream_key)
+      .field("upstream_embeds", stored.upstream_embeds)
+      .end_object();
   json.back() = ',';  // both are objects with members: the second goes on where the first ends
   return json + more.text().substr(1);
 }
@@ -98,10 +102,11 @@ Result<void> check_replicas(std::int32_t replicas) {
 
 /// Goes into an HTTP header, or into JSON: printable ASCII, bounded.
 Result<void> check_text(std::string_view field, std::string_view text) {
-  const bool good = text.size() <= kMaxTextBytes &&
-                    std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
+  const bool good =
+      text.size() <= kMaxTextBytes && std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
   if (good) return {};
-  return bad(fmt::format("{}: want at most {} bytes of printable ASCII without spaces", field, kMaxTextBytes));
+  return bad(
+      fmt::format("{}: want at most {} bytes of printable ASCII without spaces", field, kMaxTextBytes));
 }
 
 Result<Stored> upstream_of(const EndpointRequest& request) {
@@ -167,8 +172,9 @@ Result<Endpoint> Endpoints::create(const EndpointRequest& request) {
   const auto done = store_.commit(std::move(change));
   if (done) return shown(stored);
   if (done.error().code != ErrorCode::kConflict) return std::unexpected(done.error());
-  return failure(ErrorCode::kConflict, fmt::format("endpoint '{}' or its model was changed in this moment; try again",
-                                                   request.name));
+  return failure(
+      ErrorCode::kConflict,
+      fmt::format("endpoint '{}' or its model was changed in this moment; try again", request.name));
 }
 
 namespace {

@@ -17,14 +17,14 @@ namespace millrace::platform {
 
 struct Endpoint {
   std::string name;
-  std::string engine;               // "llama": replicas of `model` here; "openai": an upstream
-  std::string model;                // what is priced and metered: a model's name; of an upstream, its upstream_model
-  std::int32_t replicas = 1;        // llama: how many are wanted; 0 is none for now
-  bool embeds = false;              // llama: answers embeddings instead of generating
-  std::string upstream_url;         // openai: http(s)://host[:port][/prefix], without a trailing slash
-  std::string upstream_model;       // openai: the name it is known by there
+  std::string engine;  // "llama": replicas of `model` here; "openai": an upstream
+  std::string model;   // what is priced and metered: a model's name; of an upstream, its upstream_model
+  std::int32_t replicas = 1;   // llama: how many are wanted; 0 is none for now
+  bool embeds = false;         // llama: answers embeddings instead of generating
+  std::string upstream_url;    // openai: http(s)://host[:port][/prefix], without a trailing slash
+  std::string upstream_model;  // openai: the name it is known by there
   bool has_upstream_key = false;
-  bool upstream_embeds = false;     // openai: answers embeddings too
+  bool upstream_embeds = false;  // openai: answers embeddings too
   TimePoint created_at{};
 };
 
@@ -35,7 +35,7 @@ struct EndpointRequest {
   std::int32_t replicas = 1;
   bool embeds = false;
   std::string upstream_url, upstream_model;  // empty model: the endpoint's own name
-  std::string upstream_key;  // secret; kept in the store, never shown again
+  std::string upstream_key;                  // secret; kept in the store, never shown again
   bool upstream_embeds = false;
 };
 

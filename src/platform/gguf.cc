@@ -81,7 +81,8 @@ Result<GgufInfo> HeaderReader::read() {
 
 Result<void> HeaderReader::read_start() {
   in_.describe("magic");
-  if (TRY(in_.u32()) != 0x46554747) return in_.corrupt("this is not a GGUF file: it does not start with 'GGUF'");
+  if (TRY(in_.u32()) != 0x46554747)
+    return in_.corrupt("this is not a GGUF file: it does not start with 'GGUF'");
   in_.describe("version");
   info_.version = TRY(in_.u32());
   if (info_.version != 2 && info_.version != 3) {
@@ -95,15 +96,15 @@ Result<void> HeaderReader::read_start() {
   const std::uint64_t most_tensors = std::min(in_.limits().max_tensors, in_.file_bytes() / kLeastTensorBytes);
   if (tensors_ == 0) return in_.corrupt("the file has no tensors");
   if (tensors_ > most_tensors) {
-    return in_.corrupt(fmt::format("{} tensors, more than the {} that fit in this file or are allowed", tensors_,
-                                   most_tensors));
+    return in_.corrupt(fmt::format("{} tensors, more than the {} that fit in this file or are allowed",
+                                   tensors_, most_tensors));
   }
   in_.describe("key count");
   keys_ = TRY(in_.u64());
   const std::uint64_t most_keys = std::min(in_.limits().max_keys, in_.file_bytes() / kLeastKeyBytes);
   if (keys_ > most_keys) {
-    return in_.corrupt(fmt::format("{} keys, more than the {} that fit in this file or are allowed", keys_,
-                                   most_keys));
+    return in_.corrupt(
+        fmt::format("{} keys, more than the {} that fit in this file or are allowed", keys_, most_keys));
   }
   return {};
 }
@@ -127,18 +128,21 @@ Result<void> HeaderReader::read_key() {
 }
 
 Result<void> HeaderReader::read_value(const std::string& key, GgufType type) {
-  const bool must_be_text = key == "general.architecture" || key == "general.name" || key == "general.license" ||
-                            key == "tokenizer.chat_template";
+  const bool must_be_text = key == "general.architecture" || key == "general.name" ||
+                            key == "general.license" || key == "tokenizer.chat_template";
   if (must_be_text && type != GgufType::kString) return in_.corrupt("the value must be a string");
   switch (type) {
-    case GgufType::kString: return keep_string(key);
-    case GgufType::kArray: return skip_array(1);
+    case GgufType::kString:
+      return keep_string(key);
+    case GgufType::kArray:
+      return skip_array(1);
     case GgufType::kBool: {
       const std::uint8_t value = TRY(in_.u8());
       if (value > 1) return in_.corrupt(fmt::format("a bool must be 0 or 1, found {}", value));
       return {};
     }
-    default: return keep_number(key, type);
+    default:
+      return keep_number(key, type);
   }
 }
 
@@ -162,19 +166,20 @@ Result<void> HeaderReader::keep_string(const std::string& key) {
 
 Result<void> HeaderReader::keep_number(const std::string& key, GgufType type) {
   const std::uint64_t value = TRY(in_.unsigned_of(size_of(type)));
-  const bool is_unsigned = type == GgufType::kUint8 || type == GgufType::kUint16 || type == GgufType::kUint32 ||
-                           type == GgufType::kUint64;
+  const bool is_unsigned = type == GgufType::kUint8 || type == GgufType::kUint16 ||
+                           type == GgufType::kUint32 || type == GgufType::kUint64;
   if (key == "general.alignment") {
     if (type != GgufType::kUint32) return in_.corrupt("the alignment must be a uint32");
     if (value < 8 || value > kMaxAlignment || !std::has_single_bit(value)) {
-      return in_.corrupt(fmt::format("the alignment must be a power of two from 8 to {}, found {}", kMaxAlignment,
-                                     value));
+      return in_.corrupt(
+          fmt::format("the alignment must be a power of two from 8 to {}, found {}", kMaxAlignment, value));
     }
     alignment_ = value;
   } else if (key == "general.file_type" && is_unsigned) {
     file_type_ = value;
   } else if (key == "split.count" && is_unsigned && value > 1) {
-    return in_.corrupt(fmt::format("this is one of {} parts of a split model; merge them into one file", value));
+    return in_.corrupt(
+        fmt::format("this is one of {} parts of a split model; merge them into one file", value));
   } else if (key.ends_with(".context_length") || key.ends_with(".embedding_length")) {
     if (!is_unsigned || value == 0 || value > (1ULL << 40)) {
       return in_.corrupt(fmt::format("must be an unsigned number from 1 to {}", 1ULL << 40));
@@ -223,8 +228,9 @@ Result<std::uint64_t> HeaderReader::read_elements(const TensorType*& type) {
   type = tensor_type(id);
   if (type == nullptr) return in_.corrupt(fmt::format("tensor type {} is not known", id));
   if (sizes[0] % type->elements != 0) {
-    return in_.corrupt(fmt::format("the first dimension, {}, is no multiple of the {} elements in a block of {}",
-                                   sizes[0], type->elements, type->name));
+    return in_.corrupt(
+        fmt::format("the first dimension, {}, is no multiple of the {} elements in a block of {}", sizes[0],
+                    type->elements, type->name));
   }
   return elements;
 }
@@ -249,7 +255,8 @@ Result<void> HeaderReader::read_tensor(std::uint64_t index) {
   }
   extent.offset = TRY(in_.u64());
   if (extent.offset % alignment_ != 0) {
-    return in_.corrupt(fmt::format("offset {} is no multiple of the alignment {}", extent.offset, alignment_));
+    return in_.corrupt(
+        fmt::format("offset {} is no multiple of the alignment {}", extent.offset, alignment_));
   }
   const auto total = static_cast<std::uint64_t>(info_.parameters);
   if (elements > (1ULL << 62) - total) return in_.corrupt("the number of parameters of the model overflows");
@@ -269,13 +276,15 @@ Result<void> HeaderReader::check_extents() {
   const Extent* before = nullptr;
   for (const Extent& extent : extents_) {
     if (extent.offset > data_bytes || extent.bytes > data_bytes - extent.offset) {
-      return in_.corrupt(fmt::format("tensor '{}' at offset {} with {} bytes ends beyond the file, whose data has {} "
-                                     "bytes (is the download complete?)",
-                                     extent.name, extent.offset, extent.bytes, data_bytes));
+      return in_.corrupt(
+          fmt::format("tensor '{}' at offset {} with {} bytes ends beyond the file, whose data has {} "
+                      "bytes (is the download complete?)",
+                      extent.name, extent.offset, extent.bytes, data_bytes));
     }
     if (before != nullptr && extent.offset < before->offset + before->bytes) {
-      return in_.corrupt(fmt::format("tensor '{}' at offset {} overlaps tensor '{}', which ends at {}", extent.name,
-                                     extent.offset, before->name, before->offset + before->bytes));
+      return in_.corrupt(fmt::format("tensor '{}' at offset {} overlaps tensor '{}', which ends at {}",
+                                     extent.name, extent.offset, before->name,
+                                     before->offset + before->bytes));
     }
     before = &extent;
   }
@@ -294,9 +303,8 @@ Result<GgufInfo> HeaderReader::finish() {
   info_.embedding_length = length("embedding_length");
   if (file_type_) info_.quantisation = file_type_name(*file_type_);
   if (info_.quantisation.empty()) {
-    info_.quantisation = std::ranges::max_element(bytes_by_type_, {}, [](const auto& entry) {
-                           return entry.second;
-                         })->first;
+    info_.quantisation =
+        std::ranges::max_element(bytes_by_type_, {}, [](const auto& entry) { return entry.second; })->first;
   }
   return info_;
 }
@@ -353,7 +361,7 @@ Result<GgufInfo> read_gguf_bytes(std::string_view bytes, const GgufLimits& limit
 Result<GgufInfo> read_gguf_file(const std::string& path, const GgufLimits& limits) {
   const host::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return std::unexpected(errno_error("open " + path, errno));
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd.get(), &status) != 0) return std::unexpected(errno_error("stat " + path, errno));
   if (!S_ISREG(status.st_mode)) return failure(ErrorCode::kInvalidArgument, path + ": is not a regular file");
   FileSource source(fd.get(), static_cast<std::uint64_t>(status.st_size), path);

@@ -14,10 +14,10 @@ namespace millrace::platform {
 /// What is known of a model from its header. Empty or absent: the file does not say.
 struct GgufInfo {
   std::uint32_t version = 0;
-  std::string architecture;                     // never empty
-  std::string name, licence, quantisation;      // quantisation e.g. "Q4_1"
+  std::string architecture;                 // never empty
+  std::string name, licence, quantisation;  // quantisation e.g. "Q4_1"
   std::string chat_template;
-  std::int64_t parameters = 0;                  // elements of all tensors
+  std::int64_t parameters = 0;  // elements of all tensors
   std::int64_t tensors = 0;
   std::optional<std::int64_t> context_length, embedding_length;
 };

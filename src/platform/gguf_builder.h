@@ -24,8 +24,8 @@ inline std::string text(std::string_view value) { return u64(value.size()) + std
 struct BuiltKey {
   std::string name;
   std::uint32_t type = 0;
-  std::string value;                          // bytes as in the file
-  std::optional<std::uint64_t> name_bytes;    // a lie about the name's length
+  std::string value;                        // bytes as in the file
+  std::optional<std::uint64_t> name_bytes;  // a lie about the name's length
 };
 
 struct BuiltTensor {
@@ -34,7 +34,7 @@ struct BuiltTensor {
   std::uint32_t type = 0;
   std::uint64_t offset = 0;
   std::optional<std::uint64_t> name_bytes;
-  std::optional<std::uint32_t> dimensions;    // a lie about how many sizes follow
+  std::optional<std::uint32_t> dimensions;  // a lie about how many sizes follow
 };
 
 /// A public struct: tests change a field and build.

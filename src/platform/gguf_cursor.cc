@@ -16,7 +16,8 @@ std::unexpected<Error> GgufCursor::corrupt(std::string_view message) const {
 
 Result<void> GgufCursor::need(std::uint64_t bytes) {
   if (bytes > file_bytes() - offset_) {
-    return corrupt(fmt::format("needs {} more bytes, but the file ends after {}", bytes, file_bytes() - offset_));
+    return corrupt(
+        fmt::format("needs {} more bytes, but the file ends after {}", bytes, file_bytes() - offset_));
   }
   if (bytes > limits_.max_header_bytes - offset_) {
     return corrupt(fmt::format("the header is longer than {} bytes", limits_.max_header_bytes));
@@ -57,7 +58,8 @@ Result<std::uint64_t> GgufCursor::u64() { return unsigned_of(8); }
 Result<std::uint64_t> GgufCursor::string_length(std::uint64_t max_bytes) {
   const std::uint64_t length = TRY(u64());
   if (length > file_bytes() - offset_) {
-    return corrupt(fmt::format("string of {} bytes, but the file ends after {}", length, file_bytes() - offset_));
+    return corrupt(
+        fmt::format("string of {} bytes, but the file ends after {}", length, file_bytes() - offset_));
   }
   if (length > max_bytes) {
     return corrupt(fmt::format("string of {} bytes is longer than the {} allowed", length, max_bytes));

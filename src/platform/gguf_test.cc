@@ -71,7 +71,8 @@ void add_truncations(BadFiles& files) {
   const GgufBuilder sound = GgufBuilder::sound();
   const std::string header = sound.header();
   const std::string whole = sound.build();
-  for (std::size_t bytes = 0; bytes < 24; bytes += 3) files.add_bytes(whole.substr(0, bytes), "GGUF byte", "file");
+  for (std::size_t bytes = 0; bytes < 24; bytes += 3)
+    files.add_bytes(whole.substr(0, bytes), "GGUF byte", "file");
   for (std::size_t bytes = 24; bytes < header.size(); bytes += 17) {
     files.add_bytes(whole.substr(0, bytes), "GGUF byte", "");
   }
@@ -89,13 +90,14 @@ void add_keys(BadFiles& files) {
       files.add([&](GgufBuilder& f) { f.keys[i].name_bytes = length; }, place, "but the file ends after");
     }
     files.add([&](GgufBuilder& f) { f.keys[i].type = 13; }, name, "value type 13 is not known");
-    files.add([&](GgufBuilder& f) { f.keys[i].type = 0xffffffff; }, name, "value type 4294967295 is not known");
+    files.add([&](GgufBuilder& f) { f.keys[i].type = 0xffffffff; }, name,
+              "value type 4294967295 is not known");
     files.add([&](GgufBuilder& f) { f.keys.push_back(f.keys[i]); }, name, "occurs twice");
   }
   files.add([](GgufBuilder& f) { f.keys[1].name = ""; }, "key 2", "name is empty");
   files.add([](GgufBuilder& f) { f.keys[1].name = std::string(1025, 'k'); }, "key 2", "longer than the 1024");
-  for (const std::string& name : {std::string("a b"), std::string("a\nb"), std::string("a\0b", 3), std::string("\x80"),
-                                  std::string("a\x7f")}) {
+  for (const std::string& name : {std::string("a b"), std::string("a\nb"), std::string("a\0b", 3),
+                                  std::string("\x80"), std::string("a\x7f")}) {
     files.add([&](GgufBuilder& f) { f.keys[1].name = name; }, "key 2", "printable ASCII");
   }
 }
@@ -104,46 +106,70 @@ void add_values(BadFiles& files) {
   for (const std::size_t i : {0u, 1u, 2u, 10u}) {  // the strings
     const std::string name = "key '" + GgufBuilder::sound().keys[i].name + "'";
     for (const std::uint64_t length : kHuge) {
-      files.add([&](GgufBuilder& f) { f.keys[i].value = u64(length) + "x"; }, name, "but the file ends after");
+      files.add([&](GgufBuilder& f) { f.keys[i].value = u64(length) + "x"; }, name,
+                "but the file ends after");
     }
     for (const std::string& bad : {std::string("\xff"), std::string("a\xc0\x80"), std::string("\xed\xa0\x80"),
                                    std::string("\xe2\x82")}) {
       files.add([&](GgufBuilder& f) { f.keys[i].value = text(bad); }, name, "not valid UTF-8");
     }
-    files.add([&](GgufBuilder& f) { f.keys[i].type = 4; f.keys[i].value = u32(1); }, name, "must be a string");
-    files.add([&](GgufBuilder& f) { f.keys[i].type = 9; f.keys[i].value = u32(8) + u64(0); }, name, "must be a string");
+    files.add(
+        [&](GgufBuilder& f) {
+          f.keys[i].type = 4;
+          f.keys[i].value = u32(1);
+        },
+        name, "must be a string");
+    files.add(
+        [&](GgufBuilder& f) {
+          f.keys[i].type = 9;
+          f.keys[i].value = u32(8) + u64(0);
+        },
+        name, "must be a string");
   }
   for (const char value : {'\2', '\x7f', '\xff'}) {
     files.add([&](GgufBuilder& f) { f.keys[9].value = std::string(1, value); }, "add_bos_token", "0 or 1");
   }
   files.add([](GgufBuilder& f) { f.keys.erase(f.keys.begin()); }, "keys", "general.architecture is missing");
   files.add([](GgufBuilder& f) { f.keys[0].value = text(""); }, "general.architecture", "1 to 64 bytes");
-  files.add([](GgufBuilder& f) { f.keys[0].value = text(std::string(65, 'a')); }, "general.architecture", "1 to 64");
+  files.add([](GgufBuilder& f) { f.keys[0].value = text(std::string(65, 'a')); }, "general.architecture",
+            "1 to 64");
   for (const std::uint32_t alignment : {0u, 1u, 4u, 7u, 24u, 33u, 131'072u, 0x80000000u, 0xffffffffu}) {
     files.add([&](GgufBuilder& f) { f.keys[3].value = u32(alignment); }, "general.alignment", "power of two");
   }
-  files.add([](GgufBuilder& f) { f.keys[3].type = 10; f.keys[3].value = u64(32); }, "general.alignment", "uint32");
+  files.add(
+      [](GgufBuilder& f) {
+        f.keys[3].type = 10;
+        f.keys[3].value = u64(32);
+      },
+      "general.alignment", "uint32");
   files.add([](GgufBuilder& f) { f.keys[3].type = 5; }, "general.alignment", "uint32");
   for (const std::size_t i : {5u, 6u}) {
     const std::string name = GgufBuilder::sound().keys[i].name;
     files.add([&](GgufBuilder& f) { f.keys[i].value = u32(0); }, name, "unsigned number from 1");
     files.add([&](GgufBuilder& f) { f.keys[i].type = 5; }, name, "unsigned number from 1");
     files.add([&](GgufBuilder& f) { f.keys[i].type = 6; }, name, "unsigned number from 1");
-    files.add([&](GgufBuilder& f) { f.keys[i].type = 10; f.keys[i].value = u64(1ULL << 41); }, name, "unsigned");
+    files.add(
+        [&](GgufBuilder& f) {
+          f.keys[i].type = 10;
+          f.keys[i].value = u64(1ULL << 41);
+        },
+        name, "unsigned");
   }
-  files.add([](GgufBuilder& f) { f.keys.push_back({"split.count", 2, std::string("\3\0", 2), {}}); }, "split.count",
-            "one of 3 parts");
+  files.add([](GgufBuilder& f) { f.keys.push_back({"split.count", 2, std::string("\3\0", 2), {}}); },
+            "split.count", "one of 3 parts");
 }
 
 void add_arrays(BadFiles& files) {
   const auto with = [&](std::string value, std::string what) {
-    files.add([&](GgufBuilder& f) { f.keys.push_back({"my.array", 9, value, {}}); }, "key 'my.array'", std::move(what));
+    files.add([&](GgufBuilder& f) { f.keys.push_back({"my.array", 9, value, {}}); }, "key 'my.array'",
+              std::move(what));
   };
   for (const std::uint32_t type : {13u, 14u, 1000u, 0xffffffffu}) with(u32(type) + u64(1), "is not known");
   for (const std::uint64_t count : kHuge) {
     for (const std::uint32_t type : {0u, 6u, 8u, 9u, 12u}) with(u32(type) + u64(count), "is longer than the");
   }
-  for (const std::uint32_t type : {0u, 3u, 5u, 7u, 10u}) with(u32(type) + u64(16'000'000), "but the file ends after");
+  for (const std::uint32_t type : {0u, 3u, 5u, 7u, 10u})
+    with(u32(type) + u64(16'000'000), "but the file ends after");
   for (const std::uint64_t length : kHuge) {
     with(u32(8) + u64(2) + text("ok") + u64(length), "but the file ends after");
   }
@@ -178,13 +204,28 @@ void add_tensors(BadFiles& files) {
     with([](auto& t) { t.sizes = {32, 1ULL << 60}; }, name, "overflows");
     with([](auto& t) { t.sizes = {1ULL << 32, 1ULL << 32}; }, name, "overflows");
     with([](auto& t) { t.sizes = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}; }, name, "overflows");
-    with([](auto& t) { t.sizes = {1ULL << 61}; t.type = 27; }, name, "overflows");
+    with(
+        [](auto& t) {
+          t.sizes = {1ULL << 61};
+          t.type = 27;
+        },
+        name, "overflows");
     with([](auto& t) { t.sizes = {32, 1ULL << 30}; }, name, "more than the whole file");
     for (const std::uint32_t type : {4u, 5u, 31u, 36u, 99u, 0xffffffffu}) {
       with([&](auto& t) { t.type = type; }, name, "tensor type " + std::to_string(type));
     }
-    with([](auto& t) { t.sizes[0] = 33; t.type = 8; }, name, "is no multiple of the 32");
-    with([](auto& t) { t.sizes[0] = 32; t.type = 12; }, name, "is no multiple of the 256");
+    with(
+        [](auto& t) {
+          t.sizes[0] = 33;
+          t.type = 8;
+        },
+        name, "is no multiple of the 32");
+    with(
+        [](auto& t) {
+          t.sizes[0] = 32;
+          t.type = 12;
+        },
+        name, "is no multiple of the 256");
     for (const std::uint64_t offset : {1UL, 31UL, UINT64_MAX}) {
       with([&](auto& t) { t.offset = offset; }, name, "no multiple of the alignment");
     }
@@ -249,7 +290,8 @@ TEST(Gguf, AnotherAlignmentAndNestedArraysAreFine) {
   file.keys[3].value = u32(8);
   file.tensors[2].offset = 336;
   file.data_bytes = 400;
-  file.keys.push_back({"my.array", 9, u32(9) + u64(2) + u32(0) + u64(1) + "x" + u32(8) + u64(1) + text("y"), {}});
+  file.keys.push_back(
+      {"my.array", 9, u32(9) + u64(2) + u32(0) + u64(1) + "x" + u32(8) + u64(1) + text("y"), {}});
   const auto info = read_gguf_bytes(file.build());
   EXPECT_TRUE(info) << info.error().message;
 }
@@ -315,7 +357,8 @@ std::string real_model() {
   if (const char* given = std::getenv("MILLRACE_MODEL_FILE")) return given;
   const char* cache = std::getenv("MILLRACE_CACHE");
   const char* home = std::getenv("HOME");
-  const std::string root = cache != nullptr ? cache : std::string(home == nullptr ? "" : home) + "/.cache/millrace";
+  const std::string root =
+      cache != nullptr ? cache : std::string(home == nullptr ? "" : home) + "/.cache/millrace";
   std::error_code error;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(root + "/models", error)) {
     if (entry.path().filename() == "SmolLM2-135M-Instruct.Q4_1.gguf") return entry.path();

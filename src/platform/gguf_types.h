@@ -8,7 +8,19 @@ namespace millrace::platform {
 
 /// Types of metadata values.
 enum class GgufType : std::uint32_t {
-  kUint8 = 0, kInt8, kUint16, kInt16, kUint32, kInt32, kFloat32, kBool, kString, kArray, kUint64, kInt64, kFloat64,
+  kUint8 = 0,
+  kInt8,
+  kUint16,
+  kInt16,
+  kUint32,
+  kInt32,
+  kFloat32,
+  kBool,
+  kString,
+  kArray,
+  kUint64,
+  kInt64,
+  kFloat64,
 };
 inline constexpr std::uint32_t kGgufTypes = 13;
 

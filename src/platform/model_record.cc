@@ -64,13 +64,18 @@ std::string_view name_of(ModelState state) { return kStateNames[static_cast<std:
 
 std::string encode(const Model& model) {
   host::JsonWriter out;
-  out.begin_object().field("name", model.name).field("source", model.source).field("state", name_of(model.state));
+  out.begin_object()
+      .field("name", model.name)
+      .field("source", model.source)
+      .field("state", name_of(model.state));
   out.field("sha256", model.sha256).field("size_bytes", model.size_bytes).field("licence", model.licence);
   out.field("error", model.error);
   if (model.state == ModelState::kReady) {
     const GgufInfo& info = model.info;
     out.key("info").begin_object().field("version", info.version).field("architecture", info.architecture);
-    out.field("name", info.name).field("quantisation", info.quantisation).field("parameters", info.parameters);
+    out.field("name", info.name)
+        .field("quantisation", info.quantisation)
+        .field("parameters", info.parameters);
     out.field("tensors", info.tensors).field("context_length", info.context_length);
     out.field("embedding_length", info.embedding_length).end_object();
   }

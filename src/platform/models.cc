@@ -47,7 +47,9 @@ class LocalModels final : public Models {
   ~LocalModels() override;
 
   Result<void> recover();
-  void start() { worker_ = std::thread([this] { work(); }); }
+  void start() {
+    worker_ = std::thread([this] { work(); });
+  }
 
   Result<Model> import(const ImportRequest& request) override;
   Result<Model> show(std::string_view name) const override;
@@ -76,9 +78,10 @@ class LocalModels final : public Models {
 
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
-  std::deque<Job> queue_;                                           // guarded by mutex_
-  std::map<std::string, std::shared_ptr<FetchProgress>, std::less<>> progress_;  // guarded by mutex_; by model
-  bool stop_ = false;                                               // guarded by mutex_
+  std::deque<Job> queue_;  // guarded by mutex_
+  std::map<std::string, std::shared_ptr<FetchProgress>, std::less<>>
+      progress_;       // guarded by mutex_; by model
+  bool stop_ = false;  // guarded by mutex_
 
   // Held while blobs and the records that name them change together. Taken before mutex_, never after it.
   std::mutex blobs_mutex_;
@@ -208,8 +211,10 @@ Result<void> LocalModels::bring(Job& job) {
   job.model.info = TRY(read_gguf_file(file));
   const auto digest = TRY(host::sha256_file(file));
   if (!job.wanted_sha256.empty() && digest.sha256 != job.wanted_sha256) {
-    return failure(ErrorCode::kCorrupt, fmt::format("the file's SHA-256 is {}, expected {}: it is not the file that was "
-                                                    "asked for", digest.sha256, job.wanted_sha256));
+    return failure(ErrorCode::kCorrupt,
+                   fmt::format("the file's SHA-256 is {}, expected {}: it is not the file that was "
+                               "asked for",
+                               digest.sha256, job.wanted_sha256));
   }
   job.model.sha256 = digest.sha256;
   job.model.size_bytes = digest.size_bytes;
@@ -226,7 +231,8 @@ Result<void> LocalModels::publish(Job& job, const std::string& file) {
   if (::fsync(fd.get()) != 0) return std::unexpected(errno_error("fsync " + file, errno));
   const std::lock_guard blobs_lock(blobs_mutex_);
   const std::string target = blob(job.model.sha256);
-  if (::rename(file.c_str(), target.c_str()) != 0) return std::unexpected(errno_error("rename to " + target, errno));
+  if (::rename(file.c_str(), target.c_str()) != 0)
+    return std::unexpected(errno_error("rename to " + target, errno));
   TRY_VOID(host::sync_dir(blobs()));
   Model ready = job.model;
   ready.state = ModelState::kReady;
@@ -267,8 +273,8 @@ Result<Model> LocalModels::show(std::string_view name) const {
 }
 
 Result<Page<Model>> LocalModels::list(std::size_t limit, std::string_view after) const {
-  auto page =
-      TRY(identity::page_of<Model>(store_, kModelPrefix, limit, after, parse_model, [](const Model&) { return true; }));
+  auto page = TRY(identity::page_of<Model>(store_, kModelPrefix, limit, after, parse_model,
+                                           [](const Model&) { return true; }));
   for (Model& model : page.data) model = with_progress(std::move(model));
   return page;
 }
@@ -280,8 +286,9 @@ Result<void> LocalModels::check_unused(std::string_view name) const {
     for (const store::Record& record : records) {
       const auto endpoint = TRY(control::parse_desired(record.value));
       if (endpoint.engine == "llama" && endpoint.model == name) {
-        return failure(ErrorCode::kConflict, fmt::format("model '{}' is used by endpoint '{}'; delete that first", name,
-                                                         endpoint.name));
+        return failure(
+            ErrorCode::kConflict,
+            fmt::format("model '{}' is used by endpoint '{}'; delete that first", name, endpoint.name));
       }
     }
     if (records.size() < identity::kScanRecords) return {};
@@ -321,7 +328,8 @@ Result<Model> LocalModels::wait(std::string_view name, std::chrono::milliseconds
     std::unique_lock lock(mutex_);
     const bool done = changed_.wait_until(lock, deadline, [&] { return stop_ || !progress_.contains(name); });
     if (!done || stop_) {
-      return failure(ErrorCode::kTimeout, fmt::format("model '{}' is still being imported", name.substr(0, 64)));
+      return failure(ErrorCode::kTimeout,
+                     fmt::format("model '{}' is still being imported", name.substr(0, 64)));
     }
   }
   return show(name);
@@ -329,7 +337,8 @@ Result<Model> LocalModels::wait(std::string_view name, std::chrono::milliseconds
 
 }  // namespace
 
-Result<std::unique_ptr<Models>> Models::create(ModelsOptions options, store::Store& store, const Clock& clock) {
+Result<std::unique_ptr<Models>> Models::create(ModelsOptions options, store::Store& store,
+                                               const Clock& clock) {
   auto models = std::make_unique<LocalModels>(std::move(options), store, clock);
   TRY_VOID(models->recover());
   models->start();

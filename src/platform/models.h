@@ -26,12 +26,12 @@ std::string_view name_of(ModelState state);  // "importing", "ready", "failed"
 struct Model {
   std::string name, source;
   ModelState state = ModelState::kImporting;
-  std::string sha256;                // hexadecimal; empty until ready
-  std::int64_t size_bytes = 0;       // 0 until ready
-  std::int64_t progress_bytes = 0;   // fetched or copied so far; of the archive while a package is downloaded
-  std::string licence;               // from the file; empty: it does not say
-  std::string error;                 // failed only
-  GgufInfo info;                     // ready only; its chat_template is not kept
+  std::string sha256;               // hexadecimal; empty until ready
+  std::int64_t size_bytes = 0;      // 0 until ready
+  std::int64_t progress_bytes = 0;  // fetched or copied so far; of the archive while a package is downloaded
+  std::string licence;              // from the file; empty: it does not say
+  std::string error;                // failed only
+  GgufInfo info;                    // ready only; its chat_template is not kept
   TimePoint created_at{};
 };
 
@@ -42,10 +42,10 @@ struct ImportRequest {
 };
 
 struct ModelsOptions {
-  std::string folder;                        // HOME/models
-  std::string python = "python3";            // for pypi: sources
-  std::string curl = "curl";                 // for https: sources
-  std::int64_t max_bytes = 1LL << 40;        // of one model file or download
+  std::string folder;                  // HOME/models
+  std::string python = "python3";      // for pypi: sources
+  std::string curl = "curl";           // for https: sources
+  std::int64_t max_bytes = 1LL << 40;  // of one model file or download
   std::chrono::seconds fetch_timeout{6 * 3600};
 };
 
@@ -56,7 +56,8 @@ class Models {
 
   /// Records that say importing become failed (their process is gone); half-written files, and files that no record
   /// names, are removed. `store` and `clock` are borrowed and outlive this. One object for a folder.
-  static Result<std::unique_ptr<Models>> create(ModelsOptions options, store::Store& store, const Clock& clock);
+  static Result<std::unique_ptr<Models>> create(ModelsOptions options, store::Store& store,
+                                                const Clock& clock);
 
   /// Answers the record in state importing; the work goes on in the background, one import after another.
   /// kConflict if the name is taken by a model that has not failed.

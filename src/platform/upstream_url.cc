@@ -15,7 +15,8 @@ std::unexpected<Error> bad(std::string_view why) {
 }
 
 bool is_host_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+         c == '_';
 }
 
 /// Host names, IPv4 and [IPv6]; what follows the host goes to `port` without its colon.
@@ -25,14 +26,16 @@ Result<void> split_authority(std::string_view authority, std::string_view& host,
     const std::size_t bracket = authority.find(']');
     if (bracket == std::string_view::npos) return bad("the address has no closing bracket");
     host = authority.substr(1, bracket - 1);
-    const bool good = !host.empty() && host.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+    const bool good =
+        !host.empty() && host.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
     if (!good) return bad("this is not an IPv6 address");
     end = bracket + 1;
     if (end < authority.size() && authority[end] != ':') return bad("something follows the address");
   } else {
     host = authority.substr(0, end);
     if (host.empty()) return bad("it has no host");
-    if (host.size() > 253 || !std::ranges::all_of(host, is_host_character)) return bad("the host is malformed");
+    if (host.size() > 253 || !std::ranges::all_of(host, is_host_character))
+      return bad("the host is malformed");
   }
   if (end >= authority.size()) return {};
   port = authority.substr(end + 1);
