@@ -29,8 +29,7 @@ class Loop : public ReplicaView {
   using Listener = std::function<void(const std::vector<ReplicaStatus>&)>;
 
   /// Adopts what is running already, then goes on by itself. `listener` is called from the control thread after each
-  /// change of observed(), and once at the start; it must not block. Everything passed in must outlive the loop, and
-  /// the store must not commit after the loop is destroyed unless the store is destroyed later than its last commit.
+  /// change of observed(), and once at the start; it must not block. Everything passed in must outlive the loop.
   static Result<std::unique_ptr<Loop>> start(LoopOptions options, store::Store& store, executor::Executor& executor,
                                              serving::Prober& prober, const Clock& clock, Listener listener);
 

@@ -1,0 +1,142 @@
+// The control thread on a store in memory and workloads in memory.
+#include "control/loop.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "control/desired.h"
+#include "executor/fake/fake_executor.h"
+#include "host/file.h"
+#include "host/system_clock.h"
+#include "serving/fake/fake_prober.h"
+#include "store/memory/memory_store.h"
+
+namespace millrace::control {
+namespace {
+
+using std::chrono::milliseconds;
+
+class LoopTest : public ::testing::Test {
+ protected:
+  LoopTest() {
+    char name[] = "/tmp/mr-loop-XXXXXX";
+    folder_ = mkdtemp(name);
+    EXPECT_TRUE(host::write_file_atomic(folder_ + "/m.gguf", "GGUF", 0644));
+    begin();
+  }
+  ~LoopTest() override {
+    loop_.reset();
+    (void)host::remove_tree(folder_);
+  }
+  void begin() {
+    LoopOptions options{.engine = {.root = "/", .program = "llama-server", .prefix = {}}, .cpus = {0, 1}, .fence = 1};
+    loop_ = std::move(*Loop::start(options, store_, executor_, prober_, clock_, [this](const auto& all) { largest_ = std::max(largest_.load(), all.size()); }));
+  }
+  void wish(const std::string& name, std::int64_t replicas) {
+    DesiredEndpoint e;
+    e.name = name;
+    e.model = "m";
+    e.model_file = folder_ + "/m.gguf";
+    e.replicas = replicas;
+    ASSERT_TRUE(store_.commit({.expect = {}, .put = {{"endpoint/" + name, to_json(e)}}, .erase = {}}));
+  }
+  // Every event wakes the loop, so this is far less than one resync (5 s) except where a back-off is waited for.
+  template <typename Condition>
+  bool soon(Condition condition, milliseconds patience = milliseconds(4000)) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (std::chrono::steady_clock::now() < deadline) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+    return false;
+  }
+  std::size_t ready() const {
+    std::size_t count = 0;
+    for (const auto& status : loop_->observed()) count += status.state == ReplicaState::kReady ? 1 : 0;
+    return count;
+  }
+  host::SystemClock clock_;
+  store::MemoryStore store_;
+  executor::FakeExecutor executor_{clock_};
+  serving::FakeProber prober_;
+  std::string folder_;
+  std::atomic<std::size_t> largest_ = 0;
+  std::unique_ptr<Loop> loop_;
+};
+
+TEST_F(LoopTest, AnEndpointInTheStoreGetsItsReplicasWithoutWaitingForTheResync) {
+  wish("chat", 2);
+  EXPECT_TRUE(soon([&] { return ready() == 2; }));
+  EXPECT_EQ(loop_->observed()[0].id, "chat-0");
+  EXPECT_EQ(largest_, 2u) << "the listener is told";
+}
+
+TEST_F(LoopTest, ADeletedEndpointsReplicasAreDrainedAndGone) {
+  wish("chat", 1);
+  ASSERT_TRUE(soon([&] { return ready() == 1; }));
+  ASSERT_TRUE(store_.commit({.expect = {}, .put = {}, .erase = {"endpoint/chat"}}));
+  EXPECT_TRUE(soon([&] { return !loop_->observed().empty() && loop_->observed()[0].state == ReplicaState::kDraining; }));
+  EXPECT_TRUE(soon([&] { return loop_->observed().empty(); }));
+  EXPECT_TRUE(executor_.list()->empty());
+}
+
+TEST_F(LoopTest, ADeadEngineIsReplacedAfterItsBackoff) {
+  wish("chat", 1);
+  ASSERT_TRUE(soon([&] { return ready() == 1; }));
+  executor_.end("chat-0", 139);
+  EXPECT_TRUE(soon([&] { return !loop_->observed().empty() && loop_->observed()[0].state == ReplicaState::kFailed; }));
+  EXPECT_TRUE(soon([&] { return ready() == 1; }));
+  EXPECT_EQ(loop_->observed()[0].restarts, 1);
+  EXPECT_EQ(executor_.starts(), 2);
+}
+
+TEST_F(LoopTest, ANewLoopAdoptsAndStartsNothing) {
+  wish("chat", 2);
+  ASSERT_TRUE(soon([&] { return ready() == 2; }));
+  loop_.reset();
+  wish("later", 0);  // a commit while no loop listens must be harmless
+  begin();
+  EXPECT_TRUE(soon([&] { return ready() == 2; }));
+  EXPECT_EQ(executor_.starts(), 2);
+}
+
+TEST_F(LoopTest, StoppingWithReplicasLeavesNone) {
+  wish("chat", 2);
+  ASSERT_TRUE(soon([&] { return ready() == 2; }));
+  ASSERT_TRUE(loop_->stop_with_replicas(milliseconds(5000)));
+  EXPECT_TRUE(loop_->observed().empty());
+  EXPECT_TRUE(executor_.list()->empty());
+}
+
+TEST_F(LoopTest, AStubbornReplicaIsReportedNotWaitedForForever) {
+  wish("chat", 1);
+  ASSERT_TRUE(soon([&] { return ready() == 1; }));
+  executor_.set_stubborn(true);
+  const auto stopped = loop_->stop_with_replicas(milliseconds(300));
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, ErrorCode::kTimeout);
+}
+
+TEST_F(LoopTest, ARecordThatCannotBeReadStopsNothing) {
+  wish("chat", 1);
+  ASSERT_TRUE(soon([&] { return ready() == 1; }));
+  ASSERT_TRUE(store_.commit({.expect = {}, .put = {{"endpoint/chat", "{broken"}}, .erase = {}}));
+  wish("other", 1);
+  ASSERT_TRUE(soon([&] { return ready() == 2; }));
+  EXPECT_EQ(executor_.status("chat-0")->state, executor::WorkloadState::kRunning);
+}
+
+TEST_F(LoopTest, TheLogOfAReplicaIsReadThroughTheLoop) {
+  wish("chat", 1);
+  ASSERT_TRUE(soon([&] { return ready() == 1; }));
+  executor_.write_log("chat-0", "model loaded\n");
+  EXPECT_EQ(loop_->log("chat-0", -7, 100)->text, "loaded\n");
+  EXPECT_EQ(loop_->log("nobody-0", 0, 1).error().code, ErrorCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace millrace::control
