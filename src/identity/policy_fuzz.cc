@@ -5,7 +5,8 @@
 #include "identity/policy.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace millrace::identity;
+  using millrace::identity::decode_change;
+  using millrace::identity::PolicyView;
   const auto change = decode_change({reinterpret_cast<const char*>(data), size});
   if (!change) return 0;
   const auto again = decode_change(encode(*change));

@@ -5,8 +5,7 @@
 #include "platform/gguf.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace millrace::platform;
-  const auto info = read_gguf_bytes({reinterpret_cast<const char*>(data), size});
+  const auto info = millrace::platform::read_gguf_bytes({reinterpret_cast<const char*>(data), size});
   if (!info) {
     if (!info.error().message.starts_with("GGUF byte ")) std::abort();
     return 0;

@@ -181,21 +181,32 @@ void add_arrays(BadFiles& files) {
   with(u32(9) + u64(2) + u32(0) + u64(0) + u32(77) + u64(0), "value type 77");
 }
 
-void add_tensors(BadFiles& files) {
+void add_tensor_names(BadFiles& files) {
   const GgufBuilder sound = GgufBuilder::sound();
   for (std::size_t i = 0; i < sound.tensors.size(); ++i) {
     const std::string place = "tensor " + std::to_string(i + 1) + " of 3";
     const std::string name = "'" + sound.tensors[i].name + "'";
+    const auto with = [&](auto change, std::string what) {
+      files.add([&](GgufBuilder& f) { change(f.tensors[i]); }, place, std::move(what));
+    };
+    for (const std::uint64_t length : kHuge) {
+      with([&](auto& t) { t.name_bytes = length; }, "but the file ends after");
+    }
+    with([](auto& t) { t.name = ""; }, "name is empty");
+    with([](auto& t) { t.name = std::string(64, 't'); }, "more than the 63");
+    with([](auto& t) { t.name = "\xc3"; }, "UTF-8");
+    with([](auto& t) { t.name = std::string("a\0b", 3); }, "zero bytes");
+    files.add([&](GgufBuilder& f) { f.tensors[(i + 1) % 3].name = f.tensors[i].name; }, name, "occurs twice");
+  }
+}
+
+void add_tensors(BadFiles& files) {
+  const GgufBuilder sound = GgufBuilder::sound();
+  for (std::size_t i = 0; i < sound.tensors.size(); ++i) {
+    const std::string name = "'" + sound.tensors[i].name + "'";
     const auto with = [&](auto change, const std::string& where, std::string what) {
       files.add([&](GgufBuilder& f) { change(f.tensors[i]); }, where, std::move(what));
     };
-    for (const std::uint64_t length : kHuge) {
-      with([&](auto& t) { t.name_bytes = length; }, place, "but the file ends after");
-    }
-    with([](auto& t) { t.name = ""; }, place, "name is empty");
-    with([](auto& t) { t.name = std::string(64, 't'); }, place, "more than the 63");
-    with([](auto& t) { t.name = "\xc3"; }, place, "UTF-8");
-    with([](auto& t) { t.name = std::string("a\0b", 3); }, place, "zero bytes");
     for (const std::uint32_t dimensions : {0u, 5u, 0xffffffffu}) {
       with([&](auto& t) { t.dimensions = dimensions; }, name, "1 to 4 dimensions");
     }
@@ -232,7 +243,6 @@ void add_tensors(BadFiles& files) {
     for (const std::uint64_t offset : {448UL, 1UL << 40, UINT64_MAX - 31}) {
       with([&](auto& t) { t.offset = offset; }, name, "ends beyond the file");
     }
-    files.add([&](GgufBuilder& f) { f.tensors[(i + 1) % 3].name = f.tensors[i].name; }, name, "occurs twice");
     files.add(
         [&](GgufBuilder& f) {
           f.data_bytes = 1024;
@@ -251,6 +261,7 @@ BadFiles crafted() {
   add_keys(files);
   add_values(files);
   add_arrays(files);
+  add_tensor_names(files);
   add_tensors(files);
   return files;
 }

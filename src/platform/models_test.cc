@@ -1,15 +1,19 @@
 #include "platform/models.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <charconv>
 #include <cstdlib>
-#include <thread>
 
 #include "control/desired.h"
+#include "host/fd.h"
 #include "host/file.h"
 #include "host/process.h"
 #include "host/sha256.h"
@@ -64,6 +68,23 @@ class ModelsTest : public ::testing::Test {
     EXPECT_TRUE(model) << model.error().message;
     return model.value_or(Model{});
   }
+  /// A pipe by name, which programs of a test write one line to.
+  std::string make_fifo(const std::string& name) {
+    const std::string path = folder_ + "/" + name;
+    EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    fifo_.reset(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    return path;
+  }
+  /// That line as a number; 0 if none came within 30 s.
+  int number_from_fifo() {
+    pollfd waiting{.fd = fifo_.get(), .events = POLLIN, .revents = 0};
+    std::array<char, 64> bytes{};
+    if (::poll(&waiting, 1, 30'000) != 1) return 0;
+    const ssize_t got = ::read(fifo_.get(), bytes.data(), bytes.size());
+    int number = 0;
+    if (got > 0) std::from_chars(bytes.data(), bytes.data() + got, number);
+    return number;
+  }
   std::vector<std::string> blobs() { return *host::list_dir(options_.folder + "/blobs"); }
   std::vector<std::string> incoming() { return *host::list_dir(options_.folder + "/incoming"); }
 
@@ -72,6 +93,7 @@ class ModelsTest : public ::testing::Test {
   store::MemoryStore store_;
   host::SystemClock clock_;
   std::unique_ptr<Models> models_;
+  host::Fd fifo_;
 };
 
 TEST_F(ModelsTest, AFileIsCopiedUnderItsDigest) {
@@ -303,24 +325,26 @@ TEST_F(FetchTest, AFetchThatBringsTooMuchIsStopped) {
 }
 
 TEST_F(FetchTest, AStopEndsTheImportAndItsProgramAndTheNextStartSaysSo) {
+  const std::string fifo = make_fifo("pid");
   use_curl(
       "for a in \"$@\"; do [ \"$was\" = --output ] && out=$a; was=$a; done\necho partial > \"$out\"\necho $$ "
       "> " +
-      folder_ + "/pid\nexec sleep 600");
+      fifo + "\nexec sleep 600");
   ASSERT_TRUE(models_->import({.source = "https://example.org/m.gguf", .name = "m", .sha256 = ""}));
-  for (int i = 0; i < 500 && models_->show("m")->progress_bytes == 0; ++i) std::this_thread::sleep_for(10ms);
-  while (!host::exists(folder_ + "/pid")) std::this_thread::sleep_for(10ms);
+  const pid_t pid = number_from_fifo();
+  ASSERT_GT(pid, 0);
+  for (int i = 0; i < 500 && models_->show("m")->progress_bytes < 8; ++i) {
+    EXPECT_EQ(models_->wait("m", 10ms).error().code, ErrorCode::kTimeout);
+  }
   const Model running = *models_->show("m");
   EXPECT_EQ(running.state, ModelState::kImporting);
-  EXPECT_GT(running.progress_bytes, 0);
-  EXPECT_EQ(models_->list(10)->data.front().progress_bytes > 0, true);
+  EXPECT_GE(running.progress_bytes, 8);
+  EXPECT_GE(models_->list(10)->data.front().progress_bytes, 8);
   EXPECT_EQ(models_->remove("m").error().code, ErrorCode::kConflict);
-  EXPECT_EQ(models_->wait("m", 1ms).error().code, ErrorCode::kTimeout);
 
   const auto begun = std::chrono::steady_clock::now();
   models_.reset();
   EXPECT_LT(std::chrono::steady_clock::now() - begun, 5s);
-  const pid_t pid = std::stoi(*host::read_file(folder_ + "/pid"));
   EXPECT_NE(::kill(pid, 0), 0);
   open();
   EXPECT_EQ(models_->show("m")->state, ModelState::kFailed);
@@ -354,6 +378,7 @@ class CurlTest : public FetchTest {
     const auto made = host::run_process(make, 20s);
     ASSERT_TRUE(made && made->exit_code == 0) << (made ? made->err : made.error().message);
     put_file("served.gguf", tiny_model());
+    make_fifo("port");
     const std::string program = R"(
 import http.server, os, ssl, sys
 os.chdir(sys.argv[1])
@@ -369,8 +394,7 @@ server = http.server.HTTPServer(('127.0.0.1', 0), Handler)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain('cert.pem', 'key.pem')
 server.socket = context.wrap_socket(server.socket, server_side=True)
-open('port.new', 'w').write(str(server.server_port))
-os.rename('port.new', 'port')
+open('port', 'w').write('%d\n' % server.server_port)
 server.serve_forever()
 )";
     host::ProcessSpec serve;
@@ -379,8 +403,7 @@ server.serve_forever()
     const auto pid = host::spawn(serve);
     ASSERT_TRUE(pid);
     server_ = *pid;
-    for (int i = 0; i < 1000 && !host::exists(folder_ + "/port"); ++i) std::this_thread::sleep_for(10ms);
-    base_ = "https://127.0.0.1:" + host::read_file(folder_ + "/port").value_or("0");
+    base_ = "https://127.0.0.1:" + std::to_string(number_from_fifo());
     ::setenv("CURL_CA_BUNDLE", (folder_ + "/cert.pem").c_str(), 1);
   }
   void TearDown() override {
