@@ -16,8 +16,6 @@
 
 #include "host/process.h"
 
-extern "C" char** environ;
-
 namespace millrace::platform {
 namespace {
 
