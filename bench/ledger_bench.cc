@@ -57,7 +57,8 @@ std::vector<std::string> make_ids(std::size_t count) {
   SeededRng rng(1);
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < count; ++i) {
-    ids.push_back(make_id("req", TimePoint{std::chrono::seconds{1'790'000'000}} + std::chrono::microseconds(i * 20), rng));
+    ids.push_back(make_id(
+        "req", TimePoint{std::chrono::seconds{1'790'000'000}} + std::chrono::microseconds(i * 20), rng));
   }
   return ids;
 }
@@ -125,7 +126,13 @@ void drain_sqlite(benchmark::State& state) {
   }
   state.SetItemsProcessed(drained);
 }
-BENCHMARK(drain_sqlite)->Arg(100)->Arg(2500)->Arg(10000)->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK(drain_sqlite)
+    ->Arg(100)
+    ->Arg(2500)
+    ->Arg(10000)
+    ->Unit(benchmark::kMillisecond)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
 
 constexpr std::string_view kChatRequest =
     R"({"model":"smollm2","messages":[{"role":"system","content":"You are a helpful assistant."},)"

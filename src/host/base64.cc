@@ -8,7 +8,9 @@ namespace {
 std::string encode(std::string_view bytes, std::string_view alphabet, bool padded) {
   std::string text;
   text.reserve((bytes.size() + 2) / 3 * 4);
-  const auto byte = [&](std::size_t at) { return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at])); };
+  const auto byte = [&](std::size_t at) {
+    return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at]));
+  };
   std::size_t at = 0;
   for (; at + 3 <= bytes.size(); at += 3) {
     const std::uint32_t group = byte(at) << 16 | byte(at + 1) << 8 | byte(at + 2);

@@ -64,7 +64,8 @@ const Setting* find_setting(std::string_view key) {
 
 Result<void> set_number(Config& config, const Setting& setting, double value, std::string_view place) {
   if (!(value >= setting.least && value <= setting.most)) {
-    return fault(place, setting.key, fmt::format("{} is not in {} to {}", value, setting.least, setting.most));
+    return fault(place, setting.key,
+                 fmt::format("{} is not in {} to {}", value, setting.least, setting.most));
   }
   if (const auto* real = std::get_if<DoubleAt>(&setting.at)) {
     (*real)(config) = value;
@@ -74,7 +75,8 @@ Result<void> set_number(Config& config, const Setting& setting, double value, st
   return {};
 }
 
-Result<void> set_from_toml(Config& config, const Setting& setting, const toml::node& node, std::string_view place) {
+Result<void> set_from_toml(Config& config, const Setting& setting, const toml::node& node,
+                           std::string_view place) {
   if (const auto* at = std::get_if<StringAt>(&setting.at)) {
     const auto* text = node.as_string();
     if (text == nullptr) return fault(place, setting.key, "want a string in quotes");
@@ -114,9 +116,8 @@ Result<void> apply_table(Config& config, const toml::table& table, const std::st
     const auto key = prefix + std::string(name.str());
     const auto place = fmt::format("{}:{}", file, node.source().begin.line);
     if (const auto* section = node.as_table()) {
-      const bool known = std::ranges::any_of(kSettings, [&](const Setting& setting) {
-        return setting.key.starts_with(key + ".");
-      });
+      const bool known = std::ranges::any_of(
+          kSettings, [&](const Setting& setting) { return setting.key.starts_with(key + "."); });
       if (!known) return fault(place, key, "there is no such section");
       TRY_VOID(apply_table(config, *section, key + ".", file));
       continue;
@@ -130,7 +131,8 @@ Result<void> apply_table(Config& config, const toml::table& table, const std::st
 
 Result<void> check_whole(const Config& config, const std::string& file) {
   if (config.listen.tls_cert.empty() != config.listen.tls_key.empty()) {
-    return fault(file, "listen.tls_cert", "listen.tls_cert and listen.tls_key belong together: set both or none");
+    return fault(file, "listen.tls_cert",
+                 "listen.tls_cert and listen.tls_key belong together: set both or none");
   }
   if (config.node.max_w != 0 && config.node.max_w < config.node.idle_w) {
     return fault(file, "node.max_w", "is below node.idle_w");

@@ -18,24 +18,24 @@ struct Config {
   } listen;
   struct {
     std::string name = "local";
-    std::string zone = "FR";   // electricity zone
-    double pue = 1.0;          // power usage effectiveness, at least 1
+    std::string zone = "FR";  // electricity zone
+    double pue = 1.0;         // power usage effectiveness, at least 1
   } site;
   struct {
     // Of the whole server; 0: derived from its cores (energy model).
     double idle_w = 0, max_w = 0;
   } node;
   struct {
-    std::string root;               // root file system with the engine; empty: the prepared one
-    std::string path;               // an engine program to run instead of the prepared one
-    std::int64_t threads = 0;       // of each replica; 0: chosen from the cores
-    std::int64_t slots = 4;         // requests that a replica serves at once
-    std::int64_t context = 8192;    // tokens, divided among the slots
+    std::string root;             // root file system with the engine; empty: the prepared one
+    std::string path;             // an engine program to run instead of the prepared one
+    std::int64_t threads = 0;     // of each replica; 0: chosen from the cores
+    std::int64_t slots = 4;       // requests that a replica serves at once
+    std::int64_t context = 8192;  // tokens, divided among the slots
   } engine;
   struct {
-    std::int64_t connections = 0;               // 0: what the open file limit allows
-    std::int64_t body_bytes = 16 << 20;         // largest request body
-    std::int64_t journal_slots = 16384;         // requests in work or not yet drained, per gateway
+    std::int64_t connections = 0;        // 0: what the open file limit allows
+    std::int64_t body_bytes = 16 << 20;  // largest request body
+    std::int64_t journal_slots = 16384;  // requests in work or not yet drained, per gateway
   } limits;
   struct {
     std::int64_t max_stale_s = 24 * 3600;  // a gateway cut off from the server admits nothing after it

@@ -13,8 +13,9 @@ std::string fault_of(std::string_view text, const std::vector<ConfigOverride>& o
 }
 
 TEST(Config, ReadsEverySectionAndKeepsDefaults) {
-  const auto config = parse_config("[listen]\naddress = '0.0.0.0:443'\n[site]\npue = 1.2\nzone = 'SE-SE3'\n[node]\nmax_w = 400\n",
-                                   "config.toml", "/home");
+  const auto config = parse_config(
+      "[listen]\naddress = '0.0.0.0:443'\n[site]\npue = 1.2\nzone = 'SE-SE3'\n[node]\nmax_w = 400\n",
+      "config.toml", "/home");
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->listen.address, "0.0.0.0:443");
   EXPECT_EQ(config->site.zone, "SE-SE3");

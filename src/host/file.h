@@ -41,7 +41,7 @@ Result<Fd> lock_file(const std::string& path);
 Result<void> sync_dir(const std::string& path);
 
 struct FileDigest {
-  std::string sha256;       // 64 lower-case hex digits
+  std::string sha256;  // 64 lower-case hex digits
   std::int64_t size_bytes = 0;
 };
 

@@ -57,7 +57,8 @@ class Parser {
 
   bool more() const { return at_ < text_.size(); }
   void skip_space() {
-    while (more() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) ++at_;
+    while (more() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t'))
+      ++at_;
   }
   bool take(char c) {
     if (!more() || text_[at_] != c) return false;
@@ -68,18 +69,24 @@ class Parser {
   bool read_value(json::value& to, std::size_t depth) {
     if (!more()) return fail_unexpected("a value");
     switch (text_[at_]) {
-      case '{': return read_object(to, depth);
-      case '[': return read_array(to, depth);
+      case '{':
+        return read_object(to, depth);
+      case '[':
+        return read_array(to, depth);
       case '"': {
         std::string_view text;
         if (!read_string(text)) return false;
         to.emplace_string().assign(text.data(), text.size());
         return true;
       }
-      case 't': return read_word("true", to, true);
-      case 'f': return read_word("false", to, false);
-      case 'n': return read_word("null", to, nullptr);
-      default: return read_number(to);
+      case 't':
+        return read_word("true", to, true);
+      case 'f':
+        return read_word("false", to, false);
+      case 'n':
+        return read_word("null", to, nullptr);
+      default:
+        return read_number(to);
     }
   }
 
@@ -173,14 +180,29 @@ class Parser {
     switch (c) {
       case '"':
       case '\\':
-      case '/': decoded_.push_back(c); return true;
-      case 'b': decoded_.push_back('\b'); return true;
-      case 'f': decoded_.push_back('\f'); return true;
-      case 'n': decoded_.push_back('\n'); return true;
-      case 'r': decoded_.push_back('\r'); return true;
-      case 't': decoded_.push_back('\t'); return true;
-      case 'u': return read_code_point();
-      default: --at_; return fail("an unknown escape");
+      case '/':
+        decoded_.push_back(c);
+        return true;
+      case 'b':
+        decoded_.push_back('\b');
+        return true;
+      case 'f':
+        decoded_.push_back('\f');
+        return true;
+      case 'n':
+        decoded_.push_back('\n');
+        return true;
+      case 'r':
+        decoded_.push_back('\r');
+        return true;
+      case 't':
+        decoded_.push_back('\t');
+        return true;
+      case 'u':
+        return read_code_point();
+      default:
+        --at_;
+        return fail("an unknown escape");
     }
   }
 

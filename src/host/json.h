@@ -12,9 +12,9 @@
 namespace millrace::host {
 
 struct JsonLimits {
-  std::size_t max_depth = 64;          // nested arrays and objects
+  std::size_t max_depth = 64;  // nested arrays and objects
   std::size_t max_bytes = 64u << 20;
-  bool refuse_doubled_keys = true;     // readers differ in which one counts; false: the last
+  bool refuse_doubled_keys = true;  // readers differ in which one counts; false: the last
 };
 
 /// Reads one JSON text; white space may surround it, nothing else. Refused (kInvalidArgument, the message names the

@@ -6,7 +6,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using namespace millrace::host;
-  const auto value = parse_json({reinterpret_cast<const char*>(data), size}, {.max_depth = 32, .max_bytes = 1 << 16});
+  const auto value =
+      parse_json({reinterpret_cast<const char*>(data), size}, {.max_depth = 32, .max_bytes = 1 << 16});
   if (!value) return 0;
   JsonWriter out;
   out.value(*value);

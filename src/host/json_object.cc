@@ -11,14 +11,21 @@ namespace json = boost::json;
 
 std::string_view kind_name(const json::value& value) {
   switch (value.kind()) {
-    case json::kind::null: return "null";
-    case json::kind::bool_: return "a boolean";
+    case json::kind::null:
+      return "null";
+    case json::kind::bool_:
+      return "a boolean";
     case json::kind::int64:
-    case json::kind::uint64: return "an integer";
-    case json::kind::double_: return "a number";
-    case json::kind::string: return "a string";
-    case json::kind::array: return "an array";
-    case json::kind::object: return "an object";
+    case json::kind::uint64:
+      return "an integer";
+    case json::kind::double_:
+      return "a number";
+    case json::kind::string:
+      return "a string";
+    case json::kind::array:
+      return "an array";
+    case json::kind::object:
+      return "an object";
   }
   return "something else";
 }
@@ -27,8 +34,8 @@ std::string_view kind_name(const json::value& value) {
 
 Result<JsonObject> JsonObject::of(const json::value& value, std::string path) {
   if (const auto* object = value.if_object()) return JsonObject(*object, std::move(path));
-  return failure(ErrorCode::kInvalidArgument,
-                 fmt::format("{}want an object, found {}", path.empty() ? "" : path + ": ", kind_name(value)));
+  return failure(ErrorCode::kInvalidArgument, fmt::format("{}want an object, found {}",
+                                                          path.empty() ? "" : path + ": ", kind_name(value)));
 }
 
 std::string JsonObject::path_of(std::string_view key) const {
@@ -105,8 +112,12 @@ Result<const json::array*> JsonObject::optional_array(std::string_view key) cons
 Result<std::string> JsonObject::required_string(std::string_view key) const {
   return require(key, optional_string(key));
 }
-Result<std::int64_t> JsonObject::required_int(std::string_view key) const { return require(key, optional_int(key)); }
-Result<bool> JsonObject::required_bool(std::string_view key) const { return require(key, optional_bool(key)); }
+Result<std::int64_t> JsonObject::required_int(std::string_view key) const {
+  return require(key, optional_int(key));
+}
+Result<bool> JsonObject::required_bool(std::string_view key) const {
+  return require(key, optional_bool(key));
+}
 Result<double> JsonObject::required_double(std::string_view key) const {
   return require(key, optional_double(key));
 }
@@ -123,7 +134,8 @@ Result<void> JsonObject::check_no_unknown(std::initializer_list<std::string_view
   for (const auto& member : *object_) {
     const std::string_view key(member.key().data(), member.key().size());
     if (std::ranges::find(known, key) == known.end()) {
-      return failure(ErrorCode::kInvalidArgument, fmt::format("{}: is not known here", path_of(key.substr(0, 64))));
+      return failure(ErrorCode::kInvalidArgument,
+                     fmt::format("{}: is not known here", path_of(key.substr(0, 64))));
     }
   }
   return {};

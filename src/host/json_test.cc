@@ -25,7 +25,8 @@ TEST(JsonTestSuite, AcceptsAndRefusesExactlyAsItSays) {
                                        "i_number_too_big_neg_int.json", "i_number_too_big_pos_int.json",
                                        "i_number_very_big_negative_int.json"};
   // RFC 8259 lets an object name a member twice; by default we do not, because readers differ in which one counts.
-  const std::set<std::string> doubled = {"y_object_duplicated_key.json", "y_object_duplicated_key_and_value.json"};
+  const std::set<std::string> doubled = {"y_object_duplicated_key.json",
+                                         "y_object_duplicated_key_and_value.json"};
   const std::string folder = std::string(MILLRACE_TEST_DATA) + "/jsontestsuite/test_parsing";
   const auto names = list_dir(folder);
   ASSERT_TRUE(names) << names.error().message;
@@ -34,8 +35,10 @@ TEST(JsonTestSuite, AcceptsAndRefusesExactlyAsItSays) {
     const auto text = read_file(folder + "/" + name);
     ASSERT_TRUE(text);
     const bool want = name[0] == 'y' || (name[0] == 'i' && taken.contains(name));
-    EXPECT_EQ(parse_json(*text, {.refuse_doubled_keys = false}).has_value(), want) << name << ": " << message_of(*text);
-    EXPECT_EQ(parse_json(*text).has_value(), want && !doubled.contains(name)) << name << ": " << message_of(*text);
+    EXPECT_EQ(parse_json(*text, {.refuse_doubled_keys = false}).has_value(), want)
+        << name << ": " << message_of(*text);
+    EXPECT_EQ(parse_json(*text).has_value(), want && !doubled.contains(name))
+        << name << ": " << message_of(*text);
   }
 }
 
@@ -76,37 +79,40 @@ TEST(ParseJson, KeepsIntegersExactAndDoublesNearest) {
 TEST(ParseJson, DecodesEscapes) {
   EXPECT_EQ(parse_json(R"("\ud83d\ude00 \u00e9 \u0000 \/\b\f\n\r\t\"\\")")->as_string(),
             json::string_view("\xF0\x9F\x98\x80 \xC3\xA9 \0 /\b\f\n\r\t\"\\", 18));
-  for (const char* bad : {R"("\ud83d")", R"("\ude00")", R"("\ud83dx")", R"("\ud83d\u0041")", R"("\x41")", R"("\u12")"}) {
+  for (const char* bad :
+       {R"("\ud83d")", R"("\ude00")", R"("\ud83dx")", R"("\ud83d\u0041")", R"("\x41")", R"("\u12")"}) {
     EXPECT_FALSE(parse_json(bad)) << bad;
   }
 }
 
 TEST(ParseJson, UsesTheStorageGiven) {
   json::monotonic_resource memory;
-  const auto value = parse_json(R"({"a":["a string that does not fit into a value itself", 2]})", {}, &memory);
+  const auto value =
+      parse_json(R"({"a":["a string that does not fit into a value itself", 2]})", {}, &memory);
   ASSERT_TRUE(value);
   EXPECT_EQ(value->storage().get(), &memory);
   EXPECT_EQ(value->at("a").as_array().storage().get(), &memory);
 }
 
 rc::Gen<json::value> any_value(int depth) {
-  const auto text = rc::gen::map(rc::gen::container<std::vector<std::uint32_t>>(rc::gen::inRange(1U, 0x2000U)),
-                                 [](const std::vector<std::uint32_t>& codes) {
-                                   std::string out;
-                                   for (const std::uint32_t code : codes) {
-                                     if (code < 0x80) {
-                                       out.push_back(static_cast<char>(code));
-                                     } else if (code < 0x800) {
-                                       out.push_back(static_cast<char>(0xC0 | code >> 6));
-                                       out.push_back(static_cast<char>(0x80 | (code & 63)));
-                                     } else {
-                                       out.push_back(static_cast<char>(0xE0 | code >> 12));
-                                       out.push_back(static_cast<char>(0x80 | (code >> 6 & 63)));
-                                       out.push_back(static_cast<char>(0x80 | (code & 63)));
-                                     }
-                                   }
-                                   return out;
-                                 });
+  const auto text =
+      rc::gen::map(rc::gen::container<std::vector<std::uint32_t>>(rc::gen::inRange(1U, 0x2000U)),
+                   [](const std::vector<std::uint32_t>& codes) {
+                     std::string out;
+                     for (const std::uint32_t code : codes) {
+                       if (code < 0x80) {
+                         out.push_back(static_cast<char>(code));
+                       } else if (code < 0x800) {
+                         out.push_back(static_cast<char>(0xC0 | code >> 6));
+                         out.push_back(static_cast<char>(0x80 | (code & 63)));
+                       } else {
+                         out.push_back(static_cast<char>(0xE0 | code >> 12));
+                         out.push_back(static_cast<char>(0x80 | (code >> 6 & 63)));
+                         out.push_back(static_cast<char>(0x80 | (code & 63)));
+                       }
+                     }
+                     return out;
+                   });
   const auto as_value = [](auto from) { return json::value(from); };
   auto leaf = rc::gen::oneOf(rc::gen::map(rc::gen::arbitrary<std::int64_t>(), as_value),
                              rc::gen::map(rc::gen::arbitrary<double>(), as_value),
@@ -117,11 +123,12 @@ rc::Gen<json::value> any_value(int depth) {
   const auto list = rc::gen::map(rc::gen::container<std::vector<json::value>>(inner), [](const auto& items) {
     return json::value(json::array(items.begin(), items.end()));
   });
-  const auto object = rc::gen::map(rc::gen::container<std::map<std::string, json::value>>(text, inner), [](const auto& items) {
-    json::object to;
-    for (const auto& [key, value] : items) to[key] = value;
-    return json::value(to);
-  });
+  const auto object = rc::gen::map(rc::gen::container<std::map<std::string, json::value>>(text, inner),
+                                   [](const auto& items) {
+                                     json::object to;
+                                     for (const auto& [key, value] : items) to[key] = value;
+                                     return json::value(to);
+                                   });
   return rc::gen::oneOf(leaf, list, object);
 }
 
@@ -138,7 +145,14 @@ TEST(JsonWriter, WritesWhatParseJsonReadsBack) {
 
 TEST(JsonWriter, PutsCommasAndEscapes) {
   JsonWriter out;
-  out.begin_object().field("a", 1).key("b").begin_array().value(true).null().value("x\"\n\x01").begin_object();
+  out.begin_object()
+      .field("a", 1)
+      .key("b")
+      .begin_array()
+      .value(true)
+      .null()
+      .value("x\"\n\x01")
+      .begin_object();
   out.end_object().end_array().field("c", 0.5).field("d", std::optional<int>()).end_object();
   EXPECT_EQ(out.text(), R"({"a":1,"b":[true,null,"x\"\n\u0001",{}],"c":0.5,"d":null})");
   EXPECT_EQ(quote_json("\xFF\xC3\xA9"), "\"\xEF\xBF\xBD\xC3\xA9\"");
@@ -148,7 +162,8 @@ TEST(JsonWriter, PutsCommasAndEscapes) {
 }
 
 TEST(JsonObject, NamesTheMemberThatIsWrong) {
-  const auto value = *parse_json(R"({"limits":{"concurrency":"x"},"name":"n","count":3,"none":null,"list":[1]})");
+  const auto value =
+      *parse_json(R"({"limits":{"concurrency":"x"},"name":"n","count":3,"none":null,"list":[1]})");
   const auto object = *JsonObject::of(value);
   EXPECT_EQ(*object.required_string("name"), "n");
   EXPECT_EQ(*object.required_double("count"), 3.0);
@@ -160,14 +175,15 @@ TEST(JsonObject, NamesTheMemberThatIsWrong) {
   ASSERT_TRUE(limits);
   EXPECT_EQ(limits->required_int("concurrency").error().message,
             "limits.concurrency: want an integer, found a string");
-  EXPECT_EQ(object.check_no_unknown({"limits", "name", "count", "none"}).error().message, "list: is not known here");
+  EXPECT_EQ(object.check_no_unknown({"limits", "name", "count", "none"}).error().message,
+            "list: is not known here");
   EXPECT_TRUE(object.check_no_unknown({"limits", "name", "count", "none", "list"}));
   EXPECT_FALSE(JsonObject::of(json::value(3), "body"));
 }
 
 TEST(Utf8, FollowsRfc3629) {
-  for (const char* good : {"a", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEF\xBF\xBF", "\xF0\x90\x80\x80",
-                           "\xF4\x8F\xBF\xBF"}) {
+  for (const char* good : {"a", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEF\xBF\xBF",
+                           "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
     EXPECT_TRUE(is_utf8(good)) << quote_json(good);
   }
   for (const char* bad : {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",

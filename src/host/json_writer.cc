@@ -20,13 +20,27 @@ constexpr auto kPlain = plain_table();
 void append_escaped(std::string& out, unsigned char c) {
   constexpr std::string_view kHex = "0123456789abcdef";
   switch (c) {
-    case '"': out.append("\\\""); return;
-    case '\\': out.append("\\\\"); return;
-    case '\n': out.append("\\n"); return;
-    case '\r': out.append("\\r"); return;
-    case '\t': out.append("\\t"); return;
-    case '\b': out.append("\\b"); return;
-    case '\f': out.append("\\f"); return;
+    case '"':
+      out.append("\\\"");
+      return;
+    case '\\':
+      out.append("\\\\");
+      return;
+    case '\n':
+      out.append("\\n");
+      return;
+    case '\r':
+      out.append("\\r");
+      return;
+    case '\t':
+      out.append("\\t");
+      return;
+    case '\b':
+      out.append("\\b");
+      return;
+    case '\f':
+      out.append("\\f");
+      return;
     default:
       out.append("\\u00");
       out.push_back(kHex[c >> 4]);
@@ -93,11 +107,16 @@ JsonWriter& JsonWriter::unsigned_integer(std::uint64_t number) {
 
 JsonWriter& JsonWriter::value(const boost::json::value& tree) {
   switch (tree.kind()) {
-    case boost::json::kind::null: return null();
-    case boost::json::kind::bool_: return value(tree.get_bool());
-    case boost::json::kind::int64: return value(tree.get_int64());
-    case boost::json::kind::uint64: return value(tree.get_uint64());
-    case boost::json::kind::double_: return value(tree.get_double());
+    case boost::json::kind::null:
+      return null();
+    case boost::json::kind::bool_:
+      return value(tree.get_bool());
+    case boost::json::kind::int64:
+      return value(tree.get_int64());
+    case boost::json::kind::uint64:
+      return value(tree.get_uint64());
+    case boost::json::kind::double_:
+      return value(tree.get_double());
     case boost::json::kind::string:
       return value(std::string_view(tree.get_string().data(), tree.get_string().size()));
     case boost::json::kind::array:

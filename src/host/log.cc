@@ -33,7 +33,8 @@ Result<std::unique_ptr<Logger>> Logger::create(const std::string& path, LogLevel
 Result<void> Logger::open() {
   Fd file(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   struct stat info;
-  if (!file || ::fstat(file.get(), &info) != 0) return std::unexpected(errno_error("open the log " + path_, errno));
+  if (!file || ::fstat(file.get(), &info) != 0)
+    return std::unexpected(errno_error("open the log " + path_, errno));
   file_ = std::move(file);
   size_ = info.st_size;
   return {};

@@ -52,7 +52,8 @@ class Logger {
   void warning(std::string_view event, Fields fields = {}) { write(LogLevel::kWarning, event, fields); }
   void error(std::string_view event, Fields fields = {}) { write(LogLevel::kError, event, fields); }
   void error(std::string_view event, const Error& problem) {
-    write(LogLevel::kError, event, {{"code", std::string_view(name_of(problem.code))}, {"message", problem.message}});
+    write(LogLevel::kError, event,
+          {{"code", std::string_view(name_of(problem.code))}, {"message", problem.message}});
   }
 
  private:
@@ -67,8 +68,8 @@ class Logger {
   const Clock& clock_;
   const std::int64_t max_bytes_;
   std::mutex mutex_;
-  Fd file_;                 // guarded by mutex_; none: stderr
-  std::int64_t size_ = 0;   // guarded by mutex_
+  Fd file_;                // guarded by mutex_; none: stderr
+  std::int64_t size_ = 0;  // guarded by mutex_
 };
 
 }  // namespace millrace::host

@@ -52,9 +52,13 @@ void MetricsText::begin(std::string_view name, std::string_view type, std::strin
   fmt::format_to(std::back_inserter(text_), "\n# TYPE {}{} {}\n", name, suffix, type);
 }
 
-void MetricsText::begin_counter(std::string_view name, std::string_view help) { begin(name, "counter", help); }
+void MetricsText::begin_counter(std::string_view name, std::string_view help) {
+  begin(name, "counter", help);
+}
 void MetricsText::begin_gauge(std::string_view name, std::string_view help) { begin(name, "gauge", help); }
-void MetricsText::begin_histogram(std::string_view name, std::string_view help) { begin(name, "histogram", help); }
+void MetricsText::begin_histogram(std::string_view name, std::string_view help) {
+  begin(name, "histogram", help);
+}
 
 void MetricsText::line(std::string_view suffix, Labels labels, std::string_view le, double value) {
   text_ += name_;
@@ -78,8 +82,8 @@ void MetricsText::line(std::string_view suffix, Labels labels, std::string_view 
 
 void MetricsText::sample(Labels labels, double value) { line(counter_ ? "_total" : "", labels, "", value); }
 
-void MetricsText::histogram(Labels labels, std::span<const double> bounds, std::span<const std::uint64_t> counts,
-                            double sum) {
+void MetricsText::histogram(Labels labels, std::span<const double> bounds,
+                            std::span<const std::uint64_t> counts, double sum) {
   std::uint64_t seen = 0;
   for (std::size_t i = 0; i < counts.size(); ++i) {
     seen += counts[i];

@@ -33,11 +33,14 @@ class MetricsText {
 
   /// A sample of the counter or gauge begun last. Label values may hold anything; they are escaped.
   void sample(Labels labels, double value);
-  void sample(std::initializer_list<Label> labels, double value) { sample(Labels(labels.begin(), labels.size()), value); }
+  void sample(std::initializer_list<Label> labels, double value) {
+    sample(Labels(labels.begin(), labels.size()), value);
+  }
 
   /// Of the histogram begun last. `bounds` are upper limits in rising order, `counts` the observations in each range
   /// (not added up), one more than bounds: the last is what lies above.
-  void histogram(Labels labels, std::span<const double> bounds, std::span<const std::uint64_t> counts, double sum);
+  void histogram(Labels labels, std::span<const double> bounds, std::span<const std::uint64_t> counts,
+                 double sum);
 
   /// The text, ended as its format wants. Call once, last.
   std::string finish();

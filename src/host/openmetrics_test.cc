@@ -34,14 +34,16 @@ TEST(MetricsText, histogram_buckets_add_up_and_end_with_infinity) {
   MetricsText text(Format::kOpenMetrics);
   text.begin_histogram("h_seconds", "H.");
   text.histogram({}, std::array{0.1, 1.0}, std::array<std::uint64_t, 3>{2, 0, 5}, 7.5);
-  EXPECT_EQ(text.finish(),
-            "# HELP h_seconds H.\n# TYPE h_seconds histogram\nh_seconds_bucket{le=\"0.1\"} 2\n"
-            "h_seconds_bucket{le=\"1\"} 2\nh_seconds_bucket{le=\"+Inf\"} 7\nh_seconds_sum 7.5\nh_seconds_count 7\n"
-            "# EOF\n");
+  EXPECT_EQ(
+      text.finish(),
+      "# HELP h_seconds H.\n# TYPE h_seconds histogram\nh_seconds_bucket{le=\"0.1\"} 2\n"
+      "h_seconds_bucket{le=\"1\"} 2\nh_seconds_bucket{le=\"+Inf\"} 7\nh_seconds_sum 7.5\nh_seconds_count 7\n"
+      "# EOF\n");
 }
 
 TEST(MetricsText, open_metrics_is_sent_only_to_those_who_ask) {
-  EXPECT_EQ(MetricsText::format_for("application/openmetrics-text;version=1.0.0,*/*;q=0.1"), Format::kOpenMetrics);
+  EXPECT_EQ(MetricsText::format_for("application/openmetrics-text;version=1.0.0,*/*;q=0.1"),
+            Format::kOpenMetrics);
   EXPECT_EQ(MetricsText::format_for("*/*"), Format::kPrometheus);
   EXPECT_EQ(MetricsText::format_for(""), Format::kPrometheus);
 }

@@ -88,7 +88,7 @@ bool place_fds(const ProcessSpec& spec, int null, int& report) {
     [[maybe_unused]] const auto ignored = ::write(report, &problem, sizeof problem);
     ::_exit(127);
   };
-  struct sigaction standard {};
+  struct sigaction standard{};
   standard.sa_handler = SIG_DFL;
   for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
   sigset_t none;
@@ -190,12 +190,15 @@ Result<pid_t> spawn_daemon(ProcessSpec spec) {
   pid_t pid = -1;
   int problem = 0;
   const bool told = read_retry(pid_pipe.read.get(), &pid, sizeof pid) == sizeof pid;
-  if (read_retry(report.read.get(), &problem, sizeof problem) == sizeof problem) return start_error(spec, problem);
-  if (!told || pid <= 0) return failure(ErrorCode::kInternal, "start " + spec.argv[0] + ": its first half died");
+  if (read_retry(report.read.get(), &problem, sizeof problem) == sizeof problem)
+    return start_error(spec, problem);
+  if (!told || pid <= 0)
+    return failure(ErrorCode::kInternal, "start " + spec.argv[0] + ": its first half died");
   return pid;
 }
 
-Result<ProcessOutput> run_process(ProcessSpec spec, std::chrono::milliseconds timeout, std::size_t max_output) {
+Result<ProcessOutput> run_process(ProcessSpec spec, std::chrono::milliseconds timeout,
+                                  std::size_t max_output) {
   Pipe out = TRY(make_pipe());
   Pipe err = TRY(make_pipe());
   spec.stdout_fd = out.write.get();
@@ -208,13 +211,18 @@ Result<ProcessOutput> run_process(ProcessSpec spec, std::chrono::milliseconds ti
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   while (out.read || err.read) {
     pollfd watched[2] = {{out.read.get(), POLLIN, 0}, {err.read.get(), POLLIN, 0}};
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    const int ready = left.count() <= 0 ? 0 : ::poll(watched, 2, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const int ready =
+        left.count() <= 0
+            ? 0
+            : ::poll(watched, 2, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
     if (ready < 0 && errno == EINTR) continue;
     if (ready <= 0 && std::chrono::steady_clock::now() >= deadline) {
       ::kill(-pid, SIGKILL);
       wait_for(pid);
-      return failure(ErrorCode::kTimeout, fmt::format("run {}: no end within {} ms", spec.argv[0], timeout.count()));
+      return failure(ErrorCode::kTimeout,
+                     fmt::format("run {}: no end within {} ms", spec.argv[0], timeout.count()));
     }
     if (watched[0].revents != 0 && !collect(out.read.get(), output.out, max_output)) out.read.reset();
     if (watched[1].revents != 0 && !collect(err.read.get(), output.err, max_output)) err.read.reset();
@@ -229,7 +237,9 @@ int exit_code_of(int wait_status) {
 }
 
 Result<std::int64_t> process_start_ticks(pid_t pid) {
-  const auto gone = [&] { return failure(ErrorCode::kNotFound, fmt::format("process {}: there is none", pid)); };
+  const auto gone = [&] {
+    return failure(ErrorCode::kNotFound, fmt::format("process {}: there is none", pid));
+  };
   const auto stat = read_file(fmt::format("/proc/{}/stat", pid), 4096);
   if (!stat) return gone();
   // The name stands in parentheses and may hold anything, so fields are counted from the last ')': the next is the

@@ -15,13 +15,15 @@
 namespace millrace::host {
 
 struct ProcessSpec {
-  std::vector<std::string> argv = {};        // argv[0] is looked up on PATH if it holds no '/'
+  std::vector<std::string> argv = {};                // argv[0] is looked up on PATH if it holds no '/'
   std::optional<std::vector<std::string>> env = {};  // "NAME=value"; absent: this process's own
-  std::string cwd = {};                      // empty: this process's
-  int stdin_fd = -1, stdout_fd = -1, stderr_fd = -1;  // -1: /dev/null; the caller keeps (and closes) its own copy
-  std::vector<std::pair<int, int>> pass_fds = {};  // (ours, its number in the child, 3 or more); no other fd is passed
+  std::string cwd = {};                              // empty: this process's
+  int stdin_fd = -1, stdout_fd = -1,
+      stderr_fd = -1;  // -1: /dev/null; the caller keeps (and closes) its own copy
+  std::vector<std::pair<int, int>> pass_fds =
+      {};  // (ours, its number in the child, 3 or more); no other fd is passed
   bool new_session = false;
-  bool die_with_parent = false;              // SIGKILL when the starting thread ends: call from a thread that stays
+  bool die_with_parent = false;  // SIGKILL when the starting thread ends: call from a thread that stays
 };
 
 /// Starts the program; its pid. On success the program has been executed: one that is absent or not executable is an

@@ -122,8 +122,9 @@ TEST_F(HostSystem, PassesOnlyTheDescriptorsNamed) {
   ASSERT_TRUE(write_file_atomic(folder_ + "/file", "content"));
   const Fd leaked(::open("/dev/null", O_RDONLY));  // without O_CLOEXEC on purpose
   const Fd file(::open((folder_ + "/file").c_str(), O_RDONLY | O_CLOEXEC));
-  const auto ran = run_process({.argv = {"sh", "-c", "cat <&7; ls /proc/self/fd | wc -l"}, .pass_fds = {{file.get(), 7}}},
-                               milliseconds(5000));
+  const auto ran =
+      run_process({.argv = {"sh", "-c", "cat <&7; ls /proc/self/fd | wc -l"}, .pass_fds = {{file.get(), 7}}},
+                  milliseconds(5000));
   ASSERT_TRUE(ran);
   // ls sees 0, 1, 2, 7 and the folder it reads.
   EXPECT_EQ(ran->out, "content5\n");
@@ -187,7 +188,8 @@ TEST_F(HostSystem, LogWritesJsonLinesAndStaysBounded) {
   auto logger = Logger::create(path, LogLevel::kInfo, "server", clock, 2000);
   ASSERT_TRUE(logger);
   (*logger)->debug("hidden");
-  for (int i = 0; i < 100; ++i) (*logger)->info("tick", {{"n", i}, {"text", "a\"b\n"}, {"ok", true}, {"x", 0.5}});
+  for (int i = 0; i < 100; ++i)
+    (*logger)->info("tick", {{"n", i}, {"text", "a\"b\n"}, {"ok", true}, {"x", 0.5}});
   (*logger)->error("broken", Error{ErrorCode::kTimeout, "no answer"});
   const auto text = *read_file(path);
   EXPECT_LE(text.size(), 2000U);

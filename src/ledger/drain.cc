@@ -24,7 +24,7 @@ struct JournalDrain::OpenJournal {
   MappedFile file;
   JournalView view;
   std::string path;
-  bool dead = false;     // its lock is ours: nobody writes any more
+  bool dead = false;  // its lock is ours: nobody writes any more
   bool removed = false;
   bool damaged = false;
 };
@@ -71,8 +71,8 @@ Result<void> JournalDrain::find_new(Report& report) {
 void JournalDrain::set_aside(const std::string& path, const std::string& why, Report& report) {
   const std::string aside = path + ".damaged";
   const bool moved = ::rename(path.c_str(), aside.c_str()) == 0;
-  report.damage.push_back(fmt::format("{}: {}; {}", path, why,
-                                      moved ? "kept as " + aside : "and it could not be renamed"));
+  report.damage.push_back(
+      fmt::format("{}: {}; {}", path, why, moved ? "kept as " + aside : "and it could not be renamed"));
   if (!moved) refused_.insert(path.substr(path.rfind('/') + 1));
 }
 
@@ -80,7 +80,8 @@ void JournalDrain::set_aside(const std::string& path, const std::string& why, Re
 void JournalDrain::remove_abandoned(const std::string& path) const {
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) return;
-  const auto now_s = std::chrono::duration_cast<std::chrono::seconds>(clock_.now().time_since_epoch()).count();
+  const auto now_s =
+      std::chrono::duration_cast<std::chrono::seconds>(clock_.now().time_since_epoch()).count();
   if (now_s - info.st_mtime > kAbandonedAfter_s) ::unlink(path.c_str());
 }
 

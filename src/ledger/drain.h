@@ -33,7 +33,7 @@ class JournalDrain {
     // Some of `records` were in the table before (a drain was killed between append and free): whoever keeps sums
     // beside the table must read them from it again.
     bool some_were_known = false;
-    std::vector<std::string> damage;          // one sentence each about bytes that are no record, told once
+    std::vector<std::string> damage;  // one sentence each about bytes that are no record, told once
   };
 
   /// Takes all that is settled, and all of a gateway that died: what was open there becomes `failed` with its figures

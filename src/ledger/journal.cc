@@ -31,8 +31,9 @@ std::int64_t us_of(TimePoint time) { return time.time_since_epoch().count(); }
 
 void write_texts(SlotData& slot, const OpenRequest& request) {
   const std::array<std::string_view, kTextMax.size()> texts = {
-      request.request_id, request.client_request_id, request.tenant, request.project,      request.key_id, request.endpoint,
-      request.model,      request.site,              request.zone,   request.energy_model, request.basis};
+      request.request_id, request.client_request_id, request.tenant, request.project,
+      request.key_id,     request.endpoint,          request.model,  request.site,
+      request.zone,       request.energy_model,      request.basis};
   std::size_t at = 0;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const auto text = cut(texts[i], kTextMax[i]);
@@ -69,16 +70,19 @@ struct Journal::Map {
   }
 };
 
-Result<std::unique_ptr<Journal>> Journal::create(const std::string& folder, std::string_view id, Options options) {
-  if (id.empty() || id.size() > sizeof JournalHeader::id || options.slots < kMinSlots || options.slots > kMaxSlots) {
+Result<std::unique_ptr<Journal>> Journal::create(const std::string& folder, std::string_view id,
+                                                 Options options) {
+  if (id.empty() || id.size() > sizeof JournalHeader::id || options.slots < kMinSlots ||
+      options.slots > kMaxSlots) {
     return failure(ErrorCode::kInvalidArgument,
-                   fmt::format("journal '{}' with {} slots: want an id of 1 to 40 bytes and {} to {} slots", id,
-                               options.slots, kMinSlots, kMaxSlots));
+                   fmt::format("journal '{}' with {} slots: want an id of 1 to 40 bytes and {} to {} slots",
+                               id, options.slots, kMinSlots, kMaxSlots));
   }
   TRY_VOID(host::make_dirs(folder, 0700));
   const std::string path = fmt::format("{}/{}.mrj", folder, id);
   const std::string temporary = path + ".tmp";
-  if (host::exists(path)) return failure(ErrorCode::kConflict, fmt::format("create journal {}: it exists", path));
+  if (host::exists(path))
+    return failure(ErrorCode::kConflict, fmt::format("create journal {}: it exists", path));
   // The drain looks at *.mrj only, so the file is complete and locked before it gets that name.
   host::Fd fd = TRY(host::lock_file(temporary));
   const auto size = static_cast<off_t>(journal_bytes(options.slots));
@@ -108,7 +112,8 @@ Result<std::unique_ptr<Journal>> Journal::create(const std::string& folder, std:
   return std::unique_ptr<Journal>(new Journal(std::string(id), std::move(map), options));
 }
 
-Journal::Journal(std::string id, std::unique_ptr<Map> map, Options options) : id_(std::move(id)), map_(std::move(map)) {
+Journal::Journal(std::string id, std::unique_ptr<Map> map, Options options)
+    : id_(std::move(id)), map_(std::move(map)) {
   free_.reserve(kRefill);
   syncer_ = std::thread([this, interval = options.sync_interval] { sync_loop(interval); });
 }
@@ -192,7 +197,9 @@ std::uint64_t Journal::settle(JournalSlot slot, store::UsageStatus status, TimeP
   return settled_;
 }
 
-void Journal::touch() { changes_.store(changes_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
+void Journal::touch() {
+  changes_.store(changes_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+}
 
 void Journal::sync() { sync_now(); }
 

@@ -57,13 +57,14 @@ struct JournalSlot {
 class Journal {
  public:
   struct Options {
-    std::uint32_t slots = 16384;                      // 16 to 2^20
-    std::chrono::milliseconds sync_interval{50};      // what power loss may cost; kill -9 costs nothing
+    std::uint32_t slots = 16384;                  // 16 to 2^20
+    std::chrono::milliseconds sync_interval{50};  // what power loss may cost; kill -9 costs nothing
   };
 
   /// Creates FOLDER/<id>.mrj (the folder too, mode 0700). `id` is a file name of [A-Za-z0-9_-], at most 40, never
   /// used before: take make_id("jrn", ...).
-  static Result<std::unique_ptr<Journal>> create(const std::string& folder, std::string_view id, Options options);
+  static Result<std::unique_ptr<Journal>> create(const std::string& folder, std::string_view id,
+                                                 Options options);
   ~Journal();
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
@@ -104,16 +105,16 @@ class Journal {
 
   const std::string id_;
   const std::unique_ptr<Map> map_;
-  std::vector<std::uint32_t> free_;      // owned by the writing thread
-  std::uint64_t settled_ = 0;            // owned by the writing thread
-  std::uint32_t open_count_ = 0;         // owned by the writing thread
+  std::vector<std::uint32_t> free_;        // owned by the writing thread
+  std::uint64_t settled_ = 0;              // owned by the writing thread
+  std::uint32_t open_count_ = 0;           // owned by the writing thread
   std::atomic<std::uint64_t> changes_{0};  // written by the writing thread, read by the syncing one
   std::atomic<std::uint64_t> sync_count_{0};
-  std::mutex sync_mutex_;                // one sync at a time; guards synced_changes_
+  std::mutex sync_mutex_;  // one sync at a time; guards synced_changes_
   std::uint64_t synced_changes_ = 0;
   std::mutex stop_mutex_;
   std::condition_variable stop_changed_;
-  bool stop_ = false;                    // guarded by stop_mutex_
+  bool stop_ = false;  // guarded by stop_mutex_
   std::thread syncer_;
 };
 

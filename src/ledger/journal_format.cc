@@ -16,7 +16,9 @@
 namespace millrace::ledger {
 namespace {
 
-std::unexpected<Error> corrupt(std::string message) { return failure(ErrorCode::kCorrupt, std::move(message)); }
+std::unexpected<Error> corrupt(std::string message) {
+  return failure(ErrorCode::kCorrupt, std::move(message));
+}
 
 bool is_id(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) {
@@ -53,7 +55,8 @@ Result<void> check_numbers(const SlotData& slot) {
   if (slot.price_version < 0 || slot.input_microeur_per_mtok < 0 || slot.output_microeur_per_mtok < 0) {
     return corrupt("a price is out of range");
   }
-  if (!std::isfinite(slot.intensity_g_per_kwh) || slot.intensity_g_per_kwh < 0 || slot.intensity_g_per_kwh > 1e6) {
+  if (!std::isfinite(slot.intensity_g_per_kwh) || slot.intensity_g_per_kwh < 0 ||
+      slot.intensity_g_per_kwh > 1e6) {
     return corrupt("the carbon intensity is out of range");
   }
   return {};
@@ -68,9 +71,10 @@ Result<JournalView> JournalView::of(std::span<std::uint8_t> bytes) {
   auto* header = reinterpret_cast<JournalHeader*>(bytes.data());
   if (header->magic != kJournalMagic) return corrupt("journal: the first bytes are not a journal's");
   if (header->version > kJournalVersion) {
-    return failure(ErrorCode::kConflict, fmt::format("journal: version {} is newer than this program's {}: install the "
-                                                     "newer Millrace again",
-                                                     header->version, kJournalVersion));
+    return failure(ErrorCode::kConflict,
+                   fmt::format("journal: version {} is newer than this program's {}: install the "
+                               "newer Millrace again",
+                               header->version, kJournalVersion));
   }
   if (header->version != kJournalVersion) return corrupt(fmt::format("journal: version {}", header->version));
   const std::uint32_t slots = header->slot_count;
@@ -78,7 +82,8 @@ Result<JournalView> JournalView::of(std::span<std::uint8_t> bytes) {
     return corrupt(fmt::format("journal: {} slots of {} bytes", slots, header->slot_bytes));
   }
   if (bytes.size() != journal_bytes(slots)) {
-    return corrupt(fmt::format("journal: {} bytes, but {} slots take {}", bytes.size(), slots, journal_bytes(slots)));
+    return corrupt(
+        fmt::format("journal: {} bytes, but {} slots take {}", bytes.size(), slots, journal_bytes(slots)));
   }
   if (header->id_length > sizeof header->id || !is_id({header->id, header->id_length})) {
     return corrupt("journal: its id is malformed");
@@ -97,7 +102,8 @@ SlotState JournalView::state(std::uint32_t slot) const {
 }
 
 void JournalView::free(std::uint32_t slot) {
-  std::atomic_ref(states_[slot]).store(static_cast<std::uint32_t>(SlotState::kFree), std::memory_order_release);
+  std::atomic_ref(states_[slot])
+      .store(static_cast<std::uint32_t>(SlotState::kFree), std::memory_order_release);
 }
 
 Result<store::UsageRecord> JournalView::record(std::uint32_t slot) const {
@@ -135,8 +141,8 @@ Result<store::UsageRecord> JournalView::record(std::uint32_t slot) const {
     record.co2e_ug = energy::co2e_ug(data.energy_uj, data.intensity_g_per_kwh);
   }
   record.price_version = data.price_version;
-  record.cost_microeur = energy::cost_microeur(data.input_tokens, data.output_tokens, data.input_microeur_per_mtok,
-                                               data.output_microeur_per_mtok);
+  record.cost_microeur = energy::cost_microeur(data.input_tokens, data.output_tokens,
+                                               data.input_microeur_per_mtok, data.output_microeur_per_mtok);
   record.started_at = time_of(data.started_at_us);
   record.ended_at = time_of(std::max(data.started_at_us, data.updated_at_us));
   return record;

@@ -44,7 +44,17 @@ static_assert(sizeof(JournalHeader) <= kPage);
 
 /// The texts of a slot, in this order, one after another in SlotData::text.
 enum class SlotText : std::uint8_t {
-  kRequestId, kClientRequestId, kTenant, kProject, kKeyId, kEndpoint, kModel, kSite, kZone, kEnergyModel, kBasis,
+  kRequestId,
+  kClientRequestId,
+  kTenant,
+  kProject,
+  kKeyId,
+  kEndpoint,
+  kModel,
+  kSite,
+  kZone,
+  kEnergyModel,
+  kBasis,
 };
 inline constexpr std::array<std::uint8_t, 11> kTextMax = {40, 64, 63, 63, 40, 63, 63, 63, 24, 40, 12};
 
@@ -67,7 +77,9 @@ struct alignas(64) SlotData {
 };
 static_assert(sizeof(SlotData) == 640);
 
-constexpr std::size_t states_bytes(std::uint32_t slots) { return (slots * sizeof(std::uint32_t) + kPage - 1) / kPage * kPage; }
+constexpr std::size_t states_bytes(std::uint32_t slots) {
+  return (slots * sizeof(std::uint32_t) + kPage - 1) / kPage * kPage;
+}
 constexpr std::size_t journal_bytes(std::uint32_t slots) {
   return kPage + states_bytes(slots) + std::size_t{slots} * sizeof(SlotData);
 }

@@ -20,9 +20,9 @@ constexpr int kMost = 20000;
 /// written before the journal's call ("about to") or after it ("done"), which bounds what the record may say.
 struct Witness {
   struct Request {
-    volatile int opening, opened;          // 1 before, 1 after
+    volatile int opening, opened;  // 1 before, 1 after
     volatile std::int64_t output_before, output_after;
-    volatile int settling, settled;        // 1 + status before, after
+    volatile int settling, settled;  // 1 + status before, after
   };
   volatile int started;
   Request requests[kMost];
@@ -34,8 +34,8 @@ std::string id_of(int number) {
   return text;
 }
 
-[[noreturn]] void write_until_killed(const std::string& folder, const std::string& id, std::uint64_t seed, int first,
-                                     Witness& seen) {
+[[noreturn]] void write_until_killed(const std::string& folder, const std::string& id, std::uint64_t seed,
+                                     int first, Witness& seen) {
   auto journal = Journal::create(folder, id, {.slots = 64});
   if (!journal) ::_exit(1);
   SeededRng rng(seed);
@@ -108,7 +108,8 @@ void check(const Witness& seen, const store::UsageTable& table) {
 TEST(JournalKill, LeavesExactlyOneRecordForEachOpenedRequest) {
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     TempFolder folder;
-    void* memory = ::mmap(nullptr, sizeof(Witness), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* memory =
+        ::mmap(nullptr, sizeof(Witness), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ASSERT_NE(memory, MAP_FAILED);
     Witness& seen = *new (memory) Witness{};
     const std::string journals = folder.path() + "/journal";

@@ -36,8 +36,11 @@ TEST_F(JournalTest, ASettledRequestBecomesOneWholeRecord) {
   auto journal = make_journal(folder_.path(), "j1");
   const auto slot = journal->open(open_request("req_1"));
   ASSERT_TRUE(slot);
-  journal->update(*slot, {.input_tokens = 5, .cached_tokens = 2, .output_tokens = 1, .energy_uj = 10}, kStart + seconds(1));
-  journal->finalise(*slot, {.input_tokens = 7, .cached_tokens = 3, .output_tokens = 9, .energy_uj = 7'200'000}, kStart + seconds(2));
+  journal->update(*slot, {.input_tokens = 5, .cached_tokens = 2, .output_tokens = 1, .energy_uj = 10},
+                  kStart + seconds(1));
+  journal->finalise(*slot,
+                    {.input_tokens = 7, .cached_tokens = 3, .output_tokens = 9, .energy_uj = 7'200'000},
+                    kStart + seconds(2));
   EXPECT_EQ(journal->settle(*slot, UsageStatus::kCompleted, kStart + seconds(3)), 1U);
   const auto report = drain();
   ASSERT_EQ(report.journals.size(), 1U);
@@ -104,7 +107,8 @@ TEST_F(JournalTest, OpenRequestsOfAGoneGatewayFailWithTheirFiguresSoFar) {
 TEST_F(JournalTest, FiguresNeverGoDownAndFinalOnesStand) {
   auto journal = make_journal(folder_.path(), "j1");
   const auto slot = *journal->open(open_request("req_1"));
-  journal->update(slot, {.input_tokens = 10, .cached_tokens = 20, .output_tokens = 5, .energy_uj = 100}, kStart + seconds(2));
+  journal->update(slot, {.input_tokens = 10, .cached_tokens = 20, .output_tokens = 5, .energy_uj = 100},
+                  kStart + seconds(2));
   journal->update(slot, {.input_tokens = 3, .output_tokens = 9}, kStart + seconds(1));
   const auto read = [&] {
     auto file = MappedFile::map(host::Fd(::open((folder_.path() + "/j1.mrj").c_str(), O_RDWR)), "j1");
@@ -125,10 +129,12 @@ TEST_F(JournalTest, FiguresNeverGoDownAndFinalOnesStand) {
 TEST_F(JournalTest, AFullJournalRefusesUntilTheDrainFreesSlots) {
   auto journal = make_journal(folder_.path(), "j1", 16);
   std::vector<JournalSlot> slots;
-  for (int i = 0; i < 16; ++i) slots.push_back(*journal->open(open_request("req_" + std::to_string(100 + i))));
+  for (int i = 0; i < 16; ++i)
+    slots.push_back(*journal->open(open_request("req_" + std::to_string(100 + i))));
   EXPECT_FALSE(journal->open(open_request("req_x")));
   EXPECT_FALSE(journal->open(open_request("")));
-  for (int i = 0; i < 5; ++i) journal->settle(slots[static_cast<std::size_t>(i)], UsageStatus::kCompleted, kStart);
+  for (int i = 0; i < 5; ++i)
+    journal->settle(slots[static_cast<std::size_t>(i)], UsageStatus::kCompleted, kStart);
   EXPECT_FALSE(journal->open(open_request("req_x")));  // settled, but not yet in the table
   drain();
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(journal->open(open_request("req_" + std::to_string(200 + i))));
@@ -140,8 +146,9 @@ TEST_F(JournalTest, LongTextsAreCutAtACharacter) {
   std::string accents;
   for (int i = 0; i < 100; ++i) accents += "\xE2\x82\xAC";
   auto request = open_request("req_1");
-  for (auto* text : {&request.client_request_id, &request.tenant, &request.project, &request.endpoint, &request.model,
-                     &request.site, &request.zone, &request.energy_model, &request.basis, &request.key_id}) {
+  for (auto* text :
+       {&request.client_request_id, &request.tenant, &request.project, &request.endpoint, &request.model,
+        &request.site, &request.zone, &request.energy_model, &request.basis, &request.key_id}) {
     *text = accents;
   }
   journal->settle(*journal->open(request), UsageStatus::kCompleted, kStart);
@@ -157,7 +164,8 @@ TEST_F(JournalTest, ADrainKilledBetweenAppendAndFreeDoublesNothing) {
   store::FaultyUsageTable faulty(table_);
   JournalDrain killed(folder_.path(), faulty, clock_);
   for (int i = 0; i < 10; ++i) {
-    journal->settle(*journal->open(open_request("req_" + std::to_string(100 + i))), UsageStatus::kCompleted, kStart);
+    journal->settle(*journal->open(open_request("req_" + std::to_string(100 + i))), UsageStatus::kCompleted,
+                    kStart);
   }
   faulty.writes.fail_next(1, ErrorCode::kTimeout, true);  // appended, but the drain never learns of it
   EXPECT_FALSE(killed.drain());
@@ -201,7 +209,8 @@ TEST_F(JournalTest, DamagedFilesAreSetAsideWithAClearReason) {
   for (const auto& reason : report.damage) EXPECT_NE(reason.find("kept as "), std::string::npos) << reason;
   EXPECT_TRUE(drain().damage.empty());
   const auto names = *host::list_dir(folder_.path());
-  EXPECT_EQ(names, (std::vector<std::string>{"cut.mrj.damaged", "empty.mrj.damaged", "noise.mrj.damaged", "short.mrj.damaged"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"cut.mrj.damaged", "empty.mrj.damaged", "noise.mrj.damaged",
+                                             "short.mrj.damaged"}));
 }
 
 TEST_F(JournalTest, ADamagedSlotCostsOnlyItself) {
@@ -223,7 +232,9 @@ TEST_F(JournalTest, ADamagedSlotCostsOnlyItself) {
 }
 
 TEST_F(JournalTest, ANewerVersionIsLeftWhereItIs) {
-  { auto journal = make_journal(folder_.path(), "j1"); }
+  {
+    auto journal = make_journal(folder_.path(), "j1");
+  }
   const std::string path = folder_.path() + "/j1.mrj";
   {
     auto file = MappedFile::map(host::Fd(::open(path.c_str(), O_RDWR)), path);
@@ -239,7 +250,8 @@ TEST_F(JournalTest, IsSyncedInGroupsSoonAfterAChange) {
   auto journal = make_journal(folder_.path(), "j1", 1024);
   const auto before = journal->sync_count();
   for (int i = 0; i < 1000; ++i) ASSERT_TRUE(journal->open(open_request("req_" + std::to_string(i))));
-  for (int i = 0; i < 100 && journal->sync_count() == before; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  for (int i = 0; i < 100 && journal->sync_count() == before; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   EXPECT_GT(journal->sync_count(), before);
   EXPECT_LT(journal->sync_count(), before + 20);
   journal->sync();

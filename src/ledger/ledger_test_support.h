@@ -57,7 +57,8 @@ inline OpenRequest open_request(std::string_view id) {
   return request;
 }
 
-inline std::unique_ptr<Journal> make_journal(const std::string& folder, std::string_view id, std::uint32_t slots = 64) {
+inline std::unique_ptr<Journal> make_journal(const std::string& folder, std::string_view id,
+                                             std::uint32_t slots = 64) {
   auto journal = Journal::create(folder, id, {.slots = slots});
   if (!journal) {
     ADD_FAILURE() << journal.error().message;

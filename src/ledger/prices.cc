@@ -78,7 +78,9 @@ Result<std::optional<Price>> PriceBook::current(std::string_view model) const {
   return std::unexpected(found.error());
 }
 
-Result<std::vector<Price>> PriceBook::all_current() const { return decode_all(TRY(store_.list("price_current/"))); }
+Result<std::vector<Price>> PriceBook::all_current() const {
+  return decode_all(TRY(store_.list("price_current/")));
+}
 
 Result<std::vector<Price>> PriceBook::history(std::string_view model) const {
   return decode_all(TRY(store_.list(fmt::format("price/{}/", model))));

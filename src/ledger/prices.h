@@ -17,7 +17,7 @@ struct Price {
   std::string model;
   std::int64_t version = 0;  // 1, 2, ... of this model
   std::int64_t input_microeur_per_mtok = 0, output_microeur_per_mtok = 0;
-  TimePoint since{};         // in force from here until the next version
+  TimePoint since{};  // in force from here until the next version
   bool operator==(const Price&) const = default;
 };
 

@@ -83,7 +83,9 @@ std::int64_t energy_until(const store::UsageRecord& record, TimePoint until) {
 }  // namespace
 
 Result<std::int64_t> busy_cpu_ns_of(std::string_view proc_stat, std::int64_t ticks_per_s) {
-  const auto bad = [] { return failure(ErrorCode::kCorrupt, "read /proc/stat: its first line is not 'cpu ...'"); };
+  const auto bad = [] {
+    return failure(ErrorCode::kCorrupt, "read /proc/stat: its first line is not 'cpu ...'");
+  };
   std::string_view line = proc_stat.substr(0, proc_stat.find('\n'));
   if (!line.starts_with("cpu ") || ticks_per_s <= 0) return bad();
   line.remove_prefix(4);
@@ -139,8 +141,8 @@ Result<std::optional<EnergyInterval>> SiteEnergy::sample(const NodeReading& read
                                                          const energy::LinearPowerModel& model) {
   const auto last = TRY(last_reading());
   std::optional<EnergyInterval> interval;
-  if (last && last->boot_id == reading.boot_id && reading.at > last->at && reading.at - last->at <= kLongestGap &&
-      reading.busy_cpu_ns >= last->busy_cpu_ns) {
+  if (last && last->boot_id == reading.boot_id && reading.at > last->at &&
+      reading.at - last->at <= kLongestGap && reading.busy_cpu_ns >= last->busy_cpu_ns) {
     interval = interval_between(*last, reading, model);
   }
   store::Transaction change;
@@ -150,7 +152,8 @@ Result<std::optional<EnergyInterval>> SiteEnergy::sample(const NodeReading& read
   return interval;
 }
 
-Result<std::vector<AttributedInterval>> SiteEnergy::query(TimePoint from, TimePoint to, std::size_t limit) const {
+Result<std::vector<AttributedInterval>> SiteEnergy::query(TimePoint from, TimePoint to,
+                                                          std::size_t limit) const {
   // Keys of equal length sort as times; the key just before `from` is the last one that is not wanted.
   const std::string after = key_of(from - std::chrono::microseconds(1));
   std::vector<EnergyInterval> intervals;

@@ -63,7 +63,8 @@ class SiteEnergy {
   /// Appends the interval since the last reading (also one made by an earlier server process, at most a day ago and
   /// since the same boot: what ran while no server did is accounted for). nullopt for a first reading and where the
   /// clock went back. Modelled where a reading or the one before lacks the counter or the counter went back.
-  Result<std::optional<EnergyInterval>> sample(const NodeReading& reading, const energy::LinearPowerModel& model);
+  Result<std::optional<EnergyInterval>> sample(const NodeReading& reading,
+                                               const energy::LinearPowerModel& model);
 
   /// Intervals that began in [from, to), at most `limit`, attributed by the usage records that are there now.
   Result<std::vector<AttributedInterval>> query(TimePoint from, TimePoint to, std::size_t limit) const;

@@ -15,7 +15,8 @@ using std::chrono::seconds;
 constexpr TimePoint kStart{seconds{1'790'000'000}};
 constexpr energy::LinearPowerModel kModel{.idle_w = 10, .max_w = 50, .cores = 4, .pue = 1.25};
 
-NodeReading reading(int second, std::int64_t busy_ns, std::optional<std::int64_t> counter = {}, std::string boot = "b") {
+NodeReading reading(int second, std::int64_t busy_ns, std::optional<std::int64_t> counter = {},
+                    std::string boot = "b") {
   return {kStart + seconds(second), busy_ns, counter, std::move(boot)};
 }
 
@@ -36,7 +37,8 @@ TEST(SiteEnergy, ConservesEnergyHoweverIntervalsAreCut) {
     std::vector<EnergyInterval> intervals;
     TimePoint from = kStart;
     for (const int length : cuts) {
-      intervals.push_back({from, from + microseconds(length), *rc::gen::inRange<std::int64_t>(0, 1'000'000), "modelled", "m"});
+      intervals.push_back({from, from + microseconds(length), *rc::gen::inRange<std::int64_t>(0, 1'000'000),
+                           "modelled", "m"});
       from += microseconds(length);
     }
     const auto total = static_cast<int>((from - kStart).count());
@@ -62,9 +64,10 @@ TEST(SiteEnergy, ConservesEnergyHoweverIntervalsAreCut) {
 }
 
 TEST(SiteEnergy, SpreadsARequestEvenlyOverItsDuration) {
-  const std::vector<EnergyInterval> intervals{{kStart, kStart + seconds(10), 1000, "modelled", "m"},
-                                              {kStart + seconds(10), kStart + seconds(20), 1000, "modelled", "m"},
-                                              {kStart + seconds(30), kStart + seconds(40), 1000, "modelled", "m"}};
+  const std::vector<EnergyInterval> intervals{
+      {kStart, kStart + seconds(10), 1000, "modelled", "m"},
+      {kStart + seconds(10), kStart + seconds(20), 1000, "modelled", "m"},
+      {kStart + seconds(30), kStart + seconds(40), 1000, "modelled", "m"}};
   auto unknown = make_record(2, seconds(0), seconds(10), 0);
   unknown.energy_uj.reset();
   const std::vector<store::UsageRecord> records{make_record(1, seconds(5), seconds(30), 600), unknown};
@@ -116,13 +119,15 @@ TEST(SiteEnergy, QueryFindsTheRequestsOfItsWindow) {
   EXPECT_TRUE(site.query(kStart + seconds(500), kStart + seconds(600), 3)->empty());
   host::JsonWriter out;
   write_interval(out, window[1]);
-  EXPECT_EQ(out.text(), R"({"from":"2026-09-21T14:13:50.000000Z","to":"2026-09-21T14:14:00.000000Z",)"
-                        R"("site_j":125.000000,"attributed_j":0.000000,"idle_j":125.000000,"basis":"modelled"})");
+  EXPECT_EQ(out.text(),
+            R"({"from":"2026-09-21T14:13:50.000000Z","to":"2026-09-21T14:14:00.000000Z",)"
+            R"("site_j":125.000000,"attributed_j":0.000000,"idle_j":125.000000,"basis":"modelled"})");
 }
 
 TEST(ProcStat, CountsBusyTimeOfAllCores) {
   EXPECT_EQ(*busy_cpu_ns_of("cpu  10 1 5 1000 50 2 3 4 99 0\ncpu0 1 2 3\n", 100), 250'000'000);
-  for (const char* bad : {"", "cpu", "cpu 1 2 3\n", "intr 1 2 3 4 5 6 7 8", "cpu a b c d e f g h", "cpu -1 2 3 4 5 6 7 8"}) {
+  for (const char* bad :
+       {"", "cpu", "cpu 1 2 3\n", "intr 1 2 3 4 5 6 7 8", "cpu a b c d e f g h", "cpu -1 2 3 4 5 6 7 8"}) {
     EXPECT_EQ(busy_cpu_ns_of(bad, 100).error().code, ErrorCode::kCorrupt) << bad;
   }
   const host::SystemClock clock;

@@ -50,7 +50,8 @@ Result<store::UsageStatus> parse_status(const std::string& text) {
 }  // namespace
 
 std::string decimal_of_millionths(std::int64_t millionths) {
-  const auto size = millionths < 0 ? 0 - static_cast<std::uint64_t>(millionths) : static_cast<std::uint64_t>(millionths);
+  const auto size =
+      millionths < 0 ? 0 - static_cast<std::uint64_t>(millionths) : static_cast<std::uint64_t>(millionths);
   return fmt::format("{}{}.{:06}", millionths < 0 ? "-" : "", size / 1'000'000, size % 1'000'000);
 }
 

@@ -46,15 +46,18 @@ TEST(UsageJson, HasExactlyTheDocumentedMembersInOrder) {
   record.co2e_ug = 45;
   record.energy_model = "model";
   const auto text = text_of(record);
-  EXPECT_NE(text.find(R"("energy_j":1.234567,"co2e_g":0.000045,"energy_model":"model")"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("energy_j":1.234567,"co2e_g":0.000045,"energy_model":"model")"), std::string::npos)
+      << text;
 }
 
 TEST(UsageJson, ReadsBackWhatItWrote) {
   EXPECT_TRUE(rc::check([] {
     auto record = sample_record();
     record.client_request_id = *rc::gen::element<std::string>("", "x");
-    if (*rc::gen::arbitrary<bool>()) record.energy_uj = *rc::gen::inRange<std::int64_t>(0, 4'000'000'000'000'000);
-    if (*rc::gen::arbitrary<bool>()) record.co2e_ug = *rc::gen::inRange<std::int64_t>(0, 4'000'000'000'000'000);
+    if (*rc::gen::arbitrary<bool>())
+      record.energy_uj = *rc::gen::inRange<std::int64_t>(0, 4'000'000'000'000'000);
+    if (*rc::gen::arbitrary<bool>())
+      record.co2e_ug = *rc::gen::inRange<std::int64_t>(0, 4'000'000'000'000'000);
     record.output_tokens = *rc::gen::arbitrary<std::int64_t>();
     const auto value = host::parse_json(text_of(record));
     RC_ASSERT(value.has_value());

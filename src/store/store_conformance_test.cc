@@ -16,7 +16,8 @@ class StoreConformance : public testing::Test {
     EXPECT_TRUE(done) << done.error().message;
     return done.value_or(0);
   }
-  std::vector<std::string> keys(std::string_view prefix, std::string_view after = {}, std::size_t limit = SIZE_MAX) {
+  std::vector<std::string> keys(std::string_view prefix, std::string_view after = {},
+                                std::size_t limit = SIZE_MAX) {
     std::vector<std::string> found;
     for (const auto& record : *world_.store().list(prefix, after, limit)) found.push_back(record.key);
     return found;
@@ -51,18 +52,21 @@ TYPED_TEST(StoreConformance, ListsAPrefixInByteOrderFromAPlaceAndUpToALimit) {
 TYPED_TEST(StoreConformance, ATransactionIsAllOrNothing) {
   auto& store = this->world_.store();
   const Revision first = this->put("a", "1");
-  const auto refused = store.commit({.expect = {{"a", first}, {"b", 7}}, .put = {{"a", "2"}, {"c", "2"}}, .erase = {}});
+  const auto refused =
+      store.commit({.expect = {{"a", first}, {"b", 7}}, .put = {{"a", "2"}, {"c", "2"}}, .erase = {}});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kConflict);
   EXPECT_NE(refused.error().message.find("'b'"), std::string::npos);
   EXPECT_EQ(store.get("a")->value, "1");
   EXPECT_FALSE(store.get("c"));
-  const auto taken = store.commit({.expect = {{"a", first}, {"b", 0}}, .put = {{"b", "2"}, {"c", "3"}}, .erase = {"a", "absent"}});
+  const auto taken = store.commit(
+      {.expect = {{"a", first}, {"b", 0}}, .put = {{"b", "2"}, {"c", "3"}}, .erase = {"a", "absent"}});
   ASSERT_TRUE(taken) << taken.error().message;
   EXPECT_EQ(*taken, first + 1);
   EXPECT_EQ(this->keys(""), (Keys{"b", "c"}));
   EXPECT_EQ(store.get("b")->revision, store.get("c")->revision);
-  EXPECT_EQ(store.commit({.expect = {{"b", 0}}, .put = {{"b", "x"}}, .erase = {}}).error().code, ErrorCode::kConflict);
+  EXPECT_EQ(store.commit({.expect = {{"b", 0}}, .put = {{"b", "x"}}, .erase = {}}).error().code,
+            ErrorCode::kConflict);
 }
 
 TYPED_TEST(StoreConformance, OneOfManyWritersWinsEachRevision) {
@@ -75,7 +79,8 @@ TYPED_TEST(StoreConformance, OneOfManyWritersWinsEachRevision) {
       for (int done = 0; done < 25;) {
         const auto now = store.get("counter");
         const auto next = std::to_string(std::stoi(now->value) + 1);
-        const auto committed = store.commit({.expect = {{"counter", now->revision}}, .put = {{"counter", next}}, .erase = {}});
+        const auto committed =
+            store.commit({.expect = {{"counter", now->revision}}, .put = {{"counter", next}}, .erase = {}});
         if (committed) {
           ++done;
         } else {
@@ -96,7 +101,8 @@ TYPED_TEST(StoreConformance, WhoeverTakesTheFenceShutsOutTheOthers) {
   const auto first_fence = store.take_fence();
   ASSERT_TRUE(first_fence);
   EXPECT_TRUE(store.commit({.expect = {}, .put = {{"a", "2"}}, .erase = {}}));
-  EXPECT_EQ(second->commit({.expect = {}, .put = {{"a", "3"}}, .erase = {}}).error().code, ErrorCode::kDenied);
+  EXPECT_EQ(second->commit({.expect = {}, .put = {{"a", "3"}}, .erase = {}}).error().code,
+            ErrorCode::kDenied);
   const auto second_fence = second->take_fence();
   ASSERT_TRUE(second_fence);
   EXPECT_GT(*second_fence, *first_fence);
@@ -117,7 +123,8 @@ TYPED_TEST(StoreConformance, ListenersHearEachCommitInOrderAndNoRefusedOne) {
   std::vector<std::thread> writers;
   for (int i = 0; i < 4; ++i) {
     writers.emplace_back([&, i] {
-      for (int n = 0; n < 10; ++n) EXPECT_TRUE(store.commit({.expect = {}, .put = {{std::to_string(i), "x"}}, .erase = {}}));
+      for (int n = 0; n < 10; ++n)
+        EXPECT_TRUE(store.commit({.expect = {}, .put = {{std::to_string(i), "x"}}, .erase = {}}));
     });
   }
   for (auto& writer : writers) writer.join();
@@ -138,10 +145,12 @@ TYPED_TEST(StoreConformance, AListenerReadsWhatItWasToldOf) {
 TYPED_TEST(StoreConformance, TheHostileTwinFailsAsToldAndThenNotAnyMore) {
   FaultyStore faulty(this->world_.store());
   faulty.writes.fail_next(1, ErrorCode::kUnavailable);
-  EXPECT_EQ(faulty.commit({.expect = {}, .put = {{"a", "1"}}, .erase = {}}).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(faulty.commit({.expect = {}, .put = {{"a", "1"}}, .erase = {}}).error().code,
+            ErrorCode::kUnavailable);
   EXPECT_FALSE(faulty.get("a"));
   faulty.writes.fail_next(1, ErrorCode::kTimeout, true);
-  EXPECT_EQ(faulty.commit({.expect = {}, .put = {{"a", "2"}}, .erase = {}}).error().code, ErrorCode::kTimeout);
+  EXPECT_EQ(faulty.commit({.expect = {}, .put = {{"a", "2"}}, .erase = {}}).error().code,
+            ErrorCode::kTimeout);
   EXPECT_EQ(faulty.get("a")->value, "2");
   faulty.reads.fail_next(1, ErrorCode::kInternal);
   EXPECT_FALSE(faulty.list("", "", 1));

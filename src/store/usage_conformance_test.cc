@@ -116,11 +116,12 @@ TYPED_TEST(UsageConformance, OverlappingIsHalfOpen) {
 }
 
 /// The naive model: plain arithmetic over everything that was appended.
-std::map<std::string, UsageSum> naive_sums(const std::map<std::string, UsageRecord>& all, const UsageFilter& filter,
-                                           UsageDimension by) {
+std::map<std::string, UsageSum> naive_sums(const std::map<std::string, UsageRecord>& all,
+                                           const UsageFilter& filter, UsageDimension by) {
   std::map<std::string, UsageSum> sums;
   for (const auto& [id, record] : all) {
-    if ((filter.from && record.started_at < *filter.from) || (filter.to && record.started_at >= *filter.to)) continue;
+    if ((filter.from && record.started_at < *filter.from) || (filter.to && record.started_at >= *filter.to))
+      continue;
     if (!filter.tenant.empty() && record.tenant != filter.tenant) continue;
     if (!filter.project.empty() && record.project != filter.project) continue;
     const std::string name = by == UsageDimension::kModel     ? record.model

@@ -4,9 +4,12 @@ namespace millrace::store {
 
 std::string_view name_of(UsageStatus status) {
   switch (status) {
-    case UsageStatus::kCompleted: return "completed";
-    case UsageStatus::kCancelled: return "cancelled";
-    case UsageStatus::kFailed: return "failed";
+    case UsageStatus::kCompleted:
+      return "completed";
+    case UsageStatus::kCancelled:
+      return "cancelled";
+    case UsageStatus::kFailed:
+      return "failed";
   }
   return "failed";
 }

@@ -21,10 +21,10 @@ struct UsageRecord {
   std::string request_id, client_request_id, tenant, project, key_id, endpoint, model;
   UsageStatus status = UsageStatus::kFailed;
   std::int64_t input_tokens = 0, cached_tokens = 0, output_tokens = 0;
-  std::optional<std::int64_t> energy_uj;      // microjoules; absent: unknown
-  std::optional<std::int64_t> co2e_ug;        // micrograms
-  std::string energy_model;                   // empty: unknown
-  std::string basis;                          // "measured", "modelled", "unknown"
+  std::optional<std::int64_t> energy_uj;  // microjoules; absent: unknown
+  std::optional<std::int64_t> co2e_ug;    // micrograms
+  std::string energy_model;               // empty: unknown
+  std::string basis;                      // "measured", "modelled", "unknown"
   std::int64_t cost_microeur = 0, price_version = 0;
   std::string site, zone;
   TimePoint started_at{}, ended_at{};
@@ -41,8 +41,8 @@ enum class UsageDimension { kModel, kKey, kProject, kDay, kTenant };
 
 struct UsageSum {
   std::string name;  // the dimension's value
-  std::int64_t requests = 0, input_tokens = 0, cached_tokens = 0, output_tokens = 0, energy_uj = 0, co2e_ug = 0,
-               cost_microeur = 0;
+  std::int64_t requests = 0, input_tokens = 0, cached_tokens = 0, output_tokens = 0, energy_uj = 0,
+               co2e_ug = 0, cost_microeur = 0;
 };
 
 /// Every method is safe from any thread.

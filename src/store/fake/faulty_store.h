@@ -42,7 +42,8 @@ class FaultyStore final : public Store {
   Result<Record> get(std::string_view key) const override {
     return reads.pass([&] { return real_.get(key); });
   }
-  Result<std::vector<Record>> list(std::string_view prefix, std::string_view after, std::size_t limit) const override {
+  Result<std::vector<Record>> list(std::string_view prefix, std::string_view after,
+                                   std::size_t limit) const override {
     return reads.pass([&] { return real_.list(prefix, after, limit); });
   }
   Result<Revision> commit(Transaction transaction) override {

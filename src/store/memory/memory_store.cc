@@ -8,7 +8,9 @@ namespace millrace::store {
 
 MemoryStore::MemoryStore() : data_(std::make_shared<Data>()) {}
 
-std::unique_ptr<MemoryStore> MemoryStore::share() const { return std::unique_ptr<MemoryStore>(new MemoryStore(data_)); }
+std::unique_ptr<MemoryStore> MemoryStore::share() const {
+  return std::unique_ptr<MemoryStore>(new MemoryStore(data_));
+}
 
 Result<Record> MemoryStore::get(std::string_view key) const {
   const std::lock_guard lock(data_->mutex);

@@ -16,7 +16,8 @@ class MemoryStore final : public Store {
   std::unique_ptr<MemoryStore> share() const;
 
   Result<Record> get(std::string_view key) const override;
-  Result<std::vector<Record>> list(std::string_view prefix, std::string_view after, std::size_t limit) const override;
+  Result<std::vector<Record>> list(std::string_view prefix, std::string_view after,
+                                   std::size_t limit) const override;
   Result<Revision> commit(Transaction transaction) override;
   Result<std::int64_t> take_fence() override;
   void subscribe(Listener listener) override;
@@ -27,8 +28,8 @@ class MemoryStore final : public Store {
     Revision revision = 0;
   };
   struct Data {
-    std::mutex commit_mutex;                          // held over a commit and its listeners, so that they hear in order
-    std::mutex mutex;                                 // guards everything below; a listener may read the store
+    std::mutex commit_mutex;  // held over a commit and its listeners, so that they hear in order
+    std::mutex mutex;         // guards everything below; a listener may read the store
     std::map<std::string, Value, std::less<>> values;
     Revision revision = 0;
     std::int64_t fence = 0;

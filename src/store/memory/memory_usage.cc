@@ -4,18 +4,24 @@ namespace millrace::store {
 namespace {
 
 bool matches(const UsageFilter& filter, const UsageRecord& record) {
-  return (!filter.from || record.started_at >= *filter.from) && (!filter.to || record.started_at < *filter.to) &&
+  return (!filter.from || record.started_at >= *filter.from) &&
+         (!filter.to || record.started_at < *filter.to) &&
          (filter.tenant.empty() || record.tenant == filter.tenant) &&
          (filter.project.empty() || record.project == filter.project);
 }
 
 std::string value_of(const UsageRecord& record, UsageDimension by) {
   switch (by) {
-    case UsageDimension::kModel: return record.model;
-    case UsageDimension::kKey: return record.key_id;
-    case UsageDimension::kProject: return record.project;
-    case UsageDimension::kTenant: return record.tenant;
-    case UsageDimension::kDay: return date_of(record.started_at);
+    case UsageDimension::kModel:
+      return record.model;
+    case UsageDimension::kKey:
+      return record.key_id;
+    case UsageDimension::kProject:
+      return record.project;
+    case UsageDimension::kTenant:
+      return record.tenant;
+    case UsageDimension::kDay:
+      return date_of(record.started_at);
   }
   return {};
 }

@@ -11,15 +11,20 @@ Error sqlite_error(sqlite3* db, std::string_view what, int code) {
   std::string message = fmt::format("{}: {} (SQLite {})", what, text, code);
   if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC) host::fatal(message);
   switch (code & 0xFF) {
-    case SQLITE_FULL: return {ErrorCode::kExhausted, std::move(message)};
+    case SQLITE_FULL:
+      return {ErrorCode::kExhausted, std::move(message)};
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return {ErrorCode::kCorrupt, std::move(message)};
+    case SQLITE_NOTADB:
+      return {ErrorCode::kCorrupt, std::move(message)};
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return {ErrorCode::kUnavailable, std::move(message)};
+    case SQLITE_LOCKED:
+      return {ErrorCode::kUnavailable, std::move(message)};
     case SQLITE_READONLY:
     case SQLITE_PERM:
-    case SQLITE_AUTH: return {ErrorCode::kDenied, std::move(message)};
-    default: return {ErrorCode::kInternal, std::move(message)};
+    case SQLITE_AUTH:
+      return {ErrorCode::kDenied, std::move(message)};
+    default:
+      return {ErrorCode::kInternal, std::move(message)};
   }
 }
 
@@ -106,8 +111,8 @@ Result<void> Connection::exec(const std::string& sql) {
 
 Result<Statement> Connection::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
-  const int code = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
-                                      &statement, nullptr);
+  const int code = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()),
+                                      SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (code != SQLITE_OK) return std::unexpected(sqlite_error(db_.get(), "prepare a statement", code));
   return Statement(statement);
 }

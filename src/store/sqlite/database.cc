@@ -28,12 +28,14 @@ Result<void> write_meta(Writer& writer) {
 
 }  // namespace
 
-Result<std::shared_ptr<Database>> Database::open(const std::string& path, std::span<const char* const> steps) {
+Result<std::shared_ptr<Database>> Database::open(const std::string& path,
+                                                 std::span<const char* const> steps) {
   // Debian 12's SQLite can lose pages of the WAL when two connections write; the lock keeps it to one process, the
   // writing thread to one connection.
   auto lock = host::lock_file(path + ".lock");
   if (!lock && lock.error().code == ErrorCode::kConflict) {
-    return failure(ErrorCode::kConflict, fmt::format("open the database {}: another server has it open", path));
+    return failure(ErrorCode::kConflict,
+                   fmt::format("open the database {}: another server has it open", path));
   }
   if (!lock) return std::unexpected(std::move(lock.error()));
   {  // SQLite creates its files with the mode of the database file.
@@ -42,15 +44,17 @@ Result<std::shared_ptr<Database>> Database::open(const std::string& path, std::s
   }
   Writer writer(TRY(Connection::open(path, false)));
   Connection& connection = writer.connection;
-  TRY_VOID(connection.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768; "
-                           "PRAGMA wal_autocheckpoint = 4000"));
+  TRY_VOID(
+      connection.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768; "
+                      "PRAGMA wal_autocheckpoint = 4000"));
   TRY_VOID(migrate(connection, path, steps));
   writer.find = TRY(connection.prepare("SELECT revision FROM record WHERE key = ?1"));
   writer.put = TRY(connection.prepare(
       "INSERT INTO record VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET value = ?2, revision = ?3"));
   writer.erase = TRY(connection.prepare("DELETE FROM record WHERE key = ?1"));
-  writer.insert_usage = TRY(connection.prepare(
-      "INSERT OR IGNORE INTO usage VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21)"));
+  writer.insert_usage =
+      TRY(connection.prepare("INSERT OR IGNORE INTO usage VALUES "
+                             "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21)"));
   writer.write_meta = TRY(connection.prepare("UPDATE meta SET value = ?1 WHERE name = ?2 AND value != ?1"));
   Connection records = TRY(Connection::open(path, true));
   Connection usage = TRY(Connection::open(path, true));

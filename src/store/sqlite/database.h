@@ -34,7 +34,8 @@ struct Writer {
 class Database {
  public:
   /// Opens (creating, migrating) the file. kConflict if another process has it open, or the schema is newer.
-  static Result<std::shared_ptr<Database>> open(const std::string& path, std::span<const char* const> migrations);
+  static Result<std::shared_ptr<Database>> open(const std::string& path,
+                                                std::span<const char* const> migrations);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -76,9 +77,9 @@ class Database {
   std::atomic<std::uint64_t> commits_{0};
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<Job*> queue_;                   // guarded by mutex_
-  bool stop_ = false;                         // guarded by mutex_
-  std::vector<Store::Listener> listeners_;    // guarded by listeners_mutex_
+  std::vector<Job*> queue_;                 // guarded by mutex_
+  bool stop_ = false;                       // guarded by mutex_
+  std::vector<Store::Listener> listeners_;  // guarded by listeners_mutex_
   std::mutex listeners_mutex_;
   std::thread thread_;
 };

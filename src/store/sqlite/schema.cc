@@ -57,10 +57,11 @@ Result<void> migrate(Connection& connection, const std::string& path, std::span<
   const std::int64_t version = TRY(connection.query_integer("PRAGMA user_version"));
   const auto newest = static_cast<std::int64_t>(steps.size());
   if (version > newest || version < 0) {
-    return failure(ErrorCode::kConflict,
-                   fmt::format("open the database {}: its schema version is {}, this program knows {}: install the "
-                               "newer Millrace again, or put back the copy {}.v{}",
-                               path, version, newest, path, newest));
+    return failure(
+        ErrorCode::kConflict,
+        fmt::format("open the database {}: its schema version is {}, this program knows {}: install the "
+                    "newer Millrace again, or put back the copy {}.v{}",
+                    path, version, newest, path, newest));
   }
   if (version == newest) return {};
   if (version > 0) TRY_VOID(keep_copy(connection, path, version));

@@ -32,7 +32,8 @@ Result<Revision> apply(Writer& writer, const Transaction& transaction) {
 
 Result<SqliteStores> open_sqlite(const std::string& path) {
   auto database = TRY(Database::open(path, migrations()));
-  return SqliteStores{std::make_unique<SqliteStore>(database), std::make_unique<SqliteUsageTable>(database), database};
+  return SqliteStores{std::make_unique<SqliteStore>(database), std::make_unique<SqliteUsageTable>(database),
+                      database};
 }
 
 Result<Record> SqliteStore::get(std::string_view key) const {
@@ -49,8 +50,8 @@ Result<std::vector<Record>> SqliteStore::list(std::string_view prefix, std::stri
   auto& reader = database_->records_reader();
   const std::lock_guard lock(reader.mutex);
   const bool from_prefix = after < prefix;
-  Statement scan = TRY(reader.connection.prepare(
-      fmt::format("SELECT key, value, revision FROM record WHERE key {} ?1 ORDER BY key", from_prefix ? ">=" : ">")));
+  Statement scan = TRY(reader.connection.prepare(fmt::format(
+      "SELECT key, value, revision FROM record WHERE key {} ?1 ORDER BY key", from_prefix ? ">=" : ">")));
   scan.bind_blob(1, from_prefix ? prefix : after);
   std::vector<Record> records;
   while (records.size() < limit && TRY(scan.step())) {
@@ -71,9 +72,8 @@ Result<Revision> SqliteStore::commit(Transaction transaction) {
 }
 
 Result<std::int64_t> SqliteStore::take_fence() {
-  const std::int64_t fence = TRY(database_->write([](Writer& writer) -> Result<std::int64_t> {
-    return ++writer.fence;
-  }));
+  const std::int64_t fence =
+      TRY(database_->write([](Writer& writer) -> Result<std::int64_t> { return ++writer.fence; }));
   fence_ = fence;
   return fence;
 }

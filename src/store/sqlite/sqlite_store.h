@@ -29,7 +29,8 @@ class SqliteStore final : public Store {
   explicit SqliteStore(std::shared_ptr<Database> database) : database_(std::move(database)) {}
 
   Result<Record> get(std::string_view key) const override;
-  Result<std::vector<Record>> list(std::string_view prefix, std::string_view after, std::size_t limit) const override;
+  Result<std::vector<Record>> list(std::string_view prefix, std::string_view after,
+                                   std::size_t limit) const override;
   Result<Revision> commit(Transaction transaction) override;
   Result<std::int64_t> take_fence() override;
   void subscribe(Listener listener) override;

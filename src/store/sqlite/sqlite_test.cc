@@ -57,6 +57,17 @@ TEST(Sqlite, AConflictInAGroupLeavesTheOthersAlone) {
   EXPECT_EQ(*world.store().commit(put("next", "x")), 7);
 }
 
+TEST(Sqlite, WorkThatFailsHalfWayLeavesNothing) {
+  SqliteWorld world;
+  const auto failed = world.stores.database->write([](Writer& writer) -> Result<std::int64_t> {
+    TRY_VOID(writer.put->bind_blob(1, "half").bind_blob(2, "x").bind(3, ++writer.revision).run());
+    return failure(ErrorCode::kExhausted, "half way");
+  });
+  EXPECT_EQ(failed.error().code, ErrorCode::kExhausted);
+  EXPECT_FALSE(world.store().get("half"));
+  EXPECT_EQ(*world.store().commit(put("a", "1")), 1);
+}
+
 TEST(Sqlite, WhatWasAcknowledgedSurvivesKill) {
   TempFolder folder;
   const std::string path = folder.path() + "/test.db";
@@ -121,7 +132,9 @@ TEST(Sqlite, ANewerSchemaIsRefusedUntouched) {
   TempFolder folder;
   const std::string path = folder.path() + "/test.db";
   const char* const steps[] = {migrations()[0], "CREATE TABLE later (x)"};
-  { ASSERT_TRUE(Database::open(path, steps)); }
+  {
+    ASSERT_TRUE(Database::open(path, steps));
+  }
   const auto before = *host::sha256_file(path);
   const auto opened = open_sqlite(path);
   ASSERT_FALSE(opened);
@@ -133,7 +146,9 @@ TEST(Sqlite, ANewerSchemaIsRefusedUntouched) {
 TEST(Sqlite, AMigrationKeepsACopyFirst) {
   TempFolder folder;
   const std::string path = folder.path() + "/test.db";
-  { ASSERT_TRUE(open_sqlite(path)->store->commit(put("a", "1"))); }
+  {
+    ASSERT_TRUE(open_sqlite(path)->store->commit(put("a", "1")));
+  }
   EXPECT_FALSE(host::exists(path + ".v0"));
   const char* const steps[] = {migrations()[0], "UPDATE record SET value = 'changed'"};
   {
@@ -150,7 +165,9 @@ TEST(Sqlite, AMigrationKeepsACopyFirst) {
 TEST(Sqlite, AFailedMigrationChangesNothing) {
   TempFolder folder;
   const std::string path = folder.path() + "/test.db";
-  { ASSERT_TRUE(open_sqlite(path)->store->commit(put("a", "1"))); }
+  {
+    ASSERT_TRUE(open_sqlite(path)->store->commit(put("a", "1")));
+  }
   const char* const steps[] = {migrations()[0], "UPDATE record SET value = 'x'; no such statement"};
   EXPECT_FALSE(Database::open(path, steps));
   const auto stores = open_sqlite(path);

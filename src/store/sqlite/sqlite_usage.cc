@@ -15,15 +15,19 @@ std::int64_t us_of(TimePoint time) { return time.time_since_epoch().count(); }
 TimePoint time_of(std::int64_t us) { return TimePoint{std::chrono::microseconds{us}}; }
 
 constexpr std::string_view kColumns =
-    "request_id, client_request_id, tenant, project, key_id, endpoint, model, status, input_tokens, cached_tokens, "
-    "output_tokens, energy_uj, co2e_ug, energy_model, basis, cost_microeur, price_version, site, zone, started_us, "
+    "request_id, client_request_id, tenant, project, key_id, endpoint, model, status, input_tokens, "
+    "cached_tokens, "
+    "output_tokens, energy_uj, co2e_ug, energy_model, basis, cost_microeur, price_version, site, zone, "
+    "started_us, "
     "ended_us";
 
 Result<void> insert(Statement& to, const UsageRecord& record) {
   const auto text = [](const std::string& value) { return std::string_view(value); };
   to.bind(1, text(record.request_id)).bind(2, text(record.client_request_id)).bind(3, text(record.tenant));
   to.bind(4, text(record.project)).bind(5, text(record.key_id)).bind(6, text(record.endpoint));
-  to.bind(7, text(record.model)).bind(8, static_cast<std::int64_t>(record.status)).bind(9, record.input_tokens);
+  to.bind(7, text(record.model))
+      .bind(8, static_cast<std::int64_t>(record.status))
+      .bind(9, record.input_tokens);
   to.bind(10, record.cached_tokens).bind(11, record.output_tokens).bind(12, record.energy_uj);
   to.bind(13, record.co2e_ug).bind(14, text(record.energy_model)).bind(15, text(record.basis));
   to.bind(16, record.cost_microeur).bind(17, record.price_version).bind(18, text(record.site));
@@ -69,7 +73,8 @@ bool has_window(const UsageFilter& filter) { return filter.from || filter.to; }
 /// unary plus asks for.
 std::string where(const UsageFilter& filter, bool use_index) {
   const char* column = has_window(filter) && use_index ? "started_us" : "+started_us";
-  return fmt::format("{0} >= ?1 AND {0} < ?2 AND (?3 = '' OR tenant = ?3) AND (?4 = '' OR project = ?4)", column);
+  return fmt::format("{0} >= ?1 AND {0} < ?2 AND (?3 = '' OR tenant = ?3) AND (?4 = '' OR project = ?4)",
+                     column);
 }
 
 void bind_filter(Statement& to, const UsageFilter& filter) {
@@ -80,11 +85,16 @@ void bind_filter(Statement& to, const UsageFilter& filter) {
 
 std::string_view expression(UsageDimension by) {
   switch (by) {
-    case UsageDimension::kModel: return "model";
-    case UsageDimension::kKey: return "key_id";
-    case UsageDimension::kProject: return "project";
-    case UsageDimension::kTenant: return "tenant";
-    case UsageDimension::kDay: return "date(started_us / 1000000, 'unixepoch')";
+    case UsageDimension::kModel:
+      return "model";
+    case UsageDimension::kKey:
+      return "key_id";
+    case UsageDimension::kProject:
+      return "project";
+    case UsageDimension::kTenant:
+      return "tenant";
+    case UsageDimension::kDay:
+      return "date(started_us / 1000000, 'unixepoch')";
   }
   return "''";
 }
@@ -128,8 +138,8 @@ Result<std::vector<UsageSum>> SqliteUsageTable::sum(const UsageFilter& filter, U
   bind_filter(rows, filter);
   std::vector<UsageSum> sums;
   while (TRY(rows.step())) {
-    sums.push_back({rows.text(0), rows.integer(1), rows.integer(2), rows.integer(3), rows.integer(4), rows.integer(5),
-                    rows.integer(6), rows.integer(7)});
+    sums.push_back({rows.text(0), rows.integer(1), rows.integer(2), rows.integer(3), rows.integer(4),
+                    rows.integer(5), rows.integer(6), rows.integer(7)});
   }
   return sums;
 }
