@@ -107,7 +107,7 @@ Result<std::string> make_v2(const Hierarchies& at, const std::string& name, cons
     ::rmdir(folder.c_str());
     return std::unexpected(done.error());
   }
-  limits = {"cgroup-v2", want.memory_bytes, want.cpu_millis, want.pids};
+  limits = {"cgroup-v2", want.memory_bytes, want.cpu_millis, want.pids, {}};
   return folder;
 }
 

@@ -67,6 +67,7 @@ struct Limits {
   std::int64_t memory_bytes = 0;
   std::int64_t cpu_millis = 0;
   std::int64_t pids = 0;
+  std::string why = {};  // rlimits: why there is no control group
   bool operator==(const Limits&) const = default;
 };
 

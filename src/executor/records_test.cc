@@ -84,7 +84,7 @@ TEST(Records, AStatusReadsBackThroughTheProtocol) {
   status.engine_pid = 5;
   status.data_dir = "/d";
   status.labels = {{"a", "b"}};
-  status.limits = {"cgroup-v1", 1, 2, 3};
+  status.limits = {"cgroup-v1", 1, 2, 3, "because"};
   status.cpu_time_us = 17;
   status.exit = ExitRecord{.code = 3};
   const auto back = parse_status_answer(status_answer(status));
@@ -153,7 +153,7 @@ TEST(Cgroup, AWholeVersionTwoIsPreferredAndGetsAllThreeLimits) {
   ASSERT_TRUE(host::write_file_atomic(root.path() + "/self/cgroup", "0::/slice/own\n"));
   const auto group = Cgroup::create("millrace-test", {.memory_bytes = 4096, .cpu_millis = 1500, .pids = 9}, root.path());
   ASSERT_TRUE(group) << group.error().message;
-  EXPECT_EQ(group->limits(), (Limits{"cgroup-v2", 4096, 1500, 9}));
+  EXPECT_EQ(group->limits(), (Limits{"cgroup-v2", 4096, 1500, 9, {}}));
   EXPECT_EQ(host::read_file(mount + "/slice/millrace-test/memory.max").value(), "4096");
   EXPECT_EQ(host::read_file(mount + "/slice/millrace-test/cpu.max").value(), "150000 100000");
   EXPECT_EQ(host::read_file(mount + "/slice/millrace-test/pids.max").value(), "9");

@@ -126,7 +126,8 @@ Result<WorkloadStatus> read_status(const JsonObject& o) {
   status.labels = TRY(read_map(o, "labels"));
   const JsonObject limits = TRY(o.required_object("limits"));
   status.limits = {TRY(limits.required_string("kind")), TRY(limits.required_int("memory_bytes")),
-                   TRY(limits.required_int("cpu_millis")), TRY(limits.required_int("pids"))};
+                   TRY(limits.required_int("cpu_millis")), TRY(limits.required_int("pids")),
+                   TRY(limits.optional_string("why")).value_or("")};
   const std::string started_at = TRY(o.required_string("started_at"));
   status.started_at = TRY(parse_rfc3339(started_at));
   status.cpu_time_us = TRY(o.required_int("cpu_time_us"));
@@ -199,7 +200,9 @@ std::string to_json(const WorkloadStatus& status) {
   w.field("supervisor_pid", status.supervisor_pid).field("engine_pid", status.engine_pid).field("data_dir", status.data_dir);
   write_map(w, "labels", status.labels);
   w.key("limits").begin_object().field("kind", status.limits.kind).field("memory_bytes", status.limits.memory_bytes);
-  w.field("cpu_millis", status.limits.cpu_millis).field("pids", status.limits.pids).end_object();
+  w.field("cpu_millis", status.limits.cpu_millis).field("pids", status.limits.pids);
+  if (!status.limits.why.empty()) w.field("why", status.limits.why);
+  w.end_object();
   w.field("started_at", to_rfc3339(status.started_at)).field("cpu_time_us", status.cpu_time_us);
   if (status.exit) {
     w.key("exit").begin_object();

@@ -170,10 +170,9 @@ Result<void> Supervisor::confine() {
     cgroup_ = std::move(*group);
     limits_ = cgroup_->limits();
   } else {
-    note("no control group (" + group.error().message + "): using rlimits");
     // RLIMIT_DATA counts private writable memory (since Linux 4.7), so a mapped model file is not in it.
     if (want.memory_bytes > 0) set_limit(init_pid_, RLIMIT_DATA, want.memory_bytes);
-    limits_ = {.kind = "rlimits", .memory_bytes = want.memory_bytes};
+    limits_ = {.kind = "rlimits", .memory_bytes = want.memory_bytes, .why = group.error().message};
   }
   if (want.open_files > 0) set_limit(init_pid_, RLIMIT_NOFILE, want.open_files);
   set_limit(init_pid_, RLIMIT_CORE, 0);

@@ -30,7 +30,7 @@ Result<WorkloadStatus> FakeExecutor::start(const WorkloadSpec& spec, std::int64_
   workload.status.labels = spec.labels;
   workload.status.supervisor_pid = next_pid_++;
   workload.status.engine_pid = next_pid_++;
-  workload.status.limits = {"fake", spec.resources.memory_bytes, spec.resources.cpu_millis, spec.resources.pids};
+  workload.status.limits = {"fake", spec.resources.memory_bytes, spec.resources.cpu_millis, spec.resources.pids, {}};
   workload.status.started_at = clock_.now();
   ++starts_;
   return workload.status;
