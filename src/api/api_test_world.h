@@ -20,7 +20,9 @@ namespace millrace::api {
 class TestClock final : public Clock {
  public:
   TimePoint now() const override { return TimePoint(std::chrono::microseconds(micros_.load())); }
-  MonotonicPoint monotonic() const override { return MonotonicPoint(std::chrono::microseconds(micros_.load())); }
+  MonotonicPoint monotonic() const override {
+    return MonotonicPoint(std::chrono::microseconds(micros_.load()));
+  }
   void advance(std::chrono::microseconds by) { micros_ += by.count(); }
 
  private:
@@ -64,11 +66,11 @@ class World {
   World();
 
   /// Calls and checks the answer against the document: status, content type and body.
-  Reply call(const std::string& method, const std::string& target, const std::string& as, const std::string& body = "",
-             std::optional<std::string> idempotency_key = std::nullopt);
+  Reply call(const std::string& method, const std::string& target, const std::string& as,
+             const std::string& body = "", std::optional<std::string> idempotency_key = std::nullopt);
   /// The body of an answer of that status; a failed test otherwise.
-  boost::json::value expect(int status, const std::string& method, const std::string& target, const std::string& as,
-                            const std::string& body = "");
+  boost::json::value expect(int status, const std::string& method, const std::string& target,
+                            const std::string& as, const std::string& body = "");
   Reply call_raw(RawRequest request);
   void check_answer(const RawRequest& request, const Reply& reply);
 
@@ -87,7 +89,7 @@ class World {
   Live live;
   Services services;
   std::unique_ptr<Dispatcher> dispatcher;
-  std::map<std::string, std::string> keys;     // texts
+  std::map<std::string, std::string> keys;  // texts
   std::map<std::string, std::string> key_ids;
   boost::json::object document;
 

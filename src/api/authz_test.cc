@@ -85,13 +85,23 @@ int status_of(const Route& route, const std::string& role, const Target& target)
   World world;
   world.models.all["m"].name = "m";
   world.models.all["m"].state = platform::ModelState::kReady;
-  EXPECT_TRUE(world.endpoints.create({.name = "chat", .model = "m"}));
+  platform::EndpointRequest chat;
+  chat.name = "chat";
+  chat.model = "m";
+  EXPECT_TRUE(world.endpoints.create(chat));
   std::string path(route.path);
   switch (route.access->scope) {
-    case Scope::kPathTenant: path = replaced(path, "{name}", target.tenant); break;
-    case Scope::kPathProject: path = replaced(path, "{name}", target.project); break;
-    case Scope::kPathKey: path = replaced(path, "{id}", world.key_ids.at(target.key)); break;
-    default: path = replaced(replaced(path, "{id}", "chat-0"), "{name}", path.contains("models") ? "m" : "chat");
+    case Scope::kPathTenant:
+      path = replaced(path, "{name}", target.tenant);
+      break;
+    case Scope::kPathProject:
+      path = replaced(path, "{name}", target.project);
+      break;
+    case Scope::kPathKey:
+      path = replaced(path, "{id}", world.key_ids.at(target.key));
+      break;
+    default:
+      path = replaced(replaced(path, "{id}", "chat-0"), "{name}", path.contains("models") ? "m" : "chat");
   }
   path = replaced(path, "{model}", "m");
   if (route.id == "deleteModel") EXPECT_TRUE(world.endpoints.remove("chat"));
@@ -105,7 +115,8 @@ void expect_row(const Route& route, std::string_view row, const Target& target) 
   for (std::size_t i = 0; i < row.size(); ++i) {
     const std::string role(identity::name_of(identity::all_roles()[i]));
     const int wanted = row[i] == 'y' ? route.success : row[i] == 'n' ? 403 : 404;
-    EXPECT_EQ(status_of(route, role, target), wanted) << route.id << " as " << role << " on " << target.project;
+    EXPECT_EQ(status_of(route, role, target), wanted)
+        << route.id << " as " << role << " on " << target.project;
   }
 }
 
@@ -126,7 +137,8 @@ TEST(Authorisation, nothing_is_answered_without_a_valid_key) {
     for (const std::string authorization : {"", "Bearer ", "Bearer mr_wrong", "Basic abc"}) {
       RawRequest request;
       request.method = route.method;
-      request.path = replaced(replaced(replaced(std::string(route.path), "{name}", "a1"), "{id}", "x"), "{model}", "m");
+      request.path =
+          replaced(replaced(replaced(std::string(route.path), "{name}", "a1"), "{id}", "x"), "{model}", "m");
       request.authorization = authorization;
       const Reply reply = world.call_raw(request);
       if (route.access->open) {
@@ -165,8 +177,10 @@ TEST(Authorisation, lists_show_only_what_the_caller_reaches) {
   EXPECT_EQ(names("/api/v1/projects", "auditor", "name"), (Names{"a1", "a2", "b1"}));
   EXPECT_EQ(names("/api/v1/projects", "tenant-admin", "name"), (Names{"a1", "a2"}));
   EXPECT_EQ(names("/api/v1/projects", "viewer", "name"), (Names{"a1"}));
-  for (const auto& project : names("/api/v1/keys?limit=1000", "developer", "project")) EXPECT_EQ(project, "a1");
-  for (const auto& tenant : names("/api/v1/keys?limit=1000", "tenant-admin", "tenant")) EXPECT_EQ(tenant, "alpha");
+  for (const auto& project : names("/api/v1/keys?limit=1000", "developer", "project"))
+    EXPECT_EQ(project, "a1");
+  for (const auto& tenant : names("/api/v1/keys?limit=1000", "tenant-admin", "tenant"))
+    EXPECT_EQ(tenant, "alpha");
   EXPECT_EQ(names("/api/v1/keys?tenant=beta&limit=1000", "operator", "id").size(), 6u);
   (void)world.expect(404, "GET", "/api/v1/keys?tenant=beta", "tenant-admin");
   (void)world.expect(404, "GET", "/api/v1/usage?project=b1", "developer");
@@ -175,15 +189,18 @@ TEST(Authorisation, lists_show_only_what_the_caller_reaches) {
 TEST(Authorisation, nobody_hands_out_more_than_they_have) {
   World world;
   for (const std::string role : {"platform-admin", "operator", "auditor"}) {
-    (void)world.expect(403, "POST", "/api/v1/keys", "tenant-admin", R"({"project":"a1","role":")" + role + "\"}");
+    (void)world.expect(403, "POST", "/api/v1/keys", "tenant-admin",
+                       R"({"project":"a1","role":")" + role + "\"}");
   }
-  (void)world.expect(201, "POST", "/api/v1/keys", "tenant-admin", R"({"project":"a1","role":"tenant-admin"})");
+  (void)world.expect(201, "POST", "/api/v1/keys", "tenant-admin",
+                     R"({"project":"a1","role":"tenant-admin"})");
 }
 
 TEST(Authorisation, a_revoked_or_expired_key_opens_nothing) {
   World world;
   const auto soon = to_rfc3339(world.clock.now() + std::chrono::seconds(60));
-  const auto created = world.expect(201, "POST", "/api/v1/keys", "platform-admin", R"({"project":"a1","expires":")" + soon + "\"}");
+  const auto created = world.expect(201, "POST", "/api/v1/keys", "platform-admin",
+                                    R"({"project":"a1","expires":")" + soon + "\"}");
   world.keys["fresh"] = created.at("key").as_string();
   (void)world.expect(200, "GET", "/api/v1/whoami", "fresh");
   world.clock.advance(std::chrono::seconds(61));

@@ -70,15 +70,15 @@ Result<std::unique_ptr<Dispatcher>> Dispatcher::create(Services& services, std::
   Schemas schemas = TRY(Schemas::create(api_schemas()));
   TRY_VOID(check_routes(routes, schemas));
   services.openapi = TRY(openapi_document(routes, schemas, services.version, inference_openapi));
-  return std::unique_ptr<Dispatcher>(
-      new Dispatcher(services, std::move(routes), std::move(schemas), std::move(console)));
+  Parts parts{std::move(routes), std::move(schemas), std::move(console)};
+  return std::unique_ptr<Dispatcher>(new Dispatcher(services, std::move(parts)));
 }
 
-Dispatcher::Dispatcher(Services& services, std::vector<Route> routes, Schemas schemas, Console console)
+Dispatcher::Dispatcher(Services& services, Parts parts)
     : services_(services),
-      routes_(std::move(routes)),
-      schemas_(std::move(schemas)),
-      console_(std::move(console)),
+      routes_(std::move(parts.routes)),
+      schemas_(std::move(parts.schemas)),
+      console_(std::move(parts.console)),
       idempotency_(services.clock, {}) {}
 
 Reply Dispatcher::handle(const RawRequest& request) {

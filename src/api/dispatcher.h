@@ -34,7 +34,12 @@ class Dispatcher {
   struct Owner {
     std::string tenant, project;
   };
-  Dispatcher(Services& services, std::vector<Route> routes, Schemas schemas, Console console);
+  struct Parts {
+    std::vector<Route> routes;
+    Schemas schemas;
+    Console console;
+  };
+  Dispatcher(Services& services, Parts parts);
 
   std::expected<Reply, Problem> serve(const RawRequest& request);
   std::expected<Reply, Problem> serve_route(const Route& route, Call& call, const RawRequest& request);

@@ -174,6 +174,35 @@ Result<Reply> show_log(Services& services, const Call& call) {
                     json::object{{"from", piece.from}, {"text", as_text(piece.text)}, {"next", piece.next}});
 }
 
+void add_replica_routes(std::vector<Route>& routes) {
+  const Parameter name = {"name", kNameSchema, "Its name."};
+  routes.push_back({.method = "GET",
+                    .path = "/api/v1/endpoints/{name}/replicas",
+                    .id = "listReplicas",
+                    .tag = "endpoints",
+                    .summary = "The replicas of an endpoint",
+                    .access = needs(Action::kReadEndpoints, Scope::kShared),
+                    .handler = list_replicas,
+                    .path_parameters = {name},
+                    .query = page_parameters(),
+                    .answer = "ReplicaPage"});
+  routes.push_back(
+      {.method = "GET",
+       .path = "/api/v1/replicas/{id}/log",
+       .id = "showReplicaLog",
+       .tag = "endpoints",
+       .summary = "A piece of the log of a replica's engine",
+       .access = needs(Action::kReadReplicaLogs, Scope::kShared),
+       .handler = show_log,
+       .path_parameters = {{"id", kIdSchema, "Its id."}},
+       .query = {{"from",
+                  R"({"type": "integer", "minimum": -16777216, "maximum": 9007199254740991, "default": 0})",
+                  "Offset in bytes; below 0 from the end."},
+                 {"max", R"({"type": "integer", "minimum": 1, "maximum": 1048576, "default": 65536})",
+                  "Bytes, at most."}},
+       .answer = "LogPiece"});
+}
+
 }  // namespace
 
 void add_endpoint_routes(std::vector<Route>& routes) {
@@ -230,31 +259,7 @@ void add_endpoint_routes(std::vector<Route>& routes) {
                     .success = 204,
                     .answer_type = "",
                     .errors = {409}});
-  routes.push_back({.method = "GET",
-                    .path = "/api/v1/endpoints/{name}/replicas",
-                    .id = "listReplicas",
-                    .tag = "endpoints",
-                    .summary = "The replicas of an endpoint",
-                    .access = needs(Action::kReadEndpoints, Scope::kShared),
-                    .handler = list_replicas,
-                    .path_parameters = {name},
-                    .query = page_parameters(),
-                    .answer = "ReplicaPage"});
-  routes.push_back(
-      {.method = "GET",
-       .path = "/api/v1/replicas/{id}/log",
-       .id = "showReplicaLog",
-       .tag = "endpoints",
-       .summary = "A piece of the log of a replica's engine",
-       .access = needs(Action::kReadReplicaLogs, Scope::kShared),
-       .handler = show_log,
-       .path_parameters = {{"id", kIdSchema, "Its id."}},
-       .query = {{"from",
-                  R"({"type": "integer", "minimum": -16777216, "maximum": 9007199254740991, "default": 0})",
-                  "Offset in bytes; below 0 from the end."},
-                 {"max", R"({"type": "integer", "minimum": 1, "maximum": 1048576, "default": 65536})",
-                  "Bytes, at most."}},
-       .answer = "LogPiece"});
+  add_replica_routes(routes);
 }
 
 }  // namespace millrace::api

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "api/api_test_world.h"
+#include "api/policy_records.h"
 
 namespace millrace::api {
 namespace {
@@ -24,7 +25,8 @@ TEST(Problems, a_wrong_method_names_the_right_ones) {
   World world;
   const Reply reply = world.call("PUT", "/api/v1/keys", kAdmin);
   EXPECT_EQ(reply.status, 405);
-  const auto allow = std::ranges::find(reply.headers, "allow", [](const auto& header) { return header.first; });
+  const auto allow =
+      std::ranges::find(reply.headers, "allow", [](const auto& header) { return header.first; });
   ASSERT_NE(allow, reply.headers.end());
   EXPECT_EQ(allow->second, "GET, POST");
   (void)world.expect(404, "GET", "/api/v1/nothing", kAdmin);
@@ -55,7 +57,8 @@ TEST(Problems, a_body_is_refused_for_the_right_reason) {
 
 TEST(Problems, a_query_is_read_strictly) {
   World world;
-  for (const std::string query : {"limit=0", "limit=1001", "limit=x", "limit=", "limit=1&limit=2", "what=1", "after=%ff"}) {
+  for (const std::string query :
+       {"limit=0", "limit=1001", "limit=x", "limit=", "limit=1&limit=2", "what=1", "after=%ff"}) {
     (void)world.expect(400, "GET", "/api/v1/keys?" + query, kAdmin);
   }
   (void)world.expect(400, "GET", "/api/v1/usage?from=yesterday", kAdmin);
@@ -64,8 +67,9 @@ TEST(Problems, a_query_is_read_strictly) {
 
 TEST(Keys, are_shown_once_and_revoked_with_the_word_of_every_gateway) {
   World world;
-  const auto created = world.expect(201, "POST", "/api/v1/keys", kAdmin,
-                                    R"({"project":"a1","limits":{"requests_per_minute":60,"eur_per_month":12.5}})");
+  const auto created =
+      world.expect(201, "POST", "/api/v1/keys", kAdmin,
+                   R"({"project":"a1","limits":{"requests_per_minute":60,"eur_per_month":12.5}})");
   EXPECT_TRUE(created.at("key").as_string().starts_with("mr_"));
   EXPECT_EQ(created.at("role"), "developer");
   const std::string path = fmt::format("/api/v1/keys/{}", std::string_view(created.at("id").as_string()));
@@ -99,7 +103,8 @@ TEST(Quotas, start_at_nothing_and_are_inherited_by_projects) {
   World world;
   const std::string tenant = "/api/v1/quotas/tenants/alpha", project = "/api/v1/quotas/projects/a1";
   EXPECT_TRUE(world.expect(200, "GET", tenant, kAdmin).at("quota").is_null());
-  EXPECT_EQ(world.expect(200, "PUT", tenant, kAdmin, R"({"unlimited":true})").at("quota"), (json::object{{"unlimited", true}}));
+  EXPECT_EQ(world.expect(200, "PUT", tenant, kAdmin, R"({"unlimited":true})").at("quota"),
+            (json::object{{"unlimited", true}}));
   const auto inherited = world.expect(200, "GET", project, kAdmin);
   EXPECT_EQ(inherited.at("inherited"), true);
   EXPECT_EQ(inherited.at("quota"), (json::object{{"unlimited", true}}));
@@ -114,7 +119,8 @@ TEST(Quotas, start_at_nothing_and_are_inherited_by_projects) {
 
 TEST(Models, are_imported_shown_and_deleted) {
   World world;
-  const auto model = world.expect(202, "POST", "/api/v1/models", "operator", R"({"source":"/m.gguf","name":"m"})");
+  const auto model =
+      world.expect(202, "POST", "/api/v1/models", "operator", R"({"source":"/m.gguf","name":"m"})");
   EXPECT_EQ(model.at("state"), "importing");
   (void)world.expect(409, "POST", "/api/v1/models", "operator", R"({"source":"/m.gguf","name":"m"})");
   EXPECT_EQ(world.expect(200, "GET", "/api/v1/models", "viewer").at("data").as_array().size(), 1u);
@@ -142,7 +148,8 @@ class EndpointsTest : public testing::Test {
 };
 
 TEST_F(EndpointsTest, state_is_the_best_of_the_replicas) {
-  (void)world.expect(201, "POST", "/api/v1/endpoints", "operator", R"({"name":"chat","model":"m","replicas":2})");
+  (void)world.expect(201, "POST", "/api/v1/endpoints", "operator",
+                     R"({"name":"chat","model":"m","replicas":2})");
   EXPECT_EQ(state(), "starting");
   add_replica("chat-0", control::ReplicaState::kCrashLoop, "ended 5 times");
   EXPECT_EQ(state(), "crash_loop");
@@ -152,19 +159,23 @@ TEST_F(EndpointsTest, state_is_the_best_of_the_replicas) {
   const auto replicas = world.expect(200, "GET", "/api/v1/endpoints/chat/replicas?limit=1", "viewer");
   EXPECT_EQ(replicas.at("data").as_array().size(), 1u);
   EXPECT_EQ(replicas.at("next"), "chat-0");
-  EXPECT_EQ(world.expect(200, "PATCH", "/api/v1/endpoints/chat", "operator", R"({"replicas":0})").at("replicas"), 0);
+  EXPECT_EQ(
+      world.expect(200, "PATCH", "/api/v1/endpoints/chat", "operator", R"({"replicas":0})").at("replicas"),
+      0);
   (void)world.expect(204, "DELETE", "/api/v1/endpoints/chat", "operator");
   (void)world.expect(404, "GET", "/api/v1/endpoints/chat/replicas", "viewer");
 }
 
 TEST_F(EndpointsTest, an_upstream_never_shows_its_key) {
-  const std::string body = R"({"name":"far","upstream_url":"https://up.example/v1","upstream_key":"topsecret"})";
+  const std::string body =
+      R"({"name":"far","upstream_url":"https://up.example/v1","upstream_key":"topsecret"})";
   const Reply created = world.call("POST", "/api/v1/endpoints", kAdmin, body);
   EXPECT_EQ(created.status, 201) << created.body;
   EXPECT_FALSE(created.body.contains("topsecret"));
   EXPECT_EQ(json::parse(created.body).at("has_upstream_key"), true);
   EXPECT_FALSE(world.call("GET", "/api/v1/endpoints", kAdmin).body.contains("topsecret"));
-  (void)world.expect(422, "POST", "/api/v1/endpoints", kAdmin, R"({"name":"x","model":"m","upstream_url":"http://a"})");
+  (void)world.expect(422, "POST", "/api/v1/endpoints", kAdmin,
+                     R"({"name":"x","model":"m","upstream_url":"http://a"})");
   (void)world.expect(404, "POST", "/api/v1/endpoints", kAdmin, R"({"name":"x","model":"none"})");
 }
 
@@ -182,11 +193,13 @@ TEST(Prices, come_in_versions_of_whole_microeuro) {
   EXPECT_EQ(first.at("version"), 1);
   EXPECT_EQ(first.at("input_eur_per_mtok"), 0.15);
   EXPECT_EQ(first.at("output_eur_per_mtok"), 1e-6);
-  (void)world.expect(200, "PUT", "/api/v1/prices/m", kAdmin, R"({"input_eur_per_mtok":1,"output_eur_per_mtok":2})");
+  (void)world.expect(200, "PUT", "/api/v1/prices/m", kAdmin,
+                     R"({"input_eur_per_mtok":1,"output_eur_per_mtok":2})");
   const auto listed = world.expect(200, "GET", "/api/v1/prices", "viewer");
   ASSERT_EQ(listed.at("data").as_array().size(), 1u);
   EXPECT_EQ(listed.at("data").at(0).at("version"), 2);
-  (void)world.expect(422, "PUT", "/api/v1/prices/m", kAdmin, R"({"input_eur_per_mtok":-1,"output_eur_per_mtok":2})");
+  (void)world.expect(422, "PUT", "/api/v1/prices/m", kAdmin,
+                     R"({"input_eur_per_mtok":-1,"output_eur_per_mtok":2})");
 }
 
 store::UsageRecord record(int number, const std::string& tenant, const std::string& project, TimePoint at) {
@@ -212,7 +225,11 @@ TEST(Usage, is_summed_and_paged_within_the_callers_reach) {
   World world;
   std::vector<store::UsageRecord> records;
   for (int i = 0; i < 7; ++i) {
-    records.push_back(record(i, i < 5 ? "alpha" : "beta", i < 3 ? "a1" : i < 5 ? "a2" : "b1", world.clock.now()));
+    records.push_back(record(i, i < 5 ? "alpha" : "beta",
+                             i < 3   ? "a1"
+                             : i < 5 ? "a2"
+                                     : "b1",
+                             world.clock.now()));
   }
   ASSERT_TRUE(world.usage.append(records));
   const auto requests = [&](const std::string& as) {
@@ -281,6 +298,66 @@ TEST(Metrics, name_no_tenant_and_come_in_both_formats) {
   EXPECT_FALSE(older.body.contains("alpha"));
   request.accept = "application/openmetrics-text; version=1.0.0";
   EXPECT_TRUE(world.call_raw(request).body.ends_with("# EOF\n"));
+}
+
+class PolicyTest : public testing::Test {
+ protected:
+  PolicyRecords records() {
+    auto assembled = policy.assemble();
+    EXPECT_TRUE(assembled) << assembled.error().message;
+    return assembled ? *assembled : PolicyRecords{};
+  }
+  World world;
+  UsedFigures used{world.usage, world.clock};
+  ServicePolicy policy{world.directory,
+                       world.endpoints,
+                       world.replicas,
+                       world.prices,
+                       used,
+                       {.site = "local", .zone = "FR", .energy_model = "linear", .basis = "modelled"}};
+};
+
+TEST_F(PolicyTest, tells_gateways_everything_they_need_and_a_view_takes_it) {
+  EXPECT_FALSE(policy.assemble()) << "what was used is not known yet";
+  ASSERT_TRUE(used.take({}));
+  world.models.all["m"].state = platform::ModelState::kReady;
+  world.models.all["m"].name = "m";
+  platform::EndpointRequest far;
+  far.name = "far";
+  far.upstream_url = "https://up.example/v1";
+  far.upstream_key = "topsecret";
+  ASSERT_TRUE(world.endpoints.create(far));
+  ASSERT_TRUE(world.prices.set("m", 100, 200, world.clock.now()));
+  for (const auto state : {control::ReplicaState::kReady, control::ReplicaState::kDraining}) {
+    control::ReplicaStatus replica;
+    replica.id = fmt::format("chat-{}", world.replicas.all.size());
+    replica.endpoint = "chat";
+    replica.state = state;
+    replica.socket = "/s";
+    replica.slots = 4;
+    world.replicas.all.push_back(replica);
+  }
+  identity::PolicyChange change;
+  change.version = 1;
+  change.full = true;
+  change.set = records();
+  identity::PolicyView view;
+  const auto applied = view.apply(change);
+  ASSERT_TRUE(applied) << applied.error().message;
+  EXPECT_NE(view.key_by_digest(identity::digest_key(world.pepper, world.keys["developer"])), nullptr);
+  EXPECT_EQ(view.endpoint("far")->upstream_key, "topsecret");
+  EXPECT_EQ(view.replicas().size(), 1u) << "a draining replica gets nothing new";
+  EXPECT_EQ(view.replicas().begin()->second.slots, 4);
+  EXPECT_EQ(view.price("m")->output_microeur_per_mtok, 200);
+  EXPECT_EQ(view.site().zone, "FR");
+}
+
+TEST_F(PolicyTest, a_revoked_key_leaves_it) {
+  ASSERT_TRUE(used.take({}));
+  const std::string name = "key/" + world.key_ids["developer"];
+  EXPECT_TRUE(records().contains(name));
+  (void)world.expect(200, "DELETE", "/api/v1/keys/" + world.key_ids["developer"], kAdmin);
+  EXPECT_FALSE(records().contains(name));
 }
 
 }  // namespace

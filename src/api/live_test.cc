@@ -57,7 +57,8 @@ class UsedFiguresTest : public testing::Test {
     return one;
   }
   /// As the drain does: into the table first, then told.
-  Result<void> drain(std::vector<store::UsageRecord> records, std::uint64_t through, bool some_known = false) {
+  Result<void> drain(std::vector<store::UsageRecord> records, std::uint64_t through,
+                     bool some_known = false) {
     EXPECT_TRUE(table.append(records));
     ledger::JournalDrain::Report report;
     report.records = std::move(records);

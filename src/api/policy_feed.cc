@@ -11,6 +11,7 @@ using identity::PolicyChange;
 
 namespace {
 
+constexpr std::int64_t kVersionMax = std::int64_t{1} << 53;
 constexpr std::size_t kMessageMax = 64 * 1024;  // of a gateway
 
 net::LineLimits line_limits() {
@@ -212,6 +213,11 @@ void PolicyFeed::say_hello(Session& session, const boost::json::object& message)
   {
     const std::lock_guard lock(mutex_);
     session.gateway = gateway->get_string();
+    // Only after the clock was set back can a gateway know a later version; it takes none that is not above its own.
+    const auto* known = message.if_contains("version");
+    if (known && known->is_int64() && known->get_int64() >= version_ && known->get_int64() < kVersionMax) {
+      version_ = known->get_int64() + 1;
+    }
     snapshot.set = records_;
     snapshot.version = session.sent = version_;
   }

@@ -14,7 +14,7 @@ namespace millrace::api {
 class Schemas {
  public:
   /// `text` is a JSON object {"Name": schema, ...}. kInvalidArgument if a schema uses a keyword that `check` does not
-  /// know, a $ref that leads nowhere, or a pattern without a maxLength of at most 4096 (the matcher recurses).
+  /// know, a $ref that leads nowhere, or a pattern that is not in the table of schema.cc.
   static Result<Schemas> create(std::string_view text);
 
   /// nullptr if there is none of that name.
@@ -32,7 +32,7 @@ class Schemas {
   boost::json::object all_;
 };
 
-/// The schemas of every body of the control API.
+/// The schemas of every body of the control API (schemas.json).
 std::string_view api_schemas();
 
 }  // namespace millrace::api

@@ -27,8 +27,8 @@ TEST(Schemas, hold_values_against_every_keyword) {
       {R"({"$ref": "#/components/schemas/Small"})", "10", false},
       {R"({"type": "string", "minLength": 2})", "\"\u00e9\"", false},
       {R"({"type": "string", "maxLength": 2})", "\"\u00e9\u00e9\"", true},
-      {R"({"type": "string", "maxLength": 9, "pattern": "^[a-z]+$"})", "\"ab1\"", false},
-      {R"({"type": "string", "maxLength": 9, "pattern": "^[a-z]+$"})", "\"ab\"", true},
+      {R"({"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"})", "\"a b\"", false},
+      {R"({"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"})", "\"a_B-1\"", true},
       {R"({"type": "string", "format": "date-time"})", "\"2026-11-22T10:00:00Z\"", true},
       {R"({"type": "string", "format": "date-time"})", "\"yesterday\"", false},
       {R"({"enum": ["a", "b"]})", "\"c\"", false},
@@ -37,7 +37,8 @@ TEST(Schemas, hold_values_against_every_keyword) {
       {R"({"type": "array", "items": {"type": "integer"}, "minItems": 1})", "[]", false},
       {R"({"type": "array", "items": {"type": "integer"}})", "[1,\"2\"]", false},
       {R"({"type": "object", "required": ["a"]})", "{}", false},
-      {R"({"type": "object", "properties": {"a": {"type": "null"}}, "additionalProperties": false})", R"({"b":1})", false},
+      {R"({"type": "object", "properties": {"a": {"type": "null"}}, "additionalProperties": false})",
+       R"({"b":1})", false},
       {R"({"type": "object", "additionalProperties": {"type": "integer"}})", R"({"b":"1"})", false},
       {R"({"type": "object", "minProperties": 1})", "{}", false},
       {R"({"oneOf": [{"type": "integer"}, {"type": "number"}]})", "1", false},
@@ -46,16 +47,36 @@ TEST(Schemas, hold_values_against_every_keyword) {
   };
   for (const Case& one : cases) {
     json::value value = json::parse(one.value);
-    EXPECT_EQ(schemas.check(json::parse(one.schema), value).has_value(), one.fits) << one.schema << ' ' << one.value;
+    EXPECT_EQ(schemas.check(json::parse(one.schema), value).has_value(), one.fits)
+        << one.schema << ' ' << one.value;
   }
 }
 
 TEST(Schemas, make_whole_numbers_integers_also_inside_a_choice) {
   const Schemas schemas = Schemas::create("{}").value();
   json::value value = json::parse(R"({"n": 3.0})");
-  const auto schema = json::parse(R"({"anyOf": [{"type": "null"}, {"type": "object", "properties": {"n": {"type": "integer"}}}]})");
+  const auto schema = json::parse(
+      R"({"anyOf": [{"type": "null"}, {"type": "object", "properties": {"n": {"type": "integer"}}}]})");
   ASSERT_TRUE(schemas.check(schema, value));
   EXPECT_EQ(value.at("n").as_int64(), 3);
+}
+
+TEST(Schemas, patterns_decide_as_the_functions_behind_them) {
+  const Schemas schemas = Schemas::create("{}").value();
+  const auto fits = [&](const std::string& pattern, const std::string& text) {
+    json::value value(text);
+    return schemas.check(json::object{{"pattern", pattern}}, value).has_value();
+  };
+  const std::string name = "^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$";
+  for (const std::string& good : {std::string("a"), std::string("a.b-c"), std::string(63, 'x')})
+    EXPECT_TRUE(fits(name, good));
+  for (const std::string& bad : {std::string(), std::string("-a"), std::string("a."), std::string("A"),
+                                 std::string("a\n"), std::string("a/b"), std::string(64, 'x')}) {
+    EXPECT_FALSE(fits(name, bad)) << bad;
+  }
+  EXPECT_TRUE(fits("^[0-9a-f]{64}$", std::string(64, 'f')));
+  EXPECT_FALSE(fits("^[0-9a-f]{64}$", std::string(64, 'F')));
+  EXPECT_FALSE(fits("^https?://", "ftp://x"));
 }
 
 TEST(Schemas, name_the_place_of_a_fault) {

@@ -22,7 +22,9 @@ class LoopTest : public testing::Test {
  protected:
   class RealClock final : public Clock {
    public:
-    TimePoint now() const override { return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now()); }
+    TimePoint now() const override {
+      return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+    }
     MonotonicPoint monotonic() const override { return std::chrono::steady_clock::now(); }
   };
 
@@ -50,10 +52,13 @@ class LoopTest : public testing::Test {
     loop->post([&] { done.set_value(work()); });
     return result.get();
   }
-  static bool eventually(const std::function<bool()>& holds) {
-    for (int i = 0; i < 500; ++i) {
+  /// Looks again at each of the loop's ticks, for 5 s.
+  bool eventually(const std::function<bool()>& holds) {
+    for (int i = 0; i < 1000; ++i) {
       if (holds()) return true;
-      std::this_thread::sleep_for(10ms);
+      std::promise<void> tick;
+      loop->post([&] { loop->call_after(5ms, [&] { tick.set_value(); }); });
+      tick.get_future().wait();
     }
     return false;
   }
@@ -92,14 +97,17 @@ TEST_F(ServerTest, answers_over_its_socket) {
   EXPECT_EQ(send(net::Method::kGet, "/healthz").status, 200);
   EXPECT_EQ(send(net::Method::kGet, "/api/v1/whoami").status, 401);
   const std::pair<std::string, std::string> key = {"authorization", "Bearer " + world.keys["platform-admin"]};
-  const auto whoami = send(net::Method::kGet, "/api/v1/whoami", "", {key, {"x-request-id", "req_from_gateway"}});
+  const auto whoami =
+      send(net::Method::kGet, "/api/v1/whoami", "", {key, {"x-request-id", "req_from_gateway"}});
   EXPECT_EQ(whoami.status, 200);
   EXPECT_EQ(whoami.header("x-request-id"), "req_from_gateway");
   EXPECT_EQ(whoami.header("content-type"), "application/json");
-  const auto created = send(net::Method::kPost, "/api/v1/tenants", R"({"name":"net"})", {key, {"content-type", "application/json"}});
+  const auto created = send(net::Method::kPost, "/api/v1/tenants", R"({"name":"net"})",
+                            {key, {"content-type", "application/json"}});
   EXPECT_EQ(created.status, 201) << created.body;
   EXPECT_TRUE(created.header("x-request-id").starts_with("req_"));
-  const auto large = send(net::Method::kPost, "/api/v1/tenants", std::string(300'000, ' '), {key, {"content-type", "application/json"}});
+  const auto large = send(net::Method::kPost, "/api/v1/tenants", std::string(300'000, ' '),
+                          {key, {"content-type", "application/json"}});
   EXPECT_EQ(large.status, 413);
   EXPECT_EQ(large.header("content-type"), "application/problem+json");
   stop();
@@ -123,8 +131,9 @@ TEST_F(ServerTest, serves_many_callers_at_once) {
     for (int caller = 0; caller < 8; ++caller) {
       callers.emplace_back([&, caller] {
         for (int i = 0; i < 10; ++i) {
-          const auto answer = send(net::Method::kPost, "/api/v1/tenants", fmt::format(R"({{"name":"t{}-{}"}})", caller, i),
-                                   {key, {"content-type", "application/json"}});
+          const auto answer =
+              send(net::Method::kPost, "/api/v1/tenants", fmt::format(R"({{"name":"t{}-{}"}})", caller, i),
+                   {key, {"content-type", "application/json"}});
           created += answer.status == 201 ? 1 : 0;
         }
       });
@@ -151,9 +160,9 @@ class TestSource final : public PolicySource {
 /// The gateway's end of the feed: keeps what it was told, acknowledges if it is told to.
 class TestGateway final : public net::LineHandler {
  public:
-  TestGateway(net::Loop& loop, const std::string& path, const std::string& id) {
+  TestGateway(net::Loop& loop, const std::string& path, const std::string& id, std::int64_t version = 0) {
     channel = std::move(net::LineChannel::connect(loop, path, {}, *this).value());
-    channel->send(fmt::format(R"({{"hello":1,"gateway":"{}","version":0}})", id));
+    channel->send(fmt::format(R"({{"hello":1,"gateway":"{}","version":{}}})", id, version));
   }
   void on_line(net::LineChannel& from, std::string_view line) override {
     const auto change = identity::decode_change(line);
@@ -262,11 +271,24 @@ TEST_F(FeedTest, versions_go_up_over_a_restart) {
     ASSERT_TRUE(feed->publish_and_wait(1s));
   }
   const std::int64_t before = feed->version();
+  const auto now_ms = [&] { return clock.now().time_since_epoch() / 1ms; };
+  ASSERT_TRUE(eventually([&] { return now_ms() > before; }));
   stop();
   feed.reset();
-  std::this_thread::sleep_for(2ms);
   start();
   EXPECT_GT(feed->version(), before);
+}
+
+TEST_F(FeedTest, a_gateway_from_before_a_clock_was_set_back_still_gets_a_later_version) {
+  start();
+  const std::int64_t later = feed->version() + 1'000'000;
+  auto gateway =
+      on_loop([&] { return std::make_unique<TestGateway>(*loop, folder + "/feed.sock", "gw", later); });
+  ASSERT_TRUE(eventually([&] { return !gateway->received().empty(); }));
+  EXPECT_EQ(gateway->received()[0].version, later + 1);
+  source.set("key/k", R"({"id":"k"})");
+  ASSERT_TRUE(feed->publish_and_wait(1s));
+  EXPECT_EQ(gateway->received().back().version, later + 2);
 }
 
 TEST_F(FeedTest, stats_reach_the_live_figures_and_nonsense_ends_the_session) {
@@ -280,7 +302,8 @@ TEST_F(FeedTest, stats_reach_the_live_figures_and_nonsense_ends_the_session) {
 }
 
 TEST(Difference, applied_to_the_old_records_gives_the_new_ones) {
-  const PolicyRecords before = {{"a", "1"}, {"b", "2"}, {"c", "3"}}, after = {{"a", "1"}, {"b", "9"}, {"d", "4"}};
+  const PolicyRecords before = {{"a", "1"}, {"b", "2"}, {"c", "3"}},
+                      after = {{"a", "1"}, {"b", "9"}, {"d", "4"}};
   const auto change = difference(before, after);
   EXPECT_EQ(change.set, (PolicyRecords{{"b", "9"}, {"d", "4"}}));
   EXPECT_EQ(change.del, std::vector<std::string>{"c"});

@@ -46,9 +46,12 @@ Result<std::string> TestModels::file_of(std::string_view name) const {
   return "/models/" + std::string(name);
 }
 
-Result<platform::Model> TestModels::wait(std::string_view name, std::chrono::milliseconds) const { return show(name); }
+Result<platform::Model> TestModels::wait(std::string_view name, std::chrono::milliseconds) const {
+  return show(name);
+}
 
-Result<control::ReplicaLog> TestReplicas::log(const std::string& replica, std::int64_t from, std::size_t max) {
+Result<control::ReplicaLog> TestReplicas::log(const std::string& replica, std::int64_t from,
+                                              std::size_t max) {
   if (replica != "chat-0") return failure(ErrorCode::kNotFound, "there is no such replica");
   const std::string text = "line one\n\xFF line two\n";
   const auto start = std::size_t(std::clamp<std::int64_t>(from, 0, std::int64_t(text.size())));
@@ -83,7 +86,17 @@ World::World()
                .intensity_g_per_kwh = 20,
                .publisher = publisher,
                .live = live,
-               .status = [] { return SiteStatus{"/home", "local", "FR", {{"server", 4711, "running", ""}}, {{"api", "http://x"}}, {{"open_files", 20000}}, "chat", ""}; },
+               .status =
+                   [] {
+                     return SiteStatus{"/home",
+                                       "local",
+                                       "FR",
+                                       {{"server", 4711, "running", ""}},
+                                       {{"api", "http://x"}},
+                                       {{"open_files", 20000}},
+                                       "chat",
+                                       ""};
+                   },
                .is_ready = nullptr,
                .log = nullptr,
                .version = "1.2.3"} {
@@ -109,8 +122,8 @@ void World::add_key(const std::string& name, const std::string& project, identit
   key_ids[name] = created->key.id;
 }
 
-Reply World::call(const std::string& method, const std::string& target, const std::string& as, const std::string& body,
-                  std::optional<std::string> idempotency_key) {
+Reply World::call(const std::string& method, const std::string& target, const std::string& as,
+                  const std::string& body, std::optional<std::string> idempotency_key) {
   RawRequest request;
   request.method = method;
   request.path = target.substr(0, target.find('?'));
@@ -129,8 +142,8 @@ Reply World::call_raw(RawRequest request) {
   return reply;
 }
 
-json::value World::expect(int status, const std::string& method, const std::string& target, const std::string& as,
-                          const std::string& body) {
+json::value World::expect(int status, const std::string& method, const std::string& target,
+                          const std::string& as, const std::string& body) {
   const Reply reply = call(method, target, as, body);
   EXPECT_EQ(reply.status, status) << method << ' ' << target << " as " << as << ": " << reply.body;
   return reply.body.empty() ? json::value() : json::parse(reply.body);
