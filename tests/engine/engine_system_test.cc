@@ -173,7 +173,9 @@ TEST_F(EngineTest, AnEmbeddingReplicaIsSmallAndTakesAnInputBeyondTheUsualBatch) 
   const std::string answer = post(replica.socket, "/v1/embeddings", R"({"input":")" + long_input + R"("})");
   EXPECT_NE(answer.find("200 OK"), std::string::npos) << answer.substr(0, 400);
   EXPECT_NE(answer.find("\"embedding\":["), std::string::npos);
-  EXPECT_LT(resident_kib(replica.engine_pid), 200 << 10) << "KiB";
+  // The fallback engine (or one of the person's own, both named by path) repacks weights into memory of its own.
+  const std::int64_t most_kib = settings_["ENGINE_PATH"].empty() ? 200 << 10 : 512 << 10;
+  EXPECT_LT(resident_kib(replica.engine_pid), most_kib);
 }
 
 TEST_F(EngineTest, AModelThatIsNoModelEndsInAReportedCrashLoop) {
