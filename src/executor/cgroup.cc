@@ -14,6 +14,7 @@
 
 #include "host/fd.h"
 #include "host/file.h"
+#include "host/sha256.h"
 
 namespace millrace::executor {
 namespace {
@@ -80,13 +81,17 @@ Result<Hierarchies> read_hierarchies(const std::string& proc) {
 
 constexpr std::int64_t kPeriodUs = 100000;
 
+std::string v2_parent(const Hierarchies& at) {
+  const std::string base = at.base("");
+  return base == at.mounts.at("") ? base : base.substr(0, base.rfind('/'));
+}
+
 // Under v2 a group with processes cannot give controllers to its children, so the workload's group is made below the
 // nearest ancestor that can: our own group's parent, or the root.
 Result<std::string> make_v2(const Hierarchies& at, const std::string& name, const Resources& want, Limits& limits) {
   const auto mount = at.mounts.find("");
   if (mount == at.mounts.end()) return failure(ErrorCode::kUnavailable, "no cgroup v2 hierarchy is mounted");
-  const std::string base = at.base("");
-  const std::string parent = base == mount->second ? base : base.substr(0, base.rfind('/'));
+  const std::string parent = v2_parent(at);
   const std::string offered = TRY(host::read_file(parent + "/cgroup.controllers"));
   for (const char* controller : {"memory", "cpu", "pids"}) {
     const std::vector<std::string> list = words(offered.substr(0, offered.find('\n')), ' ');
@@ -176,5 +181,18 @@ void Cgroup::remove() const {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }
+
+void Cgroup::remove_named(const std::string& name, const std::string& proc) {
+  const auto at = read_hierarchies(proc);
+  if (!at) return;
+  Cgroup left;
+  if (at->mounts.contains("")) left.folders_.push_back(v2_parent(*at) + "/" + name);
+  for (const char* controller : {"memory", "cpu", "pids"}) {
+    if (const std::string base = at->base(controller); !base.empty()) left.folders_.push_back(base + "/" + name);
+  }
+  left.remove();
+}
+
+std::string cgroup_name(const std::string& folder) { return "millrace-" + host::sha256_hex(folder).substr(0, 12); }
 
 }  // namespace millrace::executor

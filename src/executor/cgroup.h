@@ -24,6 +24,9 @@ class Cgroup {
   /// Removes the folders; processes in it must have ended. Repeats for up to 200 ms while the kernel still counts them.
   void remove() const;
 
+  /// Removes what a killed supervisor left of the group `name`; nothing if there is none or it has processes.
+  static void remove_named(const std::string& name, const std::string& proc = "/proc");
+
   /// What holds.
   const Limits& limits() const { return limits_; }
 
@@ -31,5 +34,8 @@ class Cgroup {
   std::vector<std::string> folders_;
   Limits limits_;
 };
+
+/// The group's name for the workload whose state lies in `folder`.
+std::string cgroup_name(const std::string& folder);
 
 }  // namespace millrace::executor

@@ -20,7 +20,6 @@
 #include "host/file.h"
 #include "host/json.h"
 #include "host/process.h"
-#include "host/sha256.h"
 
 namespace millrace::executor {
 namespace {
@@ -163,8 +162,7 @@ Result<void> Supervisor::start_sandbox() {
 // Puts the limits on the sandbox's first process while it waits to execute the workload; children inherit them.
 Result<void> Supervisor::confine() {
   const Resources& want = spec_.workload.resources;
-  const std::string name = "millrace-" + host::sha256_hex(folder_).substr(0, 12);
-  auto group = Cgroup::create(name, want);
+  auto group = Cgroup::create(cgroup_name(folder_), want);
   if (group) {
     for (const pid_t pid : {bwrap_pid_, init_pid_}) TRY_VOID(group->add(pid));
     cgroup_ = std::move(*group);

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <thread>
 
+#include "executor/cgroup.h"
 #include "executor/local/local_executor.h"
 #include "executor/protocol.h"
 #include "executor/spec.h"
@@ -138,6 +139,10 @@ TEST_F(SupervisorTest, KillingTheSupervisorEndsTheWorkload) {
   for (int i = 0; i < 500 && lives(status.engine_pid); ++i) std::this_thread::sleep_for(milliseconds(10));
   EXPECT_FALSE(lives(status.engine_pid));
   EXPECT_EQ(wait_end().state, WorkloadState::kLost);
+  ASSERT_TRUE(executor_->remove("w"));
+  const std::string group = cgroup_name(folder_ + "/replicas/w");
+  for (const char* place : {"", "/memory", "/cpu", "/pids"})
+    EXPECT_FALSE(host::exists(std::string("/sys/fs/cgroup") + place + "/" + group)) << "left behind in " << place;
 }
 
 TEST_F(SupervisorTest, ANewExecutorAdoptsWhatRuns) {

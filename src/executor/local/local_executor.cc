@@ -9,6 +9,7 @@
 #include <charconv>
 #include <thread>
 
+#include "executor/cgroup.h"
 #include "executor/log_file.h"
 #include "executor/protocol.h"
 #include "executor/spec.h"
@@ -196,6 +197,7 @@ Result<void> LocalExecutor::remove(const std::string& id) {
   if (!has_ended(now) || supervisor_lives(folder_of(id))) return failure(ErrorCode::kConflict, "workload " + id + " has not ended");
   TRY_VOID(host::remove_tree(data_dir(id)));
   TRY_VOID(host::remove_tree(control_socket(id)));
+  if (now.state == WorkloadState::kLost) Cgroup::remove_named(cgroup_name(folder_of(id)));
   return host::remove_tree(folder_of(id));
 }
 
