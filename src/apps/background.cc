@@ -32,8 +32,10 @@ void Periodic::run() {
 
 DrainTask::DrainTask(std::string folder, store::UsageTable& usage, api::UsedFigures& used, const Clock& clock,
                      host::Logger& log, std::function<void()> moved)
-    : drain_(std::move(folder), usage, clock), used_(used), log_(log), moved_(std::move(moved)),
-      periodic_(kDrainEvery, [this] { step(); }) {}
+    : drain_(std::move(folder), usage, clock), used_(used), log_(log), moved_(std::move(moved)) {
+  step();
+  periodic_.emplace(kDrainEvery, [this] { step(); });
+}
 
 void DrainTask::step() {
   const auto report = drain_.drain();
@@ -44,10 +46,9 @@ void DrainTask::step() {
 }
 
 EnergyTask::EnergyTask(store::Store& store, const store::UsageTable& usage, const energy::LinearPowerModel& model,
-                       accel::EnergyCounter* counter, double intensity_g_per_kwh, const Clock& clock,
-                       host::Logger& log)
-    : energy_(store, usage), model_(model), counter_(counter), intensity_g_per_kwh_(intensity_g_per_kwh), clock_(clock),
-      log_(log), periodic_(kSampleEvery, [this] { step(); }) {}
+                       accel::EnergyCounter* counter, const Clock& clock, host::Logger& log)
+    : energy_(store, usage), model_(model), counter_(counter), clock_(clock), log_(log),
+      periodic_(kSampleEvery, [this] { step(); }) {}
 
 void EnergyTask::step() {
   auto reading = ledger::read_node(clock_);
@@ -55,19 +56,9 @@ void EnergyTask::step() {
   if (counter_ != nullptr) {
     if (const auto uj = counter_->read_uj()) reading->counter_uj = *uj;
   }
-  const auto interval = energy_.sample(*reading, model_);
-  if (!interval) return log_.error("energy_not_recorded", interval.error());
-  if (!*interval) return;
-  const auto& sampled = **interval;
-  const double seconds = std::chrono::duration<double>(sampled.to - sampled.from).count();
-  const double watts = static_cast<double>(sampled.site_uj) / 1e6 / seconds;
-  const std::scoped_lock lock(mutex_);
-  power_ = {watts, watts * intensity_g_per_kwh_ / 1000.0, sampled.basis};
-}
-
-api::Power EnergyTask::power() const {
-  const std::scoped_lock lock(mutex_);
-  return power_;
+  if (const auto interval = energy_.sample(*reading, model_); !interval) {
+    log_.error("energy_not_recorded", interval.error());
+  }
 }
 
 }  // namespace millrace::apps

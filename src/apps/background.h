@@ -5,10 +5,10 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "accel/accelerators.h"
-#include "api/services.h"
 #include "api/used_figures.h"
 #include "core/clock.h"
 #include "energy/power_model.h"
@@ -38,7 +38,7 @@ class Periodic {
 /// Moves settled requests from the journals to the usage table, every 100 ms.
 class DrainTask {
  public:
-  /// `moved` runs after each drain that moved something.
+  /// Drains once before it returns. `moved` runs after each drain that moved something.
   DrainTask(std::string folder, store::UsageTable& usage, api::UsedFigures& used, const Clock& clock,
             host::Logger& log, std::function<void()> moved);
 
@@ -49,17 +49,15 @@ class DrainTask {
   api::UsedFigures& used_;
   host::Logger& log_;
   const std::function<void()> moved_;
-  Periodic periodic_;  // last: its thread uses the rest
+  std::optional<Periodic> periodic_;  // last: its thread uses the rest
 };
 
-/// Samples the node every 10 s and knows the power of the last interval.
+/// Samples the node's energy every 10 s.
 class EnergyTask {
  public:
   /// `counter` may be null: then energy is modelled.
   EnergyTask(store::Store& store, const store::UsageTable& usage, const energy::LinearPowerModel& model,
-             accel::EnergyCounter* counter, double intensity_g_per_kwh, const Clock& clock, host::Logger& log);
-  /// Any thread.
-  api::Power power() const;
+             accel::EnergyCounter* counter, const Clock& clock, host::Logger& log);
 
  private:
   void step();
@@ -67,12 +65,9 @@ class EnergyTask {
   ledger::SiteEnergy energy_;
   const energy::LinearPowerModel model_;
   accel::EnergyCounter* const counter_;
-  const double intensity_g_per_kwh_;
   const Clock& clock_;
   host::Logger& log_;
-  mutable std::mutex mutex_;
-  api::Power power_;  // guarded by mutex_
-  Periodic periodic_;
+  Periodic periodic_;  // last: its thread uses the rest
 };
 
 }  // namespace millrace::apps

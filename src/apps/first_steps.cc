@@ -92,10 +92,22 @@ Result<void> make_endpoint(const cli::Client& client, const std::string& name, b
   return {};
 }
 
+/// A price to begin with, so that every answer shows a cost. Whoever sells sets their own: millrace price set.
+Result<void> make_price(const cli::Client& client) {
+  const auto prices = TRY(client.call("GET", "/api/v1/prices"));
+  for (const auto& price : prices.at("data").as_array()) {
+    if (cell(price, "model") == kModel) return {};
+  }
+  const json::value body = {{"input_eur_per_mtok", 0.05}, {"output_eur_per_mtok", 0.20}};
+  TRY_VOID(client.call("PUT", std::string("/api/v1/prices/") + kModel, &body));
+  return {};
+}
+
 }  // namespace
 
 Result<void> make_defaults(const cli::Client& client) {
   TRY_VOID(make_model(client));
+  TRY_VOID(make_price(client));
   TRY_VOID(make_endpoint(client, kModel, false));
   TRY_VOID(make_endpoint(client, kEmbedEndpoint, true));
   TRY_VOID(wait_ready(client, std::string("/api/v1/endpoints/") + kModel, fmt::format("endpoint {}", kModel)));
@@ -105,7 +117,7 @@ Result<void> make_defaults(const cli::Client& client) {
 }
 
 Result<void> ask_first_question(const cli::Client& client) {
-  constexpr const char* kQuestion = "What is the capital of France?";
+  constexpr const char* kQuestion = "Name the capital of France.";
   const json::value body = {{"model", kModel},
                             {"messages", json::array{{{"role", "user"}, {"content", kQuestion}}}},
                             {"temperature", 0},

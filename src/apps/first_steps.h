@@ -6,7 +6,7 @@
 
 namespace millrace::apps {
 
-/// Imports the default model if there is none of its name, and creates the endpoints "smollm2" (answers) and
+/// Imports the default model if there is none of its name, gives it a price if it has none, and creates the endpoints "smollm2" (answers) and
 /// "smollm2-embed" (embeds) that are missing; waits until they are ready. Tells each step on stderr.
 /// MILLRACE_MODEL_FILE names another GGUF to serve under that name.
 Result<void> make_defaults(const cli::Client& client);

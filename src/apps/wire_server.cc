@@ -74,8 +74,9 @@ Result<std::vector<int>> engine_cpus() {
 }
 
 Result<std::unique_ptr<control::Loop>> start_control(const Installation& installation, const host::Config& config,
-                                                     store::Store& store, executor::Executor& executor,
-                                                     serving::Prober& prober, const Clock& clock, host::Logger& log,
+                                                     store::Store& store, std::int64_t fence,
+                                                     executor::Executor& executor, serving::Prober& prober,
+                                                     const Clock& clock, host::Logger& log,
                                                      control::Loop::Listener listener) {
   control::LoopOptions options;
   if (auto engine = serving::find_engine(config.engine.root, config.engine.path)) {
@@ -84,7 +85,7 @@ Result<std::unique_ptr<control::Loop>> start_control(const Installation& install
     log.error("no_engine", engine.error());
   }
   options.cpus = TRY(engine_cpus());
-  options.fence = TRY(store.take_fence());
+  options.fence = fence;
   log.info("control_starts", {{"home", installation.home}, {"engine_root", options.engine.root}});
   return control::Loop::start(std::move(options), store, executor, prober, clock, std::move(listener));
 }
@@ -105,6 +106,7 @@ Result<void> serve(const Installation& installation, const host::Config& config,
 
   auto site = TRY(site_of(config));
   const auto stores = TRY(store::open_sqlite(installation.path("data/millrace.db")));
+  const auto fence = TRY(stores.store->take_fence());
   const auto pepper = TRY(identity::load_or_create_pepper(installation.secret("pepper"), rng));
   identity::Directory directory(*stores.store, clock, rng, pepper);
   TRY_VOID(bootstrap(installation, directory));
@@ -118,11 +120,12 @@ Result<void> serve(const Installation& installation, const host::Config& config,
     const std::scoped_lock lock(notify_mutex);
     if (feed_to_notify != nullptr) feed_to_notify->notify();
   };
+  const auto program = TRY(own_program());
   const auto executor = TRY(executor::LocalExecutor::create({.folder = installation.path("replicas"),
                                                              .runtime_dir = installation.sockets,
-                                                             .supervise_argv = {TRY(own_program()), "supervise"}}));
+                                                             .supervise_argv = {program, "supervise"}}));
   serving::SocketProber prober;
-  const auto control = TRY(start_control(installation, config, *stores.store, *executor, prober, clock, log,
+  const auto control = TRY(start_control(installation, config, *stores.store, fence, *executor, prober, clock, log,
                                          [&](const auto& /*replicas*/) { notify(); }));
 
   api::UsedFigures used(*stores.usage, clock);
@@ -133,7 +136,7 @@ Result<void> serve(const Installation& installation, const host::Config& config,
   const auto feed =
       TRY(api::PolicyFeed::start(*loop, {.path = installation.feed_socket()}, policy, live, clock, &log));
   stores.store->subscribe([&](store::Revision, const store::Transaction&) { notify(); });
-  EnergyTask energy(*stores.store, *stores.usage, site.model, site.counter.get(), site.intensity_g_per_kwh, clock, log);
+  const EnergyTask energy(*stores.store, *stores.usage, site.model, site.counter.get(), clock, log);
   const ledger::SiteEnergy energy_view(*stores.store, *stores.usage);
 
   api::Services services{.clock = clock,
@@ -147,7 +150,6 @@ Result<void> serve(const Installation& installation, const host::Config& config,
                          .intensity_g_per_kwh = site.intensity_g_per_kwh,
                          .publisher = *feed,
                          .live = live,
-                         .power = [&] { return energy.power(); },
                          .status = [&] { return site_status(installation, config, files, *control, endpoints); },
                          .is_ready = nullptr,
                          .log = &log,
