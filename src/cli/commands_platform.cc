@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "cli/cli.h"
@@ -181,7 +182,11 @@ int endpoint_delete(const Client& client, const std::string& name) {
 }
 
 int model_import(const Client& client, const ModelOptions& options, bool as_json) {
-  json::object body = {{"source", options.source}};
+  std::string source = options.source;
+  if (!source.starts_with("pypi:") && !source.starts_with("https://")) {
+    source = std::filesystem::absolute(source).lexically_normal().string();
+  }
+  json::object body = {{"source", source}};
   if (!options.name.empty()) body["name"] = options.name;
   if (!options.sha256.empty()) body["sha256"] = options.sha256;
   const json::value request = body;
