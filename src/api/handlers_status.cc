@@ -63,7 +63,6 @@ Result<Reply> live(Services& services, const Call&) {
                                  {"input_tokens_per_s", figures.input_tokens_per_s},
                                  {"output_tokens_per_s", figures.output_tokens_per_s},
                                  {"active_requests", figures.active_requests},
-                                 {"active_streams", figures.active_streams},
                                  {"power_w", number(power.watts)},
                                  {"co2e_g_per_h", number(power.co2e_g_per_h)},
                                  {"basis", power.basis},

@@ -17,12 +17,8 @@ std::int64_t integer(const boost::json::object& stats, std::string_view name) {
 }  // namespace
 
 void Live::report(const std::string& gateway, const boost::json::object& stats) {
-  const Sample now{clock_.monotonic(),
-                   integer(stats, "requests"),
-                   integer(stats, "input_tokens"),
-                   integer(stats, "output_tokens"),
-                   integer(stats, "active_requests"),
-                   integer(stats, "active_streams")};
+  const Sample now{clock_.monotonic(), integer(stats, "requests"), integer(stats, "input_tokens"),
+                   integer(stats, "output_tokens"), integer(stats, "active_requests")};
   const std::lock_guard lock(mutex_);
   auto& samples = gateways_[gateway];
   const Sample before = samples.empty() ? Sample{} : samples.back();
@@ -57,7 +53,6 @@ LiveFigures Live::figures() const {
     const Sample& first = samples.front();
     ++figures.gateways;
     figures.active_requests += last.active_requests;
-    figures.active_streams += last.active_streams;
     const double seconds = std::chrono::duration<double>(last.at - first.at).count();
     if (seconds <= 0) continue;
     figures.requests_per_s += double(last.requests - first.requests) / seconds;

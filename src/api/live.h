@@ -14,7 +14,7 @@ namespace millrace::api {
 
 /// Sums over the gateways that reported within the last 5 s.
 struct LiveFigures {
-  std::int64_t gateways = 0, active_requests = 0, active_streams = 0;
+  std::int64_t gateways = 0, active_requests = 0;
   double requests_per_s = 0, input_tokens_per_s = 0, output_tokens_per_s = 0;
 };
 
@@ -28,8 +28,8 @@ class Live {
  public:
   explicit Live(const Clock& clock) : clock_(clock) {}
 
-  /// `stats` is {"requests","input_tokens","output_tokens": since the gateway started, "active_requests",
-  /// "active_streams": now}, integers; others are ignored, a missing one counts as 0.
+  /// `stats` is {"requests","input_tokens","output_tokens": since the gateway started, "active_requests":
+  /// now}, integers; others are ignored, a missing one counts as 0.
   void report(const std::string& gateway, const boost::json::object& stats);
   void forget(const std::string& gateway);
 
@@ -39,7 +39,7 @@ class Live {
  private:
   struct Sample {
     MonotonicPoint at{};
-    std::int64_t requests = 0, input_tokens = 0, output_tokens = 0, active_requests = 0, active_streams = 0;
+    std::int64_t requests = 0, input_tokens = 0, output_tokens = 0, active_requests = 0;
   };
 
   const Clock& clock_;
