@@ -14,7 +14,10 @@ void inside(std::string_view bytes, std::string_view view) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace millrace::net;
+  using millrace::net::HeadLimits;
+  using millrace::net::HeadResult;
+  using millrace::net::RequestHead;
+  using millrace::net::ResponseHead;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const HeadLimits limits{.max_head_bytes = 2048, .max_target_bytes = 256, .max_headers = 16};
   RequestHead request;
@@ -33,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   }
   ResponseHead response;
-  const auto answer = parse_response_head(bytes, limits, Method::kGet, response);
+  const auto answer = parse_response_head(bytes, limits, millrace::net::Method::kGet, response);
   if (answer.state == HeadResult::State::kDone && (answer.consumed == 0 || answer.consumed > size)) std::abort();
   return 0;
 }

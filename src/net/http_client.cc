@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 #include <netdb.h>
 
+#include <csignal>
 #include <cstring>
+#include <functional>
 #include <mutex>
-#include <thread>
 
 #include "net/client_connection.h"
 #include "net/http_writer.h"
@@ -14,16 +15,8 @@ namespace millrace::net {
 
 namespace {
 
-/// Blocking look-up, for the helper thread.
-Result<std::vector<Address>> look_up(const std::string& host, std::uint16_t port) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_ADDRCONFIG;
-  addrinfo* list = nullptr;
-  const int fault = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
-  if (fault != 0) {
-    return failure(ErrorCode::kUnavailable, fmt::format("look up the name {}: {}", host, ::gai_strerror(fault)));
-  }
+/// The first few addresses of a look-up's answer.
+std::vector<Address> addresses_of(const addrinfo* list) {
   std::vector<Address> addresses;
   for (const addrinfo* at = list; at != nullptr && addresses.size() < 8; at = at->ai_next) {
     Address address;
@@ -32,9 +25,55 @@ Result<std::vector<Address>> look_up(const std::string& host, std::uint16_t port
     address.length = at->ai_addrlen;
     addresses.push_back(address);
   }
-  ::freeaddrinfo(list);
   return addresses;
 }
+
+/// A name look-up in the C library's own threads (getaddrinfo_a): it may take seconds, and cannot be broken off, so
+/// it owns all it touches and outlives whoever asked.
+struct Lookup {
+  using Done = std::move_only_function<void(Result<std::vector<Address>>)>;
+
+  std::string host;
+  std::string port;
+  addrinfo hints{};
+  gaicb request{};
+  Done done;
+
+  /// Calls `done` later, in another thread.
+  static Result<void> begin(const std::string& host, std::uint16_t port, Done done) {
+    auto lookup = std::make_unique<Lookup>();
+    lookup->host = host;
+    lookup->port = std::to_string(port);
+    lookup->hints.ai_socktype = SOCK_STREAM;
+    lookup->hints.ai_flags = AI_ADDRCONFIG;
+    lookup->request.ar_name = lookup->host.c_str();
+    lookup->request.ar_service = lookup->port.c_str();
+    lookup->request.ar_request = &lookup->hints;
+    lookup->done = std::move(done);
+    sigevent event{};
+    event.sigev_notify = SIGEV_THREAD;
+    event.sigev_value.sival_ptr = lookup.get();
+    event.sigev_notify_function = [](sigval value) { finish(static_cast<Lookup*>(value.sival_ptr)); };
+    gaicb* list[] = {&lookup->request};
+    const int fault = ::getaddrinfo_a(GAI_NOWAIT, list, 1, &event);
+    if (fault != 0) return failure(ErrorCode::kExhausted, fmt::format("look up {}: {}", host, ::gai_strerror(fault)));
+    (void)lookup.release();  // finish() owns it now
+    return {};
+  }
+
+  static void finish(Lookup* raw) {
+    const std::unique_ptr<Lookup> lookup(raw);
+    const int fault = ::gai_error(&lookup->request);
+    if (fault != 0) {
+      lookup->done(failure(ErrorCode::kUnavailable,
+                           fmt::format("look up the name {}: {}", lookup->host, ::gai_strerror(fault))));
+      return;
+    }
+    auto addresses = addresses_of(lookup->request.ar_result);
+    ::freeaddrinfo(lookup->request.ar_result);
+    lookup->done(std::move(addresses));
+  }
+};
 
 bool same(const Upstream& a, const Upstream& b) {
   if (a.unix_path != b.unix_path) return false;
@@ -189,11 +228,9 @@ void HttpClient::Impl::connect(ClientCall& call, ClientPool& pool) {
   resolve(connection, upstream);
 }
 
-/// getaddrinfo blocks, for seconds when a name server is away: it runs in a thread of its own.
 void HttpClient::Impl::resolve(ClientConnection& connection, const Upstream& upstream) {
-  const auto answer = [gate = gate_, slot = connection.slot(), birth = births_[connection.slot()], host = upstream.host,
-                       port = upstream.port] {
-    auto found = look_up(host, port);
+  auto answer = [gate = gate_, slot = connection.slot(),
+                 birth = births_[connection.slot()]](Result<std::vector<Address>> found) {
     const std::scoped_lock lock(gate->mutex);
     if (gate->loop == nullptr) return;
     gate->loop->post([gate, slot, birth, found = std::move(found)]() mutable {
@@ -206,11 +243,8 @@ void HttpClient::Impl::resolve(ClientConnection& connection, const Upstream& ups
       }
     });
   };
-  try {
-    std::thread(answer).detach();
-  } catch (const std::system_error&) {
-    connection.fail_later({ErrorCode::kExhausted, "no thread is left for a name look-up"});
-  }
+  auto begun = Lookup::begin(upstream.host, upstream.port, std::move(answer));
+  if (!begun) connection.fail_later(std::move(begun.error()));
 }
 
 void HttpClient::Impl::release_connection(ClientConnection& connection) {

@@ -143,7 +143,7 @@ bool ServerConnection::consume_head(std::string_view& bytes, std::string& held) 
   if (!in_.empty()) {
     in_.append(bytes);
     // Without a new line end the verdict is the same: do not read the head again for each byte of a slow sender.
-    if (bytes.find('\n') == std::string_view::npos && in_.size() <= host_.options().head.max_head_bytes) return false;
+    if (bytes.find('\n') == std::string_view::npos && in_.size() <= host_.options().head.max_target_bytes) return false;
     data = in_;
   }
   const HeadResult result = parse_request_head(data, host_.options().head, head_);
