@@ -22,17 +22,22 @@ std::vector<std::string> row_of(const json::value& item, const std::vector<std::
   return row;
 }
 
-/// Prints the elements of "data" of one answer as a table, or the whole answer as JSON.
-int print_data(const Result<json::value>& answer, const std::vector<std::string>& members, bool as_json) {
-  if (!answer) return report(answer.error());
+int print_items(const std::vector<json::value>& items, const std::vector<std::string>& members, bool as_json) {
   if (as_json) {
-    print_json(answer->at("data"));
+    print_json(json::array(items.begin(), items.end()));
     return kOk;
   }
   std::vector<std::vector<std::string>> rows;
-  for (const auto& item : answer->at("data").as_array()) rows.push_back(row_of(item, members));
+  for (const auto& item : items) rows.push_back(row_of(item, members));
   print_table(members, rows);
   return kOk;
+}
+
+/// Prints every element of a list, over all its pages, as a table or as a JSON array.
+int print_list(const Client& client, const std::string& path, const std::vector<std::string>& members, bool as_json) {
+  std::vector<json::value> items;
+  const auto listed = client.each(path, [&](const json::value& item) { items.push_back(item); });
+  return listed ? print_items(items, members, as_json) : report(listed.error());
 }
 
 }  // namespace
@@ -52,15 +57,18 @@ int price_set(const Client& client, const PriceOptions& options, bool as_json) {
 }
 
 int price_list(const Client& client, bool as_json) {
-  return print_data(client.call("GET", "/api/v1/prices"),
+  return print_list(client, "/api/v1/prices",
                     {"model", "version", "input_eur_per_mtok", "output_eur_per_mtok", "effective_from"}, as_json);
 }
 
 int usage_sum(const Client& client, const UsageOptions& options, bool as_json) {
-  return print_data(
-      client.call("GET", "/api/v1/usage" + range_query(options, "?by=" + url_encode(options.by))),
-      {"name", "requests", "input_tokens", "cached_tokens", "output_tokens", "energy_j", "co2e_g", "cost_eur"},
-      as_json);
+  const auto answer = client.call("GET", "/api/v1/usage" + range_query(options, "?by=" + url_encode(options.by)));
+  if (!answer) return report(answer.error());
+  const auto& data = answer->at("data").as_array();
+  return print_items({data.begin(), data.end()},
+                     {"name", "requests", "input_tokens", "cached_tokens", "output_tokens", "energy_j", "co2e_g",
+                      "cost_eur"},
+                     as_json);
 }
 
 int usage_records(const Client& client, const UsageOptions& options, bool as_json) {
@@ -80,7 +88,7 @@ int usage_records(const Client& client, const UsageOptions& options, bool as_jso
 }
 
 int usage_energy(const Client& client, const UsageOptions& options, bool as_json) {
-  return print_data(client.call("GET", "/api/v1/usage/energy" + range_query(options, "")),
+  return print_list(client, "/api/v1/usage/energy" + range_query(options, ""),
                     {"from", "to", "site_j", "attributed_j", "idle_j", "basis"}, as_json);
 }
 

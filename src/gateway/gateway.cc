@@ -32,6 +32,8 @@ std::string_view key_text(const net::RequestHead& head) {
   return head.find("x-api-key").value_or("");
 }
 
+bool is_local(std::string_view peer) { return peer.starts_with("127.") || peer.starts_with("[::1]"); }
+
 /// What answers GET: the id of the request is kept between on_head and on_request.
 class PlainState final : public net::ExchangeState {
  public:
@@ -109,7 +111,9 @@ void GatewayImpl::on_head(net::Exchange& exchange) {
                   match.path_known ? dialect::method_not_allowed(net::name_of(head.method), head.path)
                                    : dialect::unknown_url(net::name_of(head.method), head.path));
   }
-  if (match.route->guard == Guard::kAction) {
+  const bool guarded = match.route->guard == Guard::kAction ||
+                       (match.route->guard == Guard::kLocalOrAction && !is_local(exchange.peer()));
+  if (guarded) {
     const auto key = authorise(head, match.route->action);
     if (!key) return refuse(exchange, request_id, key.error());
     if (match.route->answerer == Answerer::kInference) {
@@ -245,8 +249,9 @@ void GatewayImpl::answer_metrics(net::Exchange& exchange, const std::string& req
                       .policy_version = context_.policy.version(),
                       .server_connected = policy_.connected()};
   const std::array<net::Header, 1> headers{net::Header{"x-request-id", request_id}};
-  exchange.respond(200, "application/openmetrics-text; version=1.0.0; charset=utf-8", headers,
-                   render_openmetrics(context_.metrics, gauges));
+  const auto format = host::MetricsText::format_for(exchange.head().find("accept").value_or(""));
+  exchange.respond(200, host::MetricsText::content_type(format), headers,
+                   render_metrics(context_.metrics, gauges, format));
 }
 
 void GatewayImpl::answer_text(net::Exchange& exchange, const std::string& request_id, int status,

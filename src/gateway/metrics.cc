@@ -3,67 +3,38 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 
 namespace millrace::gateway {
 namespace {
 
-void family(std::string& out, std::string_view name, std::string_view type, std::string_view help) {
-  fmt::format_to(std::back_inserter(out), "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+using host::MetricsText;
+
+void counter(MetricsText& out, std::string_view name, std::string_view help, double value) {
+  out.begin_counter(name, help);
+  out.sample({}, value);
 }
 
-void counter(std::string& out, std::string_view name, std::string_view help, double value) {
-  family(out, name, "counter", help);
-  fmt::format_to(std::back_inserter(out), "{}_total {}\n", name, value);
+void gauge(MetricsText& out, std::string_view name, std::string_view help, std::int64_t value) {
+  out.begin_gauge(name, help);
+  out.sample({}, static_cast<double>(value));
 }
 
-void gauge(std::string& out, std::string_view name, std::string_view help, std::int64_t value) {
-  family(out, name, "gauge", help);
-  fmt::format_to(std::back_inserter(out), "{} {}\n", name, value);
-}
-
-}  // namespace
-
-void Histogram::add(double seconds) {
-  const auto at = std::ranges::lower_bound(kBounds, seconds) - kBounds.begin();
-  ++buckets_[static_cast<std::size_t>(at)];
-  ++count_;
-  sum_ += seconds;
-}
-
-void Histogram::append(std::string& out, std::string_view name) const {
-  std::int64_t below = 0;
-  for (std::size_t i = 0; i < kBounds.size(); ++i) {
-    below += buckets_[i];
-    fmt::format_to(std::back_inserter(out), "{}_bucket{{le=\"{}\"}} {}\n", name, kBounds[i], below);
-  }
-  fmt::format_to(std::back_inserter(out), "{}_bucket{{le=\"+Inf\"}} {}\n{}_sum {}\n{}_count {}\n", name, count_, name,
-                 sum_, name, count_);
-}
-
-void Metrics::count_answer(std::string_view route, int status) {
-  auto it = answers.find(route);
-  if (it == answers.end()) it = answers.emplace(std::string(route), std::map<int, std::int64_t>{}).first;
-  ++it->second[status];
-}
-
-std::string render_openmetrics(const Metrics& metrics, const Gauges& gauges) {
-  std::string out;
-  family(out, "millrace_gateway_answers", "counter", "Answers by route and status.");
+void write_answers(MetricsText& out, const Metrics& metrics) {
+  out.begin_counter("millrace_gateway_answers", "Answers by route and status.");
   for (const auto& [route, by_status] : metrics.answers) {
     for (const auto& [status, count] : by_status) {
-      fmt::format_to(std::back_inserter(out), "millrace_gateway_answers_total{{route=\"{}\",status=\"{}\"}} {}\n", route,
-                     status, count);
+      out.sample({{"route", route}, {"status", fmt::to_string(status)}}, static_cast<double>(count));
     }
   }
-  family(out, "millrace_gateway_requests", "counter", "Metered requests by outcome.");
-  const std::pair<std::string_view, std::int64_t> outcomes[] = {
-      {"completed", metrics.completed}, {"cancelled", metrics.cancelled}, {"failed", metrics.failed}};
-  for (const auto& [status, count] : outcomes) {
-    fmt::format_to(std::back_inserter(out), "millrace_gateway_requests_total{{status=\"{}\"}} {}\n", status, count);
-  }
+  out.begin_counter("millrace_gateway_requests", "Metered requests by outcome.");
+  out.sample({{"status", "completed"}}, static_cast<double>(metrics.completed));
+  out.sample({{"status", "cancelled"}}, static_cast<double>(metrics.cancelled));
+  out.sample({{"status", "failed"}}, static_cast<double>(metrics.failed));
   counter(out, "millrace_gateway_limit_refusals", "Requests refused by a limit or quota.",
           static_cast<double>(metrics.refused_limit));
+}
+
+void write_use(MetricsText& out, const Metrics& metrics) {
   counter(out, "millrace_gateway_input_tokens", "Prompt tokens, cached ones included.",
           static_cast<double>(metrics.input_tokens));
   counter(out, "millrace_gateway_cached_tokens", "Prompt tokens answered from the engine's cache.",
@@ -74,20 +45,41 @@ std::string render_openmetrics(const Metrics& metrics, const Gauges& gauges) {
   counter(out, "millrace_gateway_co2e_grams", "CO2 equivalent of that energy.",
           static_cast<double>(metrics.co2e_ug) / 1e6);
   counter(out, "millrace_gateway_cost_euros", "Price of answers.", static_cast<double>(metrics.cost_microeur) / 1e6);
+}
+
+}  // namespace
+
+void Histogram::add(double seconds) {
+  const auto at = std::ranges::lower_bound(kBounds, seconds) - kBounds.begin();
+  ++buckets_[static_cast<std::size_t>(at)];
+  sum_ += seconds;
+}
+
+void Histogram::write(MetricsText& out) const { out.histogram({}, kBounds, buckets_, sum_); }
+
+void Metrics::count_answer(std::string_view route, int status) {
+  auto it = answers.find(route);
+  if (it == answers.end()) it = answers.emplace(std::string(route), std::map<int, std::int64_t>{}).first;
+  ++it->second[status];
+}
+
+std::string render_metrics(const Metrics& metrics, const Gauges& gauges, MetricsText::Format format) {
+  MetricsText out(format);
+  write_answers(out, metrics);
+  write_use(out, metrics);
   gauge(out, "millrace_gateway_connections", "Open client connections.", gauges.connections);
   gauge(out, "millrace_gateway_exchanges", "Exchanges in work.", gauges.exchanges);
   gauge(out, "millrace_gateway_active_requests", "Inference requests in work.", gauges.active_requests);
   gauge(out, "millrace_gateway_journal_open", "Open slots of the journal.", gauges.journal_open);
   gauge(out, "millrace_gateway_server_connected", "1 while the policy feed is connected.",
         gauges.server_connected ? 1 : 0);
-  family(out, "millrace_gateway_time_to_first_token_seconds", "histogram",
-         "From a whole request to the first output of the engine.");
-  metrics.time_to_first_token.append(out, "millrace_gateway_time_to_first_token_seconds");
-  family(out, "millrace_gateway_request_duration_seconds", "histogram",
-         "From a whole request to the last byte handed to the kernel.");
-  metrics.duration.append(out, "millrace_gateway_request_duration_seconds");
-  out += "# EOF\n";
-  return out;
+  out.begin_histogram("millrace_gateway_time_to_first_token_seconds",
+                      "From a whole request to the first output of the engine.");
+  metrics.time_to_first_token.write(out);
+  out.begin_histogram("millrace_gateway_request_duration_seconds",
+                      "From a whole request to the last byte handed to the kernel.");
+  metrics.duration.write(out);
+  return out.finish();
 }
 
 }  // namespace millrace::gateway

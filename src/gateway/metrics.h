@@ -1,4 +1,4 @@
-// Metrics: what this gateway counts, and its text in OpenMetrics form.
+// Metrics: what this gateway counts, and its text for scrapers.
 #pragma once
 
 #include <array>
@@ -6,6 +6,8 @@
 #include <map>
 #include <string>
 #include <string_view>
+
+#include "host/openmetrics.h"
 
 namespace millrace::gateway {
 
@@ -15,12 +17,10 @@ class Histogram {
   static constexpr std::array<double, 14> kBounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                                      0.1,    0.25,  0.5,    1,     2.5,  10,    60};
   void add(double seconds);
-  void append(std::string& out, std::string_view name) const;
-  std::int64_t count() const { return count_; }
+  void write(host::MetricsText& out) const;
 
  private:
-  std::array<std::int64_t, kBounds.size() + 1> buckets_{};
-  std::int64_t count_ = 0;
+  std::array<std::uint64_t, kBounds.size() + 1> buckets_{};
   double sum_ = 0;
 };
 
@@ -42,7 +42,6 @@ struct Gauges {
   bool server_connected = false;
 };
 
-/// Ends with "# EOF". Clean under promtool's check.
-std::string render_openmetrics(const Metrics& metrics, const Gauges& gauges);
+std::string render_metrics(const Metrics& metrics, const Gauges& gauges, host::MetricsText::Format format);
 
 }  // namespace millrace::gateway

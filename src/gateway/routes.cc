@@ -23,7 +23,7 @@ constexpr Route kRoutes[] = {
     {Method::kGet, "/v1/models/", true, Answerer::kModel, Guard::kAction, Action::kUse},
     {Method::kGet, "/healthz", false, Answerer::kHealth, Guard::kPublic, Action::kUse},
     {Method::kGet, "/readyz", false, Answerer::kReady, Guard::kPublic, Action::kUse},
-    {Method::kGet, "/metrics", false, Answerer::kMetrics, Guard::kAction, Action::kReadStatus},
+    {Method::kGet, "/metrics", false, Answerer::kMetrics, Guard::kLocalOrAction, Action::kReadStatus},
     proxied(Method::kGet, "/api/"),
     proxied(Method::kPost, "/api/"),
     proxied(Method::kPut, "/api/"),

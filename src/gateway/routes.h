@@ -11,8 +11,9 @@
 
 namespace millrace::gateway {
 
-/// kUnset is no policy: the gateway refuses to start with it.
-enum class Guard : std::uint8_t { kUnset, kPublic, kAction, kServer };
+/// kUnset is no policy: the gateway refuses to start with it. kLocalOrAction: a client on this machine needs no key.
+/// kServer: the control API checks by itself.
+enum class Guard : std::uint8_t { kUnset, kPublic, kAction, kLocalOrAction, kServer };
 
 enum class Answerer : std::uint8_t { kInference, kModels, kModel, kHealth, kReady, kMetrics, kProxy };
 
@@ -21,8 +22,8 @@ struct Route {
   std::string_view path;           // exact; a prefix where `prefix` is true
   bool prefix = false;
   Answerer answerer = Answerer::kHealth;
-  Guard guard = Guard::kUnset;     // kServer: the control API checks by itself
-  identity::Action action = identity::Action::kUse;  // kAction only
+  Guard guard = Guard::kUnset;
+  identity::Action action = identity::Action::kUse;  // of kAction and kLocalOrAction
 };
 
 /// In the order in which they are tried.

@@ -1,0 +1,154 @@
+#include <gtest/gtest.h>
+
+#include "gateway/routes.h"
+#include "world.h"
+
+namespace millrace::testing {
+namespace {
+
+using store::UsageStatus;
+
+constexpr const char* kWhole =
+    R"({"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant",)"
+    R"("content":"Hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12}})";
+
+std::string delta(const std::string& text) {
+  return R"({"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":")" +
+         text + R"("},"finish_reason":null}]})";
+}
+constexpr const char* kLast =
+    R"({"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})";
+constexpr const char* kUsage =
+    R"({"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}})";
+
+TEST(Path, ACompletedAnswerIsRecordedWithItsOwnIdAndPrice) {
+  World world;
+  auto call = world.chat(false);
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+  world.upstream->answer(200, kWhole);
+  ASSERT_TRUE(world.until([&] { return call->done; })) << call->body;
+  EXPECT_EQ(call->status, 200);
+  EXPECT_NE(call->body.find(R"("content":"Hello")"), std::string::npos) << call->body;
+  EXPECT_NE(call->body.find(R"("basis":"unknown")"), std::string::npos) << call->body;
+  ASSERT_TRUE(world.until([&] { return world.records().size() == 1; }));
+  const auto record = world.records().front();
+  EXPECT_EQ(record.request_id, call->headers["x-request-id"]);
+  EXPECT_EQ(record.status, UsageStatus::kCompleted);
+  EXPECT_EQ(record.input_tokens, 9);
+  EXPECT_EQ(record.output_tokens, 3);
+  EXPECT_EQ(record.cost_microeur, 15);
+  EXPECT_FALSE(record.energy_uj);
+}
+
+TEST(Path, AStreamIsPassedOnAsItComes) {
+  World world;
+  auto call = world.chat(true);
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+  world.upstream->start_stream();
+  world.upstream->send_event(delta("one"));
+  ASSERT_TRUE(world.until([&] { return call->body.find("one") != std::string::npos; }));
+  EXPECT_FALSE(call->done);
+  world.upstream->send_event(kLast);
+  world.upstream->send_event(kUsage);
+  world.upstream->send_event("[DONE]");
+  ASSERT_TRUE(world.until([&] { return call->done; }));
+  EXPECT_TRUE(call->body.ends_with("data: [DONE]\n\n")) << call->body;
+  EXPECT_NE(call->body.find(R"("completion_tokens":2)"), std::string::npos);
+}
+
+class GoneClient : public ::testing::TestWithParam<bool> {};
+
+TEST_P(GoneClient, CancelsTheEnginesWorkAndIsRecorded) {
+  World world;
+  auto call = world.chat(GetParam());
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+  world.cancel(*call);
+  EXPECT_TRUE(world.until([&] { return world.upstream->closed == 1; }));
+  ASSERT_TRUE(world.until([&] { return world.records().size() == 1; }));
+  EXPECT_EQ(world.records().front().status, UsageStatus::kCancelled);
+}
+INSTANTIATE_TEST_SUITE_P(Path, GoneClient, ::testing::Bool());
+
+TEST(Path, AnEngineThatDiesMidStreamEndsItWithAnErrorEvent) {
+  World world;
+  auto call = world.chat(true);
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+  world.upstream->start_stream();
+  world.upstream->send_event(delta("one"));
+  ASSERT_TRUE(world.until([&] { return call->body.find("one") != std::string::npos; }));
+  world.upstream->stop();
+  ASSERT_TRUE(world.until([&] { return call->done || call->failed; }));
+  EXPECT_NE(call->body.find(R"("error")"), std::string::npos) << call->body;
+  EXPECT_EQ(call->body.find("[DONE]"), std::string::npos);
+  EXPECT_EQ(world.upstream_requests, 1U) << "a request was repeated after its first byte";
+  ASSERT_TRUE(world.until([&] { return world.records().size() == 1; }));
+  EXPECT_EQ(world.records().front().status, UsageStatus::kFailed);
+  EXPECT_GE(world.records().front().output_tokens, 1);
+}
+
+TEST(Path, AnEngineThatCannotBeReachedIs503AndMayBeRetried) {
+  World world;
+  world.upstream->stop();
+  auto call = world.chat(false);
+  ASSERT_TRUE(world.until([&] { return call->done; }));
+  EXPECT_EQ(call->status, 503);
+  EXPECT_EQ(call->headers["retry-after"], "1");
+  ASSERT_TRUE(world.until([&] { return world.records().size() == 1; }));
+  EXPECT_EQ(world.records().front().status, UsageStatus::kFailed);
+}
+
+TEST(Path, ARevokedKeyEndsItsOpenStreamAtOnce) {
+  World world;
+  auto call = world.chat(true);
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+  world.upstream->start_stream();
+  world.upstream->send_event(delta("one"));
+  ASSERT_TRUE(world.until([&] { return call->body.find("one") != std::string::npos; }));
+  world.change({}, {"key/k_1"});
+  ASSERT_TRUE(world.until([&] { return call->done || call->failed; }));
+  EXPECT_NE(call->body.find("invalid_api_key"), std::string::npos) << call->body;
+  EXPECT_TRUE(world.until([&] { return world.upstream->closed == 1; }));
+  auto again = world.chat(false);
+  ASSERT_TRUE(world.until([&] { return again->done; }));
+  EXPECT_EQ(again->status, 401);
+  EXPECT_EQ(world.records().size(), 1U);
+}
+
+TEST(Path, ARefusedRequestNeverReachesTheEngineAndLeavesNoRecord) {
+  World world;
+  auto unknown = world.post("/v1/chat/completions", R"({"model":"chat","messages":[],"x":1})");
+  auto missing = world.post("/v1/chat/completions", R"({"model":"other","messages":[{"role":"user","content":"Hi"}]})");
+  auto stranger = world.post("/v1/chat/completions", "{}", "mr_no");
+  ASSERT_TRUE(world.until([&] { return unknown->done && missing->done && stranger->done; }));
+  EXPECT_EQ(unknown->status, 400);
+  EXPECT_EQ(missing->status, 404);
+  EXPECT_EQ(stranger->status, 401);
+  for (const auto* call : {unknown.get(), missing.get(), stranger.get()}) {
+    EXPECT_TRUE(call->headers.contains("x-request-id"));
+  }
+  EXPECT_EQ(world.upstream_requests, 0U);
+  EXPECT_TRUE(world.records().empty());
+}
+
+TEST(Path, AConcurrencyLimitHoldsUntilTheAnswerIsSent) {
+  World world;
+  world.change({{"tenant/t", identity::encode(identity::TenantPolicy{"t", identity::Limits{.concurrency = 1}})}});
+  auto first = world.chat(false);
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+  auto second = world.chat(false);
+  ASSERT_TRUE(world.until([&] { return second->done; }));
+  EXPECT_EQ(second->status, 429);
+  world.upstream->answer(200, kWhole);
+  ASSERT_TRUE(world.until([&] { return first->done; }));
+  auto third = world.chat(false);
+  ASSERT_TRUE(world.until([&] { return world.upstream_requests == 2; })) << third->body;
+}
+
+TEST(Routes, ARouteWithoutAPolicyIsFound) {
+  EXPECT_EQ(gateway::unguarded(gateway::routes()), std::nullopt);
+  const gateway::Route open[] = {{.method = net::Method::kGet, .path = "/open"}};
+  EXPECT_EQ(gateway::unguarded(open), "/open");
+}
+
+}  // namespace
+}  // namespace millrace::testing

@@ -1,0 +1,181 @@
+#include "world.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "core/id.h"
+#include "engine/openai/openai_adapter.h"
+#include "host/file.h"
+#include "net/sse.h"
+#include "net/url.h"
+
+namespace millrace::testing {
+namespace {
+
+constexpr std::chrono::seconds kPatience{10};
+
+std::string make_folder() {
+  std::string name = "/tmp/millrace-test-XXXXXX";
+  if (::mkdtemp(name.data()) == nullptr) std::abort();
+  return name;
+}
+
+template <typename T>
+T must(Result<T> result) {
+  if (!result) {
+    std::fputs((result.error().message + "\n").c_str(), stderr);
+    std::abort();
+  }
+  return std::move(*result);
+}
+
+}  // namespace
+
+Upstream::Upstream(net::Loop& loop, std::uint64_t& seen) : loop_(loop), seen_(seen) {
+  server_ = must(net::HttpServer::listen(loop_, net::ListenAddress::tcp("127.0.0.1", 0), {}, nullptr, *this));
+  port_ = server_->port();
+}
+
+std::string Upstream::url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/v1"; }
+
+void Upstream::on_request(net::Exchange& exchange) {
+  ++seen_;
+  bodies.emplace_back(exchange.body());
+  open_id_ = exchange.id();
+}
+
+void Upstream::on_closed(net::Exchange& /*exchange*/) { ++closed; }
+
+net::Exchange* Upstream::open() { return server_ == nullptr ? nullptr : server_->find(open_id_); }
+
+void Upstream::answer(int status, std::string_view body) { open()->respond(status, "application/json", {}, body); }
+
+void Upstream::start_stream() { open()->start(200, "text/event-stream", std::initializer_list<net::Header>{}); }
+
+void Upstream::send_event(std::string_view data) {
+  std::string bytes;
+  net::append_sse(bytes, "", data);
+  open()->write(bytes);
+  if (data == "[DONE]") open()->finish();
+}
+
+void Upstream::stop() { server_.reset(); }
+
+void Call::on_head(const net::ResponseHead& head) {
+  status = head.status;
+  for (const auto& header : head.headers) headers[std::string(header.name)] = header.value;
+}
+
+void Call::on_error(const Error& error, bool /*any_byte_received*/) {
+  failed = true;
+  body += "<" + error.message + ">";
+}
+
+World::World() : folder_(make_folder()) {
+  loop_ = must(net::Loop::create(clock_));
+  log_ = must(host::Logger::create(folder_ + "/log", host::LogLevel::kDebug, "test", clock_));
+  const std::array<std::uint8_t, identity::Pepper::kBytes> secret{1, 2, 3};
+  pepper_ = std::make_unique<identity::Pepper>(must(identity::Pepper::create(secret)));
+  journal_ = must(ledger::Journal::create(folder_ + "/journal", "jrn_test", {.slots = 64, .sync_interval = std::chrono::milliseconds{50}}));
+  adapter_ = engine::make_openai_adapter();
+  upstream = std::make_unique<Upstream>(*loop_, upstream_requests);
+  client_ = std::make_unique<net::HttpClient>(*loop_, net::ClientOptions{});
+  feed_ = must(net::LineServer::listen(*loop_, folder_ + "/feed.sock", [this](host::Fd fd) {
+    channel_ = must(net::LineChannel::adopt(*loop_, std::move(fd), {}, *this));
+  }));
+  gateway::GatewayOptions options;
+  options.listen = net::ListenAddress::tcp("127.0.0.1", 0);
+  options.server_socket = folder_ + "/api.sock";
+  options.feed_socket = folder_ + "/feed.sock";
+  options.policy_copy = folder_ + "/policy.json";
+  gateway_ = must(gateway::Gateway::create({*loop_, clock_, rng_, *pepper_, *journal_, *log_,
+                                            {{"openai", adapter_.get()}},
+                                            [](std::int32_t) { return std::optional<std::int64_t>(); },
+                                            nullptr, nullptr},
+                                           options));
+  drain_ = std::make_unique<ledger::JournalDrain>(folder_ + "/journal", usage_, clock_);
+  until([this] { return hello_; });
+
+  key_text = identity::make_key_text(rng_);
+  identity::KeyPolicy key;
+  key.id = "k_1";
+  key.prefix = "mr_";
+  key.tenant = "t";
+  key.project = "p";
+  key.digest = identity::digest_key(*pepper_, key_text);
+  identity::EndpointPolicy endpoint;
+  endpoint.name = "chat";
+  endpoint.model = "m";
+  endpoint.engine = "openai";
+  endpoint.upstream_url = upstream->url();
+  endpoint.upstream_model = "m";
+  identity::PricePolicy price{"m", 1, 1'000'000, 2'000'000};
+  change({{"key/k_1", identity::encode(key)},
+          {"tenant/t", identity::encode(identity::TenantPolicy{"t", identity::Limits{}})},
+          {"project/p", identity::encode(identity::ProjectPolicy{"p", "t", std::nullopt})},
+          {"endpoint/chat", identity::encode(endpoint)},
+          {"price/m", identity::encode(price)}});
+}
+
+World::~World() {
+  gateway_.reset();
+  channel_.reset();
+  feed_.reset();
+  upstream.reset();
+  client_.reset();
+  drain_.reset();
+  journal_.reset();
+  (void)host::remove_tree(folder_);
+}
+
+void World::on_line(net::LineChannel& /*channel*/, std::string_view line) {
+  if (line.find("\"hello\"") != std::string_view::npos) hello_ = true;
+  if (const auto at = line.find("\"ack\":"); at != std::string_view::npos) {
+    acked_ = std::atoll(std::string(line.substr(at + 6)).c_str());
+  }
+}
+
+void World::on_close(net::LineChannel& /*channel*/, const Error& /*error*/) {}
+
+void World::change(std::map<std::string, std::string> set, std::vector<std::string> del) {
+  identity::PolicyChange message;
+  message.version = ++version_;
+  message.full = version_ == 1;
+  message.set = std::move(set);
+  message.del = std::move(del);
+  channel_->send(identity::encode(message));
+  until([this] { return acked_ == version_; });
+}
+
+bool World::until(const std::function<bool()>& done) {
+  const auto end = clock_.monotonic() + kPatience;
+  while (!done()) {
+    if (clock_.monotonic() > end) return false;
+    loop_->run_once(std::chrono::milliseconds{10});
+  }
+  return true;
+}
+
+std::unique_ptr<Call> World::post(const std::string& path, const std::string& body, const std::string& key) {
+  auto call = std::make_unique<Call>();
+  const std::string authorization = "Bearer " + (key.empty() ? key_text : key);
+  const std::array<net::Header, 2> headers{net::Header{"authorization", authorization},
+                                           {"content-type", "application/json"}};
+  std::string request;
+  net::append_request(request, net::Method::kPost, path, "test", headers, body);
+  call->id = client_->send(net::Upstream::tcp("127.0.0.1", gateway_->port()), std::move(request), *call);
+  return call;
+}
+
+std::unique_ptr<Call> World::chat(bool stream) {
+  return post("/v1/chat/completions", std::string(R"({"model":"chat","messages":[{"role":"user","content":"Hi"}])") +
+                                          (stream ? R"(,"stream":true,"stream_options":{"include_usage":true}})" : "}"));
+}
+
+std::vector<store::UsageRecord> World::records() {
+  (void)drain_->drain();
+  return must(usage_.list({}, "", 1000));
+}
+
+}  // namespace millrace::testing
