@@ -1,7 +1,6 @@
 # Third-party packages, all from Debian (tools/install-deps.sh). Which module may include which is in Layers.cmake.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(OpenSSL 3 REQUIRED)
 find_package(SQLite3 3.40 REQUIRED)
 find_package(CLI11 REQUIRED)

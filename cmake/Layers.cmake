@@ -48,7 +48,6 @@ set(MILLRACE_RESTRICTED_HEADERS
   "sqlite3\\.h = store/sqlite"
   "openssl/.* = net host identity"
   "sodium.* = host identity ledger"
-  "spdlog/.* = host"
   "sys/epoll\\.h = net"
   "iostream =")
 
