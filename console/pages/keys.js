@@ -18,8 +18,7 @@ import { KeyForm } from './key_form.js';
 const columns = (revoke) => [
   { title: 'Key', heads: true, cell: (key) => html`<code>${key.prefix}…</code>${key.id === who.value?.key_id && html` <span class="badge calm">yours</span>`}` },
   { title: 'State', cell: (key) => html`<${StateBadge} state=${key.state} />` },
-  { title: 'Tenant', cell: (key) => key.tenant },
-  { title: 'Project', cell: (key) => key.project },
+  { title: 'Project', cell: (key) => html`${key.project} <span class="quiet">of ${key.tenant}</span>` },
   { title: 'Role', cell: (key) => key.role },
   { title: 'Limits', cell: (key) => limits(key.limits) },
   { title: 'Made', cell: (key) => time(key.created_at) },

@@ -20,27 +20,26 @@ function State({ model }) {
     return html`<${StateBadge} state=${model.state} />${model.error && html` <span class="quiet">${model.error}</span>`}`;
   }
   const known = model.size_bytes > 0;
-  return html`<${StateBadge} state="importing" /> <progress aria-label=${`Import of ${model.name}`} max=${known ? model.size_bytes : undefined}
-    value=${known ? model.progress_bytes : undefined}></progress> <span class="quiet">${bytes(model.progress_bytes)}</span>`;
+  return html`<${StateBadge} state="importing" /><span class="source"><progress aria-label=${`Import of ${model.name}`} max=${known ? model.size_bytes : undefined}
+    value=${known ? model.progress_bytes : undefined}></progress> ${bytes(model.progress_bytes)}</span>`;
 }
 
 /** @param {(what: 'price'|'delete', name: string) => void} ask @param {Map<string, Price>} prices
  * @returns {import('../parts/table.js').Column<Model>[]} */
 const columns = (ask, prices) => [
-  { title: 'Name', heads: true, cell: (model) => model.name },
+  { title: 'Name', heads: true, cell: (model) => html`${model.name}<span class="source" title=${model.sha256 ? `SHA-256 ${model.sha256}` : ''}>${model.source}</span>` },
   { title: 'State', cell: (model) => html`<${State} model=${model} />` },
-  { title: 'Architecture', cell: (model) => [model.architecture, model.quantisation].filter(Boolean).join(' ') || '–' },
-  { title: 'Parameters', numeric: true, cell: (model) => (model.parameters ? `${number(model.parameters / 1e6)} M` : '–') },
+  { title: 'Architecture', cell: (model) => html`${[model.architecture, model.quantisation].filter(Boolean).join(' ') || '–'}
+    ${model.parameters > 0 && html`<span class="source">${number(model.parameters / 1e6)} M parameters</span>`}` },
   { title: 'Context', numeric: true, cell: (model) => count(model.context_length) },
   { title: 'Size', numeric: true, cell: (model) => bytes(model.size_bytes) },
   { title: 'Licence', cell: (model) => model.licence ?? '–' },
-  { title: 'Source', cell: (model) => html`<span class="source" title=${model.sha256 ? `SHA-256 ${model.sha256}` : ''}>${model.source}</span>` },
-  { title: '€ per M tokens in, out', numeric: true, cell: (model) => {
+  { title: '€/M tokens in, out', numeric: true, cell: (model) => {
     const price = prices.get(model.name);
     return price ? `${number(price.input_eur_per_mtok)}, ${number(price.output_eur_per_mtok)}` : 'no price';
   } },
   ...(can('manage-models') || can('manage-prices') ? [{ title: 'Actions', quiet: true, cell: (/** @type {Model} */ model) => html`<span class="row-actions">
-    ${can('manage-prices') && html`<button type="button" class="small" aria-label=${`Set the price of ${model.name}`} onClick=${() => ask('price', model.name)}>Set price</button>`}
+    ${can('manage-prices') && html`<button type="button" class="small" aria-label=${`Set price of ${model.name}`} onClick=${() => ask('price', model.name)}>Set price</button>`}
     ${can('manage-models') && html`<button type="button" class="small" aria-label=${`Delete ${model.name}`} onClick=${() => ask('delete', model.name)}>Delete</button>`}</span>` }] : []),
 ];
 

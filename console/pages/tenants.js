@@ -36,7 +36,7 @@ const columns = (edit) => [
   { title: 'Quota', cell: (project) => (project.state.inherited ? html`<span class="quiet">its tenant’s</span>` : quota(project.state.quota)) },
   { title: 'Made', cell: (project) => time(project.created_at) },
   ...(can('manage-project-quota') ? [{ title: 'Actions', quiet: true, cell: (/** @type {ProjectRow} */ project) => html`<button type="button" class="small"
-    aria-label=${`Set the quota of project ${project.name}`} onClick=${() => edit({ path: `projects/${project.name}`, name: `project ${project.name}`, state: project.state })}>Set quota</button>` }] : []),
+    aria-label=${`Set quota of project ${project.name}`} onClick=${() => edit({ path: `projects/${project.name}`, name: `project ${project.name}`, state: project.state })}>Set quota</button>` }] : []),
 ];
 
 /** @param {{tenant: TenantRow, edit: (target: Target) => void}} props */
@@ -44,7 +44,7 @@ function Tenant({ tenant, edit }) {
   const target = { path: `tenants/${tenant.name}`, name: `tenant ${tenant.name}`, state: tenant.state };
   return html`<section class="tenant" aria-label=${`Tenant ${tenant.name}`}>
     <header><h2>${tenant.name}</h2><span class=${tenant.state?.quota === null ? 'badge bad' : 'badge calm'}>${quota(tenant.state?.quota ?? null)}</span>
-      ${can('manage-tenant-quota') && html`<button type="button" class="small" aria-label=${`Set the quota of tenant ${tenant.name}`} onClick=${() => edit(target)}>Set quota</button>`}
+      ${can('manage-tenant-quota') && html`<button type="button" class="small" aria-label=${`Set quota of tenant ${tenant.name}`} onClick=${() => edit(target)}>Set quota</button>`}
     </header>
     <${Table} caption=${`Projects of ${tenant.name}`} columns=${columns(edit)} rows=${tenant.projects}
       rowKey=${(/** @type {ProjectRow} */ project) => project.name} empty="No project yet: keys belong to one." />

@@ -52,10 +52,11 @@ function Plots({ sums, label }) {
   const plot = (/** @type {string} */ title, /** @type {string} */ colour, /** @type {(sum: Sum) => number} */ of, /** @type {any} */ format) => html`<${Plot}
     title=${title} kind="bars" names=${names} data=${data(of)} format=${format} lines=${[{ label: title, colour }]}
     summary=${sums.map((sum) => `${label(sum)}: ${format(of(sum))}`).join(', ')} />`;
-  return html`<div class="plots">
+  const [size, unit] = Math.max(...sums.map((sum) => sum.energy_j)) >= 3600 ? [3600, 'Wh'] : [1, 'J'];
+  return html`<div class="plots three">
     ${plot('Tokens', '--river', (sum) => sum.input_tokens + sum.output_tokens, number)}
-    ${plot('Energy', '--grain', (sum) => sum.energy_j, energy)}
-    ${plot('Cost', '--leaf', (sum) => sum.cost_eur, euro)}
+    ${plot(`Energy, ${unit}`, '--grain', (sum) => sum.energy_j / size, number)}
+    ${plot('Cost, €', '--leaf', (sum) => sum.cost_eur, number)}
   </div>`;
 }
 

@@ -6,6 +6,18 @@ import uPlot from '../vendor/uplot.js';
 /** @typedef {{label: string, colour: string, fill?: boolean}} Line colour: a custom property of style/base.css */
 
 const HEIGHT = 150;
+const AXIS_PX = 52;
+const NAME_PX = 58;
+
+/** @param {string} name */
+const shortened = (name) => (name.length > 14 ? `${name.slice(0, 13)}…` : name);
+
+/** The time of day at `second`; with seconds only where ticks are less than a minute apart.
+ * @param {number} second @param {number[]} ticks @returns {string} */
+function clock(second, ticks) {
+  const fine = ticks.length > 1 && ticks[1] - ticks[0] < 60;
+  return new Date(second * 1000).toLocaleTimeString('sv-SE', fine ? {} : { timeStyle: 'short' });
+}
 
 /** @param {Line} line @param {'line'|'bars'|'steps'} kind @returns {any} a series of uPlot */
 function series(line, kind) {
@@ -22,16 +34,19 @@ function series(line, kind) {
 function options({ lines, kind = 'line', names, format }, width) {
   const axis = { stroke: () => colour('--quiet'), grid: { stroke: () => colour('--line'), width: 1 }, ticks: { show: false },
     font: '11px system-ui, sans-serif' };
-  const category = { values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map((at) => names?.[at] ?? ''),
-    splits: () => (names ?? []).map((_, at) => at), grid: { show: false } };
+  const all = names ?? [];
+  const every = (/** @type {any} */ self) => Math.max(1, Math.ceil((all.length * NAME_PX) / Math.max(self.width - AXIS_PX, 1)));
+  const category = { values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map((at) => shortened(all[at] ?? '')),
+    splits: (/** @type {any} */ self) => all.map((_, at) => at).filter((at) => at % every(self) === 0), grid: { show: false } };
+  const times = { space: 70, values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map((at) => clock(at, ticks)) };
   return {
     width, height: HEIGHT, legend: { show: false }, cursor: { show: false }, padding: [8, 8, 0, 0],
     scales: {
       x: names ? { time: false, range: [-0.6, names.length - 0.4] } : {},
       y: { range: (/** @type {any} */ _, /** @type {number} */ low, /** @type {number} */ high) => [Math.min(low, 0), high > 0 ? high * 1.1 : 1] },
     },
-    axes: [{ ...axis, size: 24, gap: 4, ...(names ? category : { space: 70 }) },
-      { ...axis, size: 52, gap: 4, space: 32, values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map((v) => format(v)) }],
+    axes: [{ ...axis, size: 24, gap: 4, ...(names ? category : times) },
+      { ...axis, size: AXIS_PX, gap: 4, space: 26, values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map((v) => format(v)) }],
     series: [{}, ...lines.map((line) => series(line, kind))],
   };
 }

@@ -8,7 +8,7 @@ import { html } from '../html.js';
  * @template T @param {{caption: string, columns: Column<T>[], rows: T[], rowKey: (row: T) => string, empty: any}} props */
 export function Table({ caption, columns, rows, rowKey, empty }) {
   if (rows.length === 0) return html`<p class="empty">${empty}</p>`;
-  const align = (/** @type {Column<T>} */ column) => (column.numeric ? 'numeric' : '');
+  const align = (/** @type {Column<T>} */ column) => (column.numeric || column.quiet ? 'numeric' : '');
   return html`<div class="table-frame" role="region" aria-label=${caption} tabindex="0"><table>
     <caption class="unseen">${caption}</caption>
     <thead><tr>${columns.map((column) => html`<th scope="col" class=${align(column)}>
