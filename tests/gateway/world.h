@@ -63,7 +63,7 @@ class Call final : public net::ResponseHandler {
   net::CallId id = 0;
 };
 
-class World : private net::LineHandler {
+class World final : private net::LineHandler {
  public:
   World();
   ~World();
