@@ -34,10 +34,10 @@ export const joules = (joules) => (joules == null ? UNKNOWN : `${plain(joules, 3
 /** @param {number|null|undefined} grams */
 export const grams = (grams) => scaled(grams, [[1000, 'kg'], [1, 'g'], [1e-3, 'mg'], [1e-6, 'µg']]);
 
-/** @param {number|null|undefined} euro */
-export const euro = (euro) => (euro == null ? UNKNOWN : euro !== 0 && Math.abs(euro) < 0.01
-  ? `€${euro.toLocaleString('en', { maximumSignificantDigits: 3, maximumFractionDigits: 20 })}`
-  : `€${euro.toLocaleString('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`);
+/** Cents, or as many digits as a small sum needs: €1.12, €0.0000231.
+ * @param {number|null|undefined} euro */
+export const euro = (euro) => (euro == null ? UNKNOWN : `€${euro.toLocaleString('en', {
+  minimumFractionDigits: 2, maximumFractionDigits: 2, maximumSignificantDigits: 3, roundingPriority: 'morePrecision' })}`);
 
 /** @param {number|null|undefined} bytes */
 export const bytes = (bytes) => scaled(bytes, [[1e9, 'GB'], [1e6, 'MB'], [1e3, 'kB'], [1, 'B']]);
