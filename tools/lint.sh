@@ -7,6 +7,13 @@ format() {
     | xargs -r clang-format-19 "$@"
 }
 
+# TypeScript checks the console's JSDoc types; nothing is compiled.
+console_types() {
+  local packages
+  packages=$(tools/test-tools.sh npm lint)
+  PATH=$(tools/test-tools.sh node):$PATH "$packages/node_modules/.bin/tsc" -p tests/lint/tsconfig.json
+}
+
 if [ "${1:-}" = --fix ]; then
   step "format" format -i
   exit
@@ -16,5 +23,6 @@ tools/install-deps.sh --test
 failed=()
 step "clang-format" format --dry-run -Werror || failed+=("clang-format (make format mends it)")
 step "style" python3 tools/style.py || failed+=(style)
+step "console types" console_types || failed+=("console types")
 step "clang-tidy" python3 tools/tidy.py build/dev || failed+=(clang-tidy)
 [ ${#failed[@]} -eq 0 ] || { printf 'failed: %s\n' "${failed[@]}" >&2; exit 1; }
