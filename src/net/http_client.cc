@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <netdb.h>
 
-#include <csignal>
 #include <cstring>
-#include <functional>
-#include <mutex>
+#include <system_error>
+#include <thread>
+#include <unordered_map>
 
 #include "net/client_connection.h"
 #include "net/http_writer.h"
@@ -15,8 +15,16 @@ namespace millrace::net {
 
 namespace {
 
-/// The first few addresses of a look-up's answer.
-std::vector<Address> addresses_of(const addrinfo* list) {
+/// Blocks, for seconds when no name server answers: for the helper thread.
+Result<std::vector<Address>> look_up(const std::string& host, std::uint16_t port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_ADDRCONFIG;
+  addrinfo* list = nullptr;
+  const int fault = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
+  if (fault != 0) {
+    return failure(ErrorCode::kUnavailable, fmt::format("look up the name {}: {}", host, ::gai_strerror(fault)));
+  }
   std::vector<Address> addresses;
   for (const addrinfo* at = list; at != nullptr && addresses.size() < 8; at = at->ai_next) {
     Address address;
@@ -25,55 +33,9 @@ std::vector<Address> addresses_of(const addrinfo* list) {
     address.length = at->ai_addrlen;
     addresses.push_back(address);
   }
+  ::freeaddrinfo(list);
   return addresses;
 }
-
-/// A name look-up in the C library's own threads (getaddrinfo_a): it may take seconds, and cannot be broken off, so
-/// it owns all it touches and outlives whoever asked.
-struct Lookup {
-  using Done = std::move_only_function<void(Result<std::vector<Address>>)>;
-
-  std::string host;
-  std::string port;
-  addrinfo hints{};
-  gaicb request{};
-  Done done;
-
-  /// Calls `done` later, in another thread.
-  static Result<void> begin(const std::string& host, std::uint16_t port, Done done) {
-    auto lookup = std::make_unique<Lookup>();
-    lookup->host = host;
-    lookup->port = std::to_string(port);
-    lookup->hints.ai_socktype = SOCK_STREAM;
-    lookup->hints.ai_flags = AI_ADDRCONFIG;
-    lookup->request.ar_name = lookup->host.c_str();
-    lookup->request.ar_service = lookup->port.c_str();
-    lookup->request.ar_request = &lookup->hints;
-    lookup->done = std::move(done);
-    sigevent event{};
-    event.sigev_notify = SIGEV_THREAD;
-    event.sigev_value.sival_ptr = lookup.get();
-    event.sigev_notify_function = [](sigval value) { finish(static_cast<Lookup*>(value.sival_ptr)); };
-    gaicb* list[] = {&lookup->request};
-    const int fault = ::getaddrinfo_a(GAI_NOWAIT, list, 1, &event);
-    if (fault != 0) return failure(ErrorCode::kExhausted, fmt::format("look up {}: {}", host, ::gai_strerror(fault)));
-    (void)lookup.release();  // finish() owns it now
-    return {};
-  }
-
-  static void finish(Lookup* raw) {
-    const std::unique_ptr<Lookup> lookup(raw);
-    const int fault = ::gai_error(&lookup->request);
-    if (fault != 0) {
-      lookup->done(failure(ErrorCode::kUnavailable,
-                           fmt::format("look up the name {}: {}", lookup->host, ::gai_strerror(fault))));
-      return;
-    }
-    auto addresses = addresses_of(lookup->request.ar_result);
-    ::freeaddrinfo(lookup->request.ar_result);
-    lookup->done(std::move(addresses));
-  }
-};
 
 bool same(const Upstream& a, const Upstream& b) {
   if (a.unix_path != b.unix_path) return false;
@@ -84,24 +46,15 @@ bool same(const Upstream& a, const Upstream& b) {
 
 class HttpClient::Impl final : public ClientHost {
  public:
-  /// Lets a helper thread reach the loop as long as there is one.
+  /// What a posted answer of a name look-up finds instead of a client that has gone. Loop thread only.
   struct Gate {
-    std::mutex mutex;
-    Loop* loop = nullptr;  // guarded by mutex
-    Impl* impl = nullptr;  // loop thread only
+    Impl* impl = nullptr;
   };
 
   Impl(Loop& loop, ClientOptions options) : loop_(loop), options_(options), gate_(std::make_shared<Gate>()) {
-    gate_->loop = &loop;
     gate_->impl = this;
   }
-  ~Impl() {
-    {
-      const std::scoped_lock lock(gate_->mutex);
-      gate_->loop = nullptr;
-    }
-    gate_->impl = nullptr;
-  }
+  ~Impl() { gate_->impl = nullptr; }
 
   CallId send(const Upstream& upstream, std::string request, const CallOptions& options, ResponseHandler& handler);
   void cancel(CallId id);
@@ -122,6 +75,7 @@ class HttpClient::Impl final : public ClientHost {
   ClientCall& new_call();
   void connect(ClientCall& call, ClientPool& pool);
   void resolve(ClientConnection& connection, const Upstream& upstream);
+  void resolved(std::size_t slot, std::uint64_t birth, Result<std::vector<Address>> found);
 
   Loop& loop_;
   const ClientOptions options_;
@@ -136,6 +90,7 @@ class HttpClient::Impl final : public ClientHost {
   std::vector<std::uint64_t> births_;  // of the connection in the slot, to know it again after a name look-up
   std::uint64_t last_birth_ = 0;
   std::size_t open_ = 0;
+  std::unordered_map<std::uint64_t, std::jthread> lookups_;  // by birth; joined at the end
 };
 
 CallId HttpClient::Impl::send(const Upstream& upstream, std::string request, const CallOptions& options,
@@ -229,22 +184,27 @@ void HttpClient::Impl::connect(ClientCall& call, ClientPool& pool) {
 }
 
 void HttpClient::Impl::resolve(ClientConnection& connection, const Upstream& upstream) {
-  auto answer = [gate = gate_, slot = connection.slot(),
-                 birth = births_[connection.slot()]](Result<std::vector<Address>> found) {
-    const std::scoped_lock lock(gate->mutex);
-    if (gate->loop == nullptr) return;
-    gate->loop->post([gate, slot, birth, found = std::move(found)]() mutable {
-      Impl* impl = gate->impl;
-      if (impl == nullptr || impl->births_[slot] != birth || impl->connections_[slot] == nullptr) return;
-      if (found) {
-        impl->connections_[slot]->connect(std::move(*found));
-      } else {
-        impl->connections_[slot]->fail_later(std::move(found.error()));
-      }
+  const std::uint64_t birth = births_[connection.slot()];
+  auto work = [&loop = loop_, gate = gate_, slot = connection.slot(), birth, host = upstream.host, port = upstream.port] {
+    loop.post([gate, slot, birth, found = look_up(host, port)]() mutable {
+      if (gate->impl != nullptr) gate->impl->resolved(slot, birth, std::move(found));
     });
   };
-  auto begun = Lookup::begin(upstream.host, upstream.port, std::move(answer));
-  if (!begun) connection.fail_later(std::move(begun.error()));
+  try {
+    lookups_.emplace(birth, std::jthread(std::move(work)));
+  } catch (const std::system_error&) {
+    connection.fail_later({ErrorCode::kExhausted, "no thread is left for a name look-up"});
+  }
+}
+
+void HttpClient::Impl::resolved(std::size_t slot, std::uint64_t birth, Result<std::vector<Address>> found) {
+  lookups_.erase(birth);  // joins a thread that has nothing left to do
+  if (births_[slot] != birth) return;
+  if (found) {
+    connections_[slot]->connect(std::move(*found));
+  } else {
+    connections_[slot]->fail_later(std::move(found.error()));
+  }
 }
 
 void HttpClient::Impl::release_connection(ClientConnection& connection) {

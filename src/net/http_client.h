@@ -56,6 +56,7 @@ void append_request(std::string& out, Method method, std::string_view target, st
                     std::span<const Header> headers, std::string_view body);
 
 /// Loop thread only. Must be destroyed before its loop, and not from a callback; calls in work end without a callback.
+/// The destructor waits for name look-ups in work (seconds, when no name server answers).
 class HttpClient {
  public:
   HttpClient(Loop& loop, ClientOptions options);

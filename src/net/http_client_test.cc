@@ -73,7 +73,7 @@ TEST_F(Client, ReusesItsConnection) {
     EXPECT_EQ(answer.body, "body" + std::to_string(i));
   }
   world.on_loop([&] { EXPECT_EQ(client->connections(), 1U); });
-  EXPECT_EQ(world.server->connections(), 1U);
+  EXPECT_EQ(world.connections(), 1U);
 }
 
 TEST_F(Client, ReadsAChunkedAnswerAndALargeOne) {

@@ -68,7 +68,7 @@ TEST(HttpServer, NoticesAClientThatGoesWhileItsRequestIsInWork) {
     client.close();
     EXPECT_TRUE(eventually([&] { return world.handler.closed == before + 1; })) << path;
   }
-  EXPECT_TRUE(eventually([&] { return world.server->connections() == 0; }));
+  EXPECT_TRUE(eventually([&] { return world.connections() == 0; }));
 }
 
 TEST(HttpServer, NoticesAClientThatGoesBehindPipelinedBytes) {
@@ -189,7 +189,7 @@ TEST(HttpServer, TurnsAwayConnectionsAboveTheLimit) {
   EXPECT_NE(got.find("retry-after: 1"), std::string::npos);
   one.close();
   three.close();
-  EXPECT_TRUE(eventually([&] { return world.server->connections() == 1; }));
+  EXPECT_TRUE(eventually([&] { return world.connections() == 1; }));
   RawClient four(world.server->port());
   four.send("GET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_TRUE(four.read_until("\r\n\r\n").starts_with("HTTP/1.1 200"));

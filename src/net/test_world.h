@@ -85,6 +85,11 @@ class World {
     });
     done.get_future().wait();
   }
+  std::size_t connections() {
+    std::size_t open = 0;
+    on_loop([&] { open = server->connections(); });
+    return open;
+  }
 
   host::SystemClock clock;
   ScriptedHandler handler;
