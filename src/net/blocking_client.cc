@@ -101,7 +101,8 @@ Result<BlockingResponse> request(const BlockingRequest& request) {
   return response;
 }
 
-Result<void> stream(const BlockingRequest& request, const std::function<bool(const BlockingResponse&)>& on_head,
+Result<void> stream(const BlockingRequest& request,
+                    const std::function<bool(const BlockingResponse&)>& on_head,
                     const std::function<bool(std::string_view)>& on_piece) {
   (void)TRY(perform(request, on_head, on_piece));
   return {};

@@ -15,14 +15,14 @@
 namespace millrace::net {
 
 struct BlockingRequest {
-  std::string url;          // http://, https:// or unix:SOCKET[:/path]
+  std::string url;  // http://, https:// or unix:SOCKET[:/path]
   Method method = Method::kGet;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   std::chrono::milliseconds connect_timeout{5'000};
-  std::chrono::milliseconds timeout{60'000};         // to the head, and between two pieces of the body
-  std::size_t max_body_bytes = 64 * 1024 * 1024;     // kExhausted beyond it; not for stream()
-  std::string ca_file;                               // for https; "" is the system's authorities
+  std::chrono::milliseconds timeout{60'000};      // to the head, and between two pieces of the body
+  std::size_t max_body_bytes = 64 * 1024 * 1024;  // kExhausted beyond it; not for stream()
+  std::string ca_file;                            // for https; "" is the system's authorities
 };
 
 struct BlockingResponse {
@@ -39,7 +39,8 @@ Result<BlockingResponse> request(const BlockingRequest& request);
 
 /// Calls `on_head` once (its `body` is empty), then `on_piece` for each piece of the body as it comes. Either may
 /// return false to stop: the connection is closed and the call succeeds. `on_head` may be null.
-Result<void> stream(const BlockingRequest& request, const std::function<bool(const BlockingResponse&)>& on_head,
+Result<void> stream(const BlockingRequest& request,
+                    const std::function<bool(const BlockingResponse&)>& on_head,
                     const std::function<bool(std::string_view)>& on_piece);
 
 }  // namespace millrace::net

@@ -38,7 +38,8 @@ void ClientConnection::assign(ClientCall& call) {
 
 void ClientConnection::connect(std::vector<Address> addresses) {
   addresses_ = std::move(addresses);
-  connect_next({ErrorCode::kUnavailable, "connect to " + place(pool_.upstream) + ": the name has no address"});
+  connect_next(
+      {ErrorCode::kUnavailable, "connect to " + place(pool_.upstream) + ": the name has no address"});
 }
 
 void ClientConnection::fail_later(Error error) {
@@ -71,14 +72,19 @@ void ClientConnection::connect_next(Error last) {
 
 void ClientConnection::on_events(std::uint32_t events) {
   switch (phase_) {
-    case Phase::kConnecting: return connected();
-    case Phase::kHandshake: return shake_hands();
-    case Phase::kIdle: return close_now();  // closed by the server, or bytes that nobody asked for
+    case Phase::kConnecting:
+      return connected();
+    case Phase::kHandshake:
+      return shake_hands();
+    case Phase::kIdle:
+      return close_now();  // closed by the server, or bytes that nobody asked for
     case Phase::kActive:
       if ((events & EPOLLOUT) != 0) flush();
-      if (phase_ == Phase::kActive && (events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0) read_input();
+      if (phase_ == Phase::kActive && (events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0)
+        read_input();
       return;
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -96,10 +102,13 @@ void ClientConnection::connected() {
 
 void ClientConnection::shake_hands() {
   switch (stream_.handshake()) {
-    case IoState::kOk: return begin_active();
-    case IoState::kBlocked: return set_interest(stream_.wants_write() ? EPOLLOUT : EPOLLIN);
+    case IoState::kOk:
+      return begin_active();
+    case IoState::kBlocked:
+      return set_interest(stream_.wants_write() ? EPOLLOUT : EPOLLIN);
     default:
-      return fail({ErrorCode::kDenied, fmt::format("TLS with {}: {}", place(pool_.upstream), stream_.handshake_fault())});
+      return fail({ErrorCode::kDenied,
+                   fmt::format("TLS with {}: {}", place(pool_.upstream), stream_.handshake_fault())});
   }
 }
 
@@ -191,8 +200,9 @@ bool ClientConnection::consume_head(std::string_view& bytes, std::string& held) 
     return false;
   }
   if (result.state == HeadResult::State::kBad || head_.status == 101) {
-    fail({ErrorCode::kCorrupt, fmt::format("{} broke HTTP: {}", place(pool_.upstream),
-                                           result.reason.empty() ? "it switched protocols unasked" : result.reason)});
+    fail({ErrorCode::kCorrupt,
+          fmt::format("{} broke HTTP: {}", place(pool_.upstream),
+                      result.reason.empty() ? "it switched protocols unasked" : result.reason)});
     return false;
   }
   bytes.remove_prefix(result.consumed);
@@ -221,7 +231,8 @@ bool ClientConnection::consume_body(std::string_view& bytes) {
     }
     std::string_view piece;
     switch (head_.body) {
-      case BodyKind::kNone: break;
+      case BodyKind::kNone:
+        break;
       case BodyKind::kUntilClose:
         piece = bytes;
         bytes = {};
@@ -243,7 +254,8 @@ bool ClientConnection::consume_body(std::string_view& bytes) {
         break;
     }
     if (!piece.empty() && !deliver(piece)) return true;
-    const bool whole = head_.body == BodyKind::kNone || (head_.body == BodyKind::kLength && body_left_ == 0) ||
+    const bool whole = head_.body == BodyKind::kNone ||
+                       (head_.body == BodyKind::kLength && body_left_ == 0) ||
                        (head_.body == BodyKind::kChunked && decoder_.done());
     if (whole && !call_->paused) {
       finish(bytes.empty());
@@ -254,8 +266,9 @@ bool ClientConnection::consume_body(std::string_view& bytes) {
 
 void ClientConnection::end_of_input() {
   if (head_done_ && head_.body == BodyKind::kUntilClose) return finish(false);
-  fail({ErrorCode::kUnavailable, fmt::format("{} closed the connection {}", place(pool_.upstream),
-                                             call_->any_byte ? "in the middle of the answer" : "without an answer")});
+  fail({ErrorCode::kUnavailable,
+        fmt::format("{} closed the connection {}", place(pool_.upstream),
+                    call_->any_byte ? "in the middle of the answer" : "without an answer")});
 }
 
 /// The answer is whole. `clean`: nothing followed it.

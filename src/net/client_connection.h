@@ -15,12 +15,12 @@ namespace millrace::net {
 class ClientConnection;
 
 struct ClientCall {
-  CallId id = 0;                 // 0: not in use
+  CallId id = 0;  // 0: not in use
   ResponseHandler* handler = nullptr;
   CallOptions options;
   std::string request;
   ClientConnection* connection = nullptr;
-  bool any_byte = false;         // of an answer was received
+  bool any_byte = false;  // of an answer was received
   bool retried = false;
   bool paused = false;
 };
@@ -93,7 +93,7 @@ class ClientConnection final : private FdHandler, private Deferred, private Dead
   Phase phase_ = Phase::kStarting;
   bool reused_ = false;
   bool head_done_ = false;
-  bool resumed_ = false;       // held bytes are to be served
+  bool resumed_ = false;  // held bytes are to be served
   bool write_blocked_ = false;
   bool watched_ = false;
   std::uint32_t interest_ = 0;
@@ -103,7 +103,7 @@ class ClientConnection final : private FdHandler, private Deferred, private Dead
   std::unique_ptr<Error> failure_;  // to be told by run_deferred
   ClientCall* call_ = nullptr;
   std::size_t sent_ = 0;
-  std::string in_;             // begin of a head, or body bytes held while paused
+  std::string in_;  // begin of a head, or body bytes held while paused
   ResponseHead head_;
   std::uint64_t body_left_ = 0;
   ChunkedDecoder decoder_;

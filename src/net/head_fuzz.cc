@@ -30,13 +30,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       inside(bytes, header.value);
     }
     RequestHead again;
-    if (parse_request_head(bytes.substr(0, result.consumed), limits, again).consumed != result.consumed) std::abort();
-    if (parse_request_head(bytes.substr(0, result.consumed - 1), limits, again).state == HeadResult::State::kDone) {
+    if (parse_request_head(bytes.substr(0, result.consumed), limits, again).consumed != result.consumed)
+      std::abort();
+    if (parse_request_head(bytes.substr(0, result.consumed - 1), limits, again).state ==
+        HeadResult::State::kDone) {
       std::abort();
     }
   }
   ResponseHead response;
   const auto answer = parse_response_head(bytes, limits, millrace::net::Method::kGet, response);
-  if (answer.state == HeadResult::State::kDone && (answer.consumed == 0 || answer.consumed > size)) std::abort();
+  if (answer.state == HeadResult::State::kDone && (answer.consumed == 0 || answer.consumed > size))
+    std::abort();
   return 0;
 }

@@ -129,7 +129,8 @@ ChunkedDecoder::State ChunkedDecoder::next(std::string_view& bytes, std::string_
         break;
       case Phase::kData:
       case Phase::kEnd:
-      case Phase::kBad: return bad();
+      case Phase::kBad:
+        return bad();
     }
   }
   return State::kNeedMore;

@@ -9,7 +9,7 @@ namespace millrace::net {
 /// Feed it the bytes after the head; take the pieces out one by one. Not thread-safe.
 class ChunkedDecoder {
  public:
-  static constexpr std::size_t kMaxLineBytes = 1024;       // chunk-size line with extensions
+  static constexpr std::size_t kMaxLineBytes = 1024;  // chunk-size line with extensions
   static constexpr std::size_t kMaxTrailerBytes = 8 * 1024;
   static constexpr std::uint64_t kMaxChunkBytes = 1ULL << 40;
 
@@ -29,7 +29,18 @@ class ChunkedDecoder {
 
  private:
   enum class Phase : std::uint8_t {
-    kSize, kExtension, kQuoted, kQuotedPair, kSizeLf, kData, kDataCr, kDataLf, kTrailer, kTrailerLf, kEnd, kBad
+    kSize,
+    kExtension,
+    kQuoted,
+    kQuotedPair,
+    kSizeLf,
+    kData,
+    kDataCr,
+    kDataLf,
+    kTrailer,
+    kTrailerLf,
+    kEnd,
+    kBad
   };
   State bad();
   bool size_byte(char c);
@@ -39,10 +50,10 @@ class ChunkedDecoder {
 
   Phase phase_ = Phase::kSize;
   bool any_digit_ = false;
-  bool blank_ = false;             // a blank was seen after the digits: only an extension may follow
+  bool blank_ = false;  // a blank was seen after the digits: only an extension may follow
   bool trailer_colon_ = false;
-  std::uint64_t left_ = 0;         // of the chunk in hand
-  std::uint32_t line_bytes_ = 0;   // of the size line, or of the trailer line
+  std::uint64_t left_ = 0;        // of the chunk in hand
+  std::uint32_t line_bytes_ = 0;  // of the size line, or of the trailer line
   std::uint32_t trailer_bytes_ = 0;
 };
 

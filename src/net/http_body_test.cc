@@ -38,7 +38,8 @@ Decoded decode(std::string_view bytes, std::size_t cut) {
 
 TEST(Chunked, DecodesTheSameHoweverItIsCut) {
   const std::string bytes =
-      "5\r\nhello\r\n6;a=b ; c=\"q\\\"\xC3\xA9\"\r\n world\r\nA \t;x\r\n0123456789\r\n0000\r\nTrailer: x\r\nOther:\r\n\r\nNEXT";
+      "5\r\nhello\r\n6;a=b ; c=\"q\\\"\xC3\xA9\"\r\n world\r\nA \t;x\r\n0123456789\r\n0000\r\nTrailer: "
+      "x\r\nOther:\r\n\r\nNEXT";
   for (std::size_t cut = 1; cut <= bytes.size(); ++cut) {
     const auto out = decode(bytes, cut);
     EXPECT_EQ(out.state, State::kDone) << cut;
@@ -48,11 +49,29 @@ TEST(Chunked, DecodesTheSameHoweverItIsCut) {
 }
 
 TEST(Chunked, RefusesEveryBrokenForm) {
-  for (const char* bytes :
-       {"\r\n", "g\r\n", "-1\r\n", "+1\r\n", "0x5\r\nhello\r\n", " 5\r\nhello\r\n", "5 \r\nhello\r\n", "5\nhello\n",
-        "5\rhello", "5\r\nhello0\r\n\r\n", "5\r\nhelloo\r\n", "5\r\nhello\n0\r\n\r\n", "5 5\r\n", ";a\r\n",
-        "5;a\x01\r\nhello\r\n", "5;a\"\n\r\n", "fffffffffffffffff\r\n", "20000000000\r\n", "0\r\nbad trailer\r\n\r\n",
-        "0\r\n: v\r\n\r\n", "0\r\nA: b\n\r\n", "0\r\n folded\r\n\r\n", "0\r\n\n"}) {
+  for (const char* bytes : {"\r\n",
+                            "g\r\n",
+                            "-1\r\n",
+                            "+1\r\n",
+                            "0x5\r\nhello\r\n",
+                            " 5\r\nhello\r\n",
+                            "5 \r\nhello\r\n",
+                            "5\nhello\n",
+                            "5\rhello",
+                            "5\r\nhello0\r\n\r\n",
+                            "5\r\nhelloo\r\n",
+                            "5\r\nhello\n0\r\n\r\n",
+                            "5 5\r\n",
+                            ";a\r\n",
+                            "5;a\x01\r\nhello\r\n",
+                            "5;a\"\n\r\n",
+                            "fffffffffffffffff\r\n",
+                            "20000000000\r\n",
+                            "0\r\nbad trailer\r\n\r\n",
+                            "0\r\n: v\r\n\r\n",
+                            "0\r\nA: b\n\r\n",
+                            "0\r\n folded\r\n\r\n",
+                            "0\r\n\n"}) {
     EXPECT_EQ(decode(bytes, 1000).state, State::kBad) << bytes;
     EXPECT_EQ(decode(bytes, 1).state, State::kBad) << bytes;
   }

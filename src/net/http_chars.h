@@ -32,9 +32,15 @@ constexpr std::array<std::uint8_t, 256> make_table() {
 inline constexpr auto kTable = make_table();
 }  // namespace chars
 
-constexpr bool is_token_char(char c) { return (chars::kTable[static_cast<unsigned char>(c)] & chars::kToken) != 0; }
-constexpr bool is_field_char(char c) { return (chars::kTable[static_cast<unsigned char>(c)] & chars::kField) != 0; }
-constexpr bool is_host_char(char c) { return (chars::kTable[static_cast<unsigned char>(c)] & chars::kHost) != 0; }
+constexpr bool is_token_char(char c) {
+  return (chars::kTable[static_cast<unsigned char>(c)] & chars::kToken) != 0;
+}
+constexpr bool is_field_char(char c) {
+  return (chars::kTable[static_cast<unsigned char>(c)] & chars::kField) != 0;
+}
+constexpr bool is_host_char(char c) {
+  return (chars::kTable[static_cast<unsigned char>(c)] & chars::kHost) != 0;
+}
 constexpr bool is_hex(char c) { return (chars::kTable[static_cast<unsigned char>(c)] & chars::kHex) != 0; }
 
 }  // namespace millrace::net

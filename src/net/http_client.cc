@@ -23,7 +23,8 @@ Result<std::vector<Address>> look_up(const std::string& host, std::uint16_t port
   addrinfo* list = nullptr;
   const int fault = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
   if (fault != 0) {
-    return failure(ErrorCode::kUnavailable, fmt::format("look up the name {}: {}", host, ::gai_strerror(fault)));
+    return failure(ErrorCode::kUnavailable,
+                   fmt::format("look up the name {}: {}", host, ::gai_strerror(fault)));
   }
   std::vector<Address> addresses;
   for (const addrinfo* at = list; at != nullptr && addresses.size() < 8; at = at->ai_next) {
@@ -56,7 +57,8 @@ class HttpClient::Impl final : public ClientHost {
   }
   ~Impl() { gate_->impl = nullptr; }
 
-  CallId send(const Upstream& upstream, std::string request, const CallOptions& options, ResponseHandler& handler);
+  CallId send(const Upstream& upstream, std::string request, const CallOptions& options,
+              ResponseHandler& handler);
   void cancel(CallId id);
   ClientCall* find(CallId id);
   void forget(const Upstream& upstream);
@@ -185,7 +187,8 @@ void HttpClient::Impl::connect(ClientCall& call, ClientPool& pool) {
 
 void HttpClient::Impl::resolve(ClientConnection& connection, const Upstream& upstream) {
   const std::uint64_t birth = births_[connection.slot()];
-  auto work = [&loop = loop_, gate = gate_, slot = connection.slot(), birth, host = upstream.host, port = upstream.port] {
+  auto work = [&loop = loop_, gate = gate_, slot = connection.slot(), birth, host = upstream.host,
+               port = upstream.port] {
     loop.post([gate, slot, birth, found = look_up(host, port)]() mutable {
       if (gate->impl != nullptr) gate->impl->resolved(slot, birth, std::move(found));
     });

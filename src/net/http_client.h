@@ -19,15 +19,15 @@ namespace millrace::net {
 struct ClientOptions {
   HeadLimits head;
   std::size_t max_idle_per_upstream = 256;
-  std::chrono::milliseconds idle_timeout{30'000};     // a pooled connection older than this is closed
-  std::chrono::milliseconds connect_timeout{5'000};   // name lookup, connect and TLS together
+  std::chrono::milliseconds idle_timeout{30'000};    // a pooled connection older than this is closed
+  std::chrono::milliseconds connect_timeout{5'000};  // name lookup, connect and TLS together
 };
 
 struct CallOptions {
-  Method method = Method::kPost;                      // what the request bytes hold; a HEAD answer has no body
-  std::chrono::milliseconds head_timeout{600'000};    // from send() to the head of the answer
-  std::chrono::milliseconds body_timeout{600'000};    // between two pieces of the body
-  bool retry_stale = true;                            // see send()
+  Method method = Method::kPost;                    // what the request bytes hold; a HEAD answer has no body
+  std::chrono::milliseconds head_timeout{600'000};  // from send() to the head of the answer
+  std::chrono::milliseconds body_timeout{600'000};  // between two pieces of the body
+  bool retry_stale = true;                          // see send()
 };
 
 using CallId = std::uint64_t;
@@ -68,7 +68,8 @@ class HttpClient {
   /// pooled connection is there. If a pooled connection turns out to be closed before any byte of an answer, the
   /// call is sent once more over a new one, unless retry_stale is false. Names other than numeric addresses and
   /// localhost are looked up in a helper thread.
-  CallId send(const Upstream& upstream, std::string request, const CallOptions& options, ResponseHandler& handler);
+  CallId send(const Upstream& upstream, std::string request, const CallOptions& options,
+              ResponseHandler& handler);
   CallId send(const Upstream& upstream, std::string request, ResponseHandler& handler) {
     return send(upstream, std::move(request), CallOptions{}, handler);
   }

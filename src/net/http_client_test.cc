@@ -9,9 +9,9 @@
 namespace millrace::net {
 namespace {
 
+using std::chrono::milliseconds;
 using testing::eventually;
 using testing::World;
-using std::chrono::milliseconds;
 
 struct Answer final : ResponseHandler {
   void on_head(const ResponseHead& head) override {
@@ -207,14 +207,18 @@ std::string temporary_path(const char* name) {
 TEST(BlockingClient, RequestsAndStreamsOverAUnixSocket) {
   const std::string path = temporary_path("s.sock");
   World world({}, nullptr, ListenAddress::unix_socket(path));
-  const auto answer = request({.url = "unix:" + path + ":/echo", .method = Method::kPost, .headers = {}, .body = "hi", .ca_file = {}});
+  const auto answer = request({.url = "unix:" + path + ":/echo",
+                               .method = Method::kPost,
+                               .headers = {},
+                               .body = "hi",
+                               .ca_file = {}});
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(answer->status, 200);
   EXPECT_EQ(answer->body, "hi");
   EXPECT_EQ(answer->header("x-peer"), "unix:" + std::to_string(::getuid()));
   std::string streamed;
-  const auto result = stream({.url = "unix:" + path + ":/stream", .headers = {}, .body = {}, .ca_file = {}}, nullptr,
-                             [&](std::string_view piece) {
+  const auto result = stream({.url = "unix:" + path + ":/stream", .headers = {}, .body = {}, .ca_file = {}},
+                             nullptr, [&](std::string_view piece) {
                                streamed += piece;
                                return false;
                              });
@@ -253,8 +257,8 @@ TEST(LineChannel, CarriesLinesBothWaysAndNoticesTheEnd) {
   server_lines.echo = true;
   std::unique_ptr<LineChannel> accepted;
   auto server = LineServer::listen(*loop, path, [&](host::Fd fd) {
-    accepted = LineChannel::adopt(*loop, std::move(fd), {}, server_lines).value();
-  }).value();
+                  accepted = LineChannel::adopt(*loop, std::move(fd), {}, server_lines).value();
+                }).value();
   EXPECT_EQ(LineServer::listen(*loop, path, [](host::Fd) {}).error().code, ErrorCode::kConflict);
   auto channel = LineChannel::connect(*loop, path, {}, client_lines).value();
   const std::string large(3'000'000, 'x');

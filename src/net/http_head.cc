@@ -15,9 +15,7 @@ constexpr char kRootPath[] = "/";
 
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
-HeadResult bad(int status, std::string_view reason) {
-  return {HeadResult::State::kBad, 0, status, reason};
-}
+HeadResult bad(int status, std::string_view reason) { return {HeadResult::State::kBad, 0, status, reason}; }
 HeadResult need_more() { return {}; }
 
 /// A line ending in CRLF off the front of `rest`. kBad for a bare CR, a bare LF or NUL as soon as it is seen.
@@ -68,7 +66,8 @@ bool valid_authority(std::string_view text) {
     const auto name = text.substr(0, colon);
     if (name.empty()) return false;
     for (std::size_t i = 0; i < name.size(); ++i) {
-      if (name[i] == '%' ? !(i + 2 < name.size() && is_hex(name[i + 1]) && is_hex(name[i + 2])) : !is_host_char(name[i])) {
+      if (name[i] == '%' ? !(i + 2 < name.size() && is_hex(name[i + 1]) && is_hex(name[i + 2]))
+                         : !is_host_char(name[i])) {
         return false;
       }
     }
@@ -94,7 +93,7 @@ struct Framing {
   bool expect_continue = false;
   bool has_host = false;
   std::string_view host;
-  int status = 0;            // not 0: refuse with this and the reason
+  int status = 0;  // not 0: refuse with this and the reason
   std::string_view reason;
 
   void refuse(int new_status, std::string_view new_reason) {
@@ -158,7 +157,8 @@ void note(Framing& framing, const Header& header) {
     case 17:
       if (is("transfer-encoding")) note_transfer_encoding(framing, header.value);
       break;
-    default: break;
+    default:
+      break;
   }
 }
 
@@ -303,7 +303,8 @@ HeadResult finish_request(const RequestLine& line, const Framing& framing, Reque
   if (framing.has_transfer_encoding && framing.has_length) {
     return bad(400, "both Content-Length and Transfer-Encoding are there");
   }
-  if (framing.has_transfer_encoding && line.minor_version == 0) return bad(400, "Transfer-Encoding in HTTP/1.0");
+  if (framing.has_transfer_encoding && line.minor_version == 0)
+    return bad(400, "Transfer-Encoding in HTTP/1.0");
   head.method = line.method;
   head.minor_version = line.minor_version;
   head.target = line.target;
@@ -324,11 +325,13 @@ HeadResult finish_request(const RequestLine& line, const Framing& framing, Reque
 }
 
 /// While the start line is not whole: is it hopeless already?
-HeadResult unfinished_start(std::string_view bytes, std::string_view rest, const HeadLimits& limits, bool request) {
+HeadResult unfinished_start(std::string_view bytes, std::string_view rest, const HeadLimits& limits,
+                            bool request) {
   if (request && !rest.empty() && !is_token_char(rest.front()) && rest.front() != '\r') {
     return bad(400, "the request line is malformed");
   }
-  if (rest.size() > limits.max_target_bytes + 64) return bad(request ? 414 : 502, "the request target is too long");
+  if (rest.size() > limits.max_target_bytes + 64)
+    return bad(request ? 414 : 502, "the request target is too long");
   if (bytes.size() > limits.max_head_bytes) return bad(431, "the head is too large");
   return need_more();
 }
@@ -444,8 +447,10 @@ HeadResult parse_response_head(std::string_view bytes, const HeadLimits& limits,
   if (result.state == HeadResult::State::kNeedMore) {
     return bytes.size() > limits.max_head_bytes ? broken("the head is too large") : need_more();
   }
-  if (framing.has_transfer_encoding && framing.has_length) return broken("both Content-Length and Transfer-Encoding");
-  if (framing.has_transfer_encoding && head.minor_version == 0) return broken("Transfer-Encoding in HTTP/1.0");
+  if (framing.has_transfer_encoding && framing.has_length)
+    return broken("both Content-Length and Transfer-Encoding");
+  if (framing.has_transfer_encoding && head.minor_version == 0)
+    return broken("Transfer-Encoding in HTTP/1.0");
   head.content_length = framing.has_length ? framing.length : 0;
   head.keep_alive = !framing.close && (head.minor_version == 1 || framing.keep_alive);
   if (request_method == Method::kHead || head.status < 200 || head.status == 204 || head.status == 304) {

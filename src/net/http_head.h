@@ -25,9 +25,9 @@ std::optional<std::string_view> find_header(std::span<const Header> headers, std
 bool list_has_token(std::string_view value, std::string_view token);
 
 struct HeadLimits {
-  std::size_t max_head_bytes = 32 * 1024;  // start line and headers together, else 431
-  std::size_t max_target_bytes = 8 * 1024; // else 414
-  std::size_t max_headers = 100;           // else 431
+  std::size_t max_head_bytes = 32 * 1024;   // start line and headers together, else 431
+  std::size_t max_target_bytes = 8 * 1024;  // else 414
+  std::size_t max_headers = 100;            // else 431
 };
 
 enum class Method : std::uint8_t { kGet, kHead, kPost, kPut, kPatch, kDelete, kOptions };
@@ -38,15 +38,15 @@ enum class BodyKind : std::uint8_t { kNone, kLength, kChunked, kUntilClose };
 
 struct RequestHead {
   Method method = Method::kGet;
-  int minor_version = 1;         // HTTP/1.x
-  std::string_view target;       // as sent
-  std::string_view path;         // origin-form path, without the query; "*" for OPTIONS *; never empty; not decoded
-  std::string_view query;        // after '?', without it
-  std::string_view host;         // Host header, or the authority of an absolute-form target
-  std::vector<Header> headers;   // in order
-  BodyKind body = BodyKind::kNone;   // kNone, kLength or kChunked
+  int minor_version = 1;    // HTTP/1.x
+  std::string_view target;  // as sent
+  std::string_view path;   // origin-form path, without the query; "*" for OPTIONS *; never empty; not decoded
+  std::string_view query;  // after '?', without it
+  std::string_view host;   // Host header, or the authority of an absolute-form target
+  std::vector<Header> headers;      // in order
+  BodyKind body = BodyKind::kNone;  // kNone, kLength or kChunked
   std::uint64_t content_length = 0;
-  bool keep_alive = true;        // what version and Connection say
+  bool keep_alive = true;  // what version and Connection say
   bool expect_continue = false;
 
   std::optional<std::string_view> find(std::string_view name) const { return find_header(headers, name); }
@@ -55,7 +55,7 @@ struct RequestHead {
 };
 
 struct ResponseHead {
-  int status = 0;                // 100 to 599
+  int status = 0;  // 100 to 599
   int minor_version = 1;
   std::string_view reason;
   std::vector<Header> headers;

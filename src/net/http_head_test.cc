@@ -9,11 +9,14 @@ namespace {
 
 using State = HeadResult::State;
 
-HeadResult parse(std::string_view bytes, RequestHead& head) { return parse_request_head(bytes, HeadLimits{}, head); }
+HeadResult parse(std::string_view bytes, RequestHead& head) {
+  return parse_request_head(bytes, HeadLimits{}, head);
+}
 
 TEST(RequestHead, ReadsAnOrdinaryRequest) {
   const std::string bytes =
-      "POST /v1/chat?x=1 HTTP/1.1\r\nHost: a.example:8080\r\nContent-Length: 5\r\nX-Empty:\r\nX-Pad: \t v \t\r\n\r\nhello";
+      "POST /v1/chat?x=1 HTTP/1.1\r\nHost: a.example:8080\r\nContent-Length: 5\r\nX-Empty:\r\nX-Pad: \t v "
+      "\t\r\n\r\nhello";
   RequestHead head;
   const auto result = parse(bytes, head);
   ASSERT_EQ(result.state, State::kDone);
@@ -68,7 +71,9 @@ TEST(RequestHead, KeepAliveFollowsVersionAndConnection) {
 TEST(RequestHead, LimitsGiveTheirOwnStatus) {
   RequestHead head;
   const HeadLimits limits{.max_head_bytes = 512, .max_target_bytes = 64, .max_headers = 4};
-  const auto status = [&](const std::string& bytes) { return parse_request_head(bytes, limits, head).status; };
+  const auto status = [&](const std::string& bytes) {
+    return parse_request_head(bytes, limits, head).status;
+  };
   EXPECT_EQ(status("GET /" + std::string(64, 'a') + " HTTP/1.1\r\nHost: h\r\n\r\n"), 414);
   EXPECT_EQ(status("GET /" + std::string(200, 'a')), 414);
   EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: h\r\nA: " + std::string(600, 'a') + "\r\n\r\n"), 431);

@@ -141,7 +141,8 @@ void HttpServer::Impl::on_events(std::uint32_t) {
 bool HttpServer::Impl::accept_one() {
   sockaddr_in6 peer{};
   socklen_t length = sizeof peer;
-  host::Fd fd(::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  host::Fd fd(
+      ::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!fd) {
     if (errno == ECONNABORTED || errno == EINTR) return true;
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) shed_one();
@@ -159,7 +160,8 @@ void HttpServer::Impl::shed_one() {
   const host::Fd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (fd) {
     static constexpr std::string_view kBusy =
-        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
+        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-length: "
+        "0\r\n\r\n";
     if (tls_ == nullptr) (void)::send(fd.get(), kBusy.data(), kBusy.size(), MSG_NOSIGNAL);
     ::shutdown(fd.get(), SHUT_WR);
   }
@@ -203,7 +205,8 @@ HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpServer::~HttpServer() = default;
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(Loop& loop, const ListenAddress& address,
-                                                       const ServerOptions& options, std::shared_ptr<TlsContext> tls,
+                                                       const ServerOptions& options,
+                                                       std::shared_ptr<TlsContext> tls,
                                                        ServerHandler& handler) {
   auto impl = std::make_unique<Impl>(loop, options, std::move(tls), handler);
   TRY_VOID(impl->listen(address));

@@ -117,25 +117,27 @@ class ServerHandler {
 };
 
 struct ListenAddress {
-  std::string unix_path;        // not empty: a unix socket, mode 0600, a stale file is replaced
-  std::string host;             // numeric address or localhost; "" is every address of the machine
-  std::uint16_t port = 0;       // 0: the system picks one, see port()
-  bool reuse_port = false;      // several listeners share the port (SO_REUSEPORT)
+  std::string unix_path;    // not empty: a unix socket, mode 0600, a stale file is replaced
+  std::string host;         // numeric address or localhost; "" is every address of the machine
+  std::uint16_t port = 0;   // 0: the system picks one, see port()
+  bool reuse_port = false;  // several listeners share the port (SO_REUSEPORT)
 
   static ListenAddress unix_socket(std::string path) { return {std::move(path), {}, 0, false}; }
-  static ListenAddress tcp(std::string host, std::uint16_t port) { return {{}, std::move(host), port, false}; }
+  static ListenAddress tcp(std::string host, std::uint16_t port) {
+    return {{}, std::move(host), port, false};
+  }
 };
 
 struct ServerOptions {
   HeadLimits head;
   std::uint64_t max_body_bytes = 16 * 1024 * 1024;
-  std::size_t max_connections = 10'000;                   // above it: 503 with retry-after, then close
-  std::chrono::milliseconds head_timeout{10'000};         // from accept or the first byte to a whole head (and TLS)
-  std::chrono::milliseconds body_timeout{30'000};         // between two readable events of a body
-  std::uint32_t min_body_bytes_per_s = 256;               // after the first body_timeout; slower: 408
-  std::chrono::milliseconds idle_timeout{75'000};         // between requests
-  std::chrono::milliseconds write_timeout{60'000};        // without the client taking a single byte
-  std::chrono::milliseconds linger_timeout{2'000};        // reading on after a refusal, so that it arrives
+  std::size_t max_connections = 10'000;             // above it: 503 with retry-after, then close
+  std::chrono::milliseconds head_timeout{10'000};   // from accept or the first byte to a whole head (and TLS)
+  std::chrono::milliseconds body_timeout{30'000};   // between two readable events of a body
+  std::uint32_t min_body_bytes_per_s = 256;         // after the first body_timeout; slower: 408
+  std::chrono::milliseconds idle_timeout{75'000};   // between requests
+  std::chrono::milliseconds write_timeout{60'000};  // without the client taking a single byte
+  std::chrono::milliseconds linger_timeout{2'000};  // reading on after a refusal, so that it arrives
 };
 
 /// Loop thread only. Must be destroyed before its loop, handler and TLS context.
@@ -144,8 +146,8 @@ class HttpServer {
   /// Binds and begins to accept. `tls` null: plain HTTP. kConflict if the address is in use, kInvalidArgument if it
   /// is not one.
   static Result<std::unique_ptr<HttpServer>> listen(Loop& loop, const ListenAddress& address,
-                                                    const ServerOptions& options, std::shared_ptr<TlsContext> tls,
-                                                    ServerHandler& handler);
+                                                    const ServerOptions& options,
+                                                    std::shared_ptr<TlsContext> tls, ServerHandler& handler);
   /// Closes everything at once; exchanges in work get on_closed.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;

@@ -7,10 +7,10 @@
 namespace millrace::net {
 namespace {
 
+using std::chrono::milliseconds;
 using testing::eventually;
 using testing::RawClient;
 using testing::World;
-using std::chrono::milliseconds;
 
 std::size_t count(std::string_view text, std::string_view part) {
   std::size_t n = 0;
@@ -36,7 +36,8 @@ TEST(HttpServer, AnswersPipelinedRequestsInOrderOnOneConnection) {
 TEST(HttpServer, TakesARequestByteByByte) {
   World world;
   RawClient client(world.server->port());
-  for (const char c : std::string("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")) {
+  for (const char c : std::string(
+           "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")) {
     client.send({&c, 1});
     world.on_loop([] {});  // the byte has been read by then
   }
@@ -47,7 +48,8 @@ TEST(HttpServer, StreamsChunksAndClosesForHttp10) {
   World world;
   RawClient modern(world.server->port());
   modern.send("GET /chunks HTTP/1.1\r\nHost: h\r\n\r\n");
-  EXPECT_NE(modern.read_until("0\r\n\r\n").find("\r\n\r\n4\r\none,\r\n3\r\ntwo\r\n0\r\n\r\n"), std::string::npos);
+  EXPECT_NE(modern.read_until("0\r\n\r\n").find("\r\n\r\n4\r\none,\r\n3\r\ntwo\r\n0\r\n\r\n"),
+            std::string::npos);
   RawClient old(world.server->port());
   old.send("GET /chunks HTTP/1.0\r\n\r\n");
   EXPECT_TRUE(old.read_to_end().ends_with("\r\n\r\none,two"));
@@ -101,7 +103,8 @@ TEST(HttpServer, LimitsTheBodyDeclaredOrChunked) {
   declared.send("POST /small HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n");
   EXPECT_TRUE(declared.read_to_end().starts_with("HTTP/1.1 413"));
   RawClient chunked(world.server->port());
-  chunked.send("POST /small HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n");
+  chunked.send(
+      "POST /small HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n");
   EXPECT_TRUE(chunked.read_to_end().starts_with("HTTP/1.1 413"));
   EXPECT_EQ(world.handler.requests, 0);
   EXPECT_EQ(world.handler.closed, 2);
@@ -240,8 +243,8 @@ TEST(HttpServer, DrainingEndsIdleConnectionsAndClosesAfterTheAnswer) {
 
 TEST(HttpServer, RefusesAnAddressInUse) {
   World world;
-  const auto second = HttpServer::listen(*world.loop, ListenAddress::tcp("127.0.0.1", world.server->port()), {}, nullptr,
-                                         world.handler);
+  const auto second = HttpServer::listen(*world.loop, ListenAddress::tcp("127.0.0.1", world.server->port()),
+                                         {}, nullptr, world.handler);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, ErrorCode::kConflict);
 }

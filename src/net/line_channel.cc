@@ -150,7 +150,8 @@ LineServer::~LineServer() {
   ::unlink(path_.c_str());
 }
 
-Result<std::unique_ptr<LineServer>> LineServer::listen(Loop& loop, const std::string& path, Connected connected) {
+Result<std::unique_ptr<LineServer>> LineServer::listen(Loop& loop, const std::string& path,
+                                                       Connected connected) {
   host::Fd fd = TRY(listen_unix(path));
   const int number = fd.get();
   std::unique_ptr<LineServer> server(new LineServer(loop, std::move(fd), path, std::move(connected)));

@@ -38,8 +38,8 @@ class LineChannel final : private FdHandler, private Deferred {
   static Result<std::unique_ptr<LineChannel>> adopt(Loop& loop, host::Fd fd, const LineLimits& limits,
                                                     LineHandler& handler);
   /// Connects to the socket at `path`. kNotFound or kUnavailable if nobody listens there. Does not block.
-  static Result<std::unique_ptr<LineChannel>> connect(Loop& loop, const std::string& path, const LineLimits& limits,
-                                                      LineHandler& handler);
+  static Result<std::unique_ptr<LineChannel>> connect(Loop& loop, const std::string& path,
+                                                      const LineLimits& limits, LineHandler& handler);
   ~LineChannel();
 
   /// Queues a message; `line` must hold no LF. Written by the end of the event in hand, or when the peer reads.

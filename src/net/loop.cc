@@ -24,7 +24,8 @@ class Loop::Waker final : public FdHandler {
   int fd() const { return fd_.get(); }
   void wake() {
     const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(fd_.get(), &one, sizeof one);  // full means: it will wake anyway
+    [[maybe_unused]] const auto written =
+        ::write(fd_.get(), &one, sizeof one);  // full means: it will wake anyway
   }
   void on_events(std::uint32_t) override {
     std::uint64_t count = 0;
@@ -140,7 +141,8 @@ void Loop::cancel(TimerId id) { timers_.erase(id); }
 void Loop::set_deadline(Deadline& deadline, std::chrono::nanoseconds delay) {
   if (!in_round_) refresh_now();
   const auto from_start = now_ - start_ + std::max(delay, std::chrono::nanoseconds{0});
-  const std::int64_t tick = std::max(served_tick_ + 1, std::chrono::ceil<std::chrono::milliseconds>(from_start) / kTick + 1);
+  const std::int64_t tick =
+      std::max(served_tick_ + 1, std::chrono::ceil<std::chrono::milliseconds>(from_start) / kTick + 1);
   deadline.due_tick_ = tick;
   if (deadline.loop_ != nullptr) {
     // The link stands in an earlier slot: when that comes round, the deadline moves on.

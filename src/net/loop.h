@@ -135,7 +135,8 @@ class Loop {
   friend class Deadline;
   class Waker;
   class Timer;
-  static constexpr std::int64_t kSlots = 4096;  // power of two; 16 s of ticks, later deadlines are linked again
+  static constexpr std::int64_t kSlots =
+      4096;  // power of two; 16 s of ticks, later deadlines are linked again
   static constexpr std::int64_t kServing = -2;
   static constexpr std::size_t kBatch = 256;
 
@@ -171,9 +172,9 @@ class Loop {
   std::vector<Deferred*> deferred_;
 
   std::mutex mutex_;
-  std::vector<Function> posted_;   // guarded by mutex_
-  bool stop_ = false;              // guarded by mutex_
-  bool awake_ = false;             // guarded by mutex_: a wake-up is on its way, or the loop will look anyway
+  std::vector<Function> posted_;  // guarded by mutex_
+  bool stop_ = false;             // guarded by mutex_
+  bool awake_ = false;            // guarded by mutex_: a wake-up is on its way, or the loop will look anyway
 };
 
 }  // namespace millrace::net

@@ -104,7 +104,10 @@ TEST(Loop, WaitsNoLongerThanTheNextTimer) {
 }
 
 struct Pair final : FdHandler {
-  void on_events(std::uint32_t) override { ++events; if (other != nullptr) loop->unwatch(other_fd, *other); }
+  void on_events(std::uint32_t) override {
+    ++events;
+    if (other != nullptr) loop->unwatch(other_fd, *other);
+  }
   int events = 0;
   Loop* loop = nullptr;
   Pair* other = nullptr;

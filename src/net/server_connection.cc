@@ -25,7 +25,8 @@ void reset(std::string& buffer) {
 
 }  // namespace
 
-ServerConnection::ServerConnection(ConnectionHost& host, std::uint32_t slot, Stream stream, const sockaddr_in6& peer)
+ServerConnection::ServerConnection(ConnectionHost& host, std::uint32_t slot, Stream stream,
+                                   const sockaddr_in6& peer)
     : host_(host), slot_(slot), stream_(std::move(stream)), peer_(peer) {}
 
 ServerConnection::~ServerConnection() {
@@ -40,7 +41,9 @@ bool ServerConnection::begin() {
   return true;
 }
 
-void ServerConnection::begin_overloaded() { refuse(503, "the server has too many connections; try again later"); }
+void ServerConnection::begin_overloaded() {
+  refuse(503, "the server has too many connections; try again later");
+}
 
 std::string ServerConnection::peer() const {
   char text[INET6_ADDRSTRLEN] = {};
@@ -56,14 +59,21 @@ std::string ServerConnection::peer() const {
   }
   ucred peer{};
   socklen_t length = sizeof peer;
-  if (!stream_.is_open() || ::getsockopt(stream_.fd(), SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return "unix:";
+  if (!stream_.is_open() || ::getsockopt(stream_.fd(), SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
+    return "unix:";
   return fmt::format("unix:{}", peer.uid);
 }
 
 void ServerConnection::release_request() {
   if (phase_ != Phase::kWork) return;
-  head_ = RequestHead{.method = head_.method, .minor_version = head_.minor_version, .target = {}, .path = {}, .query = {},
-                      .host = {}, .headers = {}, .keep_alive = head_.keep_alive};
+  head_ = RequestHead{.method = head_.method,
+                      .minor_version = head_.minor_version,
+                      .target = {},
+                      .path = {},
+                      .query = {},
+                      .host = {},
+                      .headers = {},
+                      .keep_alive = head_.keep_alive};
   std::string().swap(head_bytes_);
   std::string().swap(body_);
 }
@@ -89,8 +99,10 @@ void ServerConnection::shake_hands() {
       phase_ = Phase::kIdle;
       update_interest();
       return;
-    case IoState::kBlocked: return update_interest();
-    default: return close_now();
+    case IoState::kBlocked:
+      return update_interest();
+    default:
+      return close_now();
   }
 }
 
@@ -108,9 +120,12 @@ void ServerConnection::read_input() {
 
 void ServerConnection::on_deadline() {
   switch (phase_) {
-    case Phase::kHead: return refuse(408, "the head of the request did not come in time");
-    case Phase::kBody: return refuse(408, "the body of the request did not come in time");
-    default: return lost();
+    case Phase::kHead:
+      return refuse(408, "the head of the request did not come in time");
+    case Phase::kBody:
+      return refuse(408, "the body of the request did not come in time");
+    default:
+      return lost();
   }
 }
 
@@ -132,7 +147,8 @@ void ServerConnection::consume(std::string_view bytes) {
       case Phase::kBody:
         if (!consume_body(bytes)) return;
         break;
-      default: return;  // kLinger: dropped
+      default:
+        return;  // kLinger: dropped
     }
   }
 }
@@ -143,7 +159,8 @@ bool ServerConnection::consume_head(std::string_view& bytes, std::string& held) 
   if (!in_.empty()) {
     in_.append(bytes);
     // Without a new line end the verdict is the same: do not read the head again for each byte of a slow sender.
-    if (bytes.find('\n') == std::string_view::npos && in_.size() <= host_.options().head.max_target_bytes) return false;
+    if (bytes.find('\n') == std::string_view::npos && in_.size() <= host_.options().head.max_target_bytes)
+      return false;
     data = in_;
   }
   const HeadResult result = parse_request_head(data, host_.options().head, head_);
@@ -190,7 +207,8 @@ bool ServerConnection::begin_exchange(std::string_view rest) {
   }
   decoder_.reset();
   body_start_ = host_.loop().now();
-  if (head_.body == BodyKind::kLength) body_.reserve(std::min<std::uint64_t>(head_.content_length, 64 * 1024));
+  if (head_.body == BodyKind::kLength)
+    body_.reserve(std::min<std::uint64_t>(head_.content_length, 64 * 1024));
   host_.loop().set_deadline(*this, host_.options().body_timeout);
   return true;
 }
@@ -231,7 +249,8 @@ bool ServerConnection::consume_chunks(std::string_view& bytes) {
       case ChunkedDecoder::State::kBad:
         refuse(400, "the chunked body is malformed");
         return false;
-      default: return true;
+      default:
+        return true;
     }
   }
 }
@@ -239,7 +258,8 @@ bool ServerConnection::consume_chunks(std::string_view& bytes) {
 bool ServerConnection::too_slow() {
   const auto elapsed = host_.loop().now() - body_start_;
   if (elapsed < host_.options().body_timeout) return false;
-  const auto seconds = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(elapsed).count());
+  const auto seconds =
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(elapsed).count());
   return body_.size() < seconds * host_.options().min_body_bytes_per_s;
 }
 
@@ -253,8 +273,9 @@ void ServerConnection::request_ready(std::string_view rest) {
 // ---- the answer ---------------------------------------------------------------------------------------------------
 
 /// Writes the head of the answer. False if there is no exchange to answer, or it has an answer.
-bool ServerConnection::begin_answer(int status, std::string_view content_type, std::span<const Header> headers,
-                                    std::uint64_t content_length, std::size_t room) {
+bool ServerConnection::begin_answer(int status, std::string_view content_type,
+                                    std::span<const Header> headers, std::uint64_t content_length,
+                                    std::size_t room) {
   if (!in_exchange_ || answered_) return false;
   answered_ = true;
   if (phase_ == Phase::kBody) {
@@ -404,7 +425,11 @@ void ServerConnection::refuse(int status, std::string_view reason) {
   append_header(out_, "content-type", answer.content_type);
   append_header(out_, "content-length", answer.body.size());
   if (status == 503) out_.append("retry-after: 1\r\n");
-  out_.append("connection: close\r\n").append(answer.headers).append(host_.date()).append("\r\n").append(answer.body);
+  out_.append("connection: close\r\n")
+      .append(answer.headers)
+      .append(host_.date())
+      .append("\r\n")
+      .append(answer.body);
   finished_ = false;
   linger();
   host_.loop().defer(*this);

@@ -96,10 +96,10 @@ class ServerConnection final : public Exchange, private FdHandler, private Defer
   const std::uint32_t slot_;
   Phase phase_ = Phase::kIdle;
   bool in_exchange_ = false;
-  bool answered_ = false;       // respond() or start() was called
-  bool finished_ = false;       // the answer is whole in out_
+  bool answered_ = false;  // respond() or start() was called
+  bool finished_ = false;  // the answer is whole in out_
   bool chunked_ = false;
-  bool no_answer_body_ = false; // HEAD, 204, 304
+  bool no_answer_body_ = false;  // HEAD, 204, 304
   bool close_after_ = false;
   bool body_unread_ = false;    // answered before the body was read: the rest of the input is not a request
   bool read_blocked_ = false;   // bytes came while a request was in work: not read until it is done
@@ -110,9 +110,9 @@ class ServerConnection final : public Exchange, private FdHandler, private Defer
   sockaddr_in6 peer_;
   std::uint64_t id_ = 0;
   RequestHead head_;
-  std::string head_bytes_;      // what head_ points into
+  std::string head_bytes_;  // what head_ points into
   std::string body_;
-  std::string in_;              // begin of a head, or pipelined bytes of the next requests
+  std::string in_;  // begin of a head, or pipelined bytes of the next requests
   std::string out_;
   std::size_t out_at_ = 0;
   std::uint64_t body_limit_ = 0;

@@ -51,13 +51,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static StillClock clock;
   static auto loop = Loop::create(clock).value();
   static Counter handler;
-  static auto server = HttpServer::listen(*loop, ListenAddress::tcp("127.0.0.1", 0), {}, nullptr, handler).value();
+  static auto server =
+      HttpServer::listen(*loop, ListenAddress::tcp("127.0.0.1", 0), {}, nullptr, handler).value();
   const std::string_view bytes(reinterpret_cast<const char*>(data + 1), size - 1);
   const std::size_t cut = data[0] == 0 ? bytes.size() + 1 : data[0];
   {
     const auto address = numeric_address("127.0.0.1", server->port()).value();
     const millrace::host::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0) return 0;
+    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0)
+      return 0;
     for (std::size_t at = 0; at < bytes.size() && at < 64 * cut; at += cut) {
       const auto part = bytes.substr(at, cut);
       if (::send(fd.get(), part.data(), part.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) break;

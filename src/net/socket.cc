@@ -16,7 +16,9 @@ namespace {
 
 constexpr int kSocketFlags = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 
-const sockaddr* as_sockaddr(const Address& address) { return reinterpret_cast<const sockaddr*>(&address.storage); }
+const sockaddr* as_sockaddr(const Address& address) {
+  return reinterpret_cast<const sockaddr*>(&address.storage);
+}
 
 void set_flag(int fd, int level, int option) {
   const int on = 1;
@@ -48,7 +50,8 @@ Result<Address> numeric_address(const std::string& host, std::uint16_t port) {
     address.length = sizeof(sockaddr_in6);
     return address;
   }
-  return failure(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a numeric address", host.substr(0, 128)));
+  return failure(ErrorCode::kInvalidArgument,
+                 fmt::format("'{}' is not a numeric address", host.substr(0, 128)));
 }
 
 Result<Address> unix_address(const std::string& path) {
@@ -56,7 +59,8 @@ Result<Address> unix_address(const std::string& path) {
   auto* unix_socket = reinterpret_cast<sockaddr_un*>(&address.storage);
   if (path.empty() || path.size() >= sizeof unix_socket->sun_path) {
     return failure(ErrorCode::kInvalidArgument,
-                   fmt::format("'{}' cannot name a unix socket: it must have 1 to {} bytes", path, sizeof unix_socket->sun_path - 1));
+                   fmt::format("'{}' cannot name a unix socket: it must have 1 to {} bytes", path,
+                               sizeof unix_socket->sun_path - 1));
   }
   unix_socket->sun_family = AF_UNIX;
   std::memcpy(unix_socket->sun_path, path.c_str(), path.size() + 1);
@@ -89,10 +93,11 @@ Result<BoundSocket> listen_tcp(const std::string& host, std::uint16_t port, bool
 
 Result<host::Fd> listen_unix(const std::string& path) {
   const Address address = TRY(unix_address(path));
-  struct stat info {};
+  struct stat info{};
   if (::lstat(path.c_str(), &info) == 0) {
     if (!S_ISSOCK(info.st_mode)) {
-      return failure(ErrorCode::kConflict, fmt::format("listen on {}: a file that is no socket is in the way", path));
+      return failure(ErrorCode::kConflict,
+                     fmt::format("listen on {}: a file that is no socket is in the way", path));
     }
     if (is_live(address)) {
       return failure(ErrorCode::kConflict, fmt::format("listen on {}: another process listens there", path));
@@ -107,7 +112,8 @@ Result<host::Fd> listen_unix(const std::string& path) {
     return std::unexpected(errno_error(fmt::format("listen on {}", path), errno));
   }
   ::chmod(path.c_str(), 0600);
-  if (::listen(fd.get(), 4096) != 0) return std::unexpected(errno_error(fmt::format("listen on {}", path), errno));
+  if (::listen(fd.get(), 4096) != 0)
+    return std::unexpected(errno_error(fmt::format("listen on {}", path), errno));
   return fd;
 }
 

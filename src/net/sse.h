@@ -38,7 +38,7 @@ class SseReader {
   bool dispatch(SseHandler& handler);
 
   const std::size_t max_event_bytes_;
-  std::string line_;     // start of a line whose end has not come
+  std::string line_;  // start of a line whose end has not come
   std::string data_;
   std::string event_;
   std::size_t data_lines_ = 0;

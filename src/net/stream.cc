@@ -51,9 +51,12 @@ IoResult Stream::read_tls(std::span<char> into) {
     if (total > 0) break;  // the end or the fault is met again by the next read
     switch (SSL_get_error(ssl_.get(), done)) {
       case SSL_ERROR_WANT_READ:
-      case SSL_ERROR_WANT_WRITE: return {IoState::kBlocked, 0};
-      case SSL_ERROR_ZERO_RETURN: return {IoState::kClosed, 0};
-      default: return {IoState::kFailed, 0};
+      case SSL_ERROR_WANT_WRITE:
+        return {IoState::kBlocked, 0};
+      case SSL_ERROR_ZERO_RETURN:
+        return {IoState::kClosed, 0};
+      default:
+        return {IoState::kFailed, 0};
     }
   }
   return {IoState::kOk, total};

@@ -36,7 +36,8 @@ struct Events final : SseHandler {
 
 TEST(Sse, ReadsTheSameHoweverItIsCut) {
   const std::string bytes =
-      "\xEF\xBB\xBF: comment\n\ndata: a\n\nevent: x\r\ndata:b\r\ndata:  c\r\n\r\nid: 7\rdata\r\rretry: 1\n\ndata: lost";
+      "\xEF\xBB\xBF: comment\n\ndata: a\n\nevent: x\r\ndata:b\r\ndata:  c\r\n\r\nid: 7\rdata\r\rretry: "
+      "1\n\ndata: lost";
   for (std::size_t cut = 1; cut <= bytes.size(); ++cut) {
     SseReader reader;
     Events events;
@@ -93,18 +94,22 @@ TEST(Url, ReadsHttpHttpsAndUnix) {
 }
 
 TEST(Url, RefusesTheRest) {
-  for (const char* text : {"", "ftp://a/", "http://", "http://a:b/", "http://a:99999/", "http://u@h/", "http://a/ b",
-                           "http://a/#f", "unix:relative", "http://a b/", "http://[::1", "http://a:0/"}) {
+  for (const char* text :
+       {"", "ftp://a/", "http://", "http://a:b/", "http://a:99999/", "http://u@h/", "http://a/ b",
+        "http://a/#f", "unix:relative", "http://a b/", "http://[::1", "http://a:0/"}) {
     EXPECT_FALSE(parse_url(text)) << text;
   }
-  for (const char* text : {"", "8080", "a:", "a:x", "::1:80", "a:70000"}) EXPECT_FALSE(parse_host_port(text)) << text;
+  for (const char* text : {"", "8080", "a:", "a:x", "::1:80", "a:70000"})
+    EXPECT_FALSE(parse_host_port(text)) << text;
   EXPECT_EQ(parse_host_port("[::1]:80").value().host, "::1");
   EXPECT_EQ(parse_host_port(":0").value().host, "");
 }
 
 TEST(Url, KnowsLoopback) {
-  for (const char* text : {"127.0.0.1", "127.9.9.9", "::1", "localhost"}) EXPECT_TRUE(is_loopback(text)) << text;
-  for (const char* text : {"", "0.0.0.0", "10.0.0.1", "127.evil.example", "::"}) EXPECT_FALSE(is_loopback(text)) << text;
+  for (const char* text : {"127.0.0.1", "127.9.9.9", "::1", "localhost"})
+    EXPECT_TRUE(is_loopback(text)) << text;
+  for (const char* text : {"", "0.0.0.0", "10.0.0.1", "127.evil.example", "::"})
+    EXPECT_FALSE(is_loopback(text)) << text;
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ struct ssl_st;
 namespace millrace::net {
 
 struct TlsClientOptions {
-  std::string ca_file;            // PEM; empty: the system's trusted authorities
+  std::string ca_file;  // PEM; empty: the system's trusted authorities
 };
 
 /// Certificate and settings shared by connections. Safe from any thread.

@@ -12,9 +12,10 @@ namespace millrace::net {
 namespace {
 
 std::unexpected<Error> bad_url(std::string_view text, std::string_view why) {
-  return failure(ErrorCode::kInvalidArgument,
-                 fmt::format("'{}' is not a usable URL ({}): write http://HOST[:PORT]/PATH, https://... or unix:SOCKET",
-                             text.substr(0, 128), why));
+  return failure(
+      ErrorCode::kInvalidArgument,
+      fmt::format("'{}' is not a usable URL ({}): write http://HOST[:PORT]/PATH, https://... or unix:SOCKET",
+                  text.substr(0, 128), why));
 }
 
 bool parse_port(std::string_view text, std::uint16_t& port) {
@@ -86,7 +87,8 @@ Result<Url> parse_url(std::string_view text) {
   if (!valid_target(url.target)) return bad_url(text, "the path is malformed");
   if (authority.find('@') != std::string_view::npos) return bad_url(text, "user information is not allowed");
   url.port = url.https ? 443 : 80;
-  const bool has_port = authority.starts_with('[') ? !authority.ends_with(']') : authority.find(':') != std::string_view::npos;
+  const bool has_port =
+      authority.starts_with('[') ? !authority.ends_with(']') : authority.find(':') != std::string_view::npos;
   if (has_port) {
     const auto pair = parse_host_port(authority);
     if (!pair || pair->port == 0) return bad_url(text, "the port is malformed");
@@ -102,8 +104,9 @@ Result<Url> parse_url(std::string_view text) {
 Result<HostPort> parse_host_port(std::string_view text) {
   HostPort out;
   const auto fault = [&] {
-    return failure(ErrorCode::kInvalidArgument,
-                   fmt::format("'{}' is not an address: write HOST:PORT, e.g. 127.0.0.1:8080", text.substr(0, 128)));
+    return failure(
+        ErrorCode::kInvalidArgument,
+        fmt::format("'{}' is not an address: write HOST:PORT, e.g. 127.0.0.1:8080", text.substr(0, 128)));
   };
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos || !parse_port(text.substr(colon + 1), out.port)) return fault();

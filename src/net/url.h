@@ -14,10 +14,10 @@ class TlsContext;
 
 /// A server to send requests to. Values; two with the same key() share pooled connections.
 struct Upstream {
-  std::string unix_path;              // not empty: a unix socket, and the rest but `host` is unused
-  std::string host;                   // name or numeric address (IPv6 without brackets)
+  std::string unix_path;  // not empty: a unix socket, and the rest but `host` is unused
+  std::string host;       // name or numeric address (IPv6 without brackets)
   std::uint16_t port = 0;
-  std::shared_ptr<TlsContext> tls;    // client context, null for plain HTTP
+  std::shared_ptr<TlsContext> tls;  // client context, null for plain HTTP
 
   static Upstream unix_socket(std::string path) { return {std::move(path), "localhost", 0, nullptr}; }
   static Upstream tcp(std::string host, std::uint16_t port) { return {{}, std::move(host), port, nullptr}; }
@@ -30,7 +30,7 @@ struct Upstream {
 
 struct Url {
   bool https = false;
-  std::string unix_path;   // from unix:PATH
+  std::string unix_path;  // from unix:PATH
   std::string host;
   std::uint16_t port = 0;  // 80 or 443 if the URL names none
   std::string target;      // path and query, at least "/"

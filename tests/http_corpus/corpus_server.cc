@@ -14,8 +14,9 @@ class Echo final : public millrace::net::ServerHandler {
  public:
   void on_request(millrace::net::Exchange& exchange) override {
     const auto& head = exchange.head();
-    exchange.respond(200, "text/plain", {},
-                     fmt::format("{} {} {} {}\n", name_of(head.method), head.path, head.host, exchange.body()));
+    exchange.respond(
+        200, "text/plain", {},
+        fmt::format("{} {} {} {}\n", name_of(head.method), head.path, head.host, exchange.body()));
   }
 };
 
@@ -43,7 +44,8 @@ int main() {
   net::ServerOptions options;
   options.max_body_bytes = 4096;
   options.linger_timeout = std::chrono::milliseconds{300};
-  auto server = net::HttpServer::listen(**loop, net::ListenAddress::tcp("127.0.0.1", 0), options, nullptr, echo);
+  auto server =
+      net::HttpServer::listen(**loop, net::ListenAddress::tcp("127.0.0.1", 0), options, nullptr, echo);
   if (!server) return 1;
   Stdin input(**loop);
   if (!(*loop)->watch(STDIN_FILENO, EPOLLIN, input)) return 1;
