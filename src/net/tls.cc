@@ -82,8 +82,8 @@ Result<TlsContext::CtxPtr> TlsContext::load_server(const std::string& cert_file,
 
 Result<std::shared_ptr<TlsContext>> TlsContext::server(std::string cert_file, std::string key_file) {
   CtxPtr ctx = TRY(load_server(cert_file, key_file));
-  return std::shared_ptr<TlsContext>(
-      new TlsContext(std::move(ctx), true, std::move(cert_file), std::move(key_file)));
+  using Made = std::shared_ptr<TlsContext>;
+  return Made(std::unique_ptr<TlsContext>(new TlsContext(std::move(ctx), true, cert_file, key_file)));
 }
 
 Result<std::shared_ptr<TlsContext>> TlsContext::client(const TlsClientOptions& options) {
