@@ -8,11 +8,25 @@
 
 namespace millrace::apps {
 
-Result<std::unique_ptr<Signals>> Signals::create(net::Loop& loop, std::function<void(int)> on_signal) {
+namespace {
+
+sigset_t handled() {
   sigset_t set;
   sigemptyset(&set);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
-  if (::pthread_sigmask(SIG_BLOCK, &set, nullptr) != 0) return std::unexpected(errno_error("block signals", errno));
+  return set;
+}
+
+}  // namespace
+
+void block_signals() {
+  const sigset_t set = handled();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+Result<std::unique_ptr<Signals>> Signals::create(net::Loop& loop, std::function<void(int)> on_signal) {
+  block_signals();
+  const sigset_t set = handled();
   host::Fd fd(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
   if (!fd) return std::unexpected(errno_error("signalfd", errno));
   std::unique_ptr<Signals> signals(new Signals(loop, std::move(fd), std::move(on_signal)));

@@ -10,7 +10,10 @@
 
 namespace millrace::apps {
 
-/// Blocks the three signals for the process (create it before any thread) and calls `on_signal` on the loop's thread.
+/// Blocks the three signals for this thread and those it starts from now on.
+void block_signals();
+
+/// Blocks the three signals and calls `on_signal` on the loop's thread.
 class Signals final : private net::FdHandler {
  public:
   static Result<std::unique_ptr<Signals>> create(net::Loop& loop, std::function<void(int)> on_signal);

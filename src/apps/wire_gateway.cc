@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <optional>
 
 #include "apps/installation.h"
 #include "apps/roles.h"
@@ -84,42 +85,42 @@ Result<std::unique_ptr<gateway::Gateway>> listen(const gateway::Gateway::Parts& 
   return gateway::Gateway::create(parts, options);
 }
 
-Result<void> serve(const Installation& installation, const host::Config& config, host::Logger& log,
-                   const Clock& clock) {
-  const auto mark = TRY(RoleMark::take(installation, "gateway"));
-  const auto files = TRY(host::raise_open_files());
-  host::SystemRng system_rng;
-  SeededRng id_rng(system_rng.next());
-  const auto pepper = TRY(identity::load_or_create_pepper(installation.secret("pepper"), system_rng));
-  auto loop = TRY(net::Loop::create(clock));
-  const auto address = TRY(net::parse_host_port(config.listen.address));
-  const auto tls = TRY(tls_of(config, address.host));
-  const auto upstream_tls = TRY(net::TlsContext::client({}));
+/// What happens at SIGHUP, SIGTERM and SIGINT.
+class Conductor {
+ public:
+  Conductor(net::Loop& loop, std::shared_ptr<net::TlsContext> tls, host::Logger& log)
+      : loop_(loop), tls_(std::move(tls)), log_(log) {}
 
-  gateway::Gateway* running_gateway = nullptr;
-  const auto quit = [&] { loop->stop(); };
-  std::function<void()> stop_when_idle = [&] {
-    if (running_gateway->exchanges() == 0) return quit();
-    loop->call_after(std::chrono::milliseconds{50}, [&] { stop_when_idle(); });
-  };
-  const auto signals = TRY(Signals::create(*loop, [&](int number) {
-    if (number == SIGHUP) {
-      const auto reloaded = tls ? tls->reload() : Result<void>{};
-      if (!reloaded) return log.error("certificate_not_reloaded", reloaded.error());
-      return log.info("certificate_reloaded");
-    }
-    log.info("stopping", {{"signal", number}});
-    if (running_gateway == nullptr) return quit();
-    running_gateway->drain();
-    loop->call_after(kDrainWithin, quit);
+  void conduct(gateway::Gateway& gateway) { gateway_ = &gateway; }
+
+  void on_signal(int number) {
+    if (number == SIGHUP) return reload();
+    log_.info("stopping", {{"signal", number}});
+    if (gateway_ == nullptr) return loop_.stop();
+    gateway_->drain();
+    loop_.call_after(kDrainWithin, [this] { loop_.stop(); });
     stop_when_idle();
-  }));
+  }
 
-  const auto journal = TRY(ledger::Journal::create(
-      installation.journal_folder(), make_id("jrn", clock.now(), system_rng),
-      {.slots = static_cast<std::uint32_t>(config.limits.journal_slots), .sync_interval = std::chrono::milliseconds{50}}));
-  const auto llama = engine::make_llama_adapter();
-  const auto openai = engine::make_openai_adapter();
+ private:
+  void reload() {
+    const auto reloaded = tls_ ? tls_->reload() : Result<void>{};
+    if (!reloaded) return log_.error("certificate_not_reloaded", reloaded.error());
+    log_.info("certificate_reloaded");
+  }
+  void stop_when_idle() {
+    if (gateway_->exchanges() == 0) return loop_.stop();
+    loop_.call_after(std::chrono::milliseconds{50}, [this] { stop_when_idle(); });
+  }
+
+  net::Loop& loop_;
+  const std::shared_ptr<net::TlsContext> tls_;
+  host::Logger& log_;
+  gateway::Gateway* gateway_ = nullptr;
+};
+
+gateway::GatewayOptions options_of(const Installation& installation, const host::Config& config,
+                                   const net::HostPort& address, const host::OpenFiles& files) {
   gateway::GatewayOptions options;
   options.listen = net::ListenAddress::tcp(address.host, address.port);
   options.server_socket = installation.api_socket();
@@ -128,14 +129,38 @@ Result<void> serve(const Installation& installation, const host::Config& config,
   options.max_stale = std::chrono::seconds{config.policy.max_stale_s};
   options.max_body_bytes = static_cast<std::uint64_t>(config.limits.body_bytes);
   options.max_connections = static_cast<std::size_t>(connections_of(config, files));
-  const auto read_cpu = [](std::int32_t pid) -> std::optional<std::int64_t> {
-    const auto time = host::process_cpu_time(pid);
-    return time ? std::optional(time->count()) : std::nullopt;
-  };
+  return options;
+}
+
+std::optional<std::int64_t> read_cpu(std::int32_t pid) {
+  const auto time = host::process_cpu_time(pid);
+  return time ? std::optional(time->count()) : std::nullopt;
+}
+
+Result<void> serve(const Installation& installation, const host::Config& config, host::Logger& log,
+                   const Clock& clock) {
+  const auto mark = TRY(RoleMark::take(installation, "gateway"));
+  const auto files = TRY(host::raise_open_files());
+  host::SystemRng system_rng;
+  SeededRng id_rng(system_rng.next());
+  const auto pepper = TRY(identity::load_or_create_pepper(installation.secret("pepper"), system_rng));
+  const auto loop = TRY(net::Loop::create(clock));
+  const auto address = TRY(net::parse_host_port(config.listen.address));
+  const auto tls = TRY(tls_of(config, address.host));
+  const auto upstream_tls = TRY(net::TlsContext::client({}));
+  Conductor conductor(*loop, tls, log);
+  const auto signals = TRY(Signals::create(*loop, [&](int number) { conductor.on_signal(number); }));
+
+  const auto journal = TRY(ledger::Journal::create(installation.journal_folder(),
+                                                   make_id("jrn", clock.now(), system_rng),
+                                                   {.slots = static_cast<std::uint32_t>(config.limits.journal_slots)}));
+  const auto llama = engine::make_llama_adapter();
+  const auto openai = engine::make_openai_adapter();
+  const auto options = options_of(installation, config, address, files);
   const auto gateway = TRY(listen({*loop, clock, id_rng, pepper, *journal, log,
                                    {{"llama", llama.get()}, {"openai", openai.get()}}, read_cpu, tls, upstream_tls},
                                   options, installation));
-  running_gateway = gateway.get();
+  conductor.conduct(*gateway);
   TRY_VOID(write_address(installation, config, address.host, gateway->port()));
   log.info("listening", {{"address", config.listen.address},
                          {"port", gateway->port()},
@@ -143,7 +168,6 @@ Result<void> serve(const Installation& installation, const host::Config& config,
                          {"open_files", files.soft},
                          {"connections", options.max_connections}});
   loop->run();
-  running_gateway = nullptr;
   log.info("stopped");
   return {};
 }

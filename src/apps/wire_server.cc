@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <csignal>
+#include <mutex>
+#include <optional>
 #include <thread>
 
 #include "accel/cpu/cpu_accelerators.h"
@@ -73,102 +75,138 @@ Result<std::vector<int>> engine_cpus() {
   return cpus;
 }
 
-Result<std::unique_ptr<control::Loop>> start_control(const Installation& installation, const host::Config& config,
-                                                     store::Store& store, std::int64_t fence,
-                                                     executor::Executor& executor, serving::Prober& prober,
-                                                     const Clock& clock, host::Logger& log,
-                                                     control::Loop::Listener listener) {
+/// Wakes the policy feed, once there is one; from any thread.
+class FeedBell {
+ public:
+  void ring() {
+    const std::scoped_lock lock(mutex_);
+    if (feed_ != nullptr) feed_->notify();
+  }
+  void connect(api::PolicyFeed* feed) {
+    const std::scoped_lock lock(mutex_);
+    feed_ = feed;
+  }
+
+ private:
+  std::mutex mutex_;
+  api::PolicyFeed* feed_ = nullptr;  // guarded by mutex_
+};
+
+/// What the server keeps: the database and the services on it. Members are in order of dependence.
+struct State {
+  const Clock& clock;
+  host::Logger& log;
+  const Installation& installation;
+  const host::Config& config;
+  host::OpenFiles files{};
+  host::SystemRng rng{};
+  Site site{};
+  std::string program{};
+  store::SqliteStores stores{};
+  std::int64_t fence = 0;
+  std::optional<identity::Pepper> pepper{};
+  std::optional<identity::Directory> directory{};
+  std::optional<ledger::PriceBook> prices{};
+  std::unique_ptr<platform::Models> models{};
+  std::optional<platform::Endpoints> endpoints{};
+  std::unique_ptr<executor::LocalExecutor> executor{};
+  FeedBell bell{};
+};
+
+Result<void> open_state(State& state) {
+  state.files = TRY(host::raise_open_files());
+  state.program = TRY(own_program());
+  state.site = TRY(site_of(state.config));
+  state.stores = TRY(store::open_sqlite(state.installation.path("data/millrace.db")));
+  state.fence = TRY(state.stores.store->take_fence());
+  state.pepper = TRY(identity::load_or_create_pepper(state.installation.secret("pepper"), state.rng));
+  state.directory.emplace(*state.stores.store, state.clock, state.rng, *state.pepper);
+  TRY_VOID(bootstrap(state.installation, *state.directory));
+  state.prices.emplace(*state.stores.store);
+  state.models =
+      TRY(platform::Models::create({.folder = state.installation.path("models")}, *state.stores.store, state.clock));
+  state.endpoints.emplace(*state.stores.store, state.clock, *state.models);
+  state.executor = TRY(executor::LocalExecutor::create({.folder = state.installation.path("replicas"),
+                                                        .runtime_dir = state.installation.sockets,
+                                                        .supervise_argv = {state.program, "supervise"}}));
+  return {};
+}
+
+Result<std::unique_ptr<control::Loop>> start_control(State& state, serving::Prober& prober) {
   control::LoopOptions options;
-  if (auto engine = serving::find_engine(config.engine.root, config.engine.path)) {
+  if (auto engine = serving::find_engine(state.config.engine.root, state.config.engine.path)) {
     options.engine = std::move(*engine);
   } else {
-    log.error("no_engine", engine.error());
+    state.log.error("no_engine", engine.error());
   }
   options.cpus = TRY(engine_cpus());
-  options.fence = fence;
-  log.info("control_starts", {{"home", installation.home}, {"engine_root", options.engine.root}});
-  return control::Loop::start(std::move(options), store, executor, prober, clock, std::move(listener));
+  options.fence = state.fence;
+  state.log.info("control_starts", {{"engine_root", options.engine.root}});
+  return control::Loop::start(std::move(options), *state.stores.store, *state.executor, prober, state.clock,
+                              [&state](const auto& /*replicas*/) { state.bell.ring(); });
+}
+
+/// Serves until a signal; true if the replicas are to end as well.
+Result<bool> serve_on(net::Loop& loop, State& state, control::Loop& control) {
+  store::Store& store = *state.stores.store;
+  store::UsageTable& usage = *state.stores.usage;
+  bool with_replicas = false;
+  const auto signals = TRY(Signals::create(loop, [&](int number) {
+    if (number == SIGHUP) return;
+    state.log.info("stopping", {{"signal", number}});
+    with_replicas = number == SIGINT;
+    loop.stop();
+  }));
+  api::UsedFigures used(usage, state.clock);
+  api::ServicePolicy policy(*state.directory, *state.endpoints, control, *state.prices, used, state.site.policy);
+  api::Live live(state.clock);
+  // Before the feed: the first policy then holds what dead gateways left.
+  DrainTask drain(state.installation.journal_folder(), usage, used, state.clock, state.log,
+                  [&] { state.bell.ring(); });
+  const auto feed = TRY(api::PolicyFeed::start(loop, {.path = state.installation.feed_socket()}, policy, live,
+                                               state.clock, &state.log));
+  const EnergyTask energy(store, usage, state.site.model, state.site.counter.get(), state.clock, state.log);
+  const ledger::SiteEnergy energy_view(store, usage);
+  api::Services services{.clock = state.clock,
+                         .directory = *state.directory,
+                         .models = *state.models,
+                         .endpoints = *state.endpoints,
+                         .replicas = control,
+                         .prices = *state.prices,
+                         .usage = usage,
+                         .energy = energy_view,
+                         .intensity_g_per_kwh = state.site.intensity_g_per_kwh,
+                         .publisher = *feed,
+                         .live = live,
+                         .status = [&] { return site_status(state.installation, state.config, state.files, control,
+                                                            *state.endpoints); },
+                         .is_ready = nullptr,
+                         .log = &state.log,
+                         .version = kVersion};
+  const auto api = TRY(api::ApiServer::start(loop,
+                                             {.socket = state.installation.api_socket(),
+                                              .inference_openapi = gateway::openapi_fragment(),
+                                              .console = console_files()},
+                                             services, state.rng));
+  state.bell.connect(feed.get());
+  state.log.info("serving", {{"socket", state.installation.api_socket()}, {"open_files", state.files.soft}});
+  loop.run();
+  state.bell.connect(nullptr);
+  return with_replicas;
 }
 
 Result<void> serve(const Installation& installation, const host::Config& config, host::Logger& log,
                    const Clock& clock) {
   const auto mark = TRY(RoleMark::take(installation, "server"));
-  const auto files = TRY(host::raise_open_files());
-  host::SystemRng rng;
-  auto loop = TRY(net::Loop::create(clock));
-  bool with_replicas = false;
-  const auto signals = TRY(Signals::create(*loop, [&](int number) {
-    if (number == SIGHUP) return;
-    log.info("stopping", {{"signal", number}});
-    with_replicas = number == SIGINT;
-    loop->stop();
-  }));
-
-  auto site = TRY(site_of(config));
-  const auto stores = TRY(store::open_sqlite(installation.path("data/millrace.db")));
-  const auto fence = TRY(stores.store->take_fence());
-  const auto pepper = TRY(identity::load_or_create_pepper(installation.secret("pepper"), rng));
-  identity::Directory directory(*stores.store, clock, rng, pepper);
-  TRY_VOID(bootstrap(installation, directory));
-  ledger::PriceBook prices(*stores.store);
-  const auto models = TRY(platform::Models::create({.folder = installation.path("models")}, *stores.store, clock));
-  platform::Endpoints endpoints(*stores.store, clock, *models);
-
-  api::PolicyFeed* feed_to_notify = nullptr;
-  std::mutex notify_mutex;
-  const auto notify = [&] {
-    const std::scoped_lock lock(notify_mutex);
-    if (feed_to_notify != nullptr) feed_to_notify->notify();
-  };
-  const auto program = TRY(own_program());
-  const auto executor = TRY(executor::LocalExecutor::create({.folder = installation.path("replicas"),
-                                                             .runtime_dir = installation.sockets,
-                                                             .supervise_argv = {program, "supervise"}}));
+  // Before any thread: they inherit the blocked signals.
+  const auto loop = TRY(net::Loop::create(clock));
+  block_signals();
+  State state{.clock = clock, .log = log, .installation = installation, .config = config};
+  TRY_VOID(open_state(state));
+  state.stores.store->subscribe([&](store::Revision, const store::Transaction&) { state.bell.ring(); });
   serving::SocketProber prober;
-  const auto control = TRY(start_control(installation, config, *stores.store, fence, *executor, prober, clock, log,
-                                         [&](const auto& /*replicas*/) { notify(); }));
-
-  api::UsedFigures used(*stores.usage, clock);
-  api::ServicePolicy policy(directory, endpoints, *control, prices, used, site.policy);
-  api::Live live(clock);
-  // Before the feed: the first policy then holds what dead gateways left.
-  DrainTask drain(installation.journal_folder(), *stores.usage, used, clock, log, notify);
-  const auto feed =
-      TRY(api::PolicyFeed::start(*loop, {.path = installation.feed_socket()}, policy, live, clock, &log));
-  stores.store->subscribe([&](store::Revision, const store::Transaction&) { notify(); });
-  const EnergyTask energy(*stores.store, *stores.usage, site.model, site.counter.get(), clock, log);
-  const ledger::SiteEnergy energy_view(*stores.store, *stores.usage);
-
-  api::Services services{.clock = clock,
-                         .directory = directory,
-                         .models = *models,
-                         .endpoints = endpoints,
-                         .replicas = *control,
-                         .prices = prices,
-                         .usage = *stores.usage,
-                         .energy = energy_view,
-                         .intensity_g_per_kwh = site.intensity_g_per_kwh,
-                         .publisher = *feed,
-                         .live = live,
-                         .status = [&] { return site_status(installation, config, files, *control, endpoints); },
-                         .is_ready = nullptr,
-                         .log = &log,
-                         .version = kVersion};
-  const auto api = TRY(api::ApiServer::start(*loop,
-                                             {.socket = installation.api_socket(),
-                                              .inference_openapi = gateway::openapi_fragment(),
-                                              .console = console_files()},
-                                             services, rng));
-  {
-    const std::scoped_lock lock(notify_mutex);
-    feed_to_notify = feed.get();
-  }
-  log.info("serving", {{"socket", installation.api_socket()}, {"open_files", files.soft}});
-  loop->run();
-  {
-    const std::scoped_lock lock(notify_mutex);
-    feed_to_notify = nullptr;
-  }
+  const auto control = TRY(start_control(state, prober));
+  const bool with_replicas = TRY(serve_on(*loop, state, *control));
   if (with_replicas) {
     if (const auto stopped = control->stop_with_replicas(kStopReplicasWithin); !stopped) {
       log.error("replicas_left", stopped.error());

@@ -70,8 +70,11 @@ Result<cli::Settings> wait_until_up(const Installation& installation, const std:
     const bool too_late = std::chrono::steady_clock::now() > until;
     if (!words.empty() || too_late) {
       return failure(ErrorCode::kUnavailable,
-                     fmt::format("Millrace did not start within {} s: {}\nsee {}/logs", kStartWithin.count(),
-                                 words.empty() ? "no process said why" : words, installation.home));
+                     words.empty()
+                         ? fmt::format("Millrace did not answer within {} s and no process said why; see {}/logs",
+                                       kStartWithin.count(), installation.home)
+                         : fmt::format("Millrace did not start: {}\nsee {}/logs; another address: --listen HOST:PORT",
+                                       words, installation.home));
     }
     std::this_thread::sleep_for(kPoll);
   }
@@ -87,7 +90,8 @@ void print_summary(const Installation& installation, const cli::Settings& settin
 
 Result<void> start(const cli::UpOptions& options, pid_t& foreground_pid) {
   const auto installation = TRY(open_installation(options.home));
-  if (!running(installation, "watch")) {
+  const bool started_now = !running(installation, "watch");
+  if (started_now) {
     for (const char* role : {"watch", "server", "gateway"}) {
       TRY_VOID(host::remove_tree(installation.path(fmt::format("logs/{}.err", role))));
     }
@@ -105,7 +109,12 @@ Result<void> start(const cli::UpOptions& options, pid_t& foreground_pid) {
     }
     if (options.foreground) return failure(ErrorCode::kConflict, "Millrace runs already on this home");
   }
-  const auto settings = TRY(wait_until_up(installation, options.home));
+  auto up = wait_until_up(installation, options.home);
+  if (!up) {
+    if (started_now) run_down(installation.home);  // a half-started platform would go on trying in the background
+    return std::unexpected(std::move(up.error()));
+  }
+  const auto settings = std::move(*up);
   const cli::Client client(settings);
   if (!options.bare) {
     TRY_VOID(make_defaults(client));

@@ -30,9 +30,9 @@ using Adapters = std::map<std::string, const engine::Adapter*, std::less<>>;
 struct Context {
   Context(net::Loop& loop_, net::HttpClient& client_, const Clock& clock_, Rng& id_rng_,
           const identity::Pepper& pepper_, ledger::Journal& journal_, host::Logger& log_, Adapters adapters_,
-          CpuReader cpu_reader)
+          CpuReader cpu_reader, std::shared_ptr<net::TlsContext> upstream_tls)
       : loop(loop_), client(client_), clock(clock_), id_rng(id_rng_), pepper(pepper_), journal(journal_), log(log_),
-        adapters(std::move(adapters_)), pool(std::move(cpu_reader)) {}
+        adapters(std::move(adapters_)), pool(std::move(cpu_reader), std::move(upstream_tls)) {}
 
   net::Loop& loop;
   net::HttpClient& client;
@@ -42,7 +42,6 @@ struct Context {
   ledger::Journal& journal;
   host::Logger& log;
   const Adapters adapters;
-  std::shared_ptr<net::TlsContext> upstream_tls;  // for https upstreams; made when the first is met
   identity::PolicyView policy;
   ReplicaPool pool;
   Limiter limiter;

@@ -47,12 +47,10 @@ class GatewayImpl final : public Gateway, private net::ServerHandler {
   GatewayImpl(Parts parts, const GatewayOptions& options)
       : options_(options), client_(parts.loop, {}),
         context_(parts.loop, client_, parts.clock, parts.id_rng, parts.pepper, parts.journal, parts.log,
-                 std::move(parts.adapters), std::move(parts.cpu_reader)),
+                 std::move(parts.adapters), std::move(parts.cpu_reader), std::move(parts.upstream_tls)),
         dialects_(dialect::make_dialects()),
         policy_(context_, options.feed_socket, options.policy_copy, options.max_stale, [this] { check_keys(); }),
-        tls_(std::move(parts.tls)) {
-    context_.upstream_tls = std::move(parts.upstream_tls);
-  }
+        tls_(std::move(parts.tls)) {}
 
   Result<void> listen() {
     if (const auto path = unguarded(routes())) {

@@ -16,16 +16,6 @@ constexpr std::int64_t kBytesPerToken = 4;
 constexpr std::int64_t kTokensPerMessage = 8;
 constexpr std::int64_t kTokensPerPrompt = 64;
 
-/// Never below the true count: a token is at least one byte of text (byte-level vocabularies).
-std::int64_t prompt_tokens_at_most(const engine::Request& request) {
-  return static_cast<std::int64_t>(engine::prompt_bytes(request)) + kTokensPerPrompt +
-         kTokensPerMessage * static_cast<std::int64_t>(request.messages.size() + request.inputs.size());
-}
-
-const std::string& model_of(const identity::EndpointPolicy& endpoint) {
-  return endpoint.model.empty() ? endpoint.name : endpoint.model;
-}
-
 dialect::ApiError wrong_task(const identity::EndpointPolicy& endpoint, bool wants_embedding) {
   return {400, "invalid_request_error", "unsupported_model", "model",
           wants_embedding ? fmt::format("endpoint '{}' generates text; it does not answer embeddings", endpoint.name)
@@ -37,7 +27,7 @@ dialect::ApiError wrong_task(const identity::EndpointPolicy& endpoint, bool want
 Job::Job(Context& context, net::Exchange& exchange, const dialect::Dialect& dialect, const identity::KeyPolicy& key,
          std::string request_id, TimePoint now)
     : context_(context), exchange_(exchange), dialect_(dialect), request_id_(std::move(request_id)), key_id_(key.id),
-      tenant_(key.tenant), project_(key.project), started_at_(now), started_(context.clock.monotonic()),
+      tenant_(key.tenant), project_(key.project), started_at_(now), started_(context.loop.now()),
       job_index_(context.jobs.size()) {
   context_.jobs.push_back(this);
   auto given = exchange.head().find("x-client-request-id");
@@ -55,14 +45,24 @@ Job::~Job() {
 void Job::run(std::string_view body) {
   auto parsed = dialect_.parse(body);
   if (!parsed) return respond_error(parsed.error(), std::nullopt);
-  parsed_ = std::move(*parsed);
+  parsed_ = std::make_unique<dialect::ParsedRequest>(std::move(*parsed));
   exchange_.release_request();
+  prompt_bytes_ = static_cast<std::int64_t>(engine::prompt_bytes(parsed_->request));
   if (auto error = find_target()) return respond_error(*error, std::nullopt);
-  if (!count_prompt()) admit(prompt_tokens_at_most(parsed_.request));
+  const auto* key = context_.policy.key(key_id_);
+  if (key == nullptr) return respond_error(dialect::invalid_key(), std::nullopt);
+  if (!count_prompt(*key)) admit(*key, prompt_tokens_at_most());
+}
+
+/// Never below the true count: a token is at least one byte of text (byte-level vocabularies).
+std::int64_t Job::prompt_tokens_at_most() const {
+  const engine::Request& request = parsed_->request;
+  return prompt_bytes_ + kTokensPerPrompt +
+         kTokensPerMessage * static_cast<std::int64_t>(request.messages.size() + request.inputs.size());
 }
 
 std::optional<dialect::ApiError> Job::find_target() {
-  const engine::Request& request = parsed_.request;
+  const engine::Request& request = parsed_->request;
   const auto* endpoint = context_.policy.endpoint(request.endpoint);
   if (endpoint == nullptr) return dialect::model_not_found(request.endpoint);
   const bool wants_embedding = request.task == engine::Task::kEmbed;
@@ -75,22 +75,24 @@ std::optional<dialect::ApiError> Job::find_target() {
                                               endpoint->name, endpoint->engine));
   }
   adapter_ = adapter->second;
-  endpoint_ = *endpoint;
-  if (const auto* price = context_.policy.price(model_of(endpoint_))) price_ = *price;
-  replica_ = context_.pool.choose(endpoint_.name);
+  endpoint_ = endpoint->name;
+  model_ = endpoint->model.empty() ? endpoint->name : endpoint->model;
+  if (const auto* price = context_.policy.price(model_)) {
+    price_ = {price->version, price->input_microeur_per_mtok, price->output_microeur_per_mtok};
+  }
+  replica_ = context_.pool.choose(endpoint_);
   if (replica_ != nullptr) return std::nullopt;
-  return context_.pool.has_replica(endpoint_.name)
-             ? dialect::overloaded(fmt::format("every replica of '{}' is full; retry soon", endpoint_.name))
+  return context_.pool.has_replica(endpoint_)
+             ? dialect::overloaded(fmt::format("every replica of '{}' is full; retry soon", endpoint_))
              : dialect::overloaded(fmt::format("endpoint '{}' has no replica that is ready; it may be starting: see "
                                                "millrace endpoint show {}",
-                                               endpoint_.name, endpoint_.name));
+                                               endpoint_, endpoint_));
 }
 
 /// Starts to ask the engine for the exact count, if a limit needs it and the engine can tell. False: go on without.
-bool Job::count_prompt() {
-  const auto* key = context_.policy.key(key_id_);
-  if (key == nullptr || !context_.limiter.needs_token_count(context_.policy, *key)) return false;
-  const auto call = adapter_->render_count(parsed_.request, replica_->target);
+bool Job::count_prompt(const identity::KeyPolicy& key) {
+  if (!context_.limiter.needs_token_count(context_.policy, key)) return false;
+  const auto call = adapter_->render_count(parsed_->request, replica_->target);
   if (!call) return false;
   state_ = State::kCounting;
   send_call(*call);
@@ -100,13 +102,13 @@ bool Job::count_prompt() {
 void Job::counted(std::optional<std::int64_t> tokens) {
   count_body_.clear();
   state_ = State::kNew;
-  admit(tokens.value_or(prompt_tokens_at_most(parsed_.request)));
-}
-
-void Job::admit(std::int64_t prompt_tokens) {
   const auto* key = context_.policy.key(key_id_);
   if (key == nullptr) return respond_error(dialect::invalid_key(), std::nullopt);
-  engine::Request& request = parsed_.request;
+  admit(*key, tokens.value_or(prompt_tokens_at_most()));
+}
+
+void Job::admit(const identity::KeyPolicy& key, std::int64_t prompt_tokens) {
+  engine::Request& request = parsed_->request;
   const auto context_tokens = replica_->target.context_tokens;
   const bool generates = request.task != engine::Task::kEmbed;
   const Demand demand{
@@ -116,7 +118,7 @@ void Job::admit(std::int64_t prompt_tokens) {
       .input_microeur_per_mtok = price_.input_microeur_per_mtok,
       .output_microeur_per_mtok = price_.output_microeur_per_mtok};
   auto reservation =
-      context_.limiter.reserve(context_.policy, *key, demand, context_.clock.now(), context_.clock.monotonic());
+      context_.limiter.reserve(context_.policy, key, demand, started_at_, context_.loop.now());
   if (!reservation) return refuse(reservation.error());
   reservation_ = std::move(*reservation);
   if (generates && reservation_->output_cap) request.sampling.max_tokens = *reservation_->output_cap;
@@ -125,7 +127,7 @@ void Job::admit(std::int64_t prompt_tokens) {
 
 /// Renders for the chosen replica and sends; the first time it also opens the journal's slot.
 void Job::forward() {
-  const auto call = adapter_->render(parsed_.request, replica_->target);
+  const auto call = adapter_->render(parsed_->request, replica_->target);
   if (!call) {
     if (slot_) return fail(dialect::from_engine(call.error()));
     return respond_error(dialect::from_engine(call.error()), std::nullopt);
@@ -138,13 +140,13 @@ void Job::forward() {
   ++attempts_;
   state_ = State::kForwarding;
   reader_.reset();
-  answer_ = dialect_.answer(parsed_, {.request_id = request_id_,
+  answer_ = dialect_.answer(*parsed_, {.request_id = request_id_,
                                       .created_s = std::chrono::duration_cast<std::chrono::seconds>(
                                                        started_at_.time_since_epoch())
                                                        .count(),
-                                      .model = parsed_.request.endpoint});
-  queued_work_ = static_cast<std::int64_t>(engine::prompt_bytes(parsed_.request)) / kBytesPerToken +
-                 parsed_.request.sampling.max_tokens.value_or(kExpectedOutputTokens);
+                                      .model = parsed_->request.endpoint});
+  queued_work_ = prompt_bytes_ / kBytesPerToken +
+                 parsed_->request.sampling.max_tokens.value_or(kExpectedOutputTokens);
   ++replica_->requests;
   replica_->queued_work += queued_work_;
   if (context_.pool.read_cpu(*replica_)) {
@@ -162,8 +164,8 @@ bool Job::open_slot() {
                                  .tenant = tenant_,
                                  .project = project_,
                                  .key_id = key_id_,
-                                 .endpoint = endpoint_.name,
-                                 .model = model_of(endpoint_),
+                                 .endpoint = endpoint_,
+                                 .model = model_,
                                  .site = site.site,
                                  .zone = site.zone,
                                  .energy_model = metered ? std::string_view(site.energy_model) : "",
@@ -178,13 +180,6 @@ bool Job::open_slot() {
 
 void Job::send_call(const engine::Call& call) {
   const engine::Target& target = replica_->target;
-  net::Upstream upstream;
-  if (!replica_->socket.empty()) {
-    upstream = net::Upstream::unix_socket(replica_->socket);
-  } else {
-    upstream = net::Upstream::tcp(replica_->upstream_host, replica_->upstream_port);
-    if (replica_->upstream_tls) upstream.tls = context_.upstream_tls;
-  }
   std::string request;
   request.reserve(call.body.size() + 256);
   std::string authorization;
@@ -195,7 +190,7 @@ void Job::send_call(const engine::Call& call) {
     headers[count++] = {"authorization", authorization};
   }
   net::append_request(request, net::Method::kPost, call.path, target.host, std::span(headers).first(count), call.body);
-  call_ = context_.client.send(upstream, std::move(request), *this);
+  call_ = context_.client.send(replica_->address, std::move(request), *this);
 }
 
 /// The replica does nothing more for this request: its load falls, and the energy is final.
@@ -224,7 +219,7 @@ void Job::on_drain() {
 
 void Job::on_sent() {
   settle(outcome_);
-  context_.metrics.duration.add(std::chrono::duration<double>(context_.clock.monotonic() - started_).count());
+  context_.metrics.duration.add(std::chrono::duration<double>(context_.loop.now() - started_).count());
 }
 
 void Job::on_closed() {
@@ -234,7 +229,7 @@ void Job::on_closed() {
     if (state_ != State::kAnswered) note_figures();
     settle(store::UsageStatus::kCancelled);
   } else if (reservation_) {
-    context_.limiter.release(*reservation_, context_.clock.monotonic());
+    context_.limiter.release(*reservation_, context_.loop.now());
     reservation_.reset();
   }
 }

@@ -35,6 +35,10 @@ class Job final : public net::ExchangeState, private net::ResponseHandler, priva
 
  private:
   enum class State { kNew, kCounting, kForwarding, kAnswered };
+  /// In force when the request began.
+  struct Price {
+    std::int64_t version = 0, input_microeur_per_mtok = 0, output_microeur_per_mtok = 0;
+  };
 
   // net::ResponseHandler
   void on_head(const net::ResponseHead& head) override;
@@ -55,9 +59,10 @@ class Job final : public net::ExchangeState, private net::ResponseHandler, priva
   void on_usage(const engine::Usage& usage) override;
 
   std::optional<dialect::ApiError> find_target();
-  bool count_prompt();
+  bool count_prompt(const identity::KeyPolicy& key);
   void counted(std::optional<std::int64_t> tokens);
-  void admit(std::int64_t prompt_tokens);
+  void admit(const identity::KeyPolicy& key, std::int64_t prompt_tokens);
+  std::int64_t prompt_tokens_at_most() const;
   bool open_slot();
   void forward();
   void send_call(const engine::Call& call);
@@ -85,9 +90,10 @@ class Job final : public net::ExchangeState, private net::ResponseHandler, priva
 
   State state_ = State::kNew;
   std::size_t job_index_ = 0;                       // in context_.jobs
-  dialect::ParsedRequest parsed_;
-  identity::EndpointPolicy endpoint_;
-  identity::PricePolicy price_;
+  std::unique_ptr<dialect::ParsedRequest> parsed_;  // until the engine begins to answer
+  std::string endpoint_, model_;                    // endpoint's name; model that is priced and recorded
+  Price price_;
+  std::int64_t prompt_bytes_ = 0;
   std::shared_ptr<Replica> replica_;
   const engine::Adapter* adapter_ = nullptr;
   std::uint64_t meter_key_ = 0;                     // 0: not metered

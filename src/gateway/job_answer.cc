@@ -32,8 +32,9 @@ void Job::on_head(const net::ResponseHead& head) {
     count_status_ = head.status;
     return;
   }
-  reader_ = adapter_->reader(parsed_.request, replica_->target);
+  reader_ = adapter_->reader(parsed_->request, replica_->target);
   reader_->head(head.status, head.find("content-type").value_or(""));
+  parsed_.reset();  // from here on there is no retry
 }
 
 void Job::on_body(std::string_view bytes) {
@@ -68,22 +69,22 @@ void Job::on_error(const Error& error, bool any_byte_received) {
   leave_replica();
   const bool may_retry = !any_byte_received && !started_answer_ && error.code != ErrorCode::kTimeout;
   if (may_retry && attempts_ < 2) {
-    if (auto other = context_.pool.choose(endpoint_.name, replica_.get())) {
+    if (auto other = context_.pool.choose(endpoint_, replica_.get())) {
       replica_ = std::move(other);
       return forward();
     }
   }
   context_.log.warning("engine_failed", {{"request_id", request_id_},
-                                         {"endpoint", endpoint_.name},
+                                         {"endpoint", endpoint_},
                                          {"replica", replica_->id},
                                          {"message", error.message}});
   if (!any_byte_received && error.code != ErrorCode::kTimeout) {
     return fail(dialect::overloaded(fmt::format("the engine of '{}' cannot be reached; if it is local, it is being "
                                                 "restarted: retry soon",
-                                                endpoint_.name)),
+                                                endpoint_)),
                 std::chrono::seconds{1});
   }
-  fail(dialect::engine_failed(fmt::format("the engine of '{}' ended its answer early", endpoint_.name)));
+  fail(dialect::engine_failed(fmt::format("the engine of '{}' ended its answer early", endpoint_)));
 }
 
 void Job::on_progress(std::int64_t prompt_processed, std::int64_t /*prompt_total*/, std::int64_t cached,
@@ -103,7 +104,7 @@ void Job::on_progress(std::int64_t prompt_processed, std::int64_t /*prompt_total
   if (output > 0 && !first_output_) {
     first_output_ = true;
     context_.metrics.time_to_first_token.add(
-        std::chrono::duration<double>(context_.clock.monotonic() - started_).count());
+        std::chrono::duration<double>(context_.loop.now() - started_).count());
   }
 }
 
@@ -122,9 +123,10 @@ void Job::on_usage(const engine::Usage& usage) { usage_ = usage; }
 
 void Job::respond_headers(std::vector<net::Header>& headers) {
   headers.push_back({"x-request-id", request_id_});
-  const auto* key = context_.policy.key(key_id_);
-  if (key == nullptr) return;
-  const auto view = context_.limiter.view(*key, context_.clock.monotonic());
+  const auto* key = reservation_ ? nullptr : context_.policy.key(key_id_);
+  if (!reservation_ && key == nullptr) return;
+  const auto view = Limiter::view(reservation_ ? reservation_->scopes : context_.limiter.scopes_of(*key),
+                                  context_.loop.now());
   if (!view.requests && !view.tokens) return;
   // Six short values in one string that the views point into.
   headers_text_.clear();
@@ -240,7 +242,7 @@ void Job::refuse(const Refusal& refusal) {
 
 void Job::respond_error(const dialect::ApiError& error, std::optional<std::chrono::nanoseconds> retry_after) {
   if (reservation_ && !slot_) {
-    context_.limiter.release(*reservation_, context_.clock.monotonic());
+    context_.limiter.release(*reservation_, context_.loop.now());
     reservation_.reset();
   }
   state_ = State::kAnswered;
@@ -258,14 +260,14 @@ void Job::respond_error(const dialect::ApiError& error, std::optional<std::chron
     headers.push_back({"x-should-retry", "false"});  // waiting does not help
   }
   exchange_.respond(error.status, "application/json", headers,
-                    dialect_.render_error(error, {.request_id = request_id_, .model = parsed_.request.endpoint}));
+                    dialect_.render_error(error, {.request_id = request_id_, .model = endpoint_}));
 }
 
 void Job::settle(store::UsageStatus status) {
   if (!slot_) return;
   const auto sequence = context_.journal.settle(*slot_, status, context_.clock.now());
   slot_.reset();
-  context_.limiter.settle(*reservation_, usage_.input + usage_.output, cost(), sequence, context_.clock.monotonic());
+  context_.limiter.settle(*reservation_, usage_.input + usage_.output, cost(), sequence, context_.loop.now());
   reservation_.reset();
   Metrics& metrics = context_.metrics;
   metrics.input_tokens += usage_.input;

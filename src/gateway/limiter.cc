@@ -56,52 +56,62 @@ std::int64_t affordable_output(const Demand& demand, std::int64_t microeur) {
   return static_cast<std::int64_t>(std::min<__int128>(wide, INT64_MAX));
 }
 
-/// Checks one scope and lowers `output_cap` to what it leaves. `fixed` is the client's own maximum.
-std::optional<Refusal> check(const identity::PolicyView& policy, const Bound& bound, const Demand& demand,
-                             std::int32_t month, MonotonicPoint now, std::int64_t& output_cap) {
-  const Limits& limits = *bound.limits;
+using Outcome = std::optional<Refusal>;  // nullopt: nothing against it
+
+Outcome refuse(Refusal::Kind kind, const Bound& bound, std::string message,
+               std::optional<std::chrono::nanoseconds> retry_after = std::nullopt) {
+  return Refusal{kind, bound.text(), std::move(message), retry_after};
+}
+
+Outcome check_rate(const Bound& bound, MonotonicPoint now) {
   Limiter::Scope& scope = *bound.scope;
-  const auto refuse = [&](Refusal::Kind kind, std::string message, std::optional<std::chrono::nanoseconds> retry) {
-    return Refusal{kind, bound.text(), std::move(message), retry};
-  };
-  if (limits.concurrency && scope.active >= *limits.concurrency) {
-    return refuse(Refusal::Kind::kConcurrency,
+  if (bound.limits->concurrency && scope.active >= *bound.limits->concurrency) {
+    return refuse(Refusal::Kind::kConcurrency, bound,
                   fmt::format("{} may run {} requests at once and does; retry when one has ended", bound.text(),
-                              *limits.concurrency),
+                              *bound.limits->concurrency),
                   std::chrono::seconds{1});
   }
   if (scope.requests && scope.requests->available(now) < 1) {
-    return refuse(Refusal::Kind::kRequests,
+    return refuse(Refusal::Kind::kRequests, bound,
                   fmt::format("{} may start {} requests per minute", bound.text(), scope.requests->limit()),
                   scope.requests->wait_for(1, now));
   }
-  const std::int64_t least = demand.prompt_tokens + demand.max_output_tokens.value_or(1);
-  if (scope.tokens) {
-    if (least > scope.tokens->limit()) {
-      return refuse(Refusal::Kind::kTooLarge,
-                    fmt::format("the request needs {} tokens (prompt {} and output up to {}); {} may use {} tokens per "
-                                "minute, so it can never run: shorten the prompt, lower max_tokens or raise the limit",
-                                least, demand.prompt_tokens, least - demand.prompt_tokens, bound.text(),
-                                scope.tokens->limit()),
-                    std::nullopt);
-    }
-    const auto available = scope.tokens->available(now);
-    if (least > available) {
-      return refuse(Refusal::Kind::kTokens,
-                    fmt::format("the request needs {} tokens; {} has {} of {} tokens per minute left", least,
-                                bound.text(), available, scope.tokens->limit()),
-                    scope.tokens->wait_for(least, now));
-    }
-    output_cap = std::min(output_cap, available - demand.prompt_tokens);
+  return std::nullopt;
+}
+
+/// `least` is what the request needs at the very least. Lowers `output_cap` to what is left.
+Outcome check_tokens(const Bound& bound, const Demand& demand, std::int64_t least, MonotonicPoint now,
+                     std::int64_t& output_cap) {
+  Limiter::Scope& scope = *bound.scope;
+  if (!scope.tokens) return std::nullopt;
+  if (least > scope.tokens->limit()) {
+    return refuse(Refusal::Kind::kTooLarge, bound,
+                  fmt::format("the request needs {} tokens (prompt {} and output up to {}); {} may use {} tokens per "
+                              "minute, so it can never run: shorten the prompt, lower max_tokens or raise the limit",
+                              least, demand.prompt_tokens, least - demand.prompt_tokens, bound.text(),
+                              scope.tokens->limit()));
   }
-  const MonthUse use = month_use(policy, scope, month);
+  const auto available = scope.tokens->available(now);
+  if (least > available) {
+    return refuse(Refusal::Kind::kTokens, bound,
+                  fmt::format("the request needs {} tokens; {} has {} of {} tokens per minute left", least,
+                              bound.text(), available, scope.tokens->limit()),
+                  scope.tokens->wait_for(least, now));
+  }
+  output_cap = std::min(output_cap, available - demand.prompt_tokens);
+  return std::nullopt;
+}
+
+/// Budgets of the month, tokens and money. Lowers `output_cap` to what is left.
+Outcome check_month(const Bound& bound, const Demand& demand, std::int64_t least, const MonthUse& use,
+                    std::int64_t& output_cap) {
+  const Limits& limits = *bound.limits;
   if (limits.tokens_per_month) {
     const auto left = *limits.tokens_per_month - use.tokens;
     if (least > left) {
-      return refuse(Refusal::Kind::kMonthTokens,
+      return refuse(Refusal::Kind::kMonthTokens, bound,
                     fmt::format("the request needs {} tokens; {} has {} of its {} tokens for this month left", least,
-                                bound.text(), std::max<std::int64_t>(left, 0), *limits.tokens_per_month),
-                    std::nullopt);
+                                bound.text(), std::max<std::int64_t>(left, 0), *limits.tokens_per_month));
     }
     output_cap = std::min(output_cap, left - demand.prompt_tokens);
   }
@@ -109,15 +119,24 @@ std::optional<Refusal> check(const identity::PolicyView& policy, const Bound& bo
     const auto left = *limits.microeur_per_month - use.microeur;
     const auto output = affordable_output(demand, left);
     if (output < demand.max_output_tokens.value_or(1)) {
-      return refuse(Refusal::Kind::kMonthMoney,
+      return refuse(Refusal::Kind::kMonthMoney, bound,
                     fmt::format("{} has {:.6f} of its {:.6f} euro for this month left; the request could cost more",
                                 bound.text(), static_cast<double>(std::max<std::int64_t>(left, 0)) / 1e6,
-                                static_cast<double>(*limits.microeur_per_month) / 1e6),
-                    std::nullopt);
+                                static_cast<double>(*limits.microeur_per_month) / 1e6));
     }
     output_cap = std::min(output_cap, output);
   }
   return std::nullopt;
+}
+
+/// Everything that one scope has to say.
+Outcome check(const identity::PolicyView& policy, const Bound& bound, const Demand& demand, std::int32_t month,
+              MonotonicPoint now, std::int64_t& output_cap) {
+  if (auto refusal = check_rate(bound, now)) return refusal;
+  const std::int64_t least = demand.prompt_tokens + demand.max_output_tokens.value_or(1);
+  if (auto refusal = check_tokens(bound, demand, least, now, output_cap)) return refusal;
+  if (!bound.limits->tokens_per_month && !bound.limits->microeur_per_month) return std::nullopt;
+  return check_month(bound, demand, least, month_use(policy, *bound.scope, month), output_cap);
 }
 
 bool counts_tokens(const Limits* limits) {
@@ -128,14 +147,25 @@ const Limits* quota_of(const auto* owner) { return owner != nullptr && owner->qu
 
 }  // namespace
 
-Limiter::Scope& Limiter::scope(std::string_view kind, std::string_view name) {
-  lookup_.assign(kind).append("/").append(name);
-  auto it = scopes_.find(lookup_);
-  if (it == scopes_.end()) {
-    it = scopes_.emplace(lookup_, std::make_unique<Scope>()).first;
-    it->second->name = lookup_;
+Limiter::Scope* Limiter::scope(std::string_view kind, std::string_view name) {
+  std::string full(kind);
+  full.append("/").append(name);
+  auto& held = scopes_[full];
+  if (held == nullptr) {
+    held = std::make_unique<Scope>();
+    held->name = std::move(full);
   }
-  return *it->second;
+  return held.get();
+}
+
+const std::array<Limiter::Scope*, 3>& Limiter::scopes_of(const identity::KeyPolicy& key) {
+  auto it = scopes_of_key_.find(key.id);
+  if (it == scopes_of_key_.end()) {
+    const std::array<Scope*, 3> scopes{scope("key", key.id), scope("project", key.project),
+                                       scope("tenant", key.tenant)};
+    it = scopes_of_key_.emplace(key.id, scopes).first;
+  }
+  return it->second;
 }
 
 bool Limiter::needs_token_count(const identity::PolicyView& policy, const identity::KeyPolicy& key) const {
@@ -155,10 +185,11 @@ std::expected<Limiter::Reservation, Refusal> Limiter::reserve(const identity::Po
                     key.tenant, key.tenant),
         std::nullopt});
   }
+  const auto& scopes = scopes_of(key);
   const std::array<Bound, 3> bounds{
-      Bound{&scope("key", key.id), &key.limits, "key", key.id},
-      Bound{&scope("project", key.project), quota_of(policy.project(key.project)), "project", key.project},
-      Bound{&scope("tenant", key.tenant), tenant_quota, "tenant", key.tenant}};
+      Bound{scopes[0], &key.limits, "key", key.id},
+      Bound{scopes[1], quota_of(policy.project(key.project)), "project", key.project},
+      Bound{scopes[2], tenant_quota, "tenant", key.tenant}};
 
   const std::int32_t month = month_of(now);
   constexpr std::int64_t kNoCap = INT64_MAX;
@@ -248,7 +279,7 @@ void Limiter::drained(std::uint64_t through) {
   }
 }
 
-RateLimitView Limiter::view(const identity::KeyPolicy& key, MonotonicPoint monotonic) {
+RateLimitView Limiter::view(const std::array<Scope*, 3>& scopes, MonotonicPoint monotonic) {
   RateLimitView view;
   const auto tighten = [&](std::optional<RateLimitView::Dimension>& best, std::optional<TokenBucket>& bucket) {
     if (!bucket) return;
@@ -256,7 +287,7 @@ RateLimitView Limiter::view(const identity::KeyPolicy& key, MonotonicPoint monot
     if (best && best->remaining <= remaining) return;
     best = RateLimitView::Dimension{bucket->limit(), remaining, bucket->wait_for(bucket->limit(), monotonic)};
   };
-  for (Scope* held : {&scope("key", key.id), &scope("project", key.project), &scope("tenant", key.tenant)}) {
+  for (Scope* held : scopes) {
     tighten(view.requests, held->requests);
     tighten(view.tokens, held->tokens);
   }

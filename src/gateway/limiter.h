@@ -72,7 +72,9 @@ class Limiter {
   /// The ledger's `used` records include settlements up to `through`.
   void drained(std::uint64_t through);
 
-  RateLimitView view(const identity::KeyPolicy& key, MonotonicPoint monotonic);
+  static RateLimitView view(const std::array<Scope*, 3>& scopes, MonotonicPoint monotonic);
+  /// Key, project and tenant, in this order. Addresses stay good.
+  const std::array<Scope*, 3>& scopes_of(const identity::KeyPolicy& key);
 
   struct Scope {
     std::string name;                    // "key/k_..", "project/default"; constant
@@ -91,12 +93,12 @@ class Limiter {
     std::int32_t month = 0;
   };
 
-  Scope& scope(std::string_view kind, std::string_view name);
+  Scope* scope(std::string_view kind, std::string_view name);
   static void finish(const Reservation& reservation);
 
-  std::unordered_map<std::string, std::unique_ptr<Scope>> scopes_;  // addresses are stable
-  std::deque<Pending> pending_;                                     // in order of sequence
-  std::string lookup_;                                              // scratch, to look up without allocating
+  std::unordered_map<std::string, std::unique_ptr<Scope>> scopes_;           // by name
+  std::unordered_map<std::string, std::array<Scope*, 3>> scopes_of_key_;     // by key id: a key never moves
+  std::deque<Pending> pending_;                                              // in order of sequence
 };
 
 }  // namespace millrace::gateway

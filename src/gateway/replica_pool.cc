@@ -1,7 +1,6 @@
 #include "gateway/replica_pool.h"
 
 #include <array>
-#include <charconv>
 
 #include "routing/choose.h"
 
@@ -16,32 +15,22 @@ energy::LinearPowerModel model_of(const identity::SitePolicy& site) {
   return {.idle_w = site.node_idle_w, .max_w = site.node_max_w, .cores = site.cores, .pue = site.pue};
 }
 
-void set_upstream(Replica& replica, const identity::EndpointPolicy& endpoint) {
-  std::string_view url = endpoint.upstream_url;
-  replica.upstream_tls = url.starts_with("https://");
-  url.remove_prefix(std::min(url.size(), url.find("://") + 3));
-  const auto slash = url.find('/');
-  std::string_view authority = url.substr(0, slash);
-  replica.target.path_prefix = slash == std::string_view::npos ? "" : std::string(url.substr(slash));
-  while (replica.target.path_prefix.ends_with('/')) replica.target.path_prefix.pop_back();
-  replica.target.host = std::string(authority);
-  replica.upstream_port = replica.upstream_tls ? 443 : 80;
-  const auto bracket = authority.rfind(']');
-  const auto colon = authority.rfind(':');
-  if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
-    const auto port = authority.substr(colon + 1);
-    std::from_chars(port.data(), port.data() + port.size(), replica.upstream_port);
-    authority = authority.substr(0, colon);
+/// An endpoint's URL was checked when it was created; one that does not parse is never reached.
+void set_upstream(Replica& replica, const identity::EndpointPolicy& endpoint,
+                  const std::shared_ptr<net::TlsContext>& tls) {
+  if (const auto url = net::parse_url(endpoint.upstream_url)) {
+    replica.address = url->upstream(tls);
+    replica.target.path_prefix = url->target;
+    while (replica.target.path_prefix.ends_with('/')) replica.target.path_prefix.pop_back();
+    replica.target.host = replica.address.host_header();
   }
-  if (authority.starts_with('[') && authority.ends_with(']')) authority = authority.substr(1, authority.size() - 2);
-  replica.upstream_host = std::string(authority);
   replica.slots = kUpstreamSlots;
   replica.target.model = endpoint.upstream_model;
   replica.target.api_key = endpoint.upstream_key;
 }
 
 void set_local(Replica& replica, const identity::ReplicaPolicy& policy) {
-  replica.socket = policy.socket;
+  replica.address = net::Upstream::unix_socket(policy.socket);
   replica.pid = policy.pid;
   replica.slots = policy.slots;
   replica.target.host = "localhost";
@@ -64,7 +53,7 @@ void ReplicaPool::apply(const identity::PolicyView& policy) {
   };
   for (const auto& [id, replica] : policy.replicas()) set_local(keep_or_make(id, replica.endpoint), replica);
   for (const auto& [name, endpoint] : policy.endpoints()) {
-    if (endpoint.engine == "openai") set_upstream(keep_or_make("upstream/" + name, name), endpoint);
+    if (endpoint.engine == "openai") set_upstream(keep_or_make("upstream/" + name, name), endpoint, tls_);
   }
   for (auto& [id, replica] : replicas_) {
     if (!next.contains(id)) replica->gone = true;

@@ -13,6 +13,7 @@
 #include "energy/apportion.h"
 #include "engine/adapter.h"
 #include "identity/policy.h"
+#include "net/url.h"
 
 namespace millrace::gateway {
 
@@ -24,10 +25,7 @@ struct Replica {
   explicit Replica(const energy::LinearPowerModel& model) : meter(model) {}
 
   std::string id, endpoint;
-  std::string socket;               // unix socket; empty for an upstream
-  std::string upstream_host;        // host, port, tls: for an upstream
-  std::uint16_t upstream_port = 0;
-  bool upstream_tls = false;
+  net::Upstream address;            // where to send
   std::int32_t pid = 0;             // 0: no CPU time, so energy is unknown
   std::int64_t slots = 1;
   engine::Target target;
@@ -41,7 +39,9 @@ struct Replica {
 /// One thread.
 class ReplicaPool {
  public:
-  explicit ReplicaPool(CpuReader cpu_reader) : cpu_reader_(std::move(cpu_reader)) {}
+  /// `tls` is for https upstreams.
+  ReplicaPool(CpuReader cpu_reader, std::shared_ptr<net::TlsContext> tls)
+      : cpu_reader_(std::move(cpu_reader)), tls_(std::move(tls)) {}
 
   /// Brings the pool in line with the policy. Replicas that stay keep their load and meter.
   void apply(const identity::PolicyView& policy);
@@ -62,6 +62,7 @@ class ReplicaPool {
   void rebuild_index();
 
   CpuReader cpu_reader_;
+  const std::shared_ptr<net::TlsContext> tls_;
   std::map<std::string, std::shared_ptr<Replica>, std::less<>> replicas_;                     // by id
   std::map<std::string, std::vector<std::shared_ptr<Replica>>, std::less<>> by_endpoint_;     // in order of id
 };
