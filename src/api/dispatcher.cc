@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <chrono>
 
 #include "api/openapi.h"
 #include "api/uri.h"
@@ -16,6 +17,11 @@ namespace json = boost::json;
 using Refusal = std::unexpected<Problem>;
 
 namespace {
+
+constexpr std::chrono::seconds kAckTimeout{5};
+
+bool changes_something(const Route& route) { return route.method != "GET" && route.method != "HEAD"; }
+
 
 Refusal refuse(int status, std::string code, std::string detail) {
   return Refusal(Problem{status, std::move(code), std::move(detail), ""});
@@ -246,7 +252,15 @@ std::expected<void, Problem> Dispatcher::authorise_owner(const Route& route, con
 std::expected<Reply, Problem> Dispatcher::run(const Route& route, const Call& call,
                                               const RawRequest& request) {
   auto reply = route.handler(services_, call);
-  if (reply) return std::move(*reply);
+  if (reply) {
+    // What an answered change says holds at every gateway: a key that was just made works, a quota that was set counts.
+    if (changes_something(route)) {
+      if (const auto told = services_.publisher.publish_and_wait(kAckTimeout); !told && services_.log != nullptr) {
+        services_.log->error("change_not_published", told.error());
+      }
+    }
+    return std::move(*reply);
+  }
   Problem problem = problem_of(reply.error(), !route.body.empty());
   if (problem.status >= 500 && services_.log) {
     services_.log->error("request_failed", {{"request_id", request.request_id},

@@ -72,6 +72,7 @@ TEST(Keys, are_shown_once_and_revoked_with_the_word_of_every_gateway) {
                    R"({"project":"a1","limits":{"requests_per_minute":60,"eur_per_month":12.5}})");
   EXPECT_TRUE(created.at("key").as_string().starts_with("mr_"));
   EXPECT_EQ(created.at("role"), "developer");
+  EXPECT_EQ(world.publisher.published, 1) << "the gateways must know a key before its owner does";
   const std::string path = fmt::format("/api/v1/keys/{}", std::string_view(created.at("id").as_string()));
   const auto shown = world.expect(200, "GET", path, kAdmin);
   EXPECT_FALSE(shown.as_object().contains("key"));
@@ -79,7 +80,7 @@ TEST(Keys, are_shown_once_and_revoked_with_the_word_of_every_gateway) {
   EXPECT_EQ(shown.at("limits").at("requests_per_minute"), 60);
   world.publisher.report = {{"gw-1"}, {"gw-2"}};
   const auto revoked = world.expect(200, "DELETE", path, kAdmin);
-  EXPECT_EQ(world.publisher.published, 1);
+  EXPECT_GE(world.publisher.published, 2);
   EXPECT_EQ(revoked.at("gateways").at("acknowledged"), json::array{"gw-1"});
   EXPECT_EQ(revoked.at("gateways").at("dropped"), json::array{"gw-2"});
   EXPECT_EQ(world.expect(200, "GET", path, kAdmin).at("state"), "revoked");

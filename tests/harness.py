@@ -1,0 +1,128 @@
+"""One Millrace for a test: a state folder of its own, started and stopped by the program under test. Standard library."""
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.parse
+
+
+class Millrace:
+    def __init__(self, program, *up_options):
+        self.program = str(pathlib.Path(program).resolve())
+        self.home = tempfile.mkdtemp(prefix="millrace-test-")
+        self.up_options = up_options
+
+    def __enter__(self):
+        try:
+            self.up("--listen", "127.0.0.1:0", *self.up_options)
+            self.env = self.read_env()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run([self.program, "down", "--home", self.home], capture_output=True, timeout=90)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def up(self, *options):
+        done = subprocess.run([self.program, "up", "--home", self.home, *options], capture_output=True, text=True, timeout=180)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done
+
+    def cli(self, *arguments, check=True):
+        done = subprocess.run([self.program, *arguments, "--home", self.home], capture_output=True, text=True, timeout=120)
+        assert not check or done.returncode == 0, f"{arguments}: {done.stderr}"
+        return done
+
+    def json(self, *arguments):
+        return json.loads(self.cli(*arguments, "--json").stdout)
+
+    def read_env(self):
+        lines = self.cli("env").stdout.splitlines()
+        return dict(line.removeprefix("export ").replace("'", "").split("=", 1) for line in lines)
+
+    def records(self):
+        return [json.loads(line) for line in self.cli("usage", "records", "--json").stdout.splitlines()]
+
+    def record(self, request_id, within_s=5.0):
+        """The record of a request, once the ledger has it."""
+        return wait_for(lambda: next((r for r in self.records() if r["request_id"] == request_id), None), within_s)
+
+    def key(self, *options, project="default"):
+        return self.json("key", "create", "--project", project, *options)
+
+    def processes(self, role):
+        return [p for p in self.json("status")["processes"] if p["role"] == role]
+
+    def pid(self, role):
+        return self.processes(role)[0]["pid"]
+
+    def connect(self, timeout=60):
+        url = urllib.parse.urlsplit(self.env["MILLRACE_URL"])
+        return http.client.HTTPConnection(url.hostname, url.port, timeout=timeout)
+
+    def request(self, method, path, body=None, key=None, headers=None, timeout=60):
+        """(status, headers, parsed body or text)"""
+        connection = self.connect(timeout)
+        with contextlib.closing(connection):
+            send = {"authorization": f"Bearer {key or self.env['OPENAI_API_KEY']}", **(headers or {})}
+            data = None
+            if body is not None:
+                data = json.dumps(body)
+                send["content-type"] = "application/json"
+            connection.request(method, path, data, send)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+            is_json = "json" in (answer.getheader("content-type") or "")
+            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, json.loads(text) if is_json and text else text
+
+    def chat(self, text="Name the capital of France.", key=None, model=None, timeout=60, **more):
+        body = {"model": model or self.env["MILLRACE_MODEL"], "messages": [{"role": "user", "content": text}],
+                "temperature": 0, "max_tokens": 16, **more}
+        return self.request("POST", "/v1/chat/completions", body, key, timeout=timeout)
+
+    def engine_is_busy(self):
+        """True if the chat engine works on a request, by its own account."""
+        import glob
+        import socket
+        for path in glob.glob(self.sockets() + "/*/engine.sock"):
+            with socket.socket(socket.AF_UNIX) as unix:
+                unix.settimeout(5)
+                unix.connect(path)
+                unix.sendall(b"GET /slots HTTP/1.0\r\nHost: x\r\n\r\n")
+                data = b""
+                while piece := unix.recv(65536):
+                    data += piece
+            if b'"is_processing":true' in data:
+                return True
+        return False
+
+    def sockets(self):
+        run = self.home + "/run"
+        if os.path.isdir(run):
+            return run
+        import hashlib
+        return f"/tmp/millrace-{os.getuid()}-{hashlib.sha256(self.home.encode()).hexdigest()[:12]}"
+
+
+def wait_for(condition, within_s=10.0, every_s=0.05):
+    """The first true value of condition(); fails after the time."""
+    until = time.monotonic() + within_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < until, f"not within {within_s} s"
+        time.sleep(every_s)
+
+
+def kill9(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
