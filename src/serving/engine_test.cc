@@ -55,7 +55,7 @@ TEST(EngineCommand, AChatReplicaCancelsInThePromptPhaseAndStaysOnItsSocket) {
   const auto workload = workload_of(spec, {.root = "/r", .program = "llama-server", .prefix = {}});
   ASSERT_TRUE(workload) << workload.error().message;
   EXPECT_EQ(after(workload->argv, "--host"), "/data/engine.sock");
-  EXPECT_EQ(after(workload->argv, "--batch-size"), "128");
+  EXPECT_EQ(after(workload->argv, "--batch-size"), "64");
   EXPECT_EQ(after(workload->argv, "--parallel"), "4");
   EXPECT_EQ(after(workload->argv, "--ctx-size"), "8192");
   EXPECT_EQ(after(workload->argv, "--threads"), "1");

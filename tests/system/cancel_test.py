@@ -27,19 +27,17 @@ class Cancel(suite.Case):
 
     def leave(self, text, stream, after_s):
         wait_for(lambda: not self.millrace.engine_is_busy())
-        before = len(self.millrace.records())
+        known = {r["request_id"] for r in self.millrace.records()}
         connection = self.begin(text, stream)
         wait_for(self.millrace.engine_is_busy)
         time.sleep(after_s)
         self.assertTrue(self.millrace.engine_is_busy())
-        connection.sock.close() if connection.sock else connection.close()
         connection.close()
         left = time.monotonic()
         wait_for(lambda: not self.millrace.engine_is_busy(), 10)
         took = time.monotonic() - left
-        wait_for(lambda: len(self.millrace.records()) == before + 1)
-        record = self.millrace.records()[-1]
-        self.assertEqual(record["status"], "cancelled")
+        record = wait_for(lambda: next((r for r in self.millrace.records() if r["request_id"] not in known
+                                        and r["status"] == "cancelled"), None))
         return took, record
 
     def test_leaving_a_stream_frees_the_engine_within_a_second(self):
@@ -56,8 +54,7 @@ class Cancel(suite.Case):
     def test_leaving_in_the_prompt_phase_frees_the_engine(self):
         for stream in (True, False):
             took, record = self.leave(f"{time.monotonic()} {LONG}", stream, 0.3)
-            # A batch of 128 tokens runs to its end first: most of a second on a slow core.
-            self.assertLess(took, 1.5, f"stream={stream}")
+            self.assertLess(took, 1.0, f"stream={stream}")
             self.assertEqual(record["output_tokens"], 0)
 
     def read_until(self, answer, text):
