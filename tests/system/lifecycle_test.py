@@ -1,0 +1,159 @@
+"""Starting, stopping, restarting and configuring: what an operator does."""
+import os
+import pathlib
+import signal
+import ssl
+import subprocess
+import time
+import urllib.request
+
+import suite
+from harness import Millrace, kill9, wait_for
+
+
+class Lifecycle(suite.Case):
+    def test_up_again_is_quick_and_changes_nothing(self):
+        before = self.millrace.json("status")["processes"]
+        begin = time.monotonic()
+        done = self.millrace.up()
+        self.assertLess(time.monotonic() - begin, 5)
+        self.assertIn("Paris", done.stdout)
+        self.assertEqual(self.millrace.json("status")["processes"], before)
+
+    def test_two_homes_do_not_disturb_each_other(self):
+        with Millrace(suite.program(), "--bare") as other:
+            self.assertNotEqual(other.env["MILLRACE_URL"], self.millrace.env["MILLRACE_URL"])
+            self.assertEqual(other.json("endpoint", "list"), [])
+            self.assertEqual(other.chat(key=self.millrace.env["OPENAI_API_KEY"], model="smollm2")[0], 401)
+        self.assertEqual(self.millrace.chat(max_tokens=2)[0], 200)
+
+    def test_secrets_are_for_their_owner_alone(self):
+        home = pathlib.Path(self.millrace.home)
+        self.assertEqual(home.stat().st_mode & 0o777, 0o700)
+        files = [*home.glob("secrets/*"), home / "policy.json", home / "data/millrace.db", home / "gateway.json"]
+        for file in files:
+            self.assertEqual(file.stat().st_mode & 0o777, 0o600, file)
+        bootstrap = (home / "secrets/bootstrap.key").read_text().strip()
+        self.assertEqual(bootstrap, self.millrace.env["MILLRACE_KEY"])
+        for log in home.glob("logs/*"):
+            self.assertNotIn(bootstrap, log.read_text())
+        command_lines = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True).stdout
+        self.assertNotIn(bootstrap, command_lines)
+
+    def test_the_address_survives_a_killed_gateway(self):
+        kill9(self.millrace.pid("gateway"))
+        wait_for(lambda: self.answers(), 15)
+        self.assertEqual(self.millrace.chat(max_tokens=2)[0], 200)
+
+    def answers(self):
+        try:
+            return self.millrace.request("GET", "/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def test_inference_goes_on_while_the_server_is_dead_and_is_metered_later(self):
+        server = self.millrace.pid("server")
+        engine = self.millrace.pid("engine")
+        os.kill(server, signal.SIGSTOP)  # it cannot answer, and nobody starts another
+        try:
+            status, headers, _ = self.millrace.chat(max_tokens=2)
+            self.assertEqual(status, 200)
+        finally:
+            kill9(server)
+        self.assertEqual(self.millrace.chat(max_tokens=2)[0], 200)
+        wait_for(lambda: self.millrace.cli("status", check=False).returncode == 0, 20)
+        self.assertEqual(self.millrace.pid("engine"), engine)
+        self.assertEqual(self.millrace.record(headers["x-request-id"])["status"], "completed")
+
+    def test_metrics_pass_their_checker(self):
+        for path in ("/metrics", "/api/v1/metrics"):
+            status, _, text = self.millrace.request("GET", path, key=self.millrace.env["MILLRACE_KEY"])
+            self.assertEqual(status, 200)
+            done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), path)
+
+    def test_energy_is_conserved(self):
+        self.millrace.chat()
+        intervals = wait_for(lambda: self.millrace.json("usage", "energy"), 25, 1)
+        for interval in intervals:
+            self.assertAlmostEqual(interval["site_j"], interval["attributed_j"] + interval["idle_j"], places=5)
+            self.assertIn(interval["basis"], ("measured", "modelled"))
+
+    def test_an_address_beyond_loopback_without_tls_is_refused(self):
+        with self.assertRaises(AssertionError) as raised:
+            with Millrace(suite.program(), "--bare") as other:
+                other.cli("down")
+                other.up("--bare", "--listen", "0.0.0.0:0")
+        self.assertIn("needs TLS", str(raised.exception))
+
+    def test_a_wrong_setting_is_told_by_file_line_and_key(self):
+        with Millrace(suite.program(), "--bare") as other:
+            pathlib.Path(other.home, "config.toml").write_text("[site]\nname = 'a'\nzoen = 'FR'\n")
+            done = other.cli("config", "check", check=False)
+            self.assertEqual(done.returncode, 2)
+            self.assertRegex(done.stderr, r"config\.toml:3.*zoen")
+
+    def test_tls_serves_and_takes_a_new_certificate_without_a_restart(self):
+        with Millrace(suite.program(), "--bare") as other:
+            other.cli("down")
+            cert, key = other.home + "/cert.pem", other.home + "/key.pem"
+
+            def certificate(name):
+                subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                                "-days", "1", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
+                                "-keyout", key, "-out", cert], check=True, capture_output=True)
+
+            certificate("first")
+            other.up("--bare", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key)
+            url = other.read_env()["MILLRACE_URL"]
+            self.assertTrue(url.startswith("https://"))
+
+            def subject():
+                port = int(url.rsplit(":", 1)[1])
+                pem = ssl.get_server_certificate(("127.0.0.1", port))
+                return subprocess.run(["openssl", "x509", "-noout", "-subject"], input=pem, capture_output=True,
+                                      text=True).stdout
+            self.assertIn("first", subject())
+            with urllib.request.urlopen(url + "/healthz", context=ssl.create_default_context(cafile=cert)) as answer:
+                self.assertEqual(answer.status, 200)
+            gateway = other.pid("gateway")
+            certificate("second")
+            os.kill(gateway, signal.SIGHUP)
+            wait_for(lambda: "second" in subject())
+
+    def test_a_model_file_that_is_cut_off_is_refused_before_any_engine_sees_it(self):
+        home = pathlib.Path(self.millrace.home)
+        model = next(home.glob("models/blobs/*")).read_bytes()
+        broken = home / "broken.gguf"
+        broken.write_bytes(model[: len(model) // 8])  # its header is right, its tensors are cut off
+        refused = self.millrace.cli("model", "import", str(broken), "--name", "broken", check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("more than the whole file", refused.stderr)
+
+
+class ControlApi(suite.Case):
+    def test_every_route_refuses_a_stranger(self):
+        document = self.millrace.request("GET", "/api/v1/openapi.json")[2]
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                if method not in ("get", "post", "put", "patch", "delete") or operation.get("security") == []:
+                    continue
+                concrete = path.replace("{", "x").replace("}", "")
+                body = {} if method in ("post", "put", "patch") else None
+                status = self.millrace.request(method.upper(), concrete, body, key="mr_wrong")[0]
+                self.assertEqual(status, 401, f"{method} {path}")
+
+    def test_a_viewer_may_not_infer_and_a_developer_may_not_manage(self):
+        viewer = self.millrace.key("--role", "viewer")["key"]
+        self.assertEqual(self.millrace.chat(key=viewer)[0], 403)
+        developer = self.millrace.env["OPENAI_API_KEY"]
+        self.assertEqual(self.millrace.request("POST", "/api/v1/tenants", {"name": "x"}, developer)[0], 403)
+
+    def test_the_console_is_served_with_a_strict_policy(self):
+        with urllib.request.urlopen(self.millrace.env["MILLRACE_URL"] + "/console/") as answer:
+            self.assertIn("default-src 'self'", answer.headers["content-security-policy"])
+            self.assertIn("text/html", answer.headers["content-type"])
+
+
+if __name__ == "__main__":
+    suite.main()
