@@ -2,6 +2,7 @@
 # Prepares, in build/tools, the tool chains of tests in other languages, and prints where each is. What is there already
 # is left alone, so that the second time needs no network.
 #   tools/test-tools.sh node          Node.js: prints the folder with node and npm
+#   tools/test-tools.sh python SUITE  what tests/SUITE/requirements.txt pins: prints the virtual environment's folder
 #   tools/test-tools.sh npm SUITE     the packages that tests/SUITE/package-lock.json names: prints the folder with node_modules
 source "$(dirname "$0")/steps.sh"
 
@@ -70,8 +71,23 @@ npm() {
   echo "$folder"
 }
 
+python() {
+  local suite=$1 folder=$TOOLS/python/$1 pins=tests/$1/requirements.txt
+  if ! cmp -s "$pins" "$folder/installed.txt"; then
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    /usr/bin/python3 -m venv "$folder" >"$folder.log" 2>&1 \
+      || give_up "python3 -m venv" "$(tail -n 1 "$folder.log")" "apt-get install python3-venv, then run again"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$pins" >"$folder.log" 2>&1 \
+      || give_up "pip install -r $pins" "$(tail -n 1 "$folder.log")" "check that pip reaches its package index, then run again"
+    cp "$pins" "$folder/installed.txt"
+  fi
+  echo "$folder"
+}
+
 case "${1:-}" in
   node) node ;;
   npm) npm "${2:?usage: $0 npm SUITE}" ;;
-  *) echo "usage: $0 node | npm SUITE" >&2; exit 2 ;;
+  python) python "${2:?usage: $0 python SUITE}" ;;
+  *) echo "usage: $0 node | npm SUITE | python SUITE" >&2; exit 2 ;;
 esac
