@@ -291,7 +291,11 @@ HeadResult parse_request_line(std::string_view line, const HeadLimits& limits, R
   for (const auto& [name, value] : kMethods) {
     if (name == method) found = &value;
   }
-  if (found == nullptr) return bad(501, "the method is not supported");
+  if (found == nullptr) {
+    // RFC 9110, 9.1: 501 for a method that is not known, 405 for one that is known and not allowed.
+    const bool known = method == "TRACE" || method == "CONNECT" || method == "QUERY";
+    return bad(known ? 405 : 501, "the method is not supported");
+  }
   out.method = *found;
   if (!parse_target(out)) return bad(400, "the request target is malformed");
   return {HeadResult::State::kDone, 0, 0, {}};

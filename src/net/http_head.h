@@ -70,7 +70,7 @@ struct HeadResult {
   enum class State : std::uint8_t { kNeedMore, kBad, kDone };
   State state = State::kNeedMore;
   std::size_t consumed = 0;      // kDone: bytes of the head, the blank line included
-  int status = 0;                // kBad: what to answer: 400, 414, 417, 431, 501 or 505
+  int status = 0;                // kBad: what to answer: 400, 405, 414, 417, 431, 501 or 505
   std::string_view reason = {};  // kBad: static text for a person
 };
 
@@ -79,7 +79,7 @@ struct HeadResult {
 /// At most one empty line before the request line is skipped (RFC 9112, 2.2). `head` is written only by kDone
 /// (its vector is reused). Refused: obs-fold, bare CR or LF, NUL and other control bytes, blanks before a colon,
 /// no or several Host (HTTP/1.1) or a malformed one, Content-Length that is repeated, a list or not digits, together
-/// with Transfer-Encoding, any Transfer-Encoding but one `chunked`, any in HTTP/1.0, methods other than Method (501),
+/// with Transfer-Encoding, any Transfer-Encoding but one `chunked`, any in HTTP/1.0, methods other than Method (501; 405 for TRACE, CONNECT, QUERY),
 /// targets other than origin-form, absolute-form with http or https, and `*` with OPTIONS, expectations other than
 /// 100-continue (417), versions other than 1.0 and 1.1 (505). Pure.
 HeadResult parse_request_head(std::string_view bytes, const HeadLimits& limits, RequestHead& head);

@@ -108,7 +108,7 @@ class ServerHandler {
   /// The client went away (a half-close counts), timed out, or sent a broken or too large body, before the answer
   /// was sent. The exchange is over when it returns; it must not be written to.
   virtual void on_closed(Exchange& exchange) { (void)exchange; }
-  /// The answer for a request that the server refuses by itself: `status` 400, 408, 413, 414, 417, 431, 501, 503 or
+  /// The answer for a request that the server refuses by itself: `status` 400, 405, 408, 413, 414, 417, 431, 501, 503 or
   /// 505, `reason` a short English sentence. Always sent with Connection: close.
   virtual ErrorAnswer on_refused(int status, std::string_view reason);
 

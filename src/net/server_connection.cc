@@ -425,6 +425,7 @@ void ServerConnection::refuse(int status, std::string_view reason) {
   append_header(out_, "content-type", answer.content_type);
   append_header(out_, "content-length", answer.body.size());
   if (status == 503) out_.append("retry-after: 1\r\n");
+  if (status == 405) out_.append("allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
   out_.append("connection: close\r\n")
       .append(answer.headers)
       .append(host_.date())

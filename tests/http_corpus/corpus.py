@@ -42,7 +42,9 @@ def request_lines():
     for byte in CONTROLS + [0x80, 0xFF]:
         bad(f"method with {byte_name(byte)}", head(b"G" + bytes([byte]) + b"T / HTTP/1.1"), 400, "3.1: method is a token")
         bad(f"target with {byte_name(byte)}", head(b"GET /a" + bytes([byte]) + b" HTTP/1.1"), 400, "3.2: target is visible ASCII")
-    for text in (b"get", b"Get", b"FOO", b"TRACE", b"CONNECT", b"PROPFIND", b"M-SEARCH", b"PRI", b"X" * 300, b"GETT", b"!"):
+    for text in (b"TRACE", b"CONNECT", b"QUERY"):
+        bad(f"method {text}", head(text + b" / HTTP/1.1"), 405, "RFC 9110 9.1: method known and not allowed")
+    for text in (b"get", b"Get", b"FOO", b"PROPFIND", b"M-SEARCH", b"PRI", b"X" * 300, b"GETT", b"!"):
         bad(f"method {text[:9]}", head(text + b" / HTTP/1.1"), 501, "RFC 9110 9.1: method not implemented (case matters)")
     for line in (b"GET", b"GET /", b"GET  / HTTP/1.1", b"GET /  HTTP/1.1", b" GET / HTTP/1.1", b"GET\t/ HTTP/1.1",
                  b"GET /\tHTTP/1.1", b"GET / HTTP/1.1 ", b"GET / a HTTP/1.1", b"GET HTTP/1.1", b"/ HTTP/1.1",
