@@ -48,7 +48,7 @@ class Server final : public millrace::net::ServerHandler {
       if (exchange != nullptr) exchange->write(event_);
       return exchange == nullptr;
     });
-    loop_.call_after(1s / kPhases, [this] { tick(); });
+    loop_.call_after(std::chrono::milliseconds{1000 / kPhases}, [this] { tick(); });
   }
 
  private:
