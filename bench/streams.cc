@@ -5,6 +5,7 @@
 //                                        {"due":N,"in_time":N,"late":N}; KEY in the environment is the API key
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <memory>
@@ -33,7 +34,10 @@ constexpr int kPhases = 50;
 class Server final : public millrace::net::ServerHandler {
  public:
   explicit Server(Loop& loop) : loop_(loop), phases_(kPhases) { millrace::net::append_sse(event_, "", kChunk); }
-  void connect(millrace::net::HttpServer& server) { server_ = &server; }
+  void connect(millrace::net::HttpServer& server) {
+    server_ = &server;
+    due_ = loop_.now();
+  }
   void on_request(millrace::net::Exchange& exchange) override {
     exchange.start(200, "text/event-stream", std::initializer_list<millrace::net::Header>{});
     exchange.write(event_);
@@ -48,7 +52,8 @@ class Server final : public millrace::net::ServerHandler {
       if (exchange != nullptr) exchange->write(event_);
       return exchange == nullptr;
     });
-    loop_.call_after(std::chrono::milliseconds{1000 / kPhases}, [this] { tick(); });
+    due_ += std::chrono::milliseconds{1000 / kPhases};  // of a fixed schedule: a late turn makes the next no later
+    loop_.call_after(std::max(due_ - loop_.now(), std::chrono::nanoseconds{0}), [this] { tick(); });
   }
 
  private:
@@ -57,6 +62,7 @@ class Server final : public millrace::net::ServerHandler {
   std::string event_;
   std::vector<std::vector<std::uint64_t>> phases_;
   std::int64_t next_ = 0, phase_ = 0;
+  millrace::MonotonicPoint due_{};
 };
 
 class Reader final : public millrace::net::ResponseHandler {

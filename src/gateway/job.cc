@@ -129,8 +129,8 @@ void Job::admit(const identity::KeyPolicy& key, std::int64_t prompt_tokens) {
 void Job::forward() {
   const auto call = adapter_->render(parsed_->request, replica_->target);
   if (!call) {
-    if (slot_) return fail(dialect::from_engine(call.error()));
-    return respond_error(dialect::from_engine(call.error()), std::nullopt);
+    if (slot_) return fail(dialect::from_engine(call.error(), dialect_.path()));
+    return respond_error(dialect::from_engine(call.error(), dialect_.path()), std::nullopt);
   }
   if (!slot_ && !open_slot()) {
     return respond_error(dialect::overloaded("the usage journal is full, since the server has been away for long; "
