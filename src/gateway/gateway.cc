@@ -137,8 +137,9 @@ std::expected<const identity::KeyPolicy*, ApiError> GatewayImpl::authorise(const
     return std::unexpected(dialect::invalid_key());
   }
   if (!identity::allowed(key->role, action)) {
-    return std::unexpected(dialect::permission_denied(
-        fmt::format("a key of role '{}' may not {}", identity::name_of(key->role), identity::name_of(action))));
+    return std::unexpected(
+        dialect::permission_denied(fmt::format("a key of role '{}' does not have the right '{}'",
+                                               identity::name_of(key->role), identity::name_of(action))));
   }
   if (!context_.admitting) {
     return std::unexpected(dialect::overloaded("this gateway has been cut off from its server for longer than "

@@ -130,6 +130,17 @@ TEST(Path, ARefusedRequestNeverReachesTheEngineAndLeavesNoRecord) {
   EXPECT_TRUE(world.records().empty());
 }
 
+TEST(Path, ARoleThatMayNotInferIsToldWhichRightItLacks) {
+  World world;
+  world.set_role(identity::Role::kViewer);
+  auto call = world.chat(false);
+  ASSERT_TRUE(world.until([&] { return call->done; }));
+  EXPECT_EQ(call->status, 403);
+  EXPECT_NE(call->body.find("role 'viewer' does not have the right 'use'"), std::string::npos) << call->body;
+  EXPECT_EQ(world.upstream_requests, 0U);
+  EXPECT_TRUE(world.records().empty());
+}
+
 TEST(Path, AConcurrencyLimitHoldsUntilTheAnswerIsSent) {
   World world;
   world.change({{"tenant/t", identity::encode(identity::TenantPolicy{"t", identity::Limits{.concurrency = 1}})}});

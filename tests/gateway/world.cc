@@ -98,12 +98,11 @@ World::World() : folder_(make_folder()) {
   until([this] { return hello_; });
 
   key_text = identity::make_key_text(rng_);
-  identity::KeyPolicy key;
-  key.id = "k_1";
-  key.prefix = "mr_";
-  key.tenant = "t";
-  key.project = "p";
-  key.digest = identity::digest_key(*pepper_, key_text);
+  key_.id = "k_1";
+  key_.prefix = "mr_";
+  key_.tenant = "t";
+  key_.project = "p";
+  key_.digest = identity::digest_key(*pepper_, key_text);
   identity::EndpointPolicy endpoint;
   endpoint.name = "chat";
   endpoint.model = "m";
@@ -111,7 +110,7 @@ World::World() : folder_(make_folder()) {
   endpoint.upstream_url = upstream->url();
   endpoint.upstream_model = "m";
   identity::PricePolicy price{"m", 1, 1'000'000, 2'000'000};
-  change({{"key/k_1", identity::encode(key)},
+  change({{"key/k_1", identity::encode(key_)},
           {"tenant/t", identity::encode(identity::TenantPolicy{"t", identity::Limits{}})},
           {"project/p", identity::encode(identity::ProjectPolicy{"p", "t", std::nullopt})},
           {"endpoint/chat", identity::encode(endpoint)},
@@ -137,6 +136,11 @@ void World::on_line(net::LineChannel& /*channel*/, std::string_view line) {
 }
 
 void World::on_close(net::LineChannel& /*channel*/, const Error& /*error*/) {}
+
+void World::set_role(identity::Role role) {
+  key_.role = role;
+  change({{"key/k_1", identity::encode(key_)}});
+}
 
 void World::change(std::map<std::string, std::string> set, std::vector<std::string> del) {
   identity::PolicyChange message;

@@ -70,6 +70,8 @@ class World final : private net::LineHandler {
 
   /// Sets and deletes policy records and waits until the gateway has acknowledged.
   void change(std::map<std::string, std::string> set, std::vector<std::string> del = {});
+  /// Gives the key that requests are sent with another role.
+  void set_role(identity::Role role);
   /// Runs the loop until `done` or 10 s have passed; false then.
   bool until(const std::function<bool()>& done);
   std::unique_ptr<Call> post(const std::string& path, const std::string& body, const std::string& key = {});
@@ -92,6 +94,7 @@ class World final : private net::LineHandler {
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<host::Logger> log_;
   std::unique_ptr<identity::Pepper> pepper_;
+  identity::KeyPolicy key_;
   std::unique_ptr<ledger::Journal> journal_;
   std::unique_ptr<engine::Adapter> adapter_;
   std::unique_ptr<net::LineServer> feed_;
