@@ -1,4 +1,5 @@
 #include "apps/roles.h"
+#include "apps/twin_commands.h"
 #include "apps/version.h"
 #include "cli/cli.h"
 #include "executor/supervise.h"
@@ -12,6 +13,7 @@ int main(int argc, char** argv) {
   roles.gateway = millrace::apps::run_gateway;
   roles.supervise = [](const std::string& folder) { return millrace::executor::supervise_main(folder); };
   roles.config_check = millrace::apps::check_config;
+  roles.add_twin = millrace::apps::add_twin_commands;
   roles.version = millrace::apps::kVersion;
   return millrace::cli::run(argc, argv, roles);
 }

@@ -6,6 +6,10 @@
 #include <optional>
 #include <string>
 
+namespace CLI {
+class App;
+}
+
 namespace millrace::cli {
 
 /// Exit codes, documented in docs/operations.md.
@@ -25,15 +29,19 @@ struct UpOptions {
   bool bare = false;  // start the processes only: no default model, endpoint and first question
 };
 
+/// The command that the line names; run once the whole line is parsed. Returns the exit code.
+using Chosen = std::function<int()>;
+
 /// What the program can do besides talking to a running Millrace; given by apps. Each returns the exit code.
 struct Roles {
   std::function<int(const UpOptions&)> up;
   std::function<int(const std::string& home)> down;
-  std::function<int(const std::string& home)> watch;       // the process behind `up`
+  std::function<int(const std::string& home)> watch;  // the process behind `up`
   std::function<int(const std::string& home)> server;
   std::function<int(const std::string& home)> gateway;
   std::function<int(const std::string& folder)> supervise;
   std::function<int(const std::string& home)> config_check;
+  std::function<void(CLI::App& twin, Chosen& chosen)> add_twin;  // the commands below `millrace twin`
   std::string version;
 };
 

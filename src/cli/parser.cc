@@ -17,7 +17,7 @@ struct Line {
   CLI::App app{"Millrace: your own AI cloud on your own servers."};
   std::string home;
   bool json = false;
-  std::function<int()> chosen;
+  Chosen chosen;
 
   UpOptions up;
   EndpointOptions endpoint;
@@ -62,7 +62,8 @@ void add_limits(CLI::App* sub, LimitOptions& limits) {
       ->check(CLI::NonNegativeNumber);
   sub->add_option("--tokens-per-minute", limits.tokens_per_minute, "prompt and output tokens per minute")
       ->check(CLI::NonNegativeNumber);
-  sub->add_option("--concurrency", limits.concurrency, "requests in work at once")->check(CLI::NonNegativeNumber);
+  sub->add_option("--concurrency", limits.concurrency, "requests in work at once")
+      ->check(CLI::NonNegativeNumber);
   sub->add_option("--tokens-per-month", limits.tokens_per_month, "tokens per calendar month (UTC)")
       ->check(CLI::NonNegativeNumber);
   sub->add_option("--eur-per-month", limits.eur_per_month, "euro per calendar month (UTC)")
@@ -70,13 +71,16 @@ void add_limits(CLI::App* sub, LimitOptions& limits) {
 }
 
 void add_processes(Line& line) {
-  auto* up = command(line, &line.app, "up", "start Millrace on this machine, or what is missing of it", [&line] {
-    line.up.home = line.home;
-    return line.roles.up(line.up);
-  });
+  auto* up =
+      command(line, &line.app, "up", "start Millrace on this machine, or what is missing of it", [&line] {
+        line.up.home = line.home;
+        return line.roles.up(line.up);
+      });
   up->add_flag("--foreground", line.up.foreground, "stay, and stop everything on Ctrl-C");
-  up->add_flag("--bare", line.up.bare, "start the processes only: no default model, endpoint and first question");
-  up->add_option("--listen", line.up.listen, "HOST:PORT of the gateway (default 127.0.0.1:8080; port 0 picks one)");
+  up->add_flag("--bare", line.up.bare,
+               "start the processes only: no default model, endpoint and first question");
+  up->add_option("--listen", line.up.listen,
+                 "HOST:PORT of the gateway (default 127.0.0.1:8080; port 0 picks one)");
   up->add_option("--tls-cert", line.up.tls_cert, "PEM file with the certificate chain");
   up->add_option("--tls-key", line.up.tls_key, "PEM file with the private key");
   command(line, &line.app, "down", "stop Millrace", [&line] { return line.roles.down(line.home); });
@@ -112,20 +116,24 @@ void add_endpoints(Line& line) {
   auto* model = create->add_option("--model", line.endpoint.model, "a model of this installation");
   create->add_option("--replicas", line.endpoint.replicas, "engines to run")->check(CLI::Range(0, 64));
   create->add_flag("--embeds", line.endpoint.embeds, "answer embeddings instead of text");
-  auto* upstream = create->add_option("--upstream", line.endpoint.upstream, "URL of an OpenAI-compatible server");
+  auto* upstream =
+      create->add_option("--upstream", line.endpoint.upstream, "URL of an OpenAI-compatible server");
   create->add_option("--upstream-model", line.endpoint.upstream_model, "the model's name there");
-  create->add_option("--upstream-key-file", line.endpoint.upstream_key_file, "file that holds the key for it");
+  create->add_option("--upstream-key-file", line.endpoint.upstream_key_file,
+                     "file that holds the key for it");
   create->add_flag("--upstream-embeds", line.endpoint.upstream_embeds, "the upstream answers embeddings too");
   create->add_flag("!--no-wait", line.endpoint.wait, "do not wait until it is ready");
   model->excludes(upstream);
   api_command(line, endpoint, "list", "list endpoints",
               [&line](const Client& client) { return endpoint_list(client, line.json); });
-  api_command(line, endpoint, "show", "one endpoint and its replicas", [&line](const Client& client) {
-    return endpoint_show(client, line.name, line.json);
-  })->add_option("name", line.name)->required();
-  api_command(line, endpoint, "delete", "delete an endpoint", [&line](const Client& client) {
-    return endpoint_delete(client, line.name);
-  })->add_option("name", line.name)->required();
+  api_command(line, endpoint, "show", "one endpoint and its replicas",
+              [&line](const Client& client) { return endpoint_show(client, line.name, line.json); })
+      ->add_option("name", line.name)
+      ->required();
+  api_command(line, endpoint, "delete", "delete an endpoint",
+              [&line](const Client& client) { return endpoint_delete(client, line.name); })
+      ->add_option("name", line.name)
+      ->required();
 
   auto* models = group(line.app, "model", "model files");
   auto* import = api_command(line, models, "import", "import a GGUF file", [&line](const Client& client) {
@@ -136,32 +144,35 @@ void add_endpoints(Line& line) {
   import->add_option("--sha256", line.model.sha256, "refuse any other content");
   api_command(line, models, "list", "list models",
               [&line](const Client& client) { return model_list(client, line.json); });
-  api_command(line, models, "show", "one model", [&line](const Client& client) {
-    return model_show(client, line.name, line.json);
-  })->add_option("name", line.name)->required();
-  api_command(line, models, "delete", "delete a model that no endpoint uses", [&line](const Client& client) {
-    return model_delete(client, line.name);
-  })->add_option("name", line.name)->required();
+  api_command(line, models, "show", "one model",
+              [&line](const Client& client) { return model_show(client, line.name, line.json); })
+      ->add_option("name", line.name)
+      ->required();
+  api_command(line, models, "delete", "delete a model that no endpoint uses",
+              [&line](const Client& client) { return model_delete(client, line.name); })
+      ->add_option("name", line.name)
+      ->required();
 
-  auto* logs_command = api_command(line, &line.app, "logs", "an engine's log", [&line](const Client& client) {
-    return logs(client, line.log);
-  });
+  auto* logs_command = api_command(line, &line.app, "logs", "an engine's log",
+                                   [&line](const Client& client) { return logs(client, line.log); });
   logs_command->add_option("name", line.log.name, "an endpoint or a replica's id")->required();
   logs_command->add_flag("-f,--follow", line.log.follow, "go on with what comes");
-  auto* chat_command = api_command(line, &line.app, "chat", "talk to an endpoint", [&line](const Client& client) {
-    return chat(client, line.chat, line.json);
-  });
+  auto* chat_command =
+      api_command(line, &line.app, "chat", "talk to an endpoint",
+                  [&line](const Client& client) { return chat(client, line.chat, line.json); });
   chat_command->add_option("text", line.chat.text, "what to say; without it, standard input or a dialogue");
   chat_command->add_option("-m,--model", line.chat.model, "endpoint (default: the one that answers)");
   chat_command->add_option("--system", line.chat.system, "system message");
-  chat_command->add_option("--max-tokens", line.chat.max_tokens, "longest answer")->check(CLI::PositiveNumber);
+  chat_command->add_option("--max-tokens", line.chat.max_tokens, "longest answer")
+      ->check(CLI::PositiveNumber);
 }
 
 void add_identity(Line& line) {
   auto* tenant = group(line.app, "tenant", "tenants");
-  api_command(line, tenant, "create", "create a tenant; its quota is zero", [&line](const Client& client) {
-    return tenant_create(client, line.name, line.json);
-  })->add_option("name", line.name)->required();
+  api_command(line, tenant, "create", "create a tenant; its quota is zero",
+              [&line](const Client& client) { return tenant_create(client, line.name, line.json); })
+      ->add_option("name", line.name)
+      ->required();
   api_command(line, tenant, "list", "list tenants",
               [&line](const Client& client) { return tenant_list(client, line.json); });
 
@@ -175,22 +186,23 @@ void add_identity(Line& line) {
               [&line](const Client& client) { return project_list(client, line.json); });
 
   auto* key = group(line.app, "key", "API keys");
-  auto* new_key = api_command(line, key, "create", "create a key; it is shown once", [&line](const Client& client) {
-    return key_create(client, line.key, line.json);
-  });
+  auto* new_key =
+      api_command(line, key, "create", "create a key; it is shown once",
+                  [&line](const Client& client) { return key_create(client, line.key, line.json); });
   new_key->add_option("--project", line.key.project, "its project")->required();
   new_key->add_option("--role", line.key.role, "developer unless said");
   new_key->add_option("--expires", line.key.expires, "RFC 3339 time or date");
   add_limits(new_key, line.key.limits);
-  api_command(line, key, "list", "list keys", [&line](const Client& client) { return key_list(client, line.json); });
-  api_command(line, key, "revoke", "revoke a key at once, for open streams too", [&line](const Client& client) {
-    return key_revoke(client, line.key.id, line.json);
-  })->add_option("id", line.key.id)->required();
+  api_command(line, key, "list", "list keys",
+              [&line](const Client& client) { return key_list(client, line.json); });
+  api_command(line, key, "revoke", "revoke a key at once, for open streams too",
+              [&line](const Client& client) { return key_revoke(client, line.key.id, line.json); })
+      ->add_option("id", line.key.id)
+      ->required();
 
   auto* quota = group(line.app, "quota", "ceilings of tenants and projects");
-  auto* set = api_command(line, quota, "set", "set a quota", [&line](const Client& client) {
-    return quota_set(client, line.quota, line.json);
-  });
+  auto* set = api_command(line, quota, "set", "set a quota",
+                          [&line](const Client& client) { return quota_set(client, line.quota, line.json); });
   auto* show = api_command(line, quota, "show", "the quota that holds", [&line](const Client& client) {
     return quota_show(client, line.quota, line.json);
   });
@@ -221,10 +233,12 @@ void add_ledger(Line& line) {
   usage->add_flag("--json", line.json, "print JSON");
   usage->add_option("--by", line.usage.by, "model, key, project or day")
       ->check(CLI::IsMember({"model", "key", "project", "day"}));
-  auto* records = api_command(line, usage, "records", "every request, one a line with --json",
-                              [&line](const Client& client) { return usage_records(client, line.usage, line.json); });
-  auto* energy = api_command(line, usage, "energy", "the site's energy, by interval",
-                             [&line](const Client& client) { return usage_energy(client, line.usage, line.json); });
+  auto* records =
+      api_command(line, usage, "records", "every request, one a line with --json",
+                  [&line](const Client& client) { return usage_records(client, line.usage, line.json); });
+  auto* energy =
+      api_command(line, usage, "energy", "the site's energy, by interval",
+                  [&line](const Client& client) { return usage_energy(client, line.usage, line.json); });
   for (auto* sub : {usage, records, energy}) {
     sub->add_option("--from", line.usage.from, "RFC 3339 time or date, included");
     sub->add_option("--to", line.usage.to, "RFC 3339 time or date, not included");
@@ -251,6 +265,9 @@ int run(int argc, const char* const* argv, const Roles& roles) {
   add_endpoints(line);
   add_identity(line);
   add_ledger(line);
+  roles.add_twin(
+      *group(line.app, "twin", "what if: the scheduler on simulated sites, against published figures"),
+      line.chosen);
   try {
     line.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

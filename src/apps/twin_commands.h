@@ -1,0 +1,11 @@
+// The commands of `millrace twin`: each adds its options to the command line and runs a function of module twin.
+#pragma once
+
+#include "cli/cli.h"
+
+namespace millrace::apps {
+
+/// Adds every command to `twin`; the one that the user gave sets `chosen`.
+void add_twin_commands(CLI::App& twin, cli::Chosen& chosen);
+
+}  // namespace millrace::apps

@@ -1,0 +1,12 @@
+#include "apps/twin_commands.h"
+
+#include <CLI/CLI.hpp>
+
+namespace millrace::apps {
+
+void add_twin_commands(CLI::App& twin, cli::Chosen& chosen) {
+  twin.require_subcommand(1);
+  (void)chosen;
+}
+
+}  // namespace millrace::apps

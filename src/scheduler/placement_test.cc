@@ -1,0 +1,44 @@
+#include "scheduler/placement.h"
+
+#include <gtest/gtest.h>
+
+namespace millrace::scheduler {
+namespace {
+
+NodeState two_devices() {
+  NodeState node{.accelerators = 2, .cpu_milli_free = 8000, .memory_mib_free = 1000};
+  node.device_milli_free[0] = node.device_milli_free[1] = 1000;
+  return node;
+}
+
+TEST(Placement, a_task_fits_only_where_cpu_memory_and_devices_all_suffice) {
+  const NodeState node = two_devices();
+  EXPECT_TRUE(fits(node, {.cpu_milli = 8000, .memory_mib = 1000, .accelerators = 2}));
+  EXPECT_FALSE(fits(node, {.cpu_milli = 8001}));
+  EXPECT_FALSE(fits(node, {.memory_mib = 1001}));
+  EXPECT_FALSE(fits(node, {.accelerators = 3}));
+}
+
+TEST(Placement, a_fraction_leaves_the_rest_of_its_device_to_others) {
+  NodeState node = two_devices();
+  const Demand part{.accelerators = 1, .accelerator_milli = 600};
+  take(node, part, 0b01);
+  EXPECT_EQ(node.device_milli_free[0], 400);
+  EXPECT_TRUE(fits(node, part));
+  take(node, part, 0b10);
+  EXPECT_FALSE(fits(node, part));
+  EXPECT_TRUE(fits(node, {.accelerators = 1, .accelerator_milli = 400}));
+}
+
+TEST(Placement, what_is_given_back_is_what_was_taken) {
+  NodeState node = two_devices();
+  const NodeState before = node;
+  const Demand demand{.cpu_milli = 3000, .memory_mib = 7, .accelerators = 2};
+  take(node, demand, 0b11);
+  EXPECT_NE(node, before);
+  give_back(node, demand, 0b11);
+  EXPECT_EQ(node, before);
+}
+
+}  // namespace
+}  // namespace millrace::scheduler
