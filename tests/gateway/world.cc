@@ -51,6 +51,11 @@ net::Exchange* Upstream::open() { return server_ == nullptr ? nullptr : server_-
 
 void Upstream::answer(int status, std::string_view body) { open()->respond(status, "application/json", {}, body); }
 
+void Upstream::begin(int status, std::string_view bytes) {
+  open()->start(status, "application/json", std::initializer_list<net::Header>{});
+  open()->write(bytes);
+}
+
 void Upstream::start_stream() { open()->start(200, "text/event-stream", std::initializer_list<net::Header>{}); }
 
 void Upstream::send_event(std::string_view data) {
@@ -59,6 +64,8 @@ void Upstream::send_event(std::string_view data) {
   open()->write(bytes);
   if (data == "[DONE]") open()->finish();
 }
+
+void Upstream::drop() { open()->abort(); }
 
 void Upstream::stop() { server_.reset(); }
 
