@@ -1,6 +1,7 @@
 // The gateway's part of the OpenAPI document, generated from the dialects' parameter tables and the route table.
 #include <fmt/format.h>
 
+#include "embed/inference_schemas.h"
 #include "gateway/dialect/dialect.h"
 #include "gateway/gateway.h"
 #include "host/json_writer.h"
@@ -62,7 +63,8 @@ void write_inference(host::JsonWriter& out, const dialect::Dialect& dialect) {
   out.key("200").raw(
       R"({"description":"The answer; server-sent events where `stream` is true.","headers":{"x-request-id":{"schema":)"
       R"({"type":"string"}}},"content":{"application/json":{"schema":{"type":"object"}},"text/event-stream":{"schema":)"
-      R"({"type":"string"}}}})");
+      R"({"type":"object","description":"One event; `data` is JSON, or [DONE] where the dialect ends so.",)"
+      R"("required":["data"],"properties":{"event":{"type":"string"},"data":{"type":"string"}}}}}})");
   for (const Status& error : kInferenceErrors) write_error(out, error);
   out.end_object().end_object().end_object();
 }
@@ -91,7 +93,9 @@ std::string openapi_fragment() {
   write_get(out, "/v1/models", "listModels", "The endpoints, in the shape of the client's API.", "");
   write_get(out, "/v1/models/{model}", "retrieveModel", "One endpoint.",
             R"([{"name":"model","in":"path","required":true,"schema":{"type":"string"}}])");
-  out.end_object().end_object();
+  out.end_object();
+  out.key("components").begin_object().key("schemas").raw(inference_schemas().front().bytes).end_object();
+  out.end_object();
   return out.take();
 }
 

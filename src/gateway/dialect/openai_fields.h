@@ -51,7 +51,7 @@ Expected<std::string> read_image_url(const json::value& value, const Path& at);
 inline constexpr Parameter kModelRow = required(string("model", kMaxModelLength, set_model));
 inline constexpr Parameter kStreamRow = boolean("stream", set_stream);
 inline constexpr Parameter kStreamOptionsRow =
-    other("stream_options", R"({"type":"object","properties":{"include_usage":{"type":"boolean"}}})",
+    other("stream_options", R"({"type":"object","additionalProperties":false,"properties":{"include_usage":{"type":["boolean","null"]}}})",
           set_stream_options);
 inline constexpr Parameter kTemperatureRow = number("temperature", 0, 2, set_temperature);
 inline constexpr Parameter kTopPRow = number("top_p", 0, 1, set_top_p);
@@ -71,7 +71,8 @@ inline constexpr Parameter kStopRow = other(
     set_stop);
 inline constexpr Parameter kLogitBiasRow = other(
     "logit_bias",
-    R"({"type":"object","maxProperties":1024,"additionalProperties":{"type":"number","minimum":-100,"maximum":100}})",
+    R"({"type":"object","maxProperties":1024,"propertyNames":{"pattern":"^[0-9]{1,9}$"},)"
+    R"("additionalProperties":{"type":"number","minimum":-100,"maximum":100}})",
     set_logit_bias);
 inline constexpr Parameter kUserRow = accepted(string("user", 1024, nullptr));
 inline constexpr Parameter kStoreRow =
