@@ -107,15 +107,15 @@ prepare_fallback() {
   local version prefix wheel
   version=$(known wheel xllamacpp 3)
   prefix=$CACHE/engine/xllamacpp-$version
-  if [ ! -x "$prefix/bin/llama-server" ]; then
+  if [ ! -d "$prefix/lib" ]; then
     say "using the fallback: xllamacpp $version from PyPI (34 MB)"
     wheel=$(download_wheel xllamacpp "$CACHE/engine/wheel") || return 1
     rm -rf "$prefix" "$prefix.part"; mkdir -p "$prefix.part/bin" "$prefix.part/lib"
     "$PYTHON" -m zipfile -e "$wheel" "$prefix.part/lib"
-    install -m 755 "$HERE/images/engine/xllamacpp_server.py" "$prefix.part/bin/llama-server"
     mv "$prefix.part" "$prefix"
     rm -rf "$CACHE/engine/wheel"
   fi
+  install -m 755 "$HERE/images/engine/xllamacpp_server.py" "$prefix/bin/llama-server"  # ours, and newer than the wheel
   ENGINE_PATH=$prefix/bin/llama-server; ENGINE_SET=xllamacpp-$version
 }
 

@@ -113,6 +113,11 @@ class Prepare(unittest.TestCase):
         if not (KEPT / fallback.name).exists():
             shutil.copytree(fallback, KEPT / fallback.name, symlinks=True)
 
+        if os.environ.get("MILLRACE_LONG"):
+            conformance = subprocess.run(["bash", ROOT / "tools/engine-conformance.sh", found["ENGINE_PATH"], self.model],
+                                         env={**os.environ, "MILLRACE_CONFORMANCE": sys.argv[2]}, capture_output=True, text=True)
+            self.assertEqual(conformance.returncode, 0, conformance.stdout + conformance.stderr)
+
         again, said = self.prepare()  # and it is not tried anew at every start
         self.assertEqual((again, self.times_built()), (found, 1))
         self.assertIn("was refused", said)
