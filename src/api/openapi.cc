@@ -34,9 +34,9 @@ json::object links_object(const Route& route, std::span<const Route> routes) {
   json::object links;
   for (const std::string_view id : route.links) {
     const std::string_view parameter = route_of(routes, id)->path_parameters.front().name;
-    links[id] = json::object{
-        {"operationId", id},
-        {"parameters", json::object{{parameter, fmt::format("$response.body#/{}", parameter)}}}};
+    links[id] =
+        json::object{{"operationId", id},
+                     {"parameters", json::object{{parameter, fmt::format("$response.body#/{}", parameter)}}}};
   }
   return links;
 }

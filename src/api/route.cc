@@ -96,12 +96,13 @@ Result<void> check_links(const Route& route, std::span<const Route> routes, cons
     const auto* answer = schemas.find(route.answer);
     const bool fits = target != nullptr && target->path_parameters.size() == 1 && answer != nullptr;
     const auto* members = fits ? answer->as_object().if_contains("required") : nullptr;
-    if (members == nullptr || std::ranges::none_of(members->as_array(), [&](const boost::json::value& member) {
+    if (members == nullptr ||
+        std::ranges::none_of(members->as_array(), [&](const boost::json::value& member) {
           return member.as_string() == target->path_parameters.front().name;
         })) {
       return failure(ErrorCode::kInvalidArgument,
-                     fmt::format("route {} {} links to {}, which does not take a member of its answer", route.method,
-                                 route.path, id));
+                     fmt::format("route {} {} links to {}, which does not take a member of its answer",
+                                 route.method, route.path, id));
     }
   }
   return {};

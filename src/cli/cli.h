@@ -29,11 +29,11 @@ struct UpOptions {
 struct Roles {
   std::function<int(const UpOptions&)> up;
   std::function<int(const std::string& home)> down;
-  std::function<int(const std::string& home)> watch;       // the process behind `up`
+  std::function<int(const std::string& home)> watch;  // the process behind `up`
   std::function<int(const std::string& home)> server;
   std::function<int(const std::string& home)> gateway;
   std::function<int(const std::string& folder)> supervise;
-  std::function<int(const std::string& home)> config_check;
+  std::function<int(const std::string& home, bool json)> config_check;
   std::string version;
 };
 

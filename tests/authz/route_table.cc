@@ -46,7 +46,8 @@ void write_api(host::JsonWriter& out) {
   for (const api::Route& route : api::all_routes()) {
     out.begin_object().field("method", route.method).field("path", route.path).field("id", route.id);
     out.field("success", std::int64_t{route.success}).field("open", route.access->open);
-    out.field("action", identity::name_of(route.access->action)).field("scope", api::name_of(route.access->scope));
+    out.field("action", identity::name_of(route.access->action))
+        .field("scope", api::name_of(route.access->scope));
     out.end_object();
   }
   out.end_array();
