@@ -53,8 +53,9 @@ std::string operation_id(std::string_view path) {
 void write_inference(host::JsonWriter& out, const dialect::Dialect& dialect) {
   out.key(dialect.path()).begin_object().key("post").begin_object();
   out.field("operationId", operation_id(dialect.path()));
-  out.field("summary", "Inference; parameters are forwarded to the engine, accepted and not forwarded "
-                       "(x-millrace-class), or refused.");
+  out.field("summary",
+            "Inference; parameters are forwarded to the engine, accepted and not forwarded "
+            "(x-millrace-class), or refused.");
   out.key("tags").raw(R"(["inference"])").key("security").raw(kSecurity);
   out.key("requestBody").begin_object().field("required", true).key("content").begin_object();
   out.key("application/json").begin_object().key("schema").raw(dialect.parameters_schema()).end_object();
@@ -76,8 +77,9 @@ void write_get(host::JsonWriter& out, std::string_view path, std::string_view id
   out.key("tags").raw(R"(["inference"])").key("security").raw(kSecurity);
   if (!parameters.empty()) out.key("parameters").raw(parameters);
   out.key("responses").begin_object();
-  out.key("200").raw(R"({"description":"The answer.","headers":{"x-request-id":{"schema":{"type":"string"}}},)"
-                     R"("content":{"application/json":{"schema":{"type":"object"}}}})");
+  out.key("200").raw(
+      R"({"description":"The answer.","headers":{"x-request-id":{"schema":{"type":"string"}}},)"
+      R"("content":{"application/json":{"schema":{"type":"object"}}}})");
   for (const Status& error : kInferenceErrors) {
     if (error.status != "413" && error.status != "502" && error.status != "429") write_error(out, error);
   }

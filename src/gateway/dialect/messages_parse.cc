@@ -230,7 +230,8 @@ Status check_user_metadata(const json::value& value, const Path& at, ParsedReque
 constexpr std::array kRows{
     kModelRow,
     required(integer("max_tokens", 1, kMaxTokensLimit, set_max_tokens)),
-    other("system", R"({"$ref":"#/components/schemas/TextOrBlocks"})", set_system),  // before messages: it comes first
+    other("system", R"({"$ref":"#/components/schemas/TextOrBlocks"})",
+          set_system),  // before messages: it comes first
     required(other("messages", R"({"$ref":"#/components/schemas/Messages"})", set_messages)),
     kStreamRow,
     other("stop_sequences", R"({"type":"array","maxItems":4,"items":{"type":"string","minLength":1}})",
@@ -242,8 +243,10 @@ constexpr std::array kRows{
     other("tool_choice", R"({"$ref":"#/components/schemas/MessageToolChoice"})", set_tool_choice),
     other("thinking", R"({"$ref":"#/components/schemas/Thinking"})", set_thinking),
     other("output_config", R"({"$ref":"#/components/schemas/OutputConfig"})", set_output_config),
-    accepted(other("metadata", R"({"type":"object","additionalProperties":false,"properties":{"user_id":{"type":["string","null"]}}})",
-                   check_user_metadata)),
+    accepted(other(
+        "metadata",
+        R"({"type":"object","additionalProperties":false,"properties":{"user_id":{"type":["string","null"]}}})",
+        check_user_metadata)),
     accepted(choice("service_tier", "auto|standard_only", nullptr)),
 };
 constexpr std::array kUnsupported = std::to_array<std::string_view>(

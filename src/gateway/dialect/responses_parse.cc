@@ -287,8 +287,10 @@ constexpr std::array kRows{
     string("instructions", 16 << 20, set_instructions),  // before input: it is the first message
     required(other("input", R"({"$ref":"#/components/schemas/Input"})", set_input)),
     kStreamRow,
-    other("stream_options", R"({"type":"object","additionalProperties":false,"properties":{"include_obfuscation":{"type":["boolean","null"]}}})",
-          set_response_stream_options),
+    other(
+        "stream_options",
+        R"({"type":"object","additionalProperties":false,"properties":{"include_obfuscation":{"type":["boolean","null"]}}})",
+        set_response_stream_options),
     integer("max_output_tokens", 1, kMaxTokensLimit, set_max_tokens),
     kTemperatureRow,
     kTopPRow,
