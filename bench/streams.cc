@@ -33,7 +33,9 @@ constexpr int kPhases = 50;
 
 class Server final : public millrace::net::ServerHandler {
  public:
-  explicit Server(Loop& loop) : loop_(loop), phases_(kPhases) { millrace::net::append_sse(event_, "", kChunk); }
+  explicit Server(Loop& loop) : loop_(loop), phases_(kPhases) {
+    millrace::net::append_sse(event_, "", kChunk);
+  }
   void connect(millrace::net::HttpServer& server) {
     server_ = &server;
     due_ = loop_.now();
@@ -52,7 +54,8 @@ class Server final : public millrace::net::ServerHandler {
       if (exchange != nullptr) exchange->write(event_);
       return exchange == nullptr;
     });
-    due_ += std::chrono::milliseconds{1000 / kPhases};  // of a fixed schedule: a late turn makes the next no later
+    due_ += std::chrono::milliseconds{1000 /
+                                      kPhases};  // of a fixed schedule: a late turn makes the next no later
     loop_.call_after(std::max(due_ - loop_.now(), std::chrono::nanoseconds{0}), [this] { tick(); });
   }
 
@@ -68,7 +71,10 @@ class Server final : public millrace::net::ServerHandler {
 class Reader final : public millrace::net::ResponseHandler {
  public:
   Reader(Loop& loop, std::int64_t& open, std::int64_t& failed) : loop_(loop), open_(open), failed_(failed) {}
-  void begin() { in_time_ = late_ = 0; last_ = loop_.now(); }
+  void begin() {
+    in_time_ = late_ = 0;
+    last_ = loop_.now();
+  }
   std::int64_t in_time() const { return in_time_; }
   std::int64_t late() const { return late_; }
 
@@ -111,10 +117,11 @@ int serve(Loop& loop, std::uint16_t port) {
 int read(Loop& loop, std::uint16_t port, std::int64_t count, std::int64_t seconds) {
   const char* key = std::getenv("KEY");
   const std::string authorization = std::string("Bearer ") + (key != nullptr ? key : "");
-  const std::array<millrace::net::Header, 2> headers{
-      millrace::net::Header{"authorization", authorization}, {"content-type", "application/json"}};
+  const std::array<millrace::net::Header, 2> headers{millrace::net::Header{"authorization", authorization},
+                                                     {"content-type", "application/json"}};
   std::string request;
-  millrace::net::append_request(request, millrace::net::Method::kPost, "/v1/chat/completions", "bench", headers, kBody);
+  millrace::net::append_request(request, millrace::net::Method::kPost, "/v1/chat/completions", "bench",
+                                headers, kBody);
   std::int64_t open = 0, failed = 0;
   std::vector<std::unique_ptr<Reader>> readers;
   millrace::net::HttpClient client(loop, {});
@@ -137,7 +144,8 @@ int read(Loop& loop, std::uint16_t port, std::int64_t count, std::int64_t second
     in_time += reader->in_time();
     late += reader->late();
   }
-  fmt::print("{{\"due\":{},\"in_time\":{},\"late\":{},\"failed\":{}}}\n", count * seconds, in_time, late, failed);
+  fmt::print("{{\"due\":{},\"in_time\":{},\"late\":{},\"failed\":{}}}\n", count * seconds, in_time, late,
+             failed);
   return 0;
 }
 

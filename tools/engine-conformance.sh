@@ -60,10 +60,11 @@ start() {
   PIDS+=($!)
 }
 
-# wait_for NAME: until the engine says it is healthy; 60 s at most.
+# wait_for NAME PID: until the engine says it is healthy; 60 s at most.
 wait_for() {
   local deadline=$((SECONDS + 60))
   until [ "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$WORK/$1/s.sock" http://engine/health)" = 200 ]; do
+    kill -0 "$2" 2>/dev/null || { tail -n 20 "$WORK/$1.log" >&2; die "engine '$1' ended before it was ready (its log is above)"; }
     [ $SECONDS -lt $deadline ] || { tail -n 20 "$WORK/$1.log" >&2; die "engine '$1' was not ready within 60 s (its log is above)"; }
     sleep 0.1
   done
@@ -74,5 +75,7 @@ if [ ! -x "$PROGRAM" ]; then PROGRAM=$WORK/engine_conformance; compile "$PROGRAM
 start generating -np 4 -c 4096 -b 128
 start embedding -np 1 -c 512 -b 512 --embeddings --pooling mean
 start tools -np 1 -c 2048 -b 128 --jinja --chat-template-file /tmp/tools.jinja
-for name in generating embedding tools; do wait_for "$name"; done
+wait_for generating "${PIDS[0]}"
+wait_for embedding "${PIDS[1]}"
+wait_for tools "${PIDS[2]}"
 "$PROGRAM" "$WORK/generating/s.sock" "$WORK/embedding/s.sock" "$WORK/tools/s.sock"

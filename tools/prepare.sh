@@ -69,6 +69,13 @@ PY
   rm -rf "$part" "$CACHE/models/wheel"
 }
 
+# A refused set is not built and tried again for a week, or until another set is known to be good.
+REFUSED=$CACHE/engine/refused.txt
+refused_head() { echo "# by the suite beside known-good.txt $(sha256 "$KNOWN")"; }
+refused_lately() {
+  [ -s "$REFUSED" ] && [ "$(head -n 1 "$REFUSED")" = "$(refused_head)" ] && [ -n "$(find "$REFUSED" -mtime -7)" ]
+}
+
 # Whether a root with packages other than the known good ones may be used: the adapter's conformance suite decides.
 conforms() {
   local root=$1 suite=$HERE/tools/engine-conformance.sh
@@ -83,7 +90,12 @@ adopt_root() {
   local root=$1 id
   id=$(sha256 "$root/etc/millrace-engine.txt" | cut -c1-12)
   if ! diff -q <(awk '$1=="deb" {print $2, $3, $4}' "$KNOWN") "$root/etc/millrace-engine.txt" > /dev/null; then
-    if ! conforms "$root"; then say "the new versions are not used"; return 1; fi
+    if ! conforms "$root"; then
+      { refused_head; echo "# refused $(date -u +%Y-%m-%dT%H:%M:%SZ)"; cat "$root/etc/millrace-engine.txt"; } > "$REFUSED"
+      say "the new versions are not used; recorded in $REFUSED (remove it to try them again)"
+      return 1
+    fi
+    rm -f "$REFUSED"
     { echo "# accepted $(date -u +%Y-%m-%dT%H:%M:%SZ)"; sed 's/^/deb /' "$root/etc/millrace-engine.txt"; } > "$CACHE/engine/accepted-$id.txt"
     say "the new versions passed and are used; recorded in $CACHE/engine/accepted-$id.txt (move them to $KNOWN)"
   fi
@@ -95,15 +107,15 @@ prepare_fallback() {
   local version prefix wheel
   version=$(known wheel xllamacpp 3)
   prefix=$CACHE/engine/xllamacpp-$version
-  if [ ! -x "$prefix/bin/llama-server" ]; then
+  if [ ! -d "$prefix/lib" ]; then
     say "using the fallback: xllamacpp $version from PyPI (34 MB)"
     wheel=$(download_wheel xllamacpp "$CACHE/engine/wheel") || return 1
     rm -rf "$prefix" "$prefix.part"; mkdir -p "$prefix.part/bin" "$prefix.part/lib"
     "$PYTHON" -m zipfile -e "$wheel" "$prefix.part/lib"
-    install -m 755 "$HERE/images/engine/xllamacpp_server.py" "$prefix.part/bin/llama-server"
     mv "$prefix.part" "$prefix"
     rm -rf "$CACHE/engine/wheel"
   fi
+  install -m 755 "$HERE/images/engine/xllamacpp_server.py" "$prefix/bin/llama-server"  # ours, and newer than the wheel
   ENGINE_PATH=$prefix/bin/llama-server; ENGINE_SET=xllamacpp-$version
 }
 
@@ -116,6 +128,10 @@ prepare_engine() {
   fi
   if [ ! -x "$CACHE/engine/current/usr/bin/llama-server" ]; then
     local candidate="$CACHE/engine/candidate.$$"
+    if refused_lately; then
+      say "what the suite has was refused (see $REFUSED)"
+      prepare_fallback && return
+    fi
     say "building the engine's root file system"
     if ! { "$HERE/images/engine/build.sh" "$candidate" && adopt_root "$candidate"; }; then
       rm -rf "$candidate"

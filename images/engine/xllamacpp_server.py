@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """llama-server's command line on the engine inside the xllamacpp wheel: the fallback of tools/prepare.sh.
 
-Knows the options that Millrace's serving module passes, and no others. Expects the unpacked wheel in ../lib.
+Knows the options that Millrace's serving module and the adapter's conformance suite pass, and no others. Expects the unpacked wheel in ../lib.
 """
 import argparse
 import os
@@ -16,16 +16,18 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(prog="llama-server", allow_abbrev=False)
     parser.add_argument("--version", action="store_true")
     parser.add_argument("--host", help="path of the unix socket, ending in .sock")
-    parser.add_argument("--model")
+    parser.add_argument("-m", "--model")
     parser.add_argument("--alias", default="")
-    for name in ("--threads", "--threads-batch", "--parallel", "--ctx-size", "--batch-size", "--ubatch-size"):
-        parser.add_argument(name, type=int, default=0)
+    for names in (("-t", "--threads"), ("--threads-batch",), ("-np", "--parallel"), ("-c", "--ctx-size"),
+                  ("-b", "--batch-size"), ("-ub", "--ubatch-size")):
+        parser.add_argument(*names, type=int, default=0)
     parser.add_argument("--cache-ram", type=int, default=None)
     parser.add_argument("--poll", type=int, default=0)
     parser.add_argument("--sleep-idle-seconds", type=int, default=-1)
     parser.add_argument("--embeddings", action="store_true")
     parser.add_argument("--pooling", default="")
     parser.add_argument("--jinja", action="store_true")
+    parser.add_argument("--chat-template-file")
     parser.add_argument("--no-ui", action="store_true")
     parser.add_argument("--offline", action="store_true")
     return parser.parse_args(argv)
@@ -44,6 +46,9 @@ def params_of(args, xllamacpp):
                         ("n_ubatch", args.ubatch_size), ("cache_ram_mib", args.cache_ram)):
         if value:
             setattr(params, name, value)
+    if args.chat_template_file:
+        with open(args.chat_template_file) as file:
+            params.chat_template = file.read()
     params.sleep_idle_seconds = args.sleep_idle_seconds
     if args.cache_ram == 0:
         params.cache_ram_mib = 0

@@ -13,8 +13,8 @@ namespace millrace::accel {
 
 /// One device. For the CPU itself `cpus` names the logical processors this process may use.
 struct Device {
-  std::string id;       // "cpu0": unique on the node, the same after a restart
-  std::string name;     // the maker's name, as the device tells it
+  std::string id;    // "cpu0": unique on the node, the same after a restart
+  std::string name;  // the maker's name, as the device tells it
   Capability capability;
   std::vector<int> cpus;
 };

@@ -22,7 +22,6 @@ constexpr std::chrono::seconds kAckTimeout{5};
 
 bool changes_something(const Route& route) { return route.method != "GET" && route.method != "HEAD"; }
 
-
 Refusal refuse(int status, std::string code, std::string detail) {
   return Refusal(Problem{status, std::move(code), std::move(detail), ""});
 }
@@ -236,9 +235,12 @@ std::expected<void, Problem> Dispatcher::authorise_owner(const Route& route, con
   // What lies beyond the caller's reach looks exactly like what does not exist.
   const auto hidden = [] { return refuse(404, "not_found", "there is no such tenant, project or key"); };
   const auto owner = owner_of(route, call);
-  if (!owner)
-    return owner.error().code == ErrorCode::kNotFound ? hidden() : refuse(owner.error(), !route.body.empty());
   const identity::Principal& caller = call.principal;
+  const bool sees_all = identity::reach(caller.role, route.access->action) == identity::Reach::kAll;
+  if (!owner) {
+    const bool hides = owner.error().code == ErrorCode::kNotFound && !sees_all;
+    return hides ? hidden() : refuse(owner.error(), !route.body.empty());
+  }
   if (identity::permits(caller, route.access->action, {owner->tenant, owner->project})) return {};
   const bool known_to_caller =
       route.access->scope == Scope::kPlatform ||
@@ -255,7 +257,8 @@ std::expected<Reply, Problem> Dispatcher::run(const Route& route, const Call& ca
   if (reply) {
     // What an answered change says holds at every gateway: a key that was just made works, a quota that was set counts.
     if (changes_something(route)) {
-      if (const auto told = services_.publisher.publish_and_wait(kAckTimeout); !told && services_.log != nullptr) {
+      if (const auto told = services_.publisher.publish_and_wait(kAckTimeout);
+          !told && services_.log != nullptr) {
         services_.log->error("change_not_published", told.error());
       }
     }

@@ -227,7 +227,8 @@ void add_endpoint_routes(std::vector<Route>& routes) {
                     .success = 201,
                     .answer = "Endpoint",
                     .takes_idempotency_key = true,
-                    .errors = {404}});
+                    .errors = {404},
+                    .links = {"showEndpoint", "changeEndpoint", "deleteEndpoint", "listReplicas"}});
   routes.push_back({.method = "GET",
                     .path = "/api/v1/endpoints/{name}",
                     .id = "showEndpoint",

@@ -177,7 +177,8 @@ void add_tenant_routes(std::vector<Route>& routes) {
                     .body = "TenantCreate",
                     .success = 201,
                     .answer = "Tenant",
-                    .takes_idempotency_key = true});
+                    .takes_idempotency_key = true,
+                    .links = {"showTenant", "showTenantQuota", "setTenantQuota"}});
   routes.push_back({.method = "GET",
                     .path = "/api/v1/tenants/{name}",
                     .id = "showTenant",
@@ -211,7 +212,8 @@ void add_project_routes(std::vector<Route>& routes) {
        .success = 201,
        .answer = "Project",
        .takes_idempotency_key = true,
-       .errors = {404}});
+       .errors = {404},
+       .links = {"showProject", "showProjectQuota", "setProjectQuota"}});
   routes.push_back({.method = "GET",
                     .path = "/api/v1/projects/{name}",
                     .id = "showProject",
@@ -244,7 +246,8 @@ void add_key_routes(std::vector<Route>& routes) {
                     .success = 201,
                     .answer = "KeyCreated",
                     .takes_idempotency_key = true,
-                    .errors = {404}});
+                    .errors = {404},
+                    .links = {"showKey", "revokeKey"}});
   routes.push_back({.method = "GET",
                     .path = "/api/v1/keys/{id}",
                     .id = "showKey",

@@ -71,7 +71,8 @@ void add_model_routes(std::vector<Route>& routes) {
                     .body = "ModelImport",
                     .success = 202,
                     .answer = "Model",
-                    .takes_idempotency_key = true});
+                    .takes_idempotency_key = true,
+                    .links = {"showModel", "deleteModel"}});
   routes.push_back({.method = "GET",
                     .path = "/api/v1/models/{name}",
                     .id = "showModel",

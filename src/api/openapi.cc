@@ -30,7 +30,18 @@ json::object parameter_object(const Parameter& parameter, std::string_view place
           {"schema", json::parse(parameter.schema)}};
 }
 
-json::object success_object(const Route& route) {
+json::object links_object(const Route& route, std::span<const Route> routes) {
+  json::object links;
+  for (const std::string_view id : route.links) {
+    const std::string_view parameter = route_of(routes, id)->path_parameters.front().name;
+    links[id] =
+        json::object{{"operationId", id},
+                     {"parameters", json::object{{parameter, fmt::format("$response.body#/{}", parameter)}}}};
+  }
+  return links;
+}
+
+json::object success_object(const Route& route, std::span<const Route> routes) {
   json::object answer = {{"description", route.summary}};
   if (!route.answer_type.empty()) {
     json::value schema =
@@ -39,10 +50,11 @@ json::object success_object(const Route& route) {
             : ref("schemas", route.answer);
     answer["content"] = json::object{{route.answer_type, json::object{{"schema", std::move(schema)}}}};
   }
+  if (!route.links.empty()) answer["links"] = links_object(route, routes);
   return answer;
 }
 
-json::object operation_object(const Route& route) {
+json::object operation_object(const Route& route, std::span<const Route> routes) {
   json::object operation = {
       {"operationId", route.id}, {"tags", json::array{route.tag}}, {"summary", route.summary}};
   json::array parameters;
@@ -60,7 +72,7 @@ json::object operation_object(const Route& route) {
   json::object responses;
   for (const int status : statuses_of(route)) {
     responses[std::to_string(status)] =
-        status == route.success ? success_object(route) : ref("responses", response_name(status));
+        status == route.success ? success_object(route, routes) : ref("responses", response_name(status));
   }
   operation["responses"] = std::move(responses);
   if (route.access->open) {
@@ -144,7 +156,7 @@ Result<std::string> openapi_document(std::span<const Route> routes, const Schema
     if (!item.is_object()) item = json::object();
     std::string method(route.method);
     for (char& c : method) c = char(c | 0x20);
-    item.get_object()[method] = operation_object(route);
+    item.get_object()[method] = operation_object(route, routes);
   }
   json::object document = {
       {"openapi", "3.1.0"},

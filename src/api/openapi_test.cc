@@ -72,6 +72,12 @@ TEST(OpenApi, every_operation_says_who_may_call_it) {
   }
 }
 
+TEST(OpenApi, what_was_made_is_linked_to_what_acts_on_it) {
+  const auto created = document().at("paths").at("/api/v1/keys").at("post").at("responses").at("201");
+  EXPECT_EQ(created.at("links").at("revokeKey"),
+            json::parse(R"({"operationId": "revokeKey", "parameters": {"id": "$response.body#/id"}})"));
+}
+
 TEST(OpenApi, takes_in_the_paths_of_inference_but_nothing_twice) {
   const json::object doc = document(
       R"({"paths": {"/v1/models": {"get": {}}}, "components": {"schemas": {"ChatRequest": {}}, "headers": {"h": {}}}})");

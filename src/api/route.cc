@@ -89,6 +89,25 @@ Result<void> check_route(const Route& route, const Schemas& schemas) {
   return {};
 }
 
+/// A link leads to a route with one path parameter that the answer has as a required member.
+Result<void> check_links(const Route& route, std::span<const Route> routes, const Schemas& schemas) {
+  for (const std::string_view id : route.links) {
+    const Route* target = route_of(routes, id);
+    const auto* answer = schemas.find(route.answer);
+    const bool fits = target != nullptr && target->path_parameters.size() == 1 && answer != nullptr;
+    const auto* members = fits ? answer->as_object().if_contains("required") : nullptr;
+    if (members == nullptr ||
+        std::ranges::none_of(members->as_array(), [&](const boost::json::value& member) {
+          return member.as_string() == target->path_parameters.front().name;
+        })) {
+      return failure(ErrorCode::kInvalidArgument,
+                     fmt::format("route {} {} links to {}, which does not take a member of its answer",
+                                 route.method, route.path, id));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<int> statuses_of(const Route& route) {
@@ -104,6 +123,11 @@ std::vector<int> statuses_of(const Route& route) {
   return {statuses.begin(), statuses.end()};
 }
 
+const Route* route_of(std::span<const Route> routes, std::string_view id) {
+  const auto found = std::ranges::find(routes, id, &Route::id);
+  return found == routes.end() ? nullptr : &*found;
+}
+
 Result<void> check_routes(std::span<const Route> routes, const Schemas& schemas) {
   std::set<std::pair<std::string_view, std::string_view>> seen;
   std::set<std::string_view> ids;
@@ -113,6 +137,7 @@ Result<void> check_routes(std::span<const Route> routes, const Schemas& schemas)
       return failure(ErrorCode::kInvalidArgument,
                      fmt::format("route {} {} stands twice", route.method, route.path));
     }
+    TRY_VOID(check_links(route, routes, schemas));
   }
   return {};
 }

@@ -59,6 +59,8 @@ struct Route {
   bool takes_idempotency_key = false;
   std::vector<int> errors = {};  // beyond those that follow from the fields above
   bool documented = true;        // in the OpenAPI document
+  // Ids of the routes that act on what this one made: their path parameter is the answer's member of that name.
+  std::vector<std::string_view> links = {};
 };
 
 /// Every operation.
@@ -67,8 +69,11 @@ std::vector<Route> all_routes();
 /// Every status that the route may answer, in order, `success` included.
 std::vector<int> statuses_of(const Route& route);
 
+/// nullptr if there is none of that id.
+const Route* route_of(std::span<const Route> routes, std::string_view id);
+
 /// kInvalidArgument naming the first route without a policy, without a handler, that stands twice, whose placeholders
-/// differ from its path parameters, or whose schemas do not exist.
+/// differ from its path parameters, whose schemas do not exist, or whose links lead nowhere.
 Result<void> check_routes(std::span<const Route> routes, const Schemas& schemas);
 
 struct Match {

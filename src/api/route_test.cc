@@ -54,6 +54,23 @@ TEST(Routes, a_faulty_row_is_refused) {
       << "twice";
 }
 
+TEST(Routes, a_link_takes_a_member_of_the_answer_to_a_route_that_exists) {
+  Route made = route("POST", "/a", "make");
+  made.answer = "Tenant";
+  Route shown = route("GET", "/a/{name}", "show");
+  shown.path_parameters = {{"name", R"({"type": "string"})", ""}};
+  const auto holds = [&](std::string_view link) {
+    made.links = {link};
+    return check_routes(std::vector{made, shown}, schemas()).has_value();
+  };
+  EXPECT_TRUE(holds("show"));
+  EXPECT_FALSE(holds("nowhere"));
+  EXPECT_FALSE(holds("make")) << "it takes no parameter";
+  shown.path = "/a/{id}";
+  shown.path_parameters = {{"id", R"({"type": "string"})", ""}};
+  EXPECT_FALSE(holds("show")) << "a tenant has no id";
+}
+
 TEST(Routes, a_fixed_segment_wins_over_a_placeholder) {
   Route named = route("GET", "/a/{id}", "named");
   const std::vector routes = {named, route("GET", "/a/list", "list"), route("PUT", "/a/{id}", "put")};

@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 #include <cmath>
+#include <optional>
 
 #include "core/clock.h"
 #include "core/id.h"
@@ -24,6 +25,19 @@ constexpr std::array<std::string_view, 21> kKeywords = {
     "oneOf",     "anyOf",       "$ref",     "minItems",
     "maxItems",  "description", "default",  "minProperties",
     "writeOnly"};
+
+constexpr std::string_view kUnknownMember = "is not known here";
+constexpr std::string_view kLacksMember = "lacks ";
+constexpr std::string_view kWrongType = "must be of type ";
+
+std::string type_text(const json::value& type) {
+  if (type.is_string()) return std::string(type.get_string());
+  std::string text;
+  for (const json::value& name : type.as_array()) {
+    text += (text.empty() ? "" : " or ") + std::string(name.as_string());
+  }
+  return text;
+}
 
 std::unexpected<Error> fault(std::string_view place, std::string_view text) {
   return failure(ErrorCode::kInvalidArgument, fmt::format("{}: {}", place.empty() ? "/" : place, text));
@@ -48,11 +62,14 @@ bool is_http_url(std::string_view text) {
 struct Pattern {
   std::string_view text;
   bool (*holds)(std::string_view);
+  std::string_view words;
 };
-constexpr std::array<Pattern, 4> kPatterns = {{{"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", is_name},
-                                               {"^[A-Za-z0-9_.-]{1,64}$", is_id},
-                                               {"^[0-9a-f]{64}$", is_sha256},
-                                               {"^https?://", is_http_url}}};
+constexpr std::array<Pattern, 4> kPatterns = {
+    {{"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", is_name,
+      "must be 1 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both ends"},
+     {"^[A-Za-z0-9_.-]{1,64}$", is_id, "must be 1 to 64 letters, digits, dots, hyphens and underscores"},
+     {"^[0-9a-f]{64}$", is_sha256, "must be 64 hexadecimal digits in lower case"},
+     {"^https?://", is_http_url, "must start with http:// or https://"}}};
 
 const Pattern* pattern_of(std::string_view text) {
   const auto* found = std::ranges::find(kPatterns, text, &Pattern::text);
@@ -120,24 +137,31 @@ class Checker {
       if (name == "integer") make_integer(value);
       if (is_type(name.as_string(), value)) return {};
     }
-    return fault(place, "must be " + json::serialize(*type));
+    return fault(place, fmt::format("{}{}", kWrongType, type_text(*type)));
+  }
+
+  /// How near to a form a value was: 2 if a member of it is wrong, 1 if it is itself, 0 if the form is another one.
+  static int rank_of(const Error& error, std::string_view place) {
+    const std::string_view text = error.message;
+    if (text.ends_with(kUnknownMember) || text.contains(kLacksMember) || text.contains(kWrongType)) return 0;
+    return text.starts_with(fmt::format("{}: ", place.empty() ? "/" : place)) ? 1 : 2;
   }
 
   Result<void> check_choices(std::string_view word, const json::value& choices, json::value& value,
                              const std::string& place) {
     int held = 0;
-    Error last;
+    std::optional<Error> nearest;
     json::value taken;
     for (const json::value& choice : choices.as_array()) {
       json::value copy = value;
       if (auto result = check(choice, copy, place); result) {
         if (held++ == 0) taken = std::move(copy);
       } else {
-        last = std::move(result.error());
+        if (!nearest || rank_of(result.error(), place) > rank_of(*nearest, place))
+          nearest = std::move(result.error());
       }
     }
-    if (held == 0)
-      return fault(place, "fits none of the forms this may have; of the last one: " + last.message);
+    if (held == 0) return std::unexpected(*nearest);
     if (held > 1 && word == "oneOf") return fault(place, "fits more than one of the forms this may have");
     value = std::move(taken);
     return {};
@@ -153,9 +177,8 @@ class Checker {
       return fault(place, fmt::format("is shorter than {} characters", least->as_int64()));
     }
     if (const auto* pattern = rules.if_contains("pattern")) {
-      if (!pattern_of(pattern->as_string())->holds(text)) {
-        return fault(place, fmt::format("does not match {}", std::string_view(pattern->as_string())));
-      }
+      const Pattern& known = *pattern_of(pattern->as_string());
+      if (!known.holds(text)) return fault(place, known.words);
     }
     if (const auto* format = rules.if_contains("format");
         format && *format != "uri" && !parse_rfc3339(text)) {
@@ -200,7 +223,7 @@ class Checker {
     if (const auto* required = rules.if_contains("required")) {
       for (const json::value& name : required->as_array()) {
         if (!object.contains(name.as_string())) {
-          return fault(place, fmt::format("lacks {}", std::string_view(name.as_string())));
+          return fault(place, fmt::format("{}{}", kLacksMember, std::string_view(name.as_string())));
         }
       }
     }
@@ -209,7 +232,7 @@ class Checker {
     for (auto& member : object) {
       const std::string here = fmt::format("{}/{}", place, std::string_view(member.key()));
       const auto* schema = known ? known->as_object().if_contains(member.key()) : nullptr;
-      if (!schema && other && *other == false) return fault(here, "is not known here");
+      if (!schema && other && *other == false) return fault(here, kUnknownMember);
       if (!schema && other && other->is_object()) schema = other;
       if (schema) TRY_VOID(check(*schema, member.value(), here));
     }

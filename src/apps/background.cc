@@ -45,9 +45,14 @@ void DrainTask::step() {
   if (!report->records.empty()) moved_();
 }
 
-EnergyTask::EnergyTask(store::Store& store, const store::UsageTable& usage, const energy::LinearPowerModel& model,
-                       accel::EnergyCounter* counter, const Clock& clock, host::Logger& log)
-    : energy_(store, usage), model_(model), counter_(counter), clock_(clock), log_(log),
+EnergyTask::EnergyTask(store::Store& store, const store::UsageTable& usage,
+                       const energy::LinearPowerModel& model, accel::EnergyCounter* counter,
+                       const Clock& clock, host::Logger& log)
+    : energy_(store, usage),
+      model_(model),
+      counter_(counter),
+      clock_(clock),
+      log_(log),
       periodic_(kSampleEvery, [this] { step(); }) {}
 
 void EnergyTask::step() {

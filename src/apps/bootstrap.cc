@@ -12,8 +12,8 @@ Result<void> ignore_conflict(auto result) {
   return {};
 }
 
-Result<void> register_key(const Installation& installation, identity::Directory& directory, const std::string& file,
-                          identity::Role role) {
+Result<void> register_key(const Installation& installation, identity::Directory& directory,
+                          const std::string& file, identity::Role role) {
   identity::KeyRequest request;
   request.project = kDefault;
   request.role = role;

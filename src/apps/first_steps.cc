@@ -55,7 +55,8 @@ Result<json::value> wait_ready(const cli::Client& client, const std::string& pat
                      fmt::format("{}: {}: {}", what, state, cell(answer, is_lost ? "error" : "reason")));
     }
     if (std::chrono::steady_clock::now() > until) {
-      return failure(ErrorCode::kTimeout, fmt::format("{} is not ready after 10 minutes; last state: {}", what, state));
+      return failure(ErrorCode::kTimeout,
+                     fmt::format("{} is not ready after 10 minutes; last state: {}", what, state));
     }
     std::this_thread::sleep_for(kPoll);
   }
@@ -76,7 +77,8 @@ Result<void> make_model(const cli::Client& client) {
   }
   auto ready = wait_ready(client, path, fmt::format("model {}", kModel));
   if (!ready) {
-    ready.error().message += "; if a package registry cannot be reached, set MILLRACE_MODEL_FILE=/path/to/model.gguf";
+    ready.error().message +=
+        "; if a package registry cannot be reached, set MILLRACE_MODEL_FILE=/path/to/model.gguf";
     return std::unexpected(ready.error());
   }
   return {};
@@ -110,7 +112,8 @@ Result<void> make_defaults(const cli::Client& client) {
   TRY_VOID(make_price(client));
   TRY_VOID(make_endpoint(client, kModel, false));
   TRY_VOID(make_endpoint(client, kEmbedEndpoint, true));
-  TRY_VOID(wait_ready(client, std::string("/api/v1/endpoints/") + kModel, fmt::format("endpoint {}", kModel)));
+  TRY_VOID(
+      wait_ready(client, std::string("/api/v1/endpoints/") + kModel, fmt::format("endpoint {}", kModel)));
   TRY_VOID(wait_ready(client, std::string("/api/v1/endpoints/") + kEmbedEndpoint,
                       fmt::format("endpoint {}", kEmbedEndpoint)));
   return {};
@@ -127,12 +130,14 @@ Result<void> ask_first_question(const cli::Client& client) {
   // The gateway may hear of a replica a moment after the server does: ask again for a short while.
   while (true) {
     text.clear();
-    const auto status = client.stream("/v1/chat/completions", json::serialize(body), [&](std::string_view bytes) {
-      text += bytes;
-      return text.size() < (1u << 20);
-    });
+    const auto status =
+        client.stream("/v1/chat/completions", json::serialize(body), [&](std::string_view bytes) {
+          text += bytes;
+          return text.size() < (1u << 20);
+        });
     if (status) break;
-    const bool soon = status.error().code == ErrorCode::kUnavailable || status.error().code == ErrorCode::kNotFound ||
+    const bool soon = status.error().code == ErrorCode::kUnavailable ||
+                      status.error().code == ErrorCode::kNotFound ||
                       status.error().code == ErrorCode::kDenied;
     if (!soon || std::chrono::steady_clock::now() - begin > std::chrono::seconds{10}) {
       return std::unexpected(status.error());
@@ -148,8 +153,8 @@ Result<void> ask_first_question(const cli::Client& client) {
              std::string_view(answer.at("choices").at(0).at("message").at("content").as_string()));
   fmt::print("   {} + {} tokens, {:.1f} tokens/s, {} J ({}), {} gCO2e (zone {}), {} EUR\n\n",
              cell(usage, "prompt_tokens"), cell(usage, "completion_tokens"), output / seconds,
-             cell(footprint, "energy_j"), cell(footprint, "basis"), cell(footprint, "co2e_g"), cell(footprint, "zone"),
-             cell(footprint, "cost_eur"));
+             cell(footprint, "energy_j"), cell(footprint, "basis"), cell(footprint, "co2e_g"),
+             cell(footprint, "zone"), cell(footprint, "cost_eur"));
   return {};
 }
 

@@ -23,6 +23,6 @@ int run_up(const cli::UpOptions& options);
 /// Stops everything of this home, also what a killed watcher left.
 int run_down(const std::string& home);
 
-int check_config(const std::string& home);
+int check_config(const std::string& home, bool as_json);
 
 }  // namespace millrace::apps

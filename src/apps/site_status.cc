@@ -8,7 +8,8 @@
 namespace millrace::apps {
 namespace {
 
-void add_processes(const Installation& installation, const control::ReplicaView& replicas, api::SiteStatus& status) {
+void add_processes(const Installation& installation, const control::ReplicaView& replicas,
+                   api::SiteStatus& status) {
   const auto add = [&](std::string role, std::int64_t pid, std::string state, std::string name) {
     if (pid > 0) status.processes.push_back({std::move(role), pid, std::move(state), std::move(name)});
   };
@@ -29,7 +30,8 @@ void add_urls(const Installation& installation, api::SiteStatus& status) {
   const auto* url = value->as_object().if_contains("url");
   if (url == nullptr || !url->is_string()) return;
   const std::string base(url->as_string());
-  status.urls = {{"api", base}, {"openai", base + "/v1"}, {"anthropic", base}, {"console", base + "/console/"}};
+  status.urls = {
+      {"api", base}, {"openai", base + "/v1"}, {"anthropic", base}, {"console", base + "/console/"}};
 }
 
 /// The first endpoint that was made for text, and the first for embeddings.

@@ -41,8 +41,8 @@ std::uint16_t last_port(const Installation& installation) {
   return parsed ? parsed->port : std::uint16_t{0};
 }
 
-Result<void> write_address(const Installation& installation, const host::Config& config, const std::string& host,
-                           std::uint16_t port) {
+Result<void> write_address(const Installation& installation, const host::Config& config,
+                           const std::string& host, std::uint16_t port) {
   const bool tls = !config.listen.tls_cert.empty();
   std::string name = host.empty() || host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host;
   if (name.contains(':')) name = "[" + name + "]";
@@ -58,10 +58,11 @@ Result<void> write_address(const Installation& installation, const host::Config&
 Result<std::shared_ptr<net::TlsContext>> tls_of(const host::Config& config, const std::string& host) {
   if (config.listen.tls_cert.empty()) {
     if (net::is_loopback(host)) return nullptr;
-    return failure(ErrorCode::kInvalidArgument,
-                   fmt::format("listen on {}: an address beyond loopback needs TLS: give --tls-cert and --tls-key, or "
-                               "listen on 127.0.0.1",
-                               config.listen.address));
+    return failure(
+        ErrorCode::kInvalidArgument,
+        fmt::format("listen on {}: an address beyond loopback needs TLS: give --tls-cert and --tls-key, or "
+                    "listen on 127.0.0.1",
+                    config.listen.address));
   }
   return net::TlsContext::server(config.listen.tls_cert, config.listen.tls_key);
 }
@@ -73,7 +74,8 @@ std::int64_t connections_of(const host::Config& config, const host::OpenFiles& f
 }
 
 /// Listens on the configured address; with port 0, on the port of the last run if it is still free.
-Result<std::unique_ptr<gateway::Gateway>> listen(const gateway::Gateway::Parts& parts, gateway::GatewayOptions options,
+Result<std::unique_ptr<gateway::Gateway>> listen(const gateway::Gateway::Parts& parts,
+                                                 gateway::GatewayOptions options,
                                                  const Installation& installation) {
   if (options.listen.port == 0) {
     options.listen.port = last_port(installation);
@@ -151,14 +153,22 @@ Result<void> serve(const Installation& installation, const host::Config& config,
   Conductor conductor(*loop, tls, log);
   const auto signals = TRY(Signals::create(*loop, [&](int number) { conductor.on_signal(number); }));
 
-  const auto journal = TRY(ledger::Journal::create(installation.journal_folder(),
-                                                   make_id("jrn", clock.now(), system_rng),
-                                                   {.slots = static_cast<std::uint32_t>(config.limits.journal_slots)}));
+  const auto journal =
+      TRY(ledger::Journal::create(installation.journal_folder(), make_id("jrn", clock.now(), system_rng),
+                                  {.slots = static_cast<std::uint32_t>(config.limits.journal_slots)}));
   const auto llama = engine::make_llama_adapter();
   const auto openai = engine::make_openai_adapter();
   const auto options = options_of(installation, config, address, files);
-  const auto gateway = TRY(listen({*loop, clock, id_rng, pepper, *journal, log,
-                                   {{"llama", llama.get()}, {"openai", openai.get()}}, read_cpu, tls, upstream_tls},
+  const auto gateway = TRY(listen({*loop,
+                                   clock,
+                                   id_rng,
+                                   pepper,
+                                   *journal,
+                                   log,
+                                   {{"llama", llama.get()}, {"openai", openai.get()}},
+                                   read_cpu,
+                                   tls,
+                                   upstream_tls},
                                   options, installation));
   conductor.conduct(*gateway);
   TRY_VOID(write_address(installation, config, address.host, gateway->port()));

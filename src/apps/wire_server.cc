@@ -44,10 +44,11 @@ Result<Site> site_of(const host::Config& config) {
   Site site;
   const auto intensity = energy::yearly_intensity(config.site.zone);
   if (!intensity) {
-    return failure(ErrorCode::kInvalidArgument,
-                   fmt::format("config.toml: site.zone: no carbon intensity is known for zone '{}'; use a code of "
-                               "Electricity Maps such as FR, DE or SE-SE3",
-                               config.site.zone));
+    return failure(
+        ErrorCode::kInvalidArgument,
+        fmt::format("config.toml: site.zone: no carbon intensity is known for zone '{}'; use a code of "
+                    "Electricity Maps such as FR, DE or SE-SE3",
+                    config.site.zone));
   }
   site.intensity_g_per_kwh = *intensity;
   const auto cores = static_cast<std::int32_t>(std::thread::hardware_concurrency());
@@ -71,7 +72,8 @@ Result<Site> site_of(const host::Config& config) {
 Result<std::vector<int>> engine_cpus() {
   std::vector<int> cpus;
   accel::CpuAccelerators accelerators;
-  for (const auto& device : TRY(accelerators.discover())) cpus.insert(cpus.end(), device.cpus.begin(), device.cpus.end());
+  for (const auto& device : TRY(accelerators.discover()))
+    cpus.insert(cpus.end(), device.cpus.begin(), device.cpus.end());
   return cpus;
 }
 
@@ -123,8 +125,8 @@ Result<void> open_state(State& state) {
   state.directory.emplace(*state.stores.store, state.clock, state.rng, *state.pepper);
   TRY_VOID(bootstrap(state.installation, *state.directory));
   state.prices.emplace(*state.stores.store);
-  state.models =
-      TRY(platform::Models::create({.folder = state.installation.path("models")}, *state.stores.store, state.clock));
+  state.models = TRY(platform::Models::create({.folder = state.installation.path("models")},
+                                              *state.stores.store, state.clock));
   state.endpoints.emplace(*state.stores.store, state.clock, *state.models);
   state.executor = TRY(executor::LocalExecutor::create({.folder = state.installation.path("replicas"),
                                                         .runtime_dir = state.installation.sockets,
@@ -158,7 +160,8 @@ Result<bool> serve_on(net::Loop& loop, State& state, control::Loop& control) {
     loop.stop();
   }));
   api::UsedFigures used(usage, state.clock);
-  api::ServicePolicy policy(*state.directory, *state.endpoints, control, *state.prices, used, state.site.policy);
+  api::ServicePolicy policy(*state.directory, *state.endpoints, control, *state.prices, used,
+                            state.site.policy);
   api::Live live(state.clock);
   // Before the feed: the first policy then holds what dead gateways left.
   DrainTask drain(state.installation.journal_folder(), usage, used, state.clock, state.log,
@@ -178,8 +181,11 @@ Result<bool> serve_on(net::Loop& loop, State& state, control::Loop& control) {
                          .intensity_g_per_kwh = state.site.intensity_g_per_kwh,
                          .publisher = *feed,
                          .live = live,
-                         .status = [&] { return site_status(state.installation, state.config, state.files, control,
-                                                            *state.endpoints); },
+                         .status =
+                             [&] {
+                               return site_status(state.installation, state.config, state.files, control,
+                                                  *state.endpoints);
+                             },
                          .is_ready = nullptr,
                          .log = &state.log,
                          .version = kVersion};

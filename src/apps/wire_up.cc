@@ -69,12 +69,13 @@ Result<cli::Settings> wait_until_up(const Installation& installation, const std:
     const auto words = last_words(installation);
     const bool too_late = std::chrono::steady_clock::now() > until;
     if (!words.empty() || too_late) {
-      return failure(ErrorCode::kUnavailable,
-                     words.empty()
-                         ? fmt::format("Millrace did not answer within {} s and no process said why; see {}/logs",
-                                       kStartWithin.count(), installation.home)
-                         : fmt::format("Millrace did not start: {}\nsee {}/logs; another address: --listen HOST:PORT",
-                                       words, installation.home));
+      return failure(
+          ErrorCode::kUnavailable,
+          words.empty()
+              ? fmt::format("Millrace did not answer within {} s and no process said why; see {}/logs",
+                            kStartWithin.count(), installation.home)
+              : fmt::format("Millrace did not start: {}\nsee {}/logs; another address: --listen HOST:PORT",
+                            words, installation.home));
     }
     std::this_thread::sleep_for(kPoll);
   }
@@ -83,8 +84,10 @@ Result<cli::Settings> wait_until_up(const Installation& installation, const std:
 void print_summary(const Installation& installation, const cli::Settings& settings) {
   fmt::print("API       {}/v1\n", settings.url);
   fmt::print("Console   {}/console/\n", settings.url);
-  fmt::print("Key       {}\n          bootstrap key, also in {}\n", settings.key, installation.secret("bootstrap.key"));
-  fmt::print("Use it    eval \"$(millrace env)\"   then any OpenAI or Anthropic client works; or: millrace chat\n");
+  fmt::print("Key       {}\n          bootstrap key, also in {}\n", settings.key,
+             installation.secret("bootstrap.key"));
+  fmt::print(
+      "Use it    eval \"$(millrace env)\"   then any OpenAI or Anthropic client works; or: millrace chat\n");
   fmt::print("Stop      make down   or: millrace down\n");
 }
 
@@ -111,7 +114,8 @@ Result<void> start(const cli::UpOptions& options, pid_t& foreground_pid) {
   }
   auto up = wait_until_up(installation, options.home);
   if (!up) {
-    if (started_now) run_down(installation.home);  // a half-started platform would go on trying in the background
+    if (started_now)
+      run_down(installation.home);  // a half-started platform would go on trying in the background
     return std::unexpected(std::move(up.error()));
   }
   const auto settings = std::move(*up);
@@ -155,11 +159,20 @@ int run_up(const cli::UpOptions& options) {
   return options.foreground ? stay(watch) : cli::kOk;
 }
 
-int check_config(const std::string& home) {
+int check_config(const std::string& home, bool as_json) {
   const auto installation = open_installation(home);
   if (!installation) return cli::report(installation.error());
   const auto config = load_settings(*installation);
   if (!config) return cli::report(config.error());
+  if (as_json) {
+    cli::print_json({{"file", installation->home + "/config.toml"},
+                     {"listen", config->listen.address},
+                     {"tls", !config->listen.tls_cert.empty()},
+                     {"site", config->site.name},
+                     {"zone", config->site.zone},
+                     {"pue", config->site.pue}});
+    return cli::kOk;
+  }
   fmt::print("{}/config.toml is right\n", installation->home);
   fmt::print("listen   {}{}\n", config->listen.address, config->listen.tls_cert.empty() ? "" : " (TLS)");
   fmt::print("site     {} in zone {}, PUE {}\n", config->site.name, config->site.zone, config->site.pue);

@@ -4,11 +4,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fcntl.h>
 #include <algorithm>
 #include <array>
 #include <csignal>
 #include <ctime>
-#include <fcntl.h>
 
 #include "apps/installation.h"
 #include "apps/roles.h"
@@ -97,7 +97,8 @@ int run_watch(const std::string& home) {
   if (!installation) return fail(installation.error());
   const auto mark = RoleMark::take(*installation, "watch");
   if (!mark) return fail(mark.error());
-  const auto log = host::Logger::create(installation->path("logs/watch.log"), host::LogLevel::kInfo, "watch", clock);
+  const auto log =
+      host::Logger::create(installation->path("logs/watch.log"), host::LogLevel::kInfo, "watch", clock);
   if (!log) return fail(log.error());
   const auto program = own_program();
   if (!program) return fail(program.error());
@@ -132,7 +133,8 @@ int run_down(const std::string& home) {
     return cli::kFailed;
   }
   const host::SystemClock clock;
-  const auto log = host::Logger::create(installation->path("logs/watch.log"), host::LogLevel::kInfo, "down", clock);
+  const auto log =
+      host::Logger::create(installation->path("logs/watch.log"), host::LogLevel::kInfo, "down", clock);
   if (!log) {
     fmt::print(stderr, "millrace down: {}\n", log.error().message);
     return cli::kFailed;

@@ -30,7 +30,8 @@ class Transcript final : public net::SseHandler {
       error_ = cell(*error, "message");
       return false;
     }
-    if (const auto* usage = object.if_contains("usage"); usage != nullptr && usage->is_object()) usage_ = *usage;
+    if (const auto* usage = object.if_contains("usage"); usage != nullptr && usage->is_object())
+      usage_ = *usage;
     const auto* choices = object.if_contains("choices");
     if (choices == nullptr || !choices->is_array() || choices->as_array().empty()) return true;
     const auto* delta = choices->as_array()[0].as_object().if_contains("delta");
@@ -65,8 +66,8 @@ void print_footprint(const json::value& usage) {
 }
 
 /// One turn; the answer is appended to `messages`.
-int take_turn(const Client& client, const ChatOptions& options, json::array& messages, const std::string& text,
-              bool as_json) {
+int take_turn(const Client& client, const ChatOptions& options, json::array& messages,
+              const std::string& text, bool as_json) {
   messages.push_back({{"role", "user"}, {"content", text}});
   json::object body = {{"model", options.model},
                        {"messages", messages},
@@ -76,10 +77,11 @@ int take_turn(const Client& client, const ChatOptions& options, json::array& mes
   Transcript transcript(as_json);
   net::SseReader reader;
   bool broken = false;
-  const auto streamed = client.stream("/v1/chat/completions", json::serialize(body), [&](std::string_view bytes) {
-    broken = !reader.feed(bytes, transcript);
-    return !broken && transcript.error().empty();
-  });
+  const auto streamed =
+      client.stream("/v1/chat/completions", json::serialize(body), [&](std::string_view bytes) {
+        broken = !reader.feed(bytes, transcript);
+        return !broken && transcript.error().empty();
+      });
   if (!streamed) return report(streamed.error());
   if (!transcript.error().empty()) return report({ErrorCode::kUnavailable, transcript.error()});
   if (broken) return report({ErrorCode::kCorrupt, "the answer's stream is malformed"});
@@ -118,7 +120,8 @@ int chat(const Client& client, const ChatOptions& given, bool as_json) {
     if (!status) return report(status.error());
     options.model = cell(status->at("defaults"), "model");
     if (options.model == "-") {
-      return report({ErrorCode::kNotFound, "no endpoint answers chats yet; make one with: millrace endpoint create"});
+      return report(
+          {ErrorCode::kNotFound, "no endpoint answers chats yet; make one with: millrace endpoint create"});
     }
   }
   json::array messages;

@@ -29,16 +29,23 @@ ErrorCode code_of_status(int status) {
   switch (status) {
     case 400:
     case 415:
-    case 422: return ErrorCode::kInvalidArgument;
+    case 422:
+      return ErrorCode::kInvalidArgument;
     case 401:
-    case 403: return ErrorCode::kDenied;
-    case 404: return ErrorCode::kNotFound;
-    case 409: return ErrorCode::kConflict;
-    case 429: return ErrorCode::kExhausted;
+    case 403:
+      return ErrorCode::kDenied;
+    case 404:
+      return ErrorCode::kNotFound;
+    case 409:
+      return ErrorCode::kConflict;
+    case 429:
+      return ErrorCode::kExhausted;
     case 502:
     case 503:
-    case 504: return ErrorCode::kUnavailable;
-    default: return ErrorCode::kInternal;
+    case 504:
+      return ErrorCode::kUnavailable;
+    default:
+      return ErrorCode::kInternal;
   }
 }
 
@@ -51,7 +58,8 @@ Error error_of(int status, std::string_view body) {
       return {code, std::string(detail->as_string())};
     }
     if (const auto* error = object.if_contains("error"); error != nullptr && error->is_object()) {
-      if (const auto* message = error->as_object().if_contains("message"); message != nullptr && message->is_string()) {
+      if (const auto* message = error->as_object().if_contains("message");
+          message != nullptr && message->is_string()) {
         return {code, std::string(message->as_string())};
       }
     }
@@ -78,13 +86,18 @@ net::BlockingRequest request_to(const Settings& settings, std::string_view key, 
   return request;
 }
 
+Error unreachable(Error error) {
+  if (error.code == ErrorCode::kUnavailable) error.message += "; is Millrace running? See: millrace up";
+  return error;
+}
+
 }  // namespace
 
 std::string url_encode(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '.' || c == '_' || c == '~';
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
     if (plain) {
       out += c;
     } else {
@@ -103,10 +116,11 @@ Result<Settings> find_settings(const std::string& home) {
   if (settings.url.empty()) {
     const auto text = host::read_file(settings.home + "/gateway.json", 64 * 1024);
     if (!text) {
-      return failure(ErrorCode::kUnavailable,
-                     fmt::format("Millrace is not running: {}/gateway.json is not there; start it with: millrace up, or "
-                                 "set MILLRACE_URL and MILLRACE_KEY",
-                                 settings.home));
+      return failure(
+          ErrorCode::kUnavailable,
+          fmt::format("Millrace is not running: {}/gateway.json is not there; start it with: millrace up, or "
+                      "set MILLRACE_URL and MILLRACE_KEY",
+                      settings.home));
     }
     const auto parsed = TRY(host::parse_json(*text));
     const auto object = TRY(host::JsonObject::of(parsed, "gateway.json"));
@@ -117,19 +131,21 @@ Result<Settings> find_settings(const std::string& home) {
   if (settings.key.empty()) settings.key = trimmed_file(settings.home + "/secrets/bootstrap.key");
   settings.developer_key = trimmed_file(settings.home + "/secrets/developer.key");
   if (settings.key.empty()) {
-    return failure(ErrorCode::kDenied, fmt::format("no key: set MILLRACE_KEY, or let this user read {}/secrets",
-                                                   settings.home));
+    return failure(ErrorCode::kDenied,
+                   fmt::format("no key: set MILLRACE_KEY, or let this user read {}/secrets", settings.home));
   }
   return settings;
 }
 
-Result<json::value> Client::call(std::string_view method, std::string_view path, const json::value* body) const {
+Result<json::value> Client::call(std::string_view method, std::string_view path,
+                                 const json::value* body) const {
   const auto verb = TRY(method_of(method));
-  const auto answer = TRY(net::request(
-      request_to(settings_, settings_.key, verb, path, body != nullptr ? json::serialize(*body) : std::string{})));
-  if (answer.status >= 400) return std::unexpected(error_of(answer.status, answer.body));
-  if (answer.body.empty()) return json::value(nullptr);
-  return host::parse_json(answer.body);
+  const auto answer = net::request(request_to(settings_, settings_.key, verb, path,
+                                              body != nullptr ? json::serialize(*body) : std::string{}));
+  if (!answer) return std::unexpected(unreachable(answer.error()));
+  if (answer->status >= 400) return std::unexpected(error_of(answer->status, answer->body));
+  if (answer->body.empty()) return json::value(nullptr);
+  return host::parse_json(answer->body);
 }
 
 Result<std::string> Client::text(std::string_view path) const {
@@ -138,7 +154,8 @@ Result<std::string> Client::text(std::string_view path) const {
   return std::move(answer.body);
 }
 
-Result<void> Client::each(const std::string& path, const std::function<void(const json::value&)>& visit) const {
+Result<void> Client::each(const std::string& path,
+                          const std::function<void(const json::value&)>& visit) const {
   const char separator = path.contains('?') ? '&' : '?';
   std::string after;
   while (true) {

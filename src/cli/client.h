@@ -15,10 +15,10 @@ namespace millrace::cli {
 /// else from the files of the home folder.
 struct Settings {
   std::string home;
-  std::string url;             // no path, no trailing slash
-  std::string key;             // bootstrap key, or what MILLRACE_KEY holds
-  std::string developer_key;   // of project default; empty if unknown
-  std::string ca_file;         // empty: the system's
+  std::string url;            // no path, no trailing slash
+  std::string key;            // bootstrap key, or what MILLRACE_KEY holds
+  std::string developer_key;  // of project default; empty if unknown
+  std::string ca_file;        // empty: the system's
 };
 
 /// kUnavailable if nothing tells where Millrace runs.
@@ -37,7 +37,8 @@ class Client {
   /// The answer's body as text.
   Result<std::string> text(std::string_view path) const;
   /// Calls `visit` for each element of "data", over all pages. `path` may hold a query.
-  Result<void> each(const std::string& path, const std::function<void(const boost::json::value&)>& visit) const;
+  Result<void> each(const std::string& path,
+                    const std::function<void(const boost::json::value&)>& visit) const;
   /// POST with the developer's key; `on_bytes` gets the body as it comes (a stream of events).
   Result<int> stream(std::string_view path, const std::string& body,
                      const std::function<bool(std::string_view)>& on_bytes) const;

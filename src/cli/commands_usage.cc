@@ -22,7 +22,8 @@ std::vector<std::string> row_of(const json::value& item, const std::vector<std::
   return row;
 }
 
-int print_items(const std::vector<json::value>& items, const std::vector<std::string>& members, bool as_json) {
+int print_items(const std::vector<json::value>& items, const std::vector<std::string>& members,
+                bool as_json) {
   if (as_json) {
     print_json(json::array(items.begin(), items.end()));
     return kOk;
@@ -34,7 +35,8 @@ int print_items(const std::vector<json::value>& items, const std::vector<std::st
 }
 
 /// Prints every element of a list, over all its pages, as a table or as a JSON array.
-int print_list(const Client& client, const std::string& path, const std::vector<std::string>& members, bool as_json) {
+int print_list(const Client& client, const std::string& path, const std::vector<std::string>& members,
+               bool as_json) {
   std::vector<json::value> items;
   const auto listed = client.each(path, [&](const json::value& item) { items.push_back(item); });
   return listed ? print_items(items, members, as_json) : report(listed.error());
@@ -50,38 +52,43 @@ int price_set(const Client& client, const PriceOptions& options, bool as_json) {
   if (as_json) {
     print_json(*answer);
   } else {
-    fmt::print("price of {} set: {} EUR per million input tokens, {} EUR per million output tokens (version {})\n",
-               options.model, options.input_eur_per_mtok, options.output_eur_per_mtok, cell(*answer, "version"));
+    fmt::print(
+        "price of {} set: {} EUR per million input tokens, {} EUR per million output tokens (version {})\n",
+        options.model, options.input_eur_per_mtok, options.output_eur_per_mtok, cell(*answer, "version"));
   }
   return kOk;
 }
 
 int price_list(const Client& client, bool as_json) {
   return print_list(client, "/api/v1/prices",
-                    {"model", "version", "input_eur_per_mtok", "output_eur_per_mtok", "effective_from"}, as_json);
+                    {"model", "version", "input_eur_per_mtok", "output_eur_per_mtok", "effective_from"},
+                    as_json);
 }
 
 int usage_sum(const Client& client, const UsageOptions& options, bool as_json) {
-  const auto answer = client.call("GET", "/api/v1/usage" + range_query(options, "?by=" + url_encode(options.by)));
+  const auto answer =
+      client.call("GET", "/api/v1/usage" + range_query(options, "?by=" + url_encode(options.by)));
   if (!answer) return report(answer.error());
   const auto& data = answer->at("data").as_array();
   return print_items({data.begin(), data.end()},
-                     {"name", "requests", "input_tokens", "cached_tokens", "output_tokens", "energy_j", "co2e_g",
-                      "cost_eur"},
+                     {"name", "requests", "input_tokens", "cached_tokens", "output_tokens", "energy_j",
+                      "co2e_g", "cost_eur"},
                      as_json);
 }
 
 int usage_records(const Client& client, const UsageOptions& options, bool as_json) {
-  const std::vector<std::string> members = {"request_id", "started_at",    "project",  "endpoint",     "status",
-                                            "input_tokens", "output_tokens", "energy_j", "cost_microeur"};
+  const std::vector<std::string> members = {"request_id",    "started_at", "project",
+                                            "endpoint",      "status",     "input_tokens",
+                                            "output_tokens", "energy_j",   "cost_microeur"};
   std::vector<std::vector<std::string>> rows;
-  const auto listed = client.each("/api/v1/usage/records" + range_query(options, ""), [&](const json::value& item) {
-    if (as_json) {
-      print_json(item);
-    } else {
-      rows.push_back(row_of(item, members));
-    }
-  });
+  const auto listed =
+      client.each("/api/v1/usage/records" + range_query(options, ""), [&](const json::value& item) {
+        if (as_json) {
+          print_json(item);
+        } else {
+          rows.push_back(row_of(item, members));
+        }
+      });
   if (!listed) return report(listed.error());
   if (!as_json) print_table(members, rows);
   return kOk;

@@ -45,8 +45,9 @@ complete -o default -F _millrace millrace
 std::string fish_body(const Words& words) {
   std::string out = "complete -c millrace -f\n";
   for (const auto& [path, next] : words) {
-    const auto condition = path.empty() ? std::string("__fish_use_subcommand")
-                                        : fmt::format("string match -q 'millrace {}*' (commandline -cp)", path);
+    const auto condition = path.empty()
+                               ? std::string("__fish_use_subcommand")
+                               : fmt::format("string match -q 'millrace {}*' (commandline -cp)", path);
     out += fmt::format("complete -c millrace -n \"{}\" -a '{}'\n", condition, next);
   }
   return out;

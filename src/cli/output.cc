@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "cli/cli.h"
+#include "host/json_writer.h"
 
 namespace millrace::cli {
 namespace {
@@ -36,7 +37,9 @@ void print_table(const std::vector<std::string>& header, const std::vector<std::
   for (const auto& row : rows) print_row(row, widths);
 }
 
-void print_json(const boost::json::value& value) { fmt::print("{}\n", boost::json::serialize(value)); }
+void print_json(const boost::json::value& value) {
+  fmt::print("{}\n", host::JsonWriter().value(value).text());
+}
 
 std::string cell(const boost::json::value& object, std::string_view member) {
   const auto* map = object.if_object();
@@ -51,11 +54,16 @@ std::string cell(const boost::json::value& object, std::string_view member) {
 int report(const Error& error) {
   fmt::print(stderr, "millrace: {}\n", error.message);
   switch (error.code) {
-    case ErrorCode::kNotFound: return kNotFound;
-    case ErrorCode::kDenied: return kDenied;
-    case ErrorCode::kUnavailable: return kUnavailable;
-    case ErrorCode::kInvalidArgument: return kUsage;
-    default: return kFailed;
+    case ErrorCode::kNotFound:
+      return kNotFound;
+    case ErrorCode::kDenied:
+      return kDenied;
+    case ErrorCode::kUnavailable:
+      return kUnavailable;
+    case ErrorCode::kInvalidArgument:
+      return kUsage;
+    default:
+      return kFailed;
   }
 }
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
@@ -10,11 +11,21 @@
 namespace millrace::cli {
 namespace {
 
+/// CLI11's own check names a range of 300 digits.
+const CLI::Validator kNotNegative(
+    [](const std::string& text) {
+      double number = 0;
+      const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), number);
+      const bool fits = bad == std::errc() && end == text.data() + text.size() && number >= 0;
+      return fits ? std::string() : fmt::format("'{}' is not a number of 0 or more", text);
+    },
+    "");
+
 /// What every command shares while the line is parsed; `chosen` is run afterwards.
 struct Line {
   explicit Line(const Roles& given) : roles(given) {}
   const Roles& roles;
-  CLI::App app{"Millrace: your own AI cloud on your own servers."};
+  CLI::App app{"Millrace: your own AI cloud on your own servers.", "millrace"};
   std::string home;
   bool json = false;
   Chosen chosen;
@@ -59,15 +70,14 @@ CLI::App* group(CLI::App& app, const std::string& name, const std::string& help)
 
 void add_limits(CLI::App* sub, LimitOptions& limits) {
   sub->add_option("--requests-per-minute", limits.requests_per_minute, "requests started per minute")
-      ->check(CLI::NonNegativeNumber);
+      ->check(kNotNegative);
   sub->add_option("--tokens-per-minute", limits.tokens_per_minute, "prompt and output tokens per minute")
-      ->check(CLI::NonNegativeNumber);
-  sub->add_option("--concurrency", limits.concurrency, "requests in work at once")
-      ->check(CLI::NonNegativeNumber);
+      ->check(kNotNegative);
+  sub->add_option("--concurrency", limits.concurrency, "requests in work at once")->check(kNotNegative);
   sub->add_option("--tokens-per-month", limits.tokens_per_month, "tokens per calendar month (UTC)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(kNotNegative);
   sub->add_option("--eur-per-month", limits.eur_per_month, "euro per calendar month (UTC)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(kNotNegative);
 }
 
 void add_processes(Line& line) {
@@ -94,17 +104,23 @@ void add_processes(Line& line) {
   api_command(line, &line.app, "status", "processes, addresses and limits",
               [&line](const Client& client) { return show_status(client, line.json); });
   api_command(line, &line.app, "env", "shell exports with which any client works: eval \"$(millrace env)\"",
-              [](const Client& client) { return show_env(client); });
+              [&line](const Client& client) { return show_env(client, line.json); });
   auto* config = group(line.app, "config", "the configuration file");
   command(line, config, "check", "check HOME/config.toml and show what holds",
-          [&line] { return line.roles.config_check(line.home); });
+          [&line] { return line.roles.config_check(line.home, line.json); });
   command(line, &line.app, "version", "print the version", [&line] {
-    fmt::print("millrace {}\n", line.roles.version);
+    if (line.json) {
+      print_json({{"version", line.roles.version}});
+    } else {
+      fmt::print("millrace {}\n", line.roles.version);
+    }
     return kOk;
   });
   auto* completion = command(line, &line.app, "completion", "print a completion script for bash, zsh or fish",
                              [&line] { return print_completion(line.app, line.shell); });
-  completion->add_option("shell", line.shell)->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completion->add_option("shell", line.shell, "the shell")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
 }
 
 void add_endpoints(Line& line) {
@@ -112,7 +128,7 @@ void add_endpoints(Line& line) {
   auto* create = api_command(line, endpoint, "create", "create an endpoint", [&line](const Client& client) {
     return endpoint_create(client, line.endpoint, line.json);
   });
-  create->add_option("name", line.endpoint.name)->required();
+  create->add_option("name", line.endpoint.name, "what clients send as the model")->required();
   auto* model = create->add_option("--model", line.endpoint.model, "a model of this installation");
   create->add_option("--replicas", line.endpoint.replicas, "engines to run")->check(CLI::Range(0, 64));
   create->add_flag("--embeds", line.endpoint.embeds, "answer embeddings instead of text");
@@ -128,11 +144,11 @@ void add_endpoints(Line& line) {
               [&line](const Client& client) { return endpoint_list(client, line.json); });
   api_command(line, endpoint, "show", "one endpoint and its replicas",
               [&line](const Client& client) { return endpoint_show(client, line.name, line.json); })
-      ->add_option("name", line.name)
+      ->add_option("name", line.name, "its name")
       ->required();
   api_command(line, endpoint, "delete", "delete an endpoint",
-              [&line](const Client& client) { return endpoint_delete(client, line.name); })
-      ->add_option("name", line.name)
+              [&line](const Client& client) { return endpoint_delete(client, line.name, line.json); })
+      ->add_option("name", line.name, "its name")
       ->required();
 
   auto* models = group(line.app, "model", "model files");
@@ -146,15 +162,16 @@ void add_endpoints(Line& line) {
               [&line](const Client& client) { return model_list(client, line.json); });
   api_command(line, models, "show", "one model",
               [&line](const Client& client) { return model_show(client, line.name, line.json); })
-      ->add_option("name", line.name)
+      ->add_option("name", line.name, "its name")
       ->required();
   api_command(line, models, "delete", "delete a model that no endpoint uses",
-              [&line](const Client& client) { return model_delete(client, line.name); })
-      ->add_option("name", line.name)
+              [&line](const Client& client) { return model_delete(client, line.name, line.json); })
+      ->add_option("name", line.name, "its name")
       ->required();
 
-  auto* logs_command = api_command(line, &line.app, "logs", "an engine's log",
-                                   [&line](const Client& client) { return logs(client, line.log); });
+  auto* logs_command = api_command(line, &line.app, "logs", "an engine's log", [&line](const Client& client) {
+    return logs(client, line.log, line.json);
+  });
   logs_command->add_option("name", line.log.name, "an endpoint or a replica's id")->required();
   logs_command->add_flag("-f,--follow", line.log.follow, "go on with what comes");
   auto* chat_command =
@@ -171,7 +188,7 @@ void add_identity(Line& line) {
   auto* tenant = group(line.app, "tenant", "tenants");
   api_command(line, tenant, "create", "create a tenant; its quota is zero",
               [&line](const Client& client) { return tenant_create(client, line.name, line.json); })
-      ->add_option("name", line.name)
+      ->add_option("name", line.name, "its name")
       ->required();
   api_command(line, tenant, "list", "list tenants",
               [&line](const Client& client) { return tenant_list(client, line.json); });
@@ -180,7 +197,7 @@ void add_identity(Line& line) {
   auto* create = api_command(line, project, "create", "create a project", [&line](const Client& client) {
     return project_create(client, line.name, line.tenant, line.json);
   });
-  create->add_option("name", line.name)->required();
+  create->add_option("name", line.name, "its name")->required();
   create->add_option("--tenant", line.tenant, "its tenant")->required();
   api_command(line, project, "list", "list projects",
               [&line](const Client& client) { return project_list(client, line.json); });
@@ -190,14 +207,16 @@ void add_identity(Line& line) {
       api_command(line, key, "create", "create a key; it is shown once",
                   [&line](const Client& client) { return key_create(client, line.key, line.json); });
   new_key->add_option("--project", line.key.project, "its project")->required();
-  new_key->add_option("--role", line.key.role, "developer unless said");
+  new_key->add_option(
+      "--role", line.key.role,
+      "platform-admin, operator, auditor, tenant-admin, developer or viewer (default: developer)");
   new_key->add_option("--expires", line.key.expires, "RFC 3339 time or date");
   add_limits(new_key, line.key.limits);
   api_command(line, key, "list", "list keys",
               [&line](const Client& client) { return key_list(client, line.json); });
   api_command(line, key, "revoke", "revoke a key at once, for open streams too",
               [&line](const Client& client) { return key_revoke(client, line.key.id, line.json); })
-      ->add_option("id", line.key.id)
+      ->add_option("id", line.key.id, "its id, as key list shows it")
       ->required();
 
   auto* quota = group(line.app, "quota", "ceilings of tenants and projects");
@@ -221,10 +240,10 @@ void add_ledger(Line& line) {
   set->add_option("--model", line.price.model, "model")->required();
   set->add_option("--input-eur-per-mtok", line.price.input_eur_per_mtok, "EUR per million input tokens")
       ->required()
-      ->check(CLI::NonNegativeNumber);
+      ->check(kNotNegative);
   set->add_option("--output-eur-per-mtok", line.price.output_eur_per_mtok, "EUR per million output tokens")
       ->required()
-      ->check(CLI::NonNegativeNumber);
+      ->check(kNotNegative);
   api_command(line, price, "list", "prices in force",
               [&line](const Client& client) { return price_list(client, line.json); });
 
@@ -253,6 +272,30 @@ void add_ledger(Line& line) {
   });
 }
 
+/// The command that was meant, as far as it was understood, and what is wrong after it.
+int report_usage(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* at = &app;
+  std::string path = "millrace";
+  while (!at->get_subcommands().empty()) {
+    at = at->get_subcommands().front();
+    path += " " + at->get_name();
+  }
+  std::string what = error.what();
+  if (at->get_require_subcommand_min() > 0 && at->get_subcommands().empty()) {
+    std::vector<std::string> names;
+    for (const auto* sub : at->get_subcommands([](const CLI::App* sub) { return !sub->get_group().empty(); }))
+      names.push_back(sub->get_name());
+    const auto rest = at->remaining();
+    const bool unknown = !rest.empty() && !rest.front().starts_with('-');
+    what = fmt::format(
+        "{}; there is: {}",
+        unknown ? fmt::format("there is no command '{} {}'", path, rest.front()) : path + " does what?",
+        fmt::join(names, ", "));
+  }
+  fmt::print(stderr, "millrace: {}; see: {} --help\n", what, path);
+  return kUsage;
+}
+
 }  // namespace
 
 int run(int argc, const char* const* argv, const Roles& roles) {
@@ -271,7 +314,8 @@ int run(int argc, const char* const* argv, const Roles& roles) {
   try {
     line.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return line.app.exit(error) == 0 ? kOk : kUsage;
+    const bool wants_text = error.get_exit_code() == 0;  // --help, --version
+    return wants_text ? line.app.exit(error) : report_usage(line.app, error);
   }
   return line.chosen();
 }

@@ -19,9 +19,12 @@ Result<DesiredEndpoint> read(const host::JsonObject& o) {
   endpoint.context = TRY(o.optional_int("context")).value_or(0);
   endpoint.slots = TRY(o.optional_int("slots")).value_or(0);
   endpoint.threads = TRY(o.optional_int("threads")).value_or(0);
-  if (const auto created = TRY(o.optional_string("created_at"))) endpoint.created_at = TRY(parse_rfc3339(*created));
-  if (!is_name(endpoint.name)) return failure(ErrorCode::kCorrupt, "name: not a name: '" + endpoint.name + "'");
-  if (endpoint.replicas < 0 || endpoint.replicas > kMaxReplicas) return failure(ErrorCode::kCorrupt, "replicas: want 0 to 64");
+  if (const auto created = TRY(o.optional_string("created_at")))
+    endpoint.created_at = TRY(parse_rfc3339(*created));
+  if (!is_name(endpoint.name))
+    return failure(ErrorCode::kCorrupt, "name: not a name: '" + endpoint.name + "'");
+  if (endpoint.replicas < 0 || endpoint.replicas > kMaxReplicas)
+    return failure(ErrorCode::kCorrupt, "replicas: want 0 to 64");
   return endpoint;
 }
 
@@ -39,8 +42,13 @@ Result<DesiredEndpoint> parse_desired(std::string_view json) {
 
 std::string to_json(const DesiredEndpoint& endpoint) {
   host::JsonWriter w;
-  w.begin_object().field("name", endpoint.name).field("engine", endpoint.engine).field("model", endpoint.model);
-  w.field("model_file", endpoint.model_file).field("replicas", endpoint.replicas).field("embeds", endpoint.embeds);
+  w.begin_object()
+      .field("name", endpoint.name)
+      .field("engine", endpoint.engine)
+      .field("model", endpoint.model);
+  w.field("model_file", endpoint.model_file)
+      .field("replicas", endpoint.replicas)
+      .field("embeds", endpoint.embeds);
   w.field("context", endpoint.context).field("slots", endpoint.slots).field("threads", endpoint.threads);
   w.field("created_at", to_rfc3339(endpoint.created_at)).end_object();
   return w.take();

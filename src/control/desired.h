@@ -16,14 +16,14 @@ inline constexpr std::string_view kEndpointPrefix = "endpoint/";
 /// may store more in the same object.
 struct DesiredEndpoint {
   std::string name;
-  std::string engine = "llama";   // "llama" runs here; "openai" is an upstream and needs nothing from control
+  std::string engine = "llama";  // "llama" runs here; "openai" is an upstream and needs nothing from control
   std::string model;
-  std::string model_file;         // "llama" only: absolute path of the GGUF
-  std::int64_t replicas = 1;      // 0 to 64
+  std::string model_file;     // "llama" only: absolute path of the GGUF
+  std::int64_t replicas = 1;  // 0 to 64
   bool embeds = false;
-  std::int64_t context = 0;       // 0: default; tokens in all slots of a replica together
-  std::int64_t slots = 0;         // 0: default
-  std::int64_t threads = 0;       // 0: decided from the machine
+  std::int64_t context = 0;  // 0: default; tokens in all slots of a replica together
+  std::int64_t slots = 0;    // 0: default
+  std::int64_t threads = 0;  // 0: decided from the machine
   TimePoint created_at{};
   bool operator==(const DesiredEndpoint&) const = default;
 };

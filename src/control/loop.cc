@@ -14,8 +14,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kWhileStarting{50};    // how often an engine that loads is asked
-constexpr milliseconds kWhileChanging{200};   // drains and stops
+constexpr milliseconds kWhileStarting{50};   // how often an engine that loads is asked
+constexpr milliseconds kWhileChanging{200};  // drains and stops
 constexpr milliseconds kLeast{10};
 
 // Outlives the loop: the store keeps its listeners for good.
@@ -38,11 +38,16 @@ bool touches_endpoints(const store::Transaction& change) {
 
 class ThreadLoop final : public Loop {
  public:
-  ThreadLoop(LoopOptions options, store::Store& store, executor::Executor& executor, serving::Prober& prober, const Clock& clock,
-             Listener listener)
-      : resync_(options.resync), store_(store), executor_(executor), clock_(clock), listener_(std::move(listener)),
-        replicas_({.engine = std::move(options.engine), .cpus = std::move(options.cpus), .fence = options.fence}, executor, prober,
-                  clock) {}
+  ThreadLoop(LoopOptions options, store::Store& store, executor::Executor& executor, serving::Prober& prober,
+             const Clock& clock, Listener listener)
+      : resync_(options.resync),
+        store_(store),
+        executor_(executor),
+        clock_(clock),
+        listener_(std::move(listener)),
+        replicas_(
+            {.engine = std::move(options.engine), .cpus = std::move(options.cpus), .fence = options.fence},
+            executor, prober, clock) {}
 
   ~ThreadLoop() override { stop(); }
 
@@ -78,11 +83,14 @@ class ThreadLoop final : public Loop {
     TRY_VOID(replicas_.refresh());
     for (;;) {
       // Wanting nothing with no patience for drains: every replica is stopped, and killed when its grace is over.
-      const StepLimits limits{.drain_least = std::chrono::seconds(0), .drain = std::chrono::seconds(0), .stop = std::chrono::seconds(5)};
+      const StepLimits limits{.drain_least = std::chrono::seconds(0),
+                              .drain = std::chrono::seconds(0),
+                              .stop = std::chrono::seconds(5)};
       carry_out(step({}, replicas_.all(), clock_.monotonic(), limits), 0);
       publish();
       if (replicas_.all().empty()) return {};
-      if (clock_.monotonic() > deadline) return failure(ErrorCode::kTimeout, "some replicas did not stop in time");
+      if (clock_.monotonic() > deadline)
+        return failure(ErrorCode::kTimeout, "some replicas did not stop in time");
       executor_.wait_event(kWhileStarting);
       TRY_VOID(replicas_.refresh());
     }
@@ -104,7 +112,8 @@ class ThreadLoop final : public Loop {
     if (!refreshed || !desired) return std::min<milliseconds>(resync_, milliseconds(1000));
     const auto wanted = wanted_replicas(desired->endpoints);
     std::map<std::string, serving::Replica> there = replicas_.all();
-    std::erase_if(there, [&](const auto& item) { return desired->unreadable.contains(item.second.spec.endpoint); });
+    std::erase_if(there,
+                  [&](const auto& item) { return desired->unreadable.contains(item.second.spec.endpoint); });
     const MonotonicPoint now = clock_.monotonic();
     const StepResult result = step(wanted, there, now);
     const bool changed = !result.actions.empty();
@@ -118,7 +127,8 @@ class ThreadLoop final : public Loop {
     milliseconds sleep = resync_;
     for (const auto& [id, replica] : replicas_.all()) {
       if (replica.phase == serving::Phase::kStarting) sleep = std::min(sleep, kWhileStarting);
-      if (replica.phase == serving::Phase::kDraining || replica.phase == serving::Phase::kStopping) sleep = std::min(sleep, kWhileChanging);
+      if (replica.phase == serving::Phase::kDraining || replica.phase == serving::Phase::kStopping)
+        sleep = std::min(sleep, kWhileChanging);
       if (replica.silent_since) sleep = std::min(sleep, milliseconds(1000));
     }
     if (look_again == MonotonicPoint::max()) return sleep;
@@ -132,8 +142,10 @@ class ThreadLoop final : public Loop {
   Result<Desired> read_desired() const {
     Desired desired;
     for (const store::Record& record : TRY(store_.list(kEndpointPrefix))) {
-      if (auto endpoint = parse_desired(record.value)) desired.endpoints.push_back(std::move(*endpoint));
-      else desired.unreadable.insert(record.key.substr(kEndpointPrefix.size()));
+      if (auto endpoint = parse_desired(record.value))
+        desired.endpoints.push_back(std::move(*endpoint));
+      else
+        desired.unreadable.insert(record.key.substr(kEndpointPrefix.size()));
     }
     return desired;
   }
@@ -141,10 +153,18 @@ class ThreadLoop final : public Loop {
   void carry_out(const StepResult& result, std::size_t wanted) {
     for (const Action& action : result.actions) {
       switch (action.kind) {
-        case Action::Kind::kStart: replicas_.start(action.spec, wanted); break;
-        case Action::Kind::kDrain: replicas_.drain(action.id); break;
-        case Action::Kind::kStop: replicas_.stop(action.id, action.why, action.failed); break;
-        case Action::Kind::kRemove: replicas_.remove(action.id); break;
+        case Action::Kind::kStart:
+          replicas_.start(action.spec, wanted);
+          break;
+        case Action::Kind::kDrain:
+          replicas_.drain(action.id);
+          break;
+        case Action::Kind::kStop:
+          replicas_.stop(action.id, action.why, action.failed);
+          break;
+        case Action::Kind::kRemove:
+          replicas_.remove(action.id);
+          break;
       }
     }
   }
@@ -166,20 +186,22 @@ class ThreadLoop final : public Loop {
   const Clock& clock_;
   const Listener listener_;
   const std::shared_ptr<StoreSignal> signal_ = std::make_shared<StoreSignal>();
-  serving::Replicas replicas_;            // the control thread's; after stop() the caller's
+  serving::Replicas replicas_;  // the control thread's; after stop() the caller's
   std::atomic<bool> ending_ = false;
   std::thread thread_;
   mutable std::mutex mutex_;
-  std::vector<ReplicaStatus> observed_;   // guarded by mutex_
-  bool published_ = false;                // guarded by mutex_
+  std::vector<ReplicaStatus> observed_;  // guarded by mutex_
+  bool published_ = false;               // guarded by mutex_
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Loop>> Loop::start(LoopOptions options, store::Store& store, executor::Executor& executor,
-                                          serving::Prober& prober, const Clock& clock, Listener listener) {
+Result<std::unique_ptr<Loop>> Loop::start(LoopOptions options, store::Store& store,
+                                          executor::Executor& executor, serving::Prober& prober,
+                                          const Clock& clock, Listener listener) {
   if (options.cpus.empty()) return failure(ErrorCode::kInvalidArgument, "control: no processors for engines");
-  auto loop = std::make_unique<ThreadLoop>(std::move(options), store, executor, prober, clock, std::move(listener));
+  auto loop =
+      std::make_unique<ThreadLoop>(std::move(options), store, executor, prober, clock, std::move(listener));
   loop->begin();
   return loop;
 }

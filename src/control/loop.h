@@ -18,8 +18,8 @@ namespace millrace::control {
 
 struct LoopOptions {
   serving::EngineInstall engine;
-  std::vector<int> cpus;                    // processors of this node that engines may use (accel)
-  std::int64_t fence = 0;                   // of Store::take_fence
+  std::vector<int> cpus;   // processors of this node that engines may use (accel)
+  std::int64_t fence = 0;  // of Store::take_fence
   std::chrono::milliseconds resync{5000};
 };
 
@@ -30,8 +30,9 @@ class Loop : public ReplicaView {
 
   /// Adopts what is running already, then goes on by itself. `listener` is called from the control thread after each
   /// change of observed(), and once at the start; it must not block. Everything passed in must outlive the loop.
-  static Result<std::unique_ptr<Loop>> start(LoopOptions options, store::Store& store, executor::Executor& executor,
-                                             serving::Prober& prober, const Clock& clock, Listener listener);
+  static Result<std::unique_ptr<Loop>> start(LoopOptions options, store::Store& store,
+                                             executor::Executor& executor, serving::Prober& prober,
+                                             const Clock& clock, Listener listener);
 
   /// Ends the thread and leaves the replicas running. Also done by the destructor.
   virtual void stop() = 0;

@@ -33,8 +33,11 @@ class LoopTest : public ::testing::Test {
     (void)host::remove_tree(folder_);
   }
   void begin() {
-    LoopOptions options{.engine = {.root = "/", .program = "llama-server", .prefix = {}}, .cpus = {0, 1}, .fence = 1};
-    loop_ = std::move(*Loop::start(options, store_, executor_, prober_, clock_, [this](const auto& all) { largest_ = std::max(largest_.load(), all.size()); }));
+    LoopOptions options{
+        .engine = {.root = "/", .program = "llama-server", .prefix = {}}, .cpus = {0, 1}, .fence = 1};
+    loop_ = std::move(*Loop::start(options, store_, executor_, prober_, clock_, [this](const auto& all) {
+      largest_ = std::max(largest_.load(), all.size());
+    }));
   }
   void wish(const std::string& name, std::int64_t replicas) {
     DesiredEndpoint e;
@@ -79,7 +82,8 @@ TEST_F(LoopTest, ADeletedEndpointsReplicasAreDrainedAndGone) {
   wish("chat", 1);
   ASSERT_TRUE(soon([&] { return ready() == 1; }));
   ASSERT_TRUE(store_.commit({.expect = {}, .put = {}, .erase = {"endpoint/chat"}}));
-  EXPECT_TRUE(soon([&] { return !loop_->observed().empty() && loop_->observed()[0].state == ReplicaState::kDraining; }));
+  EXPECT_TRUE(soon(
+      [&] { return !loop_->observed().empty() && loop_->observed()[0].state == ReplicaState::kDraining; }));
   EXPECT_TRUE(soon([&] { return loop_->observed().empty(); }));
   EXPECT_TRUE(executor_.list()->empty());
 }
@@ -88,7 +92,8 @@ TEST_F(LoopTest, ADeadEngineIsReplacedAfterItsBackoff) {
   wish("chat", 1);
   ASSERT_TRUE(soon([&] { return ready() == 1; }));
   executor_.end("chat-0", 139);
-  EXPECT_TRUE(soon([&] { return !loop_->observed().empty() && loop_->observed()[0].state == ReplicaState::kFailed; }));
+  EXPECT_TRUE(soon(
+      [&] { return !loop_->observed().empty() && loop_->observed()[0].state == ReplicaState::kFailed; }));
   EXPECT_TRUE(soon([&] { return ready() == 1; }));
   EXPECT_EQ(loop_->observed()[0].restarts, 1);
   EXPECT_EQ(executor_.starts(), 2);

@@ -17,16 +17,22 @@ using serving::ReplicaSpec;
 // One replica at one moment. Times at which the answer could change are gathered in `look_again`.
 class Decision {
  public:
-  Decision(const std::string& id, const Replica& replica, const ReplicaSpec* spec, MonotonicPoint now, const StepLimits& limits)
+  Decision(const std::string& id, const Replica& replica, const ReplicaSpec* spec, MonotonicPoint now,
+           const StepLimits& limits)
       : id_(id), replica_(replica), spec_(spec), now_(now), limits_(limits) {}
 
   std::optional<Action> decide() {
     switch (replica_.phase) {
-      case Phase::kStarting: return starting();
-      case Phase::kReady: return ready();
-      case Phase::kDraining: return draining();
-      case Phase::kStopping: return stopping();
-      case Phase::kEnded: return ended();
+      case Phase::kStarting:
+        return starting();
+      case Phase::kReady:
+        return ready();
+      case Phase::kDraining:
+        return draining();
+      case Phase::kStopping:
+        return stopping();
+      case Phase::kEnded:
+        return ended();
     }
     return std::nullopt;
   }
@@ -47,7 +53,8 @@ class Decision {
   std::optional<Action> starting() {
     if (!still_wanted()) return stop("no longer wanted", false);
     if (due(replica_.since + limits_.start))
-      return stop(fmt::format("the engine was not ready after {} s; see its log", limits_.start.count()), true);
+      return stop(fmt::format("the engine was not ready after {} s; see its log", limits_.start.count()),
+                  true);
     return std::nullopt;
   }
 
@@ -93,14 +100,17 @@ std::map<std::string, ReplicaSpec> wanted_replicas(const std::vector<DesiredEndp
   for (const DesiredEndpoint& endpoint : endpoints) {
     if (endpoint.engine != "llama") continue;
     for (std::int64_t ordinal = 0; ordinal < endpoint.replicas; ++ordinal) {
-      ReplicaSpec spec{.id = fmt::format("{}-{}", endpoint.name, ordinal), .endpoint = endpoint.name, .model = endpoint.model,
+      ReplicaSpec spec{.id = fmt::format("{}-{}", endpoint.name, ordinal),
+                       .endpoint = endpoint.name,
+                       .model = endpoint.model,
                        .model_file = endpoint.model_file};
       spec.context = endpoint.context;
       spec.slots = endpoint.slots;
       spec.threads = endpoint.threads;
       spec.embeds = endpoint.embeds;
-      spec.generation = fmt::format("{}|{}|{}|{}|{}|{}|{}", to_rfc3339(endpoint.created_at), endpoint.model, endpoint.model_file,
-                                    endpoint.context, endpoint.slots, endpoint.threads, endpoint.embeds ? 1 : 0);
+      spec.generation = fmt::format("{}|{}|{}|{}|{}|{}|{}", to_rfc3339(endpoint.created_at), endpoint.model,
+                                    endpoint.model_file, endpoint.context, endpoint.slots, endpoint.threads,
+                                    endpoint.embeds ? 1 : 0);
       wanted.emplace(spec.id, std::move(spec));
     }
   }
@@ -119,7 +129,8 @@ StepResult step(const std::map<std::string, ReplicaSpec>& wanted, const std::map
   for (const auto& [id, spec] : wanted) {
     if (!there.contains(id)) result.actions.push_back({.kind = Action::Kind::kStart, .id = id, .spec = spec});
   }
-  std::sort(result.actions.begin(), result.actions.end(), [](const Action& a, const Action& b) { return a.id < b.id; });
+  std::sort(result.actions.begin(), result.actions.end(),
+            [](const Action& a, const Action& b) { return a.id < b.id; });
   return result;
 }
 

@@ -13,11 +13,11 @@
 namespace millrace::control {
 
 struct StepLimits {
-  std::chrono::seconds start{300};     // to become ready: a large model is read from a slow disk
-  std::chrono::seconds silence{30};    // of a ready engine's probe
-  std::chrono::seconds drain_least{1}; // so that gateways have learnt of the drain
-  std::chrono::seconds drain{60};      // at most, for requests in work
-  std::chrono::seconds stop{10};       // then it is killed
+  std::chrono::seconds start{300};      // to become ready: a large model is read from a slow disk
+  std::chrono::seconds silence{30};     // of a ready engine's probe
+  std::chrono::seconds drain_least{1};  // so that gateways have learnt of the drain
+  std::chrono::seconds drain{60};       // at most, for requests in work
+  std::chrono::seconds stop{10};        // then it is killed
 };
 
 struct Action {
@@ -31,14 +31,16 @@ struct Action {
 
 struct StepResult {
   std::vector<Action> actions;  // at most one for each id, ordered by id
-  MonotonicPoint look_again{};  // the earliest time at which another answer is due; MonotonicPoint::max() if none
+  MonotonicPoint
+      look_again{};  // the earliest time at which another answer is due; MonotonicPoint::max() if none
 };
 
 /// The replicas that these endpoints want, by id "<endpoint>-<ordinal>". A generation holds all that a running engine
 /// cannot change.
 std::map<std::string, serving::ReplicaSpec> wanted_replicas(const std::vector<DesiredEndpoint>& endpoints);
 
-StepResult step(const std::map<std::string, serving::ReplicaSpec>& wanted, const std::map<std::string, serving::Replica>& there,
-                MonotonicPoint now, const StepLimits& limits = {});
+StepResult step(const std::map<std::string, serving::ReplicaSpec>& wanted,
+                const std::map<std::string, serving::Replica>& there, MonotonicPoint now,
+                const StepLimits& limits = {});
 
 }  // namespace millrace::control

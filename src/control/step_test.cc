@@ -42,11 +42,15 @@ TEST(Desired, ReadsBackAsWritten) {
 }
 
 TEST(Desired, ARecordThatIsWrongIsCorruptAndNamesTheKey) {
-  EXPECT_NE(parse_desired(R"({"name":"a","engine":"llama","replicas":65})").error().message.find("replicas"), std::string::npos);
-  EXPECT_NE(parse_desired(R"({"name":"A/b","engine":"llama"})").error().message.find("name"), std::string::npos);
-  EXPECT_NE(parse_desired(R"({"name":"a","engine":"llama","embeds":1})").error().message.find("embeds"), std::string::npos);
+  EXPECT_NE(parse_desired(R"({"name":"a","engine":"llama","replicas":65})").error().message.find("replicas"),
+            std::string::npos);
+  EXPECT_NE(parse_desired(R"({"name":"A/b","engine":"llama"})").error().message.find("name"),
+            std::string::npos);
+  EXPECT_NE(parse_desired(R"({"name":"a","engine":"llama","embeds":1})").error().message.find("embeds"),
+            std::string::npos);
   EXPECT_EQ(parse_desired("{").error().code, ErrorCode::kCorrupt);
-  EXPECT_TRUE(parse_desired(R"({"name":"a","engine":"openai","upstream_url":"x","more":{}})")) << "other keys are platform's";
+  EXPECT_TRUE(parse_desired(R"({"name":"a","engine":"openai","upstream_url":"x","more":{}})"))
+      << "other keys are platform's";
 }
 
 TEST(WantedReplicas, OneForEachOrdinalAndNoneForUpstreams) {
@@ -72,13 +76,14 @@ TEST(WantedReplicas, TheGenerationChangesWithAllThatARunningEngineCannotChange) 
   EXPECT_TRUE(seen.insert(generation([](auto& e) { e.threads = 1; })).second);
   EXPECT_TRUE(seen.insert(generation([](auto& e) { e.embeds = true; })).second);
   EXPECT_TRUE(seen.insert(generation([](auto& e) { e.created_at = TimePoint(seconds(1)); })).second);
-  EXPECT_FALSE(seen.insert(generation([](auto& e) { e.replicas = 7; })).second) << "a change of the number restarts nothing";
+  EXPECT_FALSE(seen.insert(generation([](auto& e) { e.replicas = 7; })).second)
+      << "a change of the number restarts nothing";
 }
 
 // Every combination of phase, wish, age, silence, load and failures, against a table written another way.
 struct Case {
   Phase phase;
-  int wish;      // 0 not wanted, 1 wanted, 2 wanted in another generation
+  int wish;  // 0 not wanted, 1 wanted, 2 wanted in another generation
   seconds age;
   bool silent_long;
   std::int64_t busy;
@@ -88,12 +93,15 @@ struct Case {
 std::string expected(const Case& c, const StepLimits& limits) {
   const bool keep = c.wish == 1;
   switch (c.phase) {
-    case Phase::kStarting: return !keep ? "stop" : c.age >= limits.start ? "stop!" : "";
-    case Phase::kReady: return !keep ? "drain" : c.silent_long ? "stop!" : "";
+    case Phase::kStarting:
+      return !keep ? "stop" : c.age >= limits.start ? "stop!" : "";
+    case Phase::kReady:
+      return !keep ? "drain" : c.silent_long ? "stop!" : "";
     case Phase::kDraining:
       if (c.age >= limits.drain) return "stop";
       return c.age >= limits.drain_least && c.busy == 0 ? "stop" : "";
-    case Phase::kStopping: return c.age >= limits.stop ? "stop" : "";
+    case Phase::kStopping:
+      return c.age >= limits.stop ? "stop" : "";
     case Phase::kEnded:
       if (c.wish == 0) return "remove";
       if (c.wish == 2 || c.failures == 0) return "start";
@@ -108,10 +116,14 @@ std::string found(const StepResult& result) {
   if (result.actions.size() > 1) return "several";
   const Action& action = result.actions[0];
   switch (action.kind) {
-    case Action::Kind::kStart: return "start";
-    case Action::Kind::kDrain: return "drain";
-    case Action::Kind::kStop: return action.failed ? "stop!" : "stop";
-    case Action::Kind::kRemove: return "remove";
+    case Action::Kind::kStart:
+      return "start";
+    case Action::Kind::kDrain:
+      return "drain";
+    case Action::Kind::kStop:
+      return action.failed ? "stop!" : "stop";
+    case Action::Kind::kRemove:
+      return "remove";
   }
   return "?";
 }
@@ -119,24 +131,31 @@ std::string found(const StepResult& result) {
 TEST(Step, EveryStateOfOneReplicaHasItsAnswer) {
   const StepLimits limits;
   int tried = 0;
-  for (const Phase phase : {Phase::kStarting, Phase::kReady, Phase::kDraining, Phase::kStopping, Phase::kEnded})
+  for (const Phase phase :
+       {Phase::kStarting, Phase::kReady, Phase::kDraining, Phase::kStopping, Phase::kEnded})
     for (const int wish : {0, 1, 2})
       for (const int age : {0, 1, 2, 3, 7, 8, 9, 10, 59, 60, 299, 300})
         for (const bool silent : {false, true})
           for (const std::int64_t busy : {0, 1})
             for (int failures = 0; failures <= 5; ++failures) {
               const Case c{phase, wish, seconds(age), silent, busy, failures};
-              Replica replica{.spec = {.id = "a-0", .endpoint = "a", .generation = "g"}, .phase = phase, .since = kNow - c.age};
-              if (silent) replica.silent_since = kNow - limits.silence;
-              else if (phase == Phase::kReady && age == 1) replica.silent_since = kNow - limits.silence + milliseconds(1);
+              Replica replica{.spec = {.id = "a-0", .endpoint = "a", .generation = "g"},
+                              .phase = phase,
+                              .since = kNow - c.age};
+              if (silent)
+                replica.silent_since = kNow - limits.silence;
+              else if (phase == Phase::kReady && age == 1)
+                replica.silent_since = kNow - limits.silence + milliseconds(1);
               replica.busy_slots = busy;
-              for (int i = failures; i > 0; --i) replica.failures.push_back(kNow - c.age - milliseconds(i - 1));
+              for (int i = failures; i > 0; --i)
+                replica.failures.push_back(kNow - c.age - milliseconds(i - 1));
               std::map<std::string, ReplicaSpec> wanted;
-              if (wish != 0) wanted["a-0"] = {.id = "a-0", .endpoint = "a", .generation = wish == 1 ? "g" : "h"};
+              if (wish != 0)
+                wanted["a-0"] = {.id = "a-0", .endpoint = "a", .generation = wish == 1 ? "g" : "h"};
               const StepResult result = step(wanted, {{"a-0", replica}}, kNow, limits);
               ASSERT_EQ(found(result), expected(c, limits))
-                  << "phase " << static_cast<int>(phase) << " wish " << wish << " age " << age << " silent " << silent << " busy " << busy
-                  << " failures " << failures;
+                  << "phase " << static_cast<int>(phase) << " wish " << wish << " age " << age << " silent "
+                  << silent << " busy " << busy << " failures " << failures;
               if (result.look_again != MonotonicPoint::max()) {
                 EXPECT_GT(result.look_again, kNow) << "a wake-up in the past would spin";
               }
@@ -156,63 +175,106 @@ TEST(Step, WhatIsMissingIsStarted) {
 
 class ManualClock final : public Clock {
  public:
-  TimePoint now() const override { return TimePoint(std::chrono::hours(500000)) + std::chrono::duration_cast<std::chrono::microseconds>(passed); }
+  TimePoint now() const override {
+    return TimePoint(std::chrono::hours(500000)) +
+           std::chrono::duration_cast<std::chrono::microseconds>(passed);
+  }
   MonotonicPoint monotonic() const override { return kNow + passed; }
   std::chrono::nanoseconds passed{0};
 };
 
-// A world of fakes driven by random wishes and crashes: it never runs what it must not, and comes to rest as wished.
-RC_GTEST_PROP(Step, AfterAnyHistoryTheWorldComesToRestAsWished, ()) {
-  ManualClock clock;
-  executor::FakeExecutor executor(clock);
-  serving::FakeProber prober;
-  serving::Replicas replicas({.engine = {.root = "/", .program = "x", .prefix = {}}, .cpus = {0, 1}, .fence = 1}, executor, prober, clock);
-  std::vector<DesiredEndpoint> wishes;
-  const auto pass = [&] {
+// A world of fakes that does what the step says.
+class FakeWorld {
+ public:
+  /// False if there was nothing to do.
+  bool pass() {
     RC_ASSERT(replicas.refresh().has_value());
     const auto wanted = wanted_replicas(wishes);
     const StepResult result = step(wanted, replicas.all(), clock.monotonic());
     std::set<std::string> ids;
     for (const Action& action : result.actions) {
       RC_ASSERT(ids.insert(action.id).second);
-      switch (action.kind) {
-        case Action::Kind::kStart: RC_ASSERT(wanted.contains(action.id)); replicas.start(action.spec, wanted.size()); break;
-        case Action::Kind::kDrain: replicas.drain(action.id); break;
-        case Action::Kind::kStop: replicas.stop(action.id, action.why, action.failed); break;
-        case Action::Kind::kRemove: replicas.remove(action.id); break;
-      }
+      carry_out(action, wanted);
     }
     return !result.actions.empty();
-  };
-  const auto events = *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 1000));
-  for (const int event : events) {
+  }
+
+  /// A wish, a wish withdrawn, a crash, a loss, or time that passes.
+  void happen(int event) {
     const std::string name(1, static_cast<char>('a' + event % 3));
     switch (event % 5) {
       case 0: {
-        std::erase_if(wishes, [&](const auto& e) { return e.name == name; });
+        forget(name);
         DesiredEndpoint e = endpoint(name, event / 5 % 4);
         e.model_file = "/usr/bin/env";  // any file that others may read: the executor is a fake
         e.model = event / 20 % 2 == 0 ? "m" : "n";
         wishes.push_back(e);
         break;
       }
-      case 1: std::erase_if(wishes, [&](const auto& e) { return e.name == name; }); break;
-      case 2: executor.end(name + "-0", 1); break;
-      case 3: executor.lose(name + "-1"); break;
-      default: clock.passed += seconds(event % 100);
+      case 1:
+        forget(name);
+        break;
+      case 2:
+        executor.end(name + "-0", 1);
+        break;
+      case 3:
+        executor.lose(name + "-1");
+        break;
+      default:
+        clock.passed += seconds(event % 100);
     }
-    pass();
   }
-  // Rest: time passes without events.
-  for (int i = 0; i < 400; ++i) {
-    clock.passed += seconds(1);
-    pass();
+
+  ManualClock clock;
+  executor::FakeExecutor executor{clock};
+  serving::FakeProber prober;
+  serving::Replicas replicas{
+      {.engine = {.root = "/", .program = "x", .prefix = {}}, .cpus = {0, 1}, .fence = 1},
+      executor,
+      prober,
+      clock};
+  std::vector<DesiredEndpoint> wishes;
+
+ private:
+  void forget(const std::string& name) {
+    std::erase_if(wishes, [&](const auto& e) { return e.name == name; });
   }
-  RC_ASSERT(replicas.refresh().has_value());
-  RC_ASSERT(!pass());
-  const auto wanted = wanted_replicas(wishes);
-  RC_ASSERT(replicas.all().size() == wanted.size());
-  for (const auto& [id, replica] : replicas.all()) {
+
+  void carry_out(const Action& action, const std::map<std::string, ReplicaSpec>& wanted) {
+    switch (action.kind) {
+      case Action::Kind::kStart:
+        RC_ASSERT(wanted.contains(action.id));
+        replicas.start(action.spec, wanted.size());
+        break;
+      case Action::Kind::kDrain:
+        replicas.drain(action.id);
+        break;
+      case Action::Kind::kStop:
+        replicas.stop(action.id, action.why, action.failed);
+        break;
+      case Action::Kind::kRemove:
+        replicas.remove(action.id);
+        break;
+    }
+  }
+};
+
+// It never runs what it must not, and comes to rest as wished.
+RC_GTEST_PROP(Step, AfterAnyHistoryTheWorldComesToRestAsWished, ()) {
+  FakeWorld world;
+  const auto events = *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 1000));
+  for (const int event : events) {
+    world.happen(event);
+    world.pass();
+  }
+  for (int i = 0; i < 400; ++i) {  // rest: time passes without events
+    world.clock.passed += seconds(1);
+    world.pass();
+  }
+  RC_ASSERT(!world.pass());
+  const auto wanted = wanted_replicas(world.wishes);
+  RC_ASSERT(world.replicas.all().size() == wanted.size());
+  for (const auto& [id, replica] : world.replicas.all()) {
     RC_ASSERT(wanted.contains(id));
     RC_ASSERT(replica.spec.generation == wanted.at(id).generation);
     const bool crash_loop = replica.phase == Phase::kEnded && replica.failures.size() >= serving::kCrashLimit;

@@ -24,8 +24,9 @@ int digits(std::string_view text, std::size_t at, std::size_t width) {
 }
 
 std::unexpected<Error> bad_time(std::string_view text) {
-  return failure(ErrorCode::kInvalidArgument,
-                 fmt::format("'{}' is not a time: write 2026-11-22T10:00:00Z or 2026-11-22", text.substr(0, 64)));
+  return failure(
+      ErrorCode::kInvalidArgument,
+      fmt::format("'{}' is not a time: write 2026-11-22T10:00:00Z or 2026-11-22", text.substr(0, 64)));
 }
 
 /// Minutes east of UTC written at `at` ("Z", "+01:00"); INT_MIN if malformed or not at the end.
@@ -47,8 +48,8 @@ std::string to_rfc3339(TimePoint time) {
   const year_month_day date{day};
   const auto us = (time - day).count();
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), us / 3'600'000'000,
-                     us / 60'000'000 % 60, us / 1'000'000 % 60, us % 1'000'000);
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                     us / 3'600'000'000, us / 60'000'000 % 60, us / 1'000'000 % 60, us % 1'000'000);
 }
 
 Result<TimePoint> parse_rfc3339(std::string_view text) {
@@ -81,8 +82,8 @@ Result<TimePoint> parse_rfc3339(std::string_view text) {
   }
   const int offset = offset_minutes(text, at);
   if (offset < -2000) return bad_time(text);
-  return midnight + std::chrono::hours{hour} + std::chrono::minutes{minute - offset} + std::chrono::seconds{second} +
-         microseconds{fraction_us};
+  return midnight + std::chrono::hours{hour} + std::chrono::minutes{minute - offset} +
+         std::chrono::seconds{second} + microseconds{fraction_us};
 }
 
 std::int32_t month_of(TimePoint time) {

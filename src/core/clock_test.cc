@@ -20,8 +20,9 @@ TEST(Rfc3339, TakesABareDateAsMidnight) {
 }
 
 TEST(Rfc3339, RefusesWhatIsNotATime) {
-  for (const char* text : {"", "2026", "2026-13-01", "2026-02-30", "2026-01-01T", "2026-01-01T00:00:00",
-                           "2026-01-01T25:00:00Z", "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00Zx", "yesterday"}) {
+  for (const char* text :
+       {"", "2026", "2026-13-01", "2026-02-30", "2026-01-01T", "2026-01-01T00:00:00", "2026-01-01T25:00:00Z",
+        "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00Zx", "yesterday"}) {
     EXPECT_FALSE(parse_rfc3339(text)) << text;
   }
 }

@@ -44,16 +44,16 @@ Error errno_error(std::string_view what, int errno_value);
 }  // namespace millrace
 
 /// Evaluates to the value of a Result, or returns its error from the enclosing function.
-#define TRY(expression)                                                      \
-  ({                                                                         \
-    auto try_result_ = (expression);                                         \
+#define TRY(expression)                                                       \
+  ({                                                                          \
+    auto try_result_ = (expression);                                          \
     if (!try_result_) return std::unexpected(std::move(try_result_.error())); \
-    std::move(*try_result_);                                                 \
+    std::move(*try_result_);                                                  \
   })
 
 /// As TRY, for Result<void>.
-#define TRY_VOID(expression)                                                 \
-  do {                                                                       \
-    auto try_result_ = (expression);                                         \
+#define TRY_VOID(expression)                                                  \
+  do {                                                                        \
+    auto try_result_ = (expression);                                          \
     if (!try_result_) return std::unexpected(std::move(try_result_.error())); \
   } while (false)

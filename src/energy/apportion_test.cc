@@ -70,7 +70,9 @@ TEST(Apportioner, ConservesEnergyOverAnyHistory) {
             active[key] = true;
           }
           break;
-        case 1: apportioner.add_work(key, static_cast<std::int64_t>(rng.next() % 100)); break;
+        case 1:
+          apportioner.add_work(key, static_cast<std::int64_t>(rng.next() % 100));
+          break;
         case 2:
           cpu_ns += static_cast<std::int64_t>(rng.next() % 100'000'000);
           apportioner.read_cpu(cpu_ns);
@@ -81,7 +83,8 @@ TEST(Apportioner, ConservesEnergyOverAnyHistory) {
       }
     }
     for (std::uint64_t key = 0; key < 8; ++key) given_uj += apportioner.end(key);
-    EXPECT_EQ(given_uj + apportioner.unattributed_uj(), dynamic_energy_uj(kModel, cpu_ns - origin_ns)) << seed;
+    EXPECT_EQ(given_uj + apportioner.unattributed_uj(), dynamic_energy_uj(kModel, cpu_ns - origin_ns))
+        << seed;
   }
 }
 

@@ -9,8 +9,8 @@
 namespace millrace::energy {
 
 struct ZoneIntensity {
-  std::string_view zone;     // Electricity Maps code: "FR", "SE-SE3"
-  double g_per_kwh = 0.0;    // yearly mean, gCO2e/kWh
+  std::string_view zone;   // Electricity Maps code: "FR", "SE-SE3"
+  double g_per_kwh = 0.0;  // yearly mean, gCO2e/kWh
 };
 
 /// Yearly means of 2025, sorted by zone (Electricity Maps, ODbL; data/SOURCE.txt).

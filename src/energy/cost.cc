@@ -11,7 +11,8 @@ std::int64_t cost_microeur(std::int64_t input_tokens, std::int64_t output_tokens
   const auto product = [](std::int64_t tokens, std::int64_t price) {
     return static_cast<Wide>(std::max<std::int64_t>(tokens, 0)) * std::max<std::int64_t>(price, 0);
   };
-  const Wide exact = product(input_tokens, input_microeur_per_mtok) + product(output_tokens, output_microeur_per_mtok);
+  const Wide exact =
+      product(input_tokens, input_microeur_per_mtok) + product(output_tokens, output_microeur_per_mtok);
   const Wide rounded = (exact + 500'000) / 1'000'000;
   return static_cast<std::int64_t>(std::min<Wide>(rounded, std::numeric_limits<std::int64_t>::max()));
 }

@@ -31,7 +31,7 @@ TEST(Carbon, OneKilowattHourIsTheIntensityInGrams) {
 
 TEST(Cost, RoundsHalfUpOnceForTheRecord) {
   EXPECT_EQ(cost_microeur(1'000'000, 1'000'000, 200'000, 600'000), 800'000);
-  EXPECT_EQ(cost_microeur(1, 0, 500'000, 0), 1);   // 0.5
+  EXPECT_EQ(cost_microeur(1, 0, 500'000, 0), 1);  // 0.5
   EXPECT_EQ(cost_microeur(1, 0, 499'999, 0), 0);
   EXPECT_EQ(cost_microeur(1, 1, 250'000, 250'000), 1);
 }

@@ -88,7 +88,8 @@ std::string v2_parent(const Hierarchies& at) {
 
 // Under v2 a group with processes cannot give controllers to its children, so the workload's group is made below the
 // nearest ancestor that can: our own group's parent, or the root.
-Result<std::string> make_v2(const Hierarchies& at, const std::string& name, const Resources& want, Limits& limits) {
+Result<std::string> make_v2(const Hierarchies& at, const std::string& name, const Resources& want,
+                            Limits& limits) {
   const auto mount = at.mounts.find("");
   if (mount == at.mounts.end()) return failure(ErrorCode::kUnavailable, "no cgroup v2 hierarchy is mounted");
   const std::string parent = v2_parent(at);
@@ -96,15 +97,18 @@ Result<std::string> make_v2(const Hierarchies& at, const std::string& name, cons
   for (const char* controller : {"memory", "cpu", "pids"}) {
     const std::vector<std::string> list = words(offered.substr(0, offered.find('\n')), ' ');
     if (std::find(list.begin(), list.end(), controller) == list.end())
-      return failure(ErrorCode::kUnavailable, fmt::format("cgroup v2 at {} does not offer {}", parent, controller));
+      return failure(ErrorCode::kUnavailable,
+                     fmt::format("cgroup v2 at {} does not offer {}", parent, controller));
   }
   TRY_VOID(write_setting(parent + "/cgroup.subtree_control", "+memory +cpu +pids"));
   const std::string folder = parent + "/" + name;
   TRY_VOID(make_folder(folder));
   const auto set = [&]() -> Result<void> {
-    if (want.memory_bytes > 0) TRY_VOID(write_setting(folder + "/memory.max", std::to_string(want.memory_bytes)));
+    if (want.memory_bytes > 0)
+      TRY_VOID(write_setting(folder + "/memory.max", std::to_string(want.memory_bytes)));
     if (want.cpu_millis > 0)
-      TRY_VOID(write_setting(folder + "/cpu.max", fmt::format("{} {}", want.cpu_millis * kPeriodUs / 1000, kPeriodUs)));
+      TRY_VOID(write_setting(folder + "/cpu.max",
+                             fmt::format("{} {}", want.cpu_millis * kPeriodUs / 1000, kPeriodUs)));
     if (want.pids > 0) TRY_VOID(write_setting(folder + "/pids.max", std::to_string(want.pids)));
     return {};
   };
@@ -120,12 +124,13 @@ struct V1Setting {
   const char* controller;
   const char* file;
   std::int64_t value;
-  std::int64_t Limits::*reported;
+  std::int64_t Limits::* reported;
   std::int64_t report;
 };
 
 // Under v1 each controller stands alone: those that work are used, and only they are reported.
-Result<std::vector<std::string>> make_v1(const Hierarchies& at, const std::string& name, const Resources& want, Limits& limits) {
+Result<std::vector<std::string>> make_v1(const Hierarchies& at, const std::string& name,
+                                         const Resources& want, Limits& limits) {
   const V1Setting settings[] = {
       {"memory", "memory.limit_in_bytes", want.memory_bytes, &Limits::memory_bytes, want.memory_bytes},
       {"cpu", "cpu.cfs_quota_us", want.cpu_millis * kPeriodUs / 1000, &Limits::cpu_millis, want.cpu_millis},
@@ -136,7 +141,7 @@ Result<std::vector<std::string>> make_v1(const Hierarchies& at, const std::strin
   for (const V1Setting& setting : settings) {
     const std::string base = at.base(setting.controller);
     if (base.empty()) continue;
-    const std::string folder = base + "/" + name;
+    const std::string folder = fmt::format("{}/{}", base, name);
     auto made = make_folder(folder);
     if (made && setting.value > 0) {
       made = write_setting(folder + "/" + setting.file, std::to_string(setting.value));
@@ -165,13 +170,16 @@ Result<Cgroup> Cgroup::create(const std::string& name, const Resources& resource
     return group;
   }
   auto v1 = make_v1(at, name, resources, group.limits_);
-  if (!v1) return failure(ErrorCode::kUnavailable, "cgroup v2: " + v2.error().message + "; v1: " + v1.error().message);
+  if (!v1)
+    return failure(ErrorCode::kUnavailable,
+                   "cgroup v2: " + v2.error().message + "; v1: " + v1.error().message);
   group.folders_ = std::move(*v1);
   return group;
 }
 
 Result<void> Cgroup::add(pid_t pid) const {
-  for (const std::string& folder : folders_) TRY_VOID(write_setting(folder + "/cgroup.procs", std::to_string(pid)));
+  for (const std::string& folder : folders_)
+    TRY_VOID(write_setting(folder + "/cgroup.procs", std::to_string(pid)));
   return {};
 }
 
@@ -188,11 +196,14 @@ void Cgroup::remove_named(const std::string& name, const std::string& proc) {
   Cgroup left;
   if (at->mounts.contains("")) left.folders_.push_back(v2_parent(*at) + "/" + name);
   for (const char* controller : {"memory", "cpu", "pids"}) {
-    if (const std::string base = at->base(controller); !base.empty()) left.folders_.push_back(base + "/" + name);
+    if (const std::string base = at->base(controller); !base.empty())
+      left.folders_.push_back(fmt::format("{}/{}", base, name));
   }
   left.remove();
 }
 
-std::string cgroup_name(const std::string& folder) { return "millrace-" + host::sha256_hex(folder).substr(0, 12); }
+std::string cgroup_name(const std::string& folder) {
+  return "millrace-" + host::sha256_hex(folder).substr(0, 12);
+}
 
 }  // namespace millrace::executor

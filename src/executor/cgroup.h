@@ -16,7 +16,8 @@ class Cgroup {
   /// Makes the group `name` ("millrace-<...>") with these limits, first under v2, then under v1. kUnavailable says why
   /// neither can be had; nothing is left behind then. A group of this name that is there is taken over.
   /// `proc` is "/proc", or a copy of its self/mountinfo and self/cgroup in tests.
-  static Result<Cgroup> create(const std::string& name, const Resources& resources, const std::string& proc = "/proc");
+  static Result<Cgroup> create(const std::string& name, const Resources& resources,
+                               const std::string& proc = "/proc");
 
   /// Moves one process in; its later children are in as well.
   Result<void> add(pid_t pid) const;

@@ -33,12 +33,12 @@ struct Mount {
 /// What to run. The workload has no network, no capabilities, an unprivileged user, a private /tmp, and /data: a
 /// writable folder of its own, outlived by nothing.
 struct WorkloadSpec {
-  std::string id = {};                         // 1 to 80 of [a-z0-9.-], starting with a letter or digit
-  std::string root = {};                       // root file system, read-only; "/" is the host's own programs and libraries
+  std::string id = {};    // 1 to 80 of [a-z0-9.-], starting with a letter or digit
+  std::string root = {};  // root file system, read-only; "/" is the host's own programs and libraries
   std::vector<Mount> mounts = {};
-  std::vector<std::string> argv = {};          // argv[0] is looked up in the root's /usr/bin unless it is a path
-  std::map<std::string, std::string> env = {}; // all of it: nothing is inherited
-  std::vector<int> cpus = {};                  // logical processors it may use; empty: all
+  std::vector<std::string> argv = {};  // argv[0] is looked up in the root's /usr/bin unless it is a path
+  std::map<std::string, std::string> env = {};  // all of it: nothing is inherited
+  std::vector<int> cpus = {};                   // logical processors it may use; empty: all
   Resources resources = {};
   std::map<std::string, std::string> labels = {};  // the owner's, handed back by status
   bool operator==(const WorkloadSpec&) const = default;
@@ -54,9 +54,9 @@ enum class WorkloadState : std::uint8_t {
 const char* name_of(WorkloadState state);
 
 struct ExitRecord {
-  int code = -1;        // exit status, -1 if a signal ended it
-  int signal = 0;       // 0 if it exited
-  bool asked = false;   // it was told to stop
+  int code = -1;       // exit status, -1 if a signal ended it
+  int signal = 0;      // 0 if it exited
+  bool asked = false;  // it was told to stop
   TimePoint at{};
   bool operator==(const ExitRecord&) const = default;
 };
@@ -74,13 +74,13 @@ struct Limits {
 struct WorkloadStatus {
   std::string id;
   WorkloadState state = WorkloadState::kStarting;
-  int supervisor_pid = 0;         // 0 if it is gone
-  int engine_pid = 0;             // of the workload itself in the host's pid namespace; 0 if not running
-  std::string data_dir;           // host path of its /data
+  int supervisor_pid = 0;  // 0 if it is gone
+  int engine_pid = 0;      // of the workload itself in the host's pid namespace; 0 if not running
+  std::string data_dir;    // host path of its /data
   std::map<std::string, std::string> labels;
   Limits limits;
   TimePoint started_at{};
-  std::int64_t cpu_time_us = 0;   // of the workload, so far
+  std::int64_t cpu_time_us = 0;  // of the workload, so far
   std::optional<ExitRecord> exit;
 };
 
@@ -88,8 +88,8 @@ struct WorkloadStatus {
 /// above what was asked for.
 struct LogPiece {
   std::int64_t from = 0;
-  std::string text;               // may end inside a line or a character
-  std::int64_t next = 0;          // where to go on; equal to `from` if there is no more
+  std::string text;       // may end inside a line or a character
+  std::int64_t next = 0;  // where to go on; equal to `from` if there is no more
 };
 
 /// Every method is safe from any thread. Methods that take an id answer kNotFound if it was never started or is

@@ -29,7 +29,9 @@ struct Local {
     (void)host::remove_tree(folder);
   }
   std::unique_ptr<Executor> make() const {
-    auto made = LocalExecutor::create({.folder = folder + "/replicas", .runtime_dir = folder + "/run", .supervise_argv = {EXECUTOR_SUPERVISE}});
+    auto made = LocalExecutor::create({.folder = folder + "/replicas",
+                                       .runtime_dir = folder + "/run",
+                                       .supervise_argv = {EXECUTOR_SUPERVISE}});
     EXPECT_TRUE(made) << made.error().message;
     return std::move(*made);
   }
@@ -42,7 +44,8 @@ struct Local {
   }
   // Prints the text, then goes on for longer than any test.
   WorkloadSpec printing(const std::string& id, const std::string& text) {
-    WorkloadSpec spec{.id = id, .root = "/", .argv = {"sh", "-c", "printf '%s' '" + text + "'; exec sleep 1000"}};
+    WorkloadSpec spec{
+        .id = id, .root = "/", .argv = {"sh", "-c", "printf '%s' '" + text + "'; exec sleep 1000"}};
     return spec;
   }
   void printed(const std::string&, const std::string&) {}
@@ -52,7 +55,9 @@ struct Local {
 
 struct Fake {
   void settle(const std::string&) {}
-  WorkloadSpec printing(const std::string& id, const std::string&) { return {.id = id, .root = "/", .argv = {"x"}}; }
+  WorkloadSpec printing(const std::string& id, const std::string&) {
+    return {.id = id, .root = "/", .argv = {"x"}};
+  }
   void printed(const std::string& id, const std::string& text) { executor->write_log(id, text); }
   host::SystemClock clock;
   std::unique_ptr<FakeExecutor> executor = std::make_unique<FakeExecutor>(clock);

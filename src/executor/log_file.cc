@@ -18,7 +18,9 @@ namespace {
 constexpr std::string_view kPrefix = "log.";
 constexpr std::size_t kDigits = 20;
 
-std::string piece_path(const std::string& folder, std::int64_t begin) { return fmt::format("{}/log.{:020}", folder, begin); }
+std::string piece_path(const std::string& folder, std::int64_t begin) {
+  return fmt::format("{}/log.{:020}", folder, begin);
+}
 
 // First offsets of the pieces that are there, ascending.
 Result<std::vector<std::int64_t>> list_pieces(const std::string& folder) {
@@ -34,7 +36,7 @@ Result<std::vector<std::int64_t>> list_pieces(const std::string& folder) {
 }
 
 std::int64_t size_of(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   return ::stat(path.c_str(), &info) == 0 ? info.st_size : 0;
 }
 
@@ -46,7 +48,8 @@ void read_piece(const std::string& path, std::int64_t skip, std::size_t max, std
   out.resize(begin + max);
   std::size_t have = 0;
   while (have < max) {
-    const ssize_t got = ::pread(file.get(), out.data() + begin + have, max - have, skip + static_cast<std::int64_t>(have));
+    const ssize_t got =
+        ::pread(file.get(), out.data() + begin + have, max - have, skip + static_cast<std::int64_t>(have));
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     have += static_cast<std::size_t>(got);
@@ -59,7 +62,8 @@ void read_piece(const std::string& path, std::int64_t skip, std::size_t max, std
 Result<LogWriter> LogWriter::open(const std::string& folder, std::int64_t piece_bytes) {
   LogWriter writer(folder, piece_bytes);
   const std::vector<std::int64_t> pieces = TRY(list_pieces(folder));
-  if (!pieces.empty()) writer.begin_ = writer.end_ = pieces.back() + size_of(piece_path(folder, pieces.back()));
+  if (!pieces.empty())
+    writer.begin_ = writer.end_ = pieces.back() + size_of(piece_path(folder, pieces.back()));
   TRY_VOID(writer.begin_piece());
   return writer;
 }
@@ -70,7 +74,8 @@ Result<void> LogWriter::begin_piece() {
   file_ = host::Fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!file_) return std::unexpected(errno_error("open " + path, errno));
   const std::vector<std::int64_t> pieces = TRY(list_pieces(folder_));
-  for (std::size_t i = 0; i + 2 < pieces.size(); ++i) TRY_VOID(host::remove_tree(piece_path(folder_, pieces[i])));
+  for (std::size_t i = 0; i + 2 < pieces.size(); ++i)
+    TRY_VOID(host::remove_tree(piece_path(folder_, pieces[i])));
   return {};
 }
 
@@ -95,9 +100,11 @@ Result<LogPiece> read_log(const std::string& folder, std::int64_t from, std::siz
   for (std::size_t i = 0; i < begins.size() && piece.text.size() < max; ++i) {
     const std::int64_t piece_end = i + 1 < begins.size() ? begins[i + 1] : end;
     if (piece.next >= piece_end || piece.next < begins[i]) continue;
-    const auto want = std::min<std::int64_t>(piece_end - piece.next, static_cast<std::int64_t>(max - piece.text.size()));
+    const auto want =
+        std::min<std::int64_t>(piece_end - piece.next, static_cast<std::int64_t>(max - piece.text.size()));
     const std::size_t before = piece.text.size();
-    read_piece(piece_path(folder, begins[i]), piece.next - begins[i], static_cast<std::size_t>(want), piece.text);
+    read_piece(piece_path(folder, begins[i]), piece.next - begins[i], static_cast<std::size_t>(want),
+               piece.text);
     piece.next += static_cast<std::int64_t>(piece.text.size() - before);
   }
   return piece;

@@ -20,7 +20,8 @@ class LogWriter {
   Result<void> append(std::string_view bytes);
 
  private:
-  LogWriter(std::string folder, std::int64_t piece_bytes) : folder_(std::move(folder)), piece_bytes_(piece_bytes) {}
+  LogWriter(std::string folder, std::int64_t piece_bytes)
+      : folder_(std::move(folder)), piece_bytes_(piece_bytes) {}
   Result<void> begin_piece();
 
   std::string folder_;

@@ -29,7 +29,8 @@ Result<sockaddr_un> address_of(const std::string& path) {
 
 Result<void> wait_for(int fd, short events, Deadline deadline) {
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
     if (left <= 0) return failure(ErrorCode::kTimeout, "the supervisor did not answer in time");
     pollfd item{.fd = fd, .events = events, .revents = 0};
     const int ready = ::poll(&item, 1, static_cast<int>(left));
@@ -45,17 +46,20 @@ Result<std::string> read_line(int fd, Deadline deadline) {
     TRY_VOID(wait_for(fd, POLLIN, deadline));
     const ssize_t got = ::read(fd, buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return failure(ErrorCode::kUnavailable, "the supervisor closed the connection without an answer");
+    if (got <= 0)
+      return failure(ErrorCode::kUnavailable, "the supervisor closed the connection without an answer");
     line.append(buffer, static_cast<std::size_t>(got));
     if (const std::size_t end = line.find('\n'); end != std::string::npos) return line.substr(0, end);
-    if (line.size() > kMaxAnswerBytes) return failure(ErrorCode::kCorrupt, "the supervisor's answer is too long");
+    if (line.size() > kMaxAnswerBytes)
+      return failure(ErrorCode::kCorrupt, "the supervisor's answer is too long");
   }
 }
 
 }  // namespace
 
 Result<ControlRequest> parse_request(std::string_view line) {
-  const boost::json::value value = TRY(host::parse_json(line, {.max_depth = 4, .max_bytes = kMaxRequestBytes}));
+  const boost::json::value value =
+      TRY(host::parse_json(line, {.max_depth = 4, .max_bytes = kMaxRequestBytes}));
   const host::JsonObject o = TRY(host::JsonObject::of(value));
   if (TRY(o.required_int("version")) != kProtocolVersion)
     return failure(ErrorCode::kInvalidArgument, "this supervisor speaks version 1 of the protocol");
@@ -63,7 +67,8 @@ Result<ControlRequest> parse_request(std::string_view line) {
   if (op == "status") return ControlRequest{.op = ControlRequest::Op::kStatus};
   if (op == "stop") {
     const std::int64_t grace = TRY(o.required_int("grace_ms"));
-    if (grace < 0 || grace > 3600 * 1000) return failure(ErrorCode::kInvalidArgument, "grace_ms: want 0 to 3600000");
+    if (grace < 0 || grace > 3600 * 1000)
+      return failure(ErrorCode::kInvalidArgument, "grace_ms: want 0 to 3600000");
     return ControlRequest{.op = ControlRequest::Op::kStop, .grace_ms = grace};
   }
   if (op == "log") {
@@ -79,9 +84,15 @@ std::string to_json(const ControlRequest& request) {
   host::JsonWriter w;
   w.begin_object().field("version", kProtocolVersion);
   switch (request.op) {
-    case ControlRequest::Op::kStatus: w.field("op", "status"); break;
-    case ControlRequest::Op::kStop: w.field("op", "stop").field("grace_ms", request.grace_ms); break;
-    case ControlRequest::Op::kLog: w.field("op", "log").field("from", request.from).field("max", request.max); break;
+    case ControlRequest::Op::kStatus:
+      w.field("op", "status");
+      break;
+    case ControlRequest::Op::kStop:
+      w.field("op", "stop").field("grace_ms", request.grace_ms);
+      break;
+    case ControlRequest::Op::kLog:
+      w.field("op", "log").field("from", request.from).field("max", request.max);
+      break;
   }
   w.end_object();
   return w.take();
@@ -95,7 +106,12 @@ std::string error_answer(std::string_view message) {
 
 std::string status_answer(const WorkloadStatus& status) {
   host::JsonWriter w;
-  w.begin_object().field("version", kProtocolVersion).field("ok", true).key("status").raw(to_json(status)).end_object();
+  w.begin_object()
+      .field("version", kProtocolVersion)
+      .field("ok", true)
+      .key("status")
+      .raw(to_json(status))
+      .end_object();
   return w.take();
 }
 
@@ -110,12 +126,14 @@ Result<WorkloadStatus> parse_status_answer(std::string_view line) {
   const auto value = host::parse_json(line, {.max_depth = 8, .max_bytes = kMaxAnswerBytes});
   if (!value) return failure(ErrorCode::kCorrupt, "the supervisor's answer: " + value.error().message);
   const host::JsonObject o = TRY(host::JsonObject::of(*value));
-  if (!TRY(o.required_bool("ok"))) return failure(ErrorCode::kInternal, "supervisor: " + TRY(o.required_string("error")));
+  if (!TRY(o.required_bool("ok")))
+    return failure(ErrorCode::kInternal, "supervisor: " + TRY(o.required_string("error")));
   const host::JsonObject status = TRY(o.required_object("status"));
   return parse_status(boost::json::serialize(status.object()));
 }
 
-Result<WorkloadStatus> ask(const std::string& socket, const ControlRequest& request, std::chrono::milliseconds timeout) {
+Result<WorkloadStatus> ask(const std::string& socket, const ControlRequest& request,
+                           std::chrono::milliseconds timeout) {
   const Deadline deadline = std::chrono::steady_clock::now() + timeout;
   const sockaddr_un address = TRY(address_of(socket));
   const host::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

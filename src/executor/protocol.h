@@ -34,7 +34,8 @@ std::string log_answer(const LogPiece& piece);
 Result<WorkloadStatus> parse_status_answer(std::string_view line);
 
 /// Asks the supervisor at `socket`. kUnavailable if nobody listens, kTimeout after `timeout`. Any thread.
-Result<WorkloadStatus> ask(const std::string& socket, const ControlRequest& request, std::chrono::milliseconds timeout);
+Result<WorkloadStatus> ask(const std::string& socket, const ControlRequest& request,
+                           std::chrono::milliseconds timeout);
 
 /// A listening stream socket at `path` (mode 0600, non-blocking); one that lies there from earlier is replaced.
 Result<int> listen_unix(const std::string& path);

@@ -58,8 +58,14 @@ RC_GTEST_PROP(LogFile, KeepsTheNewestBytesUnderTheirOffsets, ()) {
 
 SupervisorSpec sample() {
   SupervisorSpec spec;
-  spec.workload = {.id = "chat-0", .root = "/r", .mounts = {{"/a", "/b", true}}, .argv = {"x", "--y", "z \"q\""},
-                   .env = {{"A", "1"}}, .cpus = {0, 3}, .resources = {1, 2, 3, 4}, .labels = {{"k", "v"}}};
+  spec.workload = {.id = "chat-0",
+                   .root = "/r",
+                   .mounts = {{"/a", "/b", true}},
+                   .argv = {"x", "--y", "z \"q\""},
+                   .env = {{"A", "1"}},
+                   .cpus = {0, 3},
+                   .resources = {1, 2, 3, 4},
+                   .labels = {{"k", "v"}}};
   spec.control_socket = "/tmp/s.sock";
   spec.data_dir = "/tmp/d";
   return spec;
@@ -72,7 +78,8 @@ TEST(Records, ASpecReadsBackAsWritten) {
 }
 
 TEST(Records, AnExitReadsBackAsWritten) {
-  const ExitRecord exit{.code = -1, .signal = 9, .asked = true, .at = TimePoint(std::chrono::microseconds(1700000000123456))};
+  const ExitRecord exit{
+      .code = -1, .signal = 9, .asked = true, .at = TimePoint(std::chrono::microseconds(1700000000123456))};
   EXPECT_EQ(parse_exit(to_json(exit)).value(), exit);
 }
 
@@ -103,13 +110,15 @@ TEST(Records, ANewerVersionIsRefusedByName) {
 
 TEST(Records, ATornSpecIsAnErrorAtEveryLength) {
   const std::string text = to_json(sample());
-  for (std::size_t length = 0; length < text.size(); ++length) EXPECT_FALSE(parse_spec(text.substr(0, length))) << length;
+  for (std::size_t length = 0; length < text.size(); ++length)
+    EXPECT_FALSE(parse_spec(text.substr(0, length))) << length;
 }
 
 TEST(Protocol, RequestsReadBackAsWritten) {
   const ControlRequest request{.op = ControlRequest::Op::kStop, .grace_ms = 250};
   EXPECT_EQ(parse_request(to_json(request))->grace_ms, 250);
-  EXPECT_EQ(parse_request(to_json(ControlRequest{.op = ControlRequest::Op::kLog, .from = -5, .max = 9}))->from, -5);
+  EXPECT_EQ(
+      parse_request(to_json(ControlRequest{.op = ControlRequest::Op::kLog, .from = -5, .max = 9}))->from, -5);
   EXPECT_FALSE(parse_request(R"({"version":1,"op":"log","from":0,"max":0})"));
 }
 
@@ -118,8 +127,11 @@ TEST(Sandbox, TheCommandLineTakesNetworkUserAndPowerAway) {
   for (const bool as_root : {true, false}) {
     const auto argv = sandbox_argv(spec, "/data-dir", {.as_root = as_root});
     ASSERT_TRUE(argv);
-    const auto has = [&](const std::string& word) { return std::find(argv->begin(), argv->end(), word) != argv->end(); };
-    EXPECT_TRUE(has("--unshare-net") && has("--unshare-pid") && has("--die-with-parent") && has("--clearenv") && has("--new-session"));
+    const auto has = [&](const std::string& word) {
+      return std::find(argv->begin(), argv->end(), word) != argv->end();
+    };
+    EXPECT_TRUE(has("--unshare-net") && has("--unshare-pid") && has("--die-with-parent") &&
+                has("--clearenv") && has("--new-session"));
     EXPECT_EQ(has("setpriv") || has("/usr/bin/setpriv"), as_root);
     EXPECT_EQ(has("--unshare-user"), !as_root);
     EXPECT_EQ(argv->back(), "--flag");
@@ -130,7 +142,8 @@ TEST(Sandbox, TheCommandLineTakesNetworkUserAndPowerAway) {
 TEST(Cgroup, WithoutAnyHierarchyItSaysWhatItLookedFor) {
   const Folder proc;
   ASSERT_TRUE(host::make_dirs(proc.path() + "/self"));
-  ASSERT_TRUE(host::write_file_atomic(proc.path() + "/self/mountinfo", "22 1 0:5 / /proc rw - proc proc rw\nnonsense\n"));
+  ASSERT_TRUE(host::write_file_atomic(proc.path() + "/self/mountinfo",
+                                      "22 1 0:5 / /proc rw - proc proc rw\nnonsense\n"));
   ASSERT_TRUE(host::write_file_atomic(proc.path() + "/self/cgroup", "0::/x\n"));
   const auto group = Cgroup::create("millrace-test", {.memory_bytes = 1 << 20}, proc.path());
   ASSERT_FALSE(group);
@@ -146,12 +159,14 @@ TEST(Cgroup, AWholeVersionTwoIsPreferredAndGetsAllThreeLimits) {
   ASSERT_TRUE(host::make_dirs(mount + "/slice/own"));
   ASSERT_TRUE(host::make_dirs(mount + "/slice/millrace-test"));
   ASSERT_TRUE(host::write_file_atomic(mount + "/slice/cgroup.controllers", "cpuset cpu io memory pids\n"));
-  for (const char* file : {"cgroup.subtree_control", "millrace-test/memory.max", "millrace-test/cpu.max", "millrace-test/pids.max",
-                           "millrace-test/cgroup.procs"})
+  for (const char* file : {"cgroup.subtree_control", "millrace-test/memory.max", "millrace-test/cpu.max",
+                           "millrace-test/pids.max", "millrace-test/cgroup.procs"})
     ASSERT_TRUE(host::write_file_atomic(mount + "/slice/" + file, ""));
-  ASSERT_TRUE(host::write_file_atomic(root.path() + "/self/mountinfo", "30 1 0:26 / " + mount + " rw - cgroup2 cgroup2 rw\n"));
+  ASSERT_TRUE(host::write_file_atomic(root.path() + "/self/mountinfo",
+                                      "30 1 0:26 / " + mount + " rw - cgroup2 cgroup2 rw\n"));
   ASSERT_TRUE(host::write_file_atomic(root.path() + "/self/cgroup", "0::/slice/own\n"));
-  const auto group = Cgroup::create("millrace-test", {.memory_bytes = 4096, .cpu_millis = 1500, .pids = 9}, root.path());
+  const auto group =
+      Cgroup::create("millrace-test", {.memory_bytes = 4096, .cpu_millis = 1500, .pids = 9}, root.path());
   ASSERT_TRUE(group) << group.error().message;
   EXPECT_EQ(group->limits(), (Limits{"cgroup-v2", 4096, 1500, 9, {}}));
   EXPECT_EQ(host::read_file(mount + "/slice/millrace-test/memory.max").value(), "4096");

@@ -24,8 +24,9 @@ Result<T> parse_record(std::string_view json, const char* what, Read read) {
   const auto version = object->required_int("version");
   if (!version) return std::unexpected(corrupt(version.error()));
   if (*version != kProtocolVersion)
-    return failure(ErrorCode::kCorrupt, fmt::format("{}: version {} was written by another Millrace; this one reads version {}",
-                                                    what, *version, kProtocolVersion));
+    return failure(ErrorCode::kCorrupt,
+                   fmt::format("{}: version {} was written by another Millrace; this one reads version {}",
+                               what, *version, kProtocolVersion));
   Result<T> result = read(*object);
   if (!result) return std::unexpected(corrupt(result.error()));
   return result;
@@ -43,7 +44,8 @@ Result<std::vector<std::string>> read_strings(const JsonObject& object, std::str
 Result<std::map<std::string, std::string>> read_map(const JsonObject& object, std::string_view key) {
   std::map<std::string, std::string> out;
   const JsonObject inner = TRY(object.required_object(key));
-  for (const auto& member : inner.object()) out[std::string(member.key())] = TRY(inner.required_string(member.key()));
+  for (const auto& member : inner.object())
+    out[std::string(member.key())] = TRY(inner.required_string(member.key()));
   return out;
 }
 
@@ -84,7 +86,11 @@ Result<WorkloadSpec> read_workload(const JsonObject& o) {
 void write_workload(JsonWriter& w, const WorkloadSpec& spec) {
   w.begin_object().field("id", spec.id).field("root", spec.root).key("mounts").begin_array();
   for (const Mount& mount : spec.mounts)
-    w.begin_object().field("source", mount.source).field("target", mount.target).field("writable", mount.writable).end_object();
+    w.begin_object()
+        .field("source", mount.source)
+        .field("target", mount.target)
+        .field("writable", mount.writable)
+        .end_object();
   w.end_array().key("argv").begin_array();
   for (const std::string& argument : spec.argv) w.value(argument);
   w.end_array();
@@ -107,17 +113,21 @@ Result<ExitRecord> read_exit(const JsonObject& o) {
 }
 
 void write_exit(JsonWriter& w, const ExitRecord& exit) {
-  w.field("code", exit.code).field("signal", exit.signal).field("asked", exit.asked).field("at", to_rfc3339(exit.at));
+  w.field("code", exit.code)
+      .field("signal", exit.signal)
+      .field("asked", exit.asked)
+      .field("at", to_rfc3339(exit.at));
 }
 
-constexpr WorkloadState kStates[] = {WorkloadState::kStarting, WorkloadState::kRunning, WorkloadState::kStopping,
-                                     WorkloadState::kExited, WorkloadState::kLost};
+constexpr WorkloadState kStates[] = {WorkloadState::kStarting, WorkloadState::kRunning,
+                                     WorkloadState::kStopping, WorkloadState::kExited, WorkloadState::kLost};
 
 Result<WorkloadStatus> read_status(const JsonObject& o) {
   WorkloadStatus status;
   status.id = TRY(o.required_string("id"));
   const std::string state = TRY(o.required_string("state"));
-  const auto* found = std::find_if(std::begin(kStates), std::end(kStates), [&](WorkloadState s) { return state == name_of(s); });
+  const auto* found = std::find_if(std::begin(kStates), std::end(kStates),
+                                   [&](WorkloadState s) { return state == name_of(s); });
   if (found == std::end(kStates)) return failure(ErrorCode::kCorrupt, "state: unknown: " + state);
   status.state = *found;
   status.supervisor_pid = static_cast<int>(TRY(o.required_int("supervisor_pid")));
@@ -139,18 +149,27 @@ Result<WorkloadStatus> read_status(const JsonObject& o) {
 
 const char* name_of(WorkloadState state) {
   switch (state) {
-    case WorkloadState::kStarting: return "starting";
-    case WorkloadState::kRunning: return "running";
-    case WorkloadState::kStopping: return "stopping";
-    case WorkloadState::kExited: return "exited";
-    case WorkloadState::kLost: return "lost";
+    case WorkloadState::kStarting:
+      return "starting";
+    case WorkloadState::kRunning:
+      return "running";
+    case WorkloadState::kStopping:
+      return "stopping";
+    case WorkloadState::kExited:
+      return "exited";
+    case WorkloadState::kLost:
+      return "lost";
   }
   return "unknown";
 }
 
 Result<void> check_spec(const WorkloadSpec& spec) {
-  const auto wrong = [](std::string text) { return failure(ErrorCode::kInvalidArgument, "workload: " + std::move(text)); };
-  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-'; };
+  const auto wrong = [](std::string text) {
+    return failure(ErrorCode::kInvalidArgument, "workload: " + std::move(text));
+  };
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
+  };
   if (spec.id.empty() || spec.id.size() > 80 || !std::all_of(spec.id.begin(), spec.id.end(), allowed) ||
       spec.id.front() == '.' || spec.id.front() == '-')
     return wrong("id must be 1 to 80 of [a-z0-9.-] starting with a letter or digit, found '" + spec.id + "'");
@@ -167,7 +186,8 @@ Result<void> check_spec(const WorkloadSpec& spec) {
       return wrong("env has an impossible name or value: '" + name + "'");
   }
   const Resources& r = spec.resources;
-  if (r.memory_bytes < 0 || r.cpu_millis < 0 || r.pids < 0 || r.open_files < 0) return wrong("a resource is negative");
+  if (r.memory_bytes < 0 || r.cpu_millis < 0 || r.pids < 0 || r.open_files < 0)
+    return wrong("a resource is negative");
   if (std::any_of(spec.cpus.begin(), spec.cpus.end(), [](int cpu) { return cpu < 0 || cpu > 1023; }))
     return wrong("cpus must be 0 to 1023");
   return {};
@@ -196,10 +216,18 @@ Result<WorkloadStatus> parse_status(std::string_view json) {
 
 std::string to_json(const WorkloadStatus& status) {
   JsonWriter w;
-  w.begin_object().field("version", kProtocolVersion).field("id", status.id).field("state", name_of(status.state));
-  w.field("supervisor_pid", status.supervisor_pid).field("engine_pid", status.engine_pid).field("data_dir", status.data_dir);
+  w.begin_object()
+      .field("version", kProtocolVersion)
+      .field("id", status.id)
+      .field("state", name_of(status.state));
+  w.field("supervisor_pid", status.supervisor_pid)
+      .field("engine_pid", status.engine_pid)
+      .field("data_dir", status.data_dir);
   write_map(w, "labels", status.labels);
-  w.key("limits").begin_object().field("kind", status.limits.kind).field("memory_bytes", status.limits.memory_bytes);
+  w.key("limits")
+      .begin_object()
+      .field("kind", status.limits.kind)
+      .field("memory_bytes", status.limits.memory_bytes);
   w.field("cpu_millis", status.limits.cpu_millis).field("pids", status.limits.pids);
   if (!status.limits.why.empty()) w.field("why", status.limits.why);
   w.end_object();

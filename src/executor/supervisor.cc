@@ -117,7 +117,8 @@ Result<void> Supervisor::prepare() {
   sigset_t mask;
   sigemptyset(&mask);
   for (const int number : {SIGCHLD, SIGTERM, SIGINT}) sigaddset(&mask, number);
-  if (::sigprocmask(SIG_BLOCK, &mask, nullptr) != 0) return std::unexpected(errno_error("sigprocmask", errno));
+  if (::sigprocmask(SIG_BLOCK, &mask, nullptr) != 0)
+    return std::unexpected(errno_error("sigprocmask", errno));
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGHUP, SIG_IGN);
   signals_ = host::Fd(::signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC));
@@ -149,7 +150,8 @@ Result<void> Supervisor::start_sandbox() {
   output_ = std::move(output.read);
   ::fcntl(output_.get(), F_SETFL, O_NONBLOCK);
   init_pid_ = child_pid_in(read_all(info.read.get(), kSandboxPatience));
-  if (init_pid_ <= 0) return {};  // bwrap ended with an error text, which is in the output: the loop collects it
+  if (init_pid_ <= 0)
+    return {};  // bwrap ended with an error text, which is in the output: the loop collects it
   if (auto confined = confine(); !confined) {
     ::kill(init_pid_, SIGKILL);
     ::kill(bwrap_pid_, SIGKILL);
@@ -196,7 +198,8 @@ void Supervisor::find_engine() {
 Result<void> Supervisor::loop() {
   while (!exit_) {
     find_engine();
-    std::vector<pollfd> items = {{signals_.get(), POLLIN, 0}, {output_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
+    std::vector<pollfd> items = {
+        {signals_.get(), POLLIN, 0}, {output_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
     if (clients_.size() >= kMaxClients) items[2].fd = -1;
     if (!output_) items[1].fd = -1;
     for (const Client& client : clients_) items.push_back({client.fd.get(), POLLIN, 0});
@@ -231,8 +234,10 @@ int Supervisor::poll_timeout_ms() const {
 void Supervisor::on_signals() {
   signalfd_siginfo info{};
   while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
-    if (info.ssi_signo == SIGCHLD) reap();
-    else begin_stop(kSignalGrace);
+    if (info.ssi_signo == SIGCHLD)
+      reap();
+    else
+      begin_stop(kSignalGrace);
   }
 }
 
@@ -266,8 +271,9 @@ bool Supervisor::on_client(Client& client) {
   client.received.append(buffer, static_cast<std::size_t>(got));
   const std::size_t end = client.received.find('\n');
   if (end == std::string::npos && client.received.size() <= kMaxRequestBytes) return true;
-  const std::string line =
-      (end == std::string::npos ? error_answer("the request is too long") : answer(client.received.substr(0, end))) + "\n";
+  const std::string line = (end == std::string::npos ? error_answer("the request is too long")
+                                                     : answer(client.received.substr(0, end))) +
+                           "\n";
   (void)::send(client.fd.get(), line.data(), line.size(), MSG_NOSIGNAL);
   return false;
 }
@@ -276,8 +282,11 @@ std::string Supervisor::answer(std::string_view line) {
   const auto request = parse_request(line);
   if (!request) return error_answer(request.error().message);
   switch (request->op) {
-    case ControlRequest::Op::kStatus: break;
-    case ControlRequest::Op::kStop: begin_stop(milliseconds(request->grace_ms)); break;
+    case ControlRequest::Op::kStatus:
+      break;
+    case ControlRequest::Op::kStop:
+      begin_stop(milliseconds(request->grace_ms));
+      break;
     case ControlRequest::Op::kLog: {
       const auto max = std::min<std::int64_t>(request->max, kMaxLogText);
       const auto piece = read_log(folder_, request->from, static_cast<std::size_t>(max));
@@ -313,7 +322,10 @@ void Supervisor::reap() {
     if (pid != bwrap_pid_) continue;
     // bwrap ends with the workload's status, or 128 and the number of the signal that ended it.
     const int code = host::exit_code_of(wait_status);
-    exit_ = ExitRecord{.code = code > 128 ? -1 : code, .signal = code > 128 ? code - 128 : 0, .asked = asked_, .at = clock_.now()};
+    exit_ = ExitRecord{.code = code > 128 ? -1 : code,
+                       .signal = code > 128 ? code - 128 : 0,
+                       .asked = asked_,
+                       .at = clock_.now()};
   }
 }
 

@@ -59,9 +59,9 @@ class Supervisor {
   std::optional<Cgroup> cgroup_;
   Limits limits_{.kind = "rlimits"};
   WorkloadState state_ = WorkloadState::kStarting;
-  pid_t bwrap_pid_ = 0;    // our child
-  pid_t init_pid_ = 0;     // first process of the sandbox: killing it ends all of it
-  pid_t engine_pid_ = 0;   // the workload itself
+  pid_t bwrap_pid_ = 0;   // our child
+  pid_t init_pid_ = 0;    // first process of the sandbox: killing it ends all of it
+  pid_t engine_pid_ = 0;  // the workload itself
   std::int64_t cpu_time_us_ = 0;
   TimePoint started_at_{};
   std::optional<MonotonicPoint> kill_at_;

@@ -37,28 +37,39 @@ class SupervisorTest : public ::testing::Test {
     (void)host::remove_tree(folder_);
   }
   std::unique_ptr<LocalExecutor> make() const {
-    return std::move(*LocalExecutor::create(
-        {.folder = folder_ + "/replicas", .runtime_dir = folder_ + "/run", .supervise_argv = {EXECUTOR_SUPERVISE}}));
+    return std::move(*LocalExecutor::create({.folder = folder_ + "/replicas",
+                                             .runtime_dir = folder_ + "/run",
+                                             .supervise_argv = {EXECUTOR_SUPERVISE}}));
   }
-  static WorkloadSpec shell(const std::string& script) { return {.id = "w", .root = "/", .argv = {"sh", "-c", script}}; }
-  WorkloadStatus wait_end() {
-    for (int i = 0; i < 1500; ++i) {
-      const auto status = executor_->status("w");
-      if (!status || status->state == WorkloadState::kExited || status->state == WorkloadState::kLost)
-        return status.value_or(WorkloadStatus{});
+  static WorkloadSpec shell(const std::string& script) {
+    return {.id = "w", .root = "/", .argv = {"sh", "-c", script}};
+  }
+  /// True once `condition` holds. What another process wrote or used announces itself to nobody: it is looked at again.
+  template <typename Condition>
+  static bool soon(Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(15);
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
       std::this_thread::sleep_for(milliseconds(10));
     }
-    ADD_FAILURE() << "the workload did not end";
-    return {};
+    return true;
+  }
+  WorkloadStatus wait_end() {
+    WorkloadStatus status;
+    EXPECT_TRUE(soon([&] {
+      const auto found = executor_->status("w");
+      status = found.value_or(WorkloadStatus{});
+      return !found || status.state == WorkloadState::kExited || status.state == WorkloadState::kLost;
+    })) << "the workload did not end";
+    return status;
   }
   WorkloadStatus wait_running() {
-    for (int i = 0; i < 1500; ++i) {
-      const auto status = executor_->status("w");
-      if (status && status->engine_pid > 0) return *status;
-      std::this_thread::sleep_for(milliseconds(10));
-    }
-    ADD_FAILURE() << "the workload did not run";
-    return {};
+    WorkloadStatus status;
+    EXPECT_TRUE(soon([&] {
+      status = executor_->status("w").value_or(WorkloadStatus{});
+      return status.engine_pid > 0;
+    })) << "the workload did not run";
+    return status;
   }
   std::string output() { return executor_->log("w", 0, 1 << 20).value_or(LogPiece{}).text; }
   /// What a script printed, run to its end.
@@ -84,8 +95,9 @@ TEST_F(SupervisorTest, TheExitStatusIsRecorded) {
 }
 
 TEST_F(SupervisorTest, TheWorkloadIsNobodyWithoutPowerOrNetwork) {
-  const std::string out = run(shell("grep -E '^(Uid|Gid|Groups|CapEff|CapPrm|CapBnd|NoNewPrivs)' /proc/self/status; "
-                                    "grep -c : /proc/net/dev; ls /; cat /etc/shadow; env | sort"));
+  const std::string out =
+      run(shell("grep -E '^(Uid|Gid|Groups|CapEff|CapPrm|CapBnd|NoNewPrivs)' /proc/self/status; "
+                "grep -c : /proc/net/dev; ls /; cat /etc/shadow; env | sort"));
   EXPECT_NE(out.find("Uid:\t65534\t65534\t65534\t65534\n"), std::string::npos) << out;
   EXPECT_NE(out.find("Gid:\t65534"), std::string::npos);
   EXPECT_NE(out.find("CapEff:\t0000000000000000"), std::string::npos) << out;
@@ -102,15 +114,15 @@ TEST_F(SupervisorTest, TheWorkloadIsAnotherUserForTheHostToo) {
   ASSERT_TRUE(executor_->start(shell("exec sleep 1000"), 1));
   const WorkloadStatus status = wait_running();
   std::string text;
-  for (int i = 0; i < 300 && text.find("Uid:\t65534") == std::string::npos; ++i) {
+  EXPECT_TRUE(soon([&] {
     text = host::read_file("/proc/" + std::to_string(status.engine_pid) + "/status", 65536).value_or("");
-    std::this_thread::sleep_for(milliseconds(10));
-  }
-  EXPECT_NE(text.find("Uid:\t65534\t65534"), std::string::npos) << text;
+    return text.contains("Uid:\t65534\t65534");
+  })) << text;
 }
 
 TEST_F(SupervisorTest, OnlyDataAndTmpCanBeWritten) {
-  const std::string out = run(shell("for d in / /usr /etc /data /tmp /m; do touch $d/x 2>/dev/null && echo yes:$d || echo no:$d; done"));
+  const std::string out = run(shell(
+      "for d in / /usr /etc /data /tmp /m; do touch $d/x 2>/dev/null && echo yes:$d || echo no:$d; done"));
   EXPECT_EQ(out, "no:/\nno:/usr\nno:/etc\nyes:/data\nyes:/tmp\nno:/m\n");
 }
 
@@ -127,8 +139,7 @@ TEST_F(SupervisorTest, AMountIsReadButNotWritten) {
 TEST_F(SupervisorTest, ASocketInDataIsReachableFromTheHost) {
   ASSERT_TRUE(executor_->start(shell("echo ready > /data/here; exec sleep 1000"), 1));
   const std::string data = wait_running().data_dir;
-  for (int i = 0; i < 300 && !host::exists(data + "/here"); ++i) std::this_thread::sleep_for(milliseconds(10));
-  EXPECT_EQ(host::read_file(data + "/here").value_or(""), "ready\n");
+  EXPECT_TRUE(soon([&] { return host::read_file(data + "/here").value_or("") == "ready\n"; }));
   EXPECT_LT((data + "/engine.sock").size(), 108u);
 }
 
@@ -136,13 +147,13 @@ TEST_F(SupervisorTest, KillingTheSupervisorEndsTheWorkload) {
   ASSERT_TRUE(executor_->start(shell("sleep 1000 & exec sleep 1000"), 1));
   const WorkloadStatus status = wait_running();
   ASSERT_EQ(::kill(status.supervisor_pid, SIGKILL), 0);
-  for (int i = 0; i < 500 && lives(status.engine_pid); ++i) std::this_thread::sleep_for(milliseconds(10));
-  EXPECT_FALSE(lives(status.engine_pid));
+  EXPECT_TRUE(soon([&] { return !lives(status.engine_pid); }));
   EXPECT_EQ(wait_end().state, WorkloadState::kLost);
   ASSERT_TRUE(executor_->remove("w"));
   const std::string group = cgroup_name(folder_ + "/replicas/w");
   for (const char* place : {"", "/memory", "/cpu", "/pids"})
-    EXPECT_FALSE(host::exists(std::string("/sys/fs/cgroup") + place + "/" + group)) << "left behind in " << place;
+    EXPECT_FALSE(host::exists(std::string("/sys/fs/cgroup") + place + "/" + group))
+        << "left behind in " << place;
 }
 
 TEST_F(SupervisorTest, ANewExecutorAdoptsWhatRuns) {
@@ -179,7 +190,7 @@ TEST_F(SupervisorTest, KillingTheStarterLeavesTheWorkload) {
 
 TEST_F(SupervisorTest, AWorkloadThatIgnoresTheRequestIsKilledAfterItsGrace) {
   ASSERT_TRUE(executor_->start(shell("trap '' TERM; echo ready; while :; do sleep 0.05; done"), 1));
-  for (int i = 0; i < 500 && output().empty(); ++i) std::this_thread::sleep_for(milliseconds(10));
+  ASSERT_TRUE(soon([&] { return !output().empty(); }));
   const auto begin = std::chrono::steady_clock::now();
   ASSERT_TRUE(executor_->stop("w", milliseconds(300)));
   EXPECT_EQ(executor_->status("w")->state, WorkloadState::kStopping);
@@ -192,8 +203,9 @@ TEST_F(SupervisorTest, AWorkloadThatIgnoresTheRequestIsKilledAfterItsGrace) {
 }
 
 TEST_F(SupervisorTest, SigtermToTheSupervisorStopsTheWorkloadInOrder) {
-  ASSERT_TRUE(executor_->start(shell("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.05; done"), 1));
-  for (int i = 0; i < 500 && output().empty(); ++i) std::this_thread::sleep_for(milliseconds(10));
+  ASSERT_TRUE(
+      executor_->start(shell("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.05; done"), 1));
+  ASSERT_TRUE(soon([&] { return !output().empty(); }));
   ASSERT_EQ(::kill(wait_running().supervisor_pid, SIGTERM), 0);
   EXPECT_EQ(wait_end().exit->code, 0);
   EXPECT_EQ(output(), "ready\nbye\n");
@@ -211,22 +223,19 @@ TEST_F(SupervisorTest, AMemoryLimitThatIsReportedHolds) {
   spec.resources.memory_bytes = 64 << 20;
   const std::string out = run(spec);
   const WorkloadStatus status = *executor_->status("w");
-  EXPECT_TRUE(status.limits.kind == "cgroup-v2" || status.limits.kind == "cgroup-v1" || status.limits.kind == "rlimits");
+  EXPECT_TRUE(status.limits.kind == "cgroup-v2" || status.limits.kind == "cgroup-v1" ||
+              status.limits.kind == "rlimits");
   RecordProperty("limits", status.limits.kind);
   ASSERT_EQ(status.limits.memory_bytes, 64 << 20) << status.limits.kind << out;
   EXPECT_NE(out.find("begin"), std::string::npos);
-  EXPECT_EQ(out.find("end:0"), std::string::npos) << "400 MiB fitted into a limit of 64 MiB under " << status.limits.kind;
+  EXPECT_EQ(out.find("end:0"), std::string::npos)
+      << "400 MiB fitted into a limit of 64 MiB under " << status.limits.kind;
 }
 
 TEST_F(SupervisorTest, CpuTimeOfTheWorkloadIsReported) {
   ASSERT_TRUE(executor_->start(shell("i=0; while :; do i=$((i+1)); done"), 1));
   wait_running();
-  std::int64_t used = 0;
-  for (int i = 0; i < 500 && used < 50000; ++i) {
-    used = executor_->status("w")->cpu_time_us;
-    std::this_thread::sleep_for(milliseconds(10));
-  }
-  EXPECT_GE(used, 50000);
+  EXPECT_TRUE(soon([&] { return executor_->status("w")->cpu_time_us >= 50000; }));
 }
 
 TEST_F(SupervisorTest, AProgramThatDoesNotExistEndsWithALogThatNamesIt) {
@@ -259,11 +268,13 @@ std::string raw(const std::string& path, const std::string& bytes) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return "no connection";
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return "no connection";
   (void)!::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   std::string out;
   char buffer[4096];
-  for (ssize_t got; (got = ::read(fd.get(), buffer, sizeof buffer)) > 0;) out.append(buffer, static_cast<std::size_t>(got));
+  for (ssize_t got; (got = ::read(fd.get(), buffer, sizeof buffer)) > 0;)
+    out.append(buffer, static_cast<std::size_t>(got));
   return out;
 }
 
@@ -271,11 +282,13 @@ TEST_F(SupervisorTest, NonsenseOnTheControlSocketIsAnsweredAndSurvived) {
   ASSERT_TRUE(executor_->start(shell("echo text; exec sleep 1000"), 1));
   const WorkloadStatus status = wait_running();
   const std::string socket = folder_ + "/run/" + host::sha256_hex("w").substr(0, 12) + ".sock";
-  for (const std::string& line : {std::string("\n"), std::string("{}\n"), std::string("{\"version\":2,\"op\":\"status\"}\n"),
-                                  std::string("{\"version\":1,\"op\":\"fly\"}\n"), std::string(100000, 'x'),
-                                  std::string("{\"version\":1,\"op\":\"stop\",\"grace_ms\":-1}\n"), std::string("\0\n", 2)}) {
+  for (const std::string& line :
+       {std::string("\n"), std::string("{}\n"), std::string("{\"version\":2,\"op\":\"status\"}\n"),
+        std::string("{\"version\":1,\"op\":\"fly\"}\n"), std::string(100000, 'x'),
+        std::string("{\"version\":1,\"op\":\"stop\",\"grace_ms\":-1}\n"), std::string("\0\n", 2)}) {
     const std::string answer = raw(socket, line);
-    EXPECT_TRUE(answer.empty() || answer.find("\"ok\":false") != std::string::npos) << line.substr(0, 80) << answer;
+    EXPECT_TRUE(answer.empty() || answer.find("\"ok\":false") != std::string::npos)
+        << line.substr(0, 80) << answer;
   }
   std::string log;  // the workload may not have written yet
   for (int i = 0; i < 1000 && log.find("text\\n") == std::string::npos; ++i) {

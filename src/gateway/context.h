@@ -31,13 +31,20 @@ struct Context {
   Context(net::Loop& loop_, net::HttpClient& client_, const Clock& clock_, Rng& id_rng_,
           const identity::Pepper& pepper_, ledger::Journal& journal_, host::Logger& log_, Adapters adapters_,
           CpuReader cpu_reader, std::shared_ptr<net::TlsContext> upstream_tls)
-      : loop(loop_), client(client_), clock(clock_), id_rng(id_rng_), pepper(pepper_), journal(journal_), log(log_),
-        adapters(std::move(adapters_)), pool(std::move(cpu_reader), std::move(upstream_tls)) {}
+      : loop(loop_),
+        client(client_),
+        clock(clock_),
+        id_rng(id_rng_),
+        pepper(pepper_),
+        journal(journal_),
+        log(log_),
+        adapters(std::move(adapters_)),
+        pool(std::move(cpu_reader), std::move(upstream_tls)) {}
 
   net::Loop& loop;
   net::HttpClient& client;
   const Clock& clock;
-  Rng& id_rng;                           // for request ids, which are not secret
+  Rng& id_rng;  // for request ids, which are not secret
   const identity::Pepper& pepper;
   ledger::Journal& journal;
   host::Logger& log;
@@ -46,9 +53,9 @@ struct Context {
   ReplicaPool pool;
   Limiter limiter;
   Metrics metrics;
-  std::vector<Job*> jobs;                // in work, in no order; each knows its index
+  std::vector<Job*> jobs;  // in work, in no order; each knows its index
   std::uint64_t next_meter_key = 1;
-  bool admitting = false;                // a policy is there and is not too old
+  bool admitting = false;  // a policy is there and is not too old
 };
 
 }  // namespace millrace::gateway

@@ -25,7 +25,8 @@ constexpr std::chrono::seconds kExpiryCheck{1};
 std::string_view key_text(const net::RequestHead& head) {
   if (const auto bearer = head.find("authorization")) {
     constexpr std::string_view kScheme = "bearer ";
-    if (bearer->size() > kScheme.size() && net::equals_ignoring_case(bearer->substr(0, kScheme.size()), kScheme)) {
+    if (bearer->size() > kScheme.size() &&
+        net::equals_ignoring_case(bearer->substr(0, kScheme.size()), kScheme)) {
       return bearer->substr(kScheme.size());
     }
   }
@@ -45,16 +46,19 @@ class PlainState final : public net::ExchangeState {
 class GatewayImpl final : public Gateway, private net::ServerHandler {
  public:
   GatewayImpl(Parts parts, const GatewayOptions& options)
-      : options_(options), client_(parts.loop, {}),
+      : options_(options),
+        client_(parts.loop, {}),
         context_(parts.loop, client_, parts.clock, parts.id_rng, parts.pepper, parts.journal, parts.log,
                  std::move(parts.adapters), std::move(parts.cpu_reader), std::move(parts.upstream_tls)),
         dialects_(dialect::make_dialects()),
-        policy_(context_, options.feed_socket, options.policy_copy, options.max_stale, [this] { check_keys(); }),
+        policy_(context_, options.feed_socket, options.policy_copy, options.max_stale,
+                [this] { check_keys(); }),
         tls_(std::move(parts.tls)) {}
 
   Result<void> listen() {
     if (const auto path = unguarded(routes())) {
-      return failure(ErrorCode::kInvalidArgument, fmt::format("route {} has no policy: give it one in routes.cc", *path));
+      return failure(ErrorCode::kInvalidArgument,
+                     fmt::format("route {} has no policy: give it one in routes.cc", *path));
     }
     net::ServerOptions server_options;
     server_options.max_body_bytes = options_.max_body_bytes;
@@ -77,7 +81,8 @@ class GatewayImpl final : public Gateway, private net::ServerHandler {
   void on_closed(net::Exchange& exchange) override;
   net::ErrorAnswer on_refused(int status, std::string_view reason) override;
 
-  std::expected<const identity::KeyPolicy*, ApiError> authorise(const net::RequestHead& head, identity::Action action);
+  std::expected<const identity::KeyPolicy*, ApiError> authorise(const net::RequestHead& head,
+                                                                identity::Action action);
   const dialect::Dialect& dialect_of(std::string_view path) const;
   void refuse(net::Exchange& exchange, const std::string& request_id, const ApiError& error);
   void answer_models(net::Exchange& exchange, const std::string& request_id);
@@ -115,8 +120,8 @@ void GatewayImpl::on_head(net::Exchange& exchange) {
     const auto key = authorise(head, match.route->action);
     if (!key) return refuse(exchange, request_id, key.error());
     if (match.route->answerer == Answerer::kInference) {
-      exchange.set_state(std::make_unique<Job>(context_, exchange, dialect_of(head.path), **key, std::move(request_id),
-                                               now));
+      exchange.set_state(std::make_unique<Job>(context_, exchange, dialect_of(head.path), **key,
+                                               std::move(request_id), now));
       return;
     }
   }
@@ -142,8 +147,9 @@ std::expected<const identity::KeyPolicy*, ApiError> GatewayImpl::authorise(const
                                                identity::name_of(key->role), identity::name_of(action))));
   }
   if (!context_.admitting) {
-    return std::unexpected(dialect::overloaded("this gateway has been cut off from its server for longer than "
-                                               "policy.max_stale and admits nothing; start the server: millrace up"));
+    return std::unexpected(
+        dialect::overloaded("this gateway has been cut off from its server for longer than "
+                            "policy.max_stale and admits nothing; start the server: millrace up"));
   }
   return key;
 }
@@ -159,13 +165,18 @@ void GatewayImpl::on_request(net::Exchange& exchange) {
   const auto* plain = static_cast<PlainState*>(state);
   const std::string request_id = plain->request_id;
   switch (plain->answerer) {
-    case Answerer::kModels: return answer_models(exchange, request_id);
-    case Answerer::kModel: return answer_model(exchange, request_id);
-    case Answerer::kMetrics: return answer_metrics(exchange, request_id);
+    case Answerer::kModels:
+      return answer_models(exchange, request_id);
+    case Answerer::kModel:
+      return answer_model(exchange, request_id);
+    case Answerer::kMetrics:
+      return answer_metrics(exchange, request_id);
     case Answerer::kReady:
-      return context_.admitting ? answer_text(exchange, request_id, 200, "ready\n")
-                                : answer_text(exchange, request_id, 503, "no policy yet: the server has not been seen\n");
-    default: return answer_text(exchange, request_id, 200, "ok\n");
+      return context_.admitting
+                 ? answer_text(exchange, request_id, 200, "ready\n")
+                 : answer_text(exchange, request_id, 503, "no policy yet: the server has not been seen\n");
+    default:
+      return answer_text(exchange, request_id, 200, "ok\n");
   }
 }
 
@@ -185,8 +196,8 @@ void GatewayImpl::on_closed(net::Exchange& exchange) {
 net::ErrorAnswer GatewayImpl::on_refused(int status, std::string_view reason) {
   const std::string request_id = make_id("req", context_.clock.now(), context_.id_rng);
   context_.metrics.count_answer("malformed", status);
-  const ApiError error{status, status >= 500 ? "server_error" : "invalid_request_error", "malformed_request", "",
-                       std::string(reason)};
+  const ApiError error{status, status >= 500 ? "server_error" : "invalid_request_error", "malformed_request",
+                       "", std::string(reason)};
   return {"application/json", "x-request-id: " + request_id + "\r\n", dialect::render_openai_error(error)};
 }
 
@@ -199,9 +210,9 @@ void GatewayImpl::refuse(net::Exchange& exchange, const std::string& request_id,
   if (error.status == 401) headers.push_back({"www-authenticate", "Bearer"});
   if (error.status == 503) headers.push_back({"retry-after", "1"});
   const bool anthropic = head.path == "/v1/messages" || head.find("anthropic-version").has_value();
-  exchange.respond(error.status, "application/json", headers,
-                   anthropic ? dialect::render_anthropic_error(error, request_id)
-                             : dialect::render_openai_error(error));
+  exchange.respond(
+      error.status, "application/json", headers,
+      anthropic ? dialect::render_anthropic_error(error, request_id) : dialect::render_openai_error(error));
 }
 
 std::vector<dialect::ModelItem> GatewayImpl::models() const {

@@ -18,16 +18,24 @@ constexpr std::int64_t kTokensPerPrompt = 64;
 
 dialect::ApiError wrong_task(const identity::EndpointPolicy& endpoint, bool wants_embedding) {
   return {400, "invalid_request_error", "unsupported_model", "model",
-          wants_embedding ? fmt::format("endpoint '{}' generates text; it does not answer embeddings", endpoint.name)
-                          : fmt::format("endpoint '{}' answers embeddings only", endpoint.name)};
+          wants_embedding
+              ? fmt::format("endpoint '{}' generates text; it does not answer embeddings", endpoint.name)
+              : fmt::format("endpoint '{}' answers embeddings only", endpoint.name)};
 }
 
 }  // namespace
 
-Job::Job(Context& context, net::Exchange& exchange, const dialect::Dialect& dialect, const identity::KeyPolicy& key,
-         std::string request_id, TimePoint now)
-    : context_(context), exchange_(exchange), dialect_(dialect), request_id_(std::move(request_id)), key_id_(key.id),
-      tenant_(key.tenant), project_(key.project), started_at_(now), started_(context.loop.now()),
+Job::Job(Context& context, net::Exchange& exchange, const dialect::Dialect& dialect,
+         const identity::KeyPolicy& key, std::string request_id, TimePoint now)
+    : context_(context),
+      exchange_(exchange),
+      dialect_(dialect),
+      request_id_(std::move(request_id)),
+      key_id_(key.id),
+      tenant_(key.tenant),
+      project_(key.project),
+      started_at_(now),
+      started_(context.loop.now()),
       job_index_(context.jobs.size()) {
   context_.jobs.push_back(this);
   auto given = exchange.head().find("x-client-request-id");
@@ -71,8 +79,9 @@ std::optional<dialect::ApiError> Job::find_target() {
   }
   const auto adapter = context_.adapters.find(endpoint->engine);
   if (adapter == context_.adapters.end()) {
-    return dialect::engine_failed(fmt::format("endpoint '{}' names the engine '{}', which this gateway does not know",
-                                              endpoint->name, endpoint->engine));
+    return dialect::engine_failed(
+        fmt::format("endpoint '{}' names the engine '{}', which this gateway does not know", endpoint->name,
+                    endpoint->engine));
   }
   adapter_ = adapter->second;
   endpoint_ = endpoint->name;
@@ -84,9 +93,10 @@ std::optional<dialect::ApiError> Job::find_target() {
   if (replica_ != nullptr) return std::nullopt;
   return context_.pool.has_replica(endpoint_)
              ? dialect::overloaded(fmt::format("every replica of '{}' is full; retry soon", endpoint_))
-             : dialect::overloaded(fmt::format("endpoint '{}' has no replica that is ready; it may be starting: see "
-                                               "millrace endpoint show {}",
-                                               endpoint_, endpoint_));
+             : dialect::overloaded(
+                   fmt::format("endpoint '{}' has no replica that is ready; it may be starting: see "
+                               "millrace endpoint show {}",
+                               endpoint_, endpoint_));
 }
 
 /// Starts to ask the engine for the exact count, if a limit needs it and the engine can tell. False: go on without.
@@ -117,8 +127,7 @@ void Job::admit(const identity::KeyPolicy& key, std::int64_t prompt_tokens) {
       .output_ceiling = context_tokens > 0 ? std::max<std::int64_t>(context_tokens - prompt_tokens, 1) : 0,
       .input_microeur_per_mtok = price_.input_microeur_per_mtok,
       .output_microeur_per_mtok = price_.output_microeur_per_mtok};
-  auto reservation =
-      context_.limiter.reserve(context_.policy, key, demand, started_at_, context_.loop.now());
+  auto reservation = context_.limiter.reserve(context_.policy, key, demand, started_at_, context_.loop.now());
   if (!reservation) return refuse(reservation.error());
   reservation_ = std::move(*reservation);
   if (generates && reservation_->output_cap) request.sampling.max_tokens = *reservation_->output_cap;
@@ -133,20 +142,21 @@ void Job::forward() {
     return respond_error(dialect::from_engine(call.error(), dialect_.path()), std::nullopt);
   }
   if (!slot_ && !open_slot()) {
-    return respond_error(dialect::overloaded("the usage journal is full, since the server has been away for long; "
-                                             "retry when it is back"),
-                         std::chrono::seconds{5});
+    return respond_error(
+        dialect::overloaded("the usage journal is full, since the server has been away for long; "
+                            "retry when it is back"),
+        std::chrono::seconds{5});
   }
   ++attempts_;
   state_ = State::kForwarding;
   reader_.reset();
-  answer_ = dialect_.answer(*parsed_, {.request_id = request_id_,
-                                      .created_s = std::chrono::duration_cast<std::chrono::seconds>(
-                                                       started_at_.time_since_epoch())
-                                                       .count(),
-                                      .model = parsed_->request.endpoint});
-  queued_work_ = prompt_bytes_ / kBytesPerToken +
-                 parsed_->request.sampling.max_tokens.value_or(kExpectedOutputTokens);
+  answer_ = dialect_.answer(
+      *parsed_,
+      {.request_id = request_id_,
+       .created_s = std::chrono::duration_cast<std::chrono::seconds>(started_at_.time_since_epoch()).count(),
+       .model = parsed_->request.endpoint});
+  queued_work_ =
+      prompt_bytes_ / kBytesPerToken + parsed_->request.sampling.max_tokens.value_or(kExpectedOutputTokens);
   ++replica_->requests;
   replica_->queued_work += queued_work_;
   if (context_.pool.read_cpu(*replica_)) {
@@ -189,7 +199,8 @@ void Job::send_call(const engine::Call& call) {
     authorization = "Bearer " + target.api_key;
     headers[count++] = {"authorization", authorization};
   }
-  net::append_request(request, net::Method::kPost, call.path, target.host, std::span(headers).first(count), call.body);
+  net::append_request(request, net::Method::kPost, call.path, target.host, std::span(headers).first(count),
+                      call.body);
   call_ = context_.client.send(replica_->address, std::move(request), *this);
 }
 

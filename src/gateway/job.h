@@ -18,8 +18,8 @@ namespace millrace::gateway {
 class Job final : public net::ExchangeState, private net::ResponseHandler, private engine::Sink {
  public:
   /// `key` is who asks; authenticated and allowed already. `request_id` is what the answer will say.
-  Job(Context& context, net::Exchange& exchange, const dialect::Dialect& dialect, const identity::KeyPolicy& key,
-      std::string request_id, TimePoint now);
+  Job(Context& context, net::Exchange& exchange, const dialect::Dialect& dialect,
+      const identity::KeyPolicy& key, std::string request_id, TimePoint now);
   ~Job() override;
 
   /// The body is whole. Answers at once, or later.
@@ -70,7 +70,8 @@ class Job final : public net::ExchangeState, private net::ResponseHandler, priva
   void read_engine(std::string_view bytes);
   void pass_on();
   void finish();
-  void fail(const dialect::ApiError& error, std::optional<std::chrono::nanoseconds> retry_after = std::nullopt);
+  void fail(const dialect::ApiError& error,
+            std::optional<std::chrono::nanoseconds> retry_after = std::nullopt);
   void refuse(const Refusal& refusal);
   void respond_error(const dialect::ApiError& error, std::optional<std::chrono::nanoseconds> retry_after);
   void settle(store::UsageStatus status);
@@ -96,13 +97,13 @@ class Job final : public net::ExchangeState, private net::ResponseHandler, priva
   std::int64_t prompt_bytes_ = 0;
   std::shared_ptr<Replica> replica_;
   const engine::Adapter* adapter_ = nullptr;
-  std::uint64_t meter_key_ = 0;                     // 0: not metered
+  std::uint64_t meter_key_ = 0;  // 0: not metered
   std::optional<Limiter::Reservation> reservation_;
   std::optional<ledger::JournalSlot> slot_;
-  net::CallId call_ = 0;                            // 0: none in work
+  net::CallId call_ = 0;  // 0: none in work
   int attempts_ = 0;
   bool paused_ = false;
-  std::string count_body_;                          // kCounting
+  std::string count_body_;  // kCounting
   int count_status_ = 0;
 
   std::unique_ptr<dialect::Answer> answer_;
@@ -113,7 +114,7 @@ class Job final : public net::ExchangeState, private net::ResponseHandler, priva
   engine::Usage usage_;
   std::int64_t energy_uj_ = ledger::kEnergyUnknown;
   store::UsageStatus outcome_ = store::UsageStatus::kFailed;  // of an answer that is being sent
-  std::string headers_text_;                        // backs the header views while an answer starts
+  std::string headers_text_;                                  // backs the header views while an answer starts
 };
 
 }  // namespace millrace::gateway

@@ -79,10 +79,11 @@ void Job::on_error(const Error& error, bool any_byte_received) {
                                          {"replica", replica_->id},
                                          {"message", error.message}});
   if (!any_byte_received && error.code != ErrorCode::kTimeout) {
-    return fail(dialect::overloaded(fmt::format("the engine of '{}' cannot be reached; if it is local, it is being "
-                                                "restarted: retry soon",
-                                                endpoint_)),
-                std::chrono::seconds{1});
+    return fail(
+        dialect::overloaded(fmt::format("the engine of '{}' cannot be reached; if it is local, it is being "
+                                        "restarted: retry soon",
+                                        endpoint_)),
+        std::chrono::seconds{1});
   }
   fail(dialect::engine_failed(fmt::format("the engine of '{}' ended its answer early", endpoint_)));
 }
@@ -91,15 +92,16 @@ void Job::on_progress(std::int64_t prompt_processed, std::int64_t /*prompt_total
                       std::int64_t output) {
   if (meter_key_ != 0) {
     const auto fresh = (prompt_processed - cached) - (usage_.input - usage_.cached);
-    replica_->meter.add_work(meter_key_, std::max<std::int64_t>(fresh, 0) * energy::kPromptTokenWork +
-                                             std::max<std::int64_t>(output - usage_.output, 0) *
-                                                 energy::kOutputTokenWork);
+    replica_->meter.add_work(
+        meter_key_, std::max<std::int64_t>(fresh, 0) * energy::kPromptTokenWork +
+                        std::max<std::int64_t>(output - usage_.output, 0) * energy::kOutputTokenWork);
   }
   usage_.input = std::max(usage_.input, prompt_processed);
   usage_.cached = std::max(usage_.cached, cached);
   usage_.output = std::max(usage_.output, output);
   if (slot_) {
-    context_.journal.update(*slot_, {usage_.input, usage_.cached, usage_.output, energy_uj_}, context_.clock.now());
+    context_.journal.update(*slot_, {usage_.input, usage_.cached, usage_.output, energy_uj_},
+                            context_.clock.now());
   }
   if (output > 0 && !first_output_) {
     first_output_ = true;
@@ -116,7 +118,9 @@ void Job::on_tool_call(int choice, int index, std::string_view id, std::string_v
 }
 void Job::on_logprobs(int choice, std::string_view json) { answer_->on_logprobs(choice, json); }
 void Job::on_finish(int choice, engine::FinishReason reason) { answer_->on_finish(choice, reason); }
-void Job::on_embedding(int index, std::vector<float> values) { answer_->on_embedding(index, std::move(values)); }
+void Job::on_embedding(int index, std::vector<float> values) {
+  answer_->on_embedding(index, std::move(values));
+}
 void Job::on_usage(const engine::Usage& usage) { usage_ = usage; }
 
 // ---- to the client ----------------------------------------------------------------------------------------------
@@ -170,7 +174,8 @@ void Job::pass_on() {
 
 void Job::note_figures() {
   if (slot_) {
-    context_.journal.finalise(*slot_, {usage_.input, usage_.cached, usage_.output, energy_uj_}, context_.clock.now());
+    context_.journal.finalise(*slot_, {usage_.input, usage_.cached, usage_.output, energy_uj_},
+                              context_.clock.now());
   }
 }
 
@@ -252,7 +257,8 @@ void Job::respond_error(const dialect::ApiError& error, std::optional<std::chron
   std::string retry_text, retry_ms_text;
   if (!retry_after && error.status == 503) retry_after = std::chrono::seconds{1};
   if (retry_after) {
-    retry_text = fmt::to_string(std::max<std::int64_t>(std::chrono::ceil<std::chrono::seconds>(*retry_after).count(), 1));
+    retry_text = fmt::to_string(
+        std::max<std::int64_t>(std::chrono::ceil<std::chrono::seconds>(*retry_after).count(), 1));
     retry_ms_text = fmt::to_string(std::chrono::ceil<std::chrono::milliseconds>(*retry_after).count());
     headers.push_back({"retry-after", retry_text});
     headers.push_back({"retry-after-ms", retry_ms_text});
@@ -279,9 +285,15 @@ void Job::settle(store::UsageStatus status) {
     metrics.co2e_ug += energy::co2e_ug(energy_uj_, context_.policy.site().intensity_g_per_kwh);
   }
   switch (status) {
-    case store::UsageStatus::kCompleted: ++metrics.completed; break;
-    case store::UsageStatus::kCancelled: ++metrics.cancelled; break;
-    case store::UsageStatus::kFailed: ++metrics.failed; break;
+    case store::UsageStatus::kCompleted:
+      ++metrics.completed;
+      break;
+    case store::UsageStatus::kCancelled:
+      ++metrics.cancelled;
+      break;
+    case store::UsageStatus::kFailed:
+      ++metrics.failed;
+      break;
   }
 }
 

@@ -19,7 +19,8 @@ struct Bound {
   std::string text() const { return kind == "key" ? "this key" : fmt::format("{} '{}'", kind, name); }
 };
 
-void apply_limit(std::optional<TokenBucket>& bucket, const std::optional<std::int64_t>& limit, MonotonicPoint now) {
+void apply_limit(std::optional<TokenBucket>& bucket, const std::optional<std::int64_t>& limit,
+                 MonotonicPoint now) {
   if (!limit) {
     bucket.reset();
   } else if (!bucket) {
@@ -67,8 +68,8 @@ Outcome check_rate(const Bound& bound, MonotonicPoint now) {
   Limiter::Scope& scope = *bound.scope;
   if (bound.limits->concurrency && scope.active >= *bound.limits->concurrency) {
     return refuse(Refusal::Kind::kConcurrency, bound,
-                  fmt::format("{} may run {} requests at once and does; retry when one has ended", bound.text(),
-                              *bound.limits->concurrency),
+                  fmt::format("{} may run {} requests at once and does; retry when one has ended",
+                              bound.text(), *bound.limits->concurrency),
                   std::chrono::seconds{1});
   }
   if (scope.requests && scope.requests->available(now) < 1) {
@@ -85,11 +86,12 @@ Outcome check_tokens(const Bound& bound, const Demand& demand, std::int64_t leas
   Limiter::Scope& scope = *bound.scope;
   if (!scope.tokens) return std::nullopt;
   if (least > scope.tokens->limit()) {
-    return refuse(Refusal::Kind::kTooLarge, bound,
-                  fmt::format("the request needs {} tokens (prompt {} and output up to {}); {} may use {} tokens per "
-                              "minute, so it can never run: shorten the prompt, lower max_tokens or raise the limit",
-                              least, demand.prompt_tokens, least - demand.prompt_tokens, bound.text(),
-                              scope.tokens->limit()));
+    return refuse(
+        Refusal::Kind::kTooLarge, bound,
+        fmt::format("the request needs {} tokens (prompt {} and output up to {}); {} may use {} tokens per "
+                    "minute, so it can never run: shorten the prompt, lower max_tokens or raise the limit",
+                    least, demand.prompt_tokens, least - demand.prompt_tokens, bound.text(),
+                    scope.tokens->limit()));
   }
   const auto available = scope.tokens->available(now);
   if (least > available) {
@@ -109,9 +111,10 @@ Outcome check_month(const Bound& bound, const Demand& demand, std::int64_t least
   if (limits.tokens_per_month) {
     const auto left = *limits.tokens_per_month - use.tokens;
     if (least > left) {
-      return refuse(Refusal::Kind::kMonthTokens, bound,
-                    fmt::format("the request needs {} tokens; {} has {} of its {} tokens for this month left", least,
-                                bound.text(), std::max<std::int64_t>(left, 0), *limits.tokens_per_month));
+      return refuse(
+          Refusal::Kind::kMonthTokens, bound,
+          fmt::format("the request needs {} tokens; {} has {} of its {} tokens for this month left", least,
+                      bound.text(), std::max<std::int64_t>(left, 0), *limits.tokens_per_month));
     }
     output_cap = std::min(output_cap, left - demand.prompt_tokens);
   }
@@ -119,10 +122,11 @@ Outcome check_month(const Bound& bound, const Demand& demand, std::int64_t least
     const auto left = *limits.microeur_per_month - use.microeur;
     const auto output = affordable_output(demand, left);
     if (output < demand.max_output_tokens.value_or(1)) {
-      return refuse(Refusal::Kind::kMonthMoney, bound,
-                    fmt::format("{} has {:.6f} of its {:.6f} euro for this month left; the request could cost more",
-                                bound.text(), static_cast<double>(std::max<std::int64_t>(left, 0)) / 1e6,
-                                static_cast<double>(*limits.microeur_per_month) / 1e6));
+      return refuse(
+          Refusal::Kind::kMonthMoney, bound,
+          fmt::format("{} has {:.6f} of its {:.6f} euro for this month left; the request could cost more",
+                      bound.text(), static_cast<double>(std::max<std::int64_t>(left, 0)) / 1e6,
+                      static_cast<double>(*limits.microeur_per_month) / 1e6));
     }
     output_cap = std::min(output_cap, output);
   }
@@ -130,8 +134,8 @@ Outcome check_month(const Bound& bound, const Demand& demand, std::int64_t least
 }
 
 /// Everything that one scope has to say.
-Outcome check(const identity::PolicyView& policy, const Bound& bound, const Demand& demand, std::int32_t month,
-              MonotonicPoint now, std::int64_t& output_cap) {
+Outcome check(const identity::PolicyView& policy, const Bound& bound, const Demand& demand,
+              std::int32_t month, MonotonicPoint now, std::int64_t& output_cap) {
   if (auto refusal = check_rate(bound, now)) return refusal;
   const std::int64_t least = demand.prompt_tokens + demand.max_output_tokens.value_or(1);
   if (auto refusal = check_tokens(bound, demand, least, now, output_cap)) return refusal;
@@ -140,10 +144,13 @@ Outcome check(const identity::PolicyView& policy, const Bound& bound, const Dema
 }
 
 bool counts_tokens(const Limits* limits) {
-  return limits != nullptr && (limits->tokens_per_minute || limits->tokens_per_month || limits->microeur_per_month);
+  return limits != nullptr &&
+         (limits->tokens_per_minute || limits->tokens_per_month || limits->microeur_per_month);
 }
 
-const Limits* quota_of(const auto* owner) { return owner != nullptr && owner->quota ? &*owner->quota : nullptr; }
+const Limits* quota_of(const auto* owner) {
+  return owner != nullptr && owner->quota ? &*owner->quota : nullptr;
+}
 
 }  // namespace
 
@@ -174,15 +181,17 @@ bool Limiter::needs_token_count(const identity::PolicyView& policy, const identi
 }
 
 std::expected<Limiter::Reservation, Refusal> Limiter::reserve(const identity::PolicyView& policy,
-                                                              const identity::KeyPolicy& key, const Demand& demand,
-                                                              TimePoint now, MonotonicPoint monotonic) {
+                                                              const identity::KeyPolicy& key,
+                                                              const Demand& demand, TimePoint now,
+                                                              MonotonicPoint monotonic) {
   const auto* tenant = policy.tenant(key.tenant);
   const Limits* tenant_quota = quota_of(tenant);
   if (tenant_quota == nullptr) {
     return std::unexpected(Refusal{
         Refusal::Kind::kNoQuota, fmt::format("tenant '{}'", key.tenant),
-        fmt::format("tenant '{}' has no quota yet; an operator gives one with: millrace quota set --tenant {}",
-                    key.tenant, key.tenant),
+        fmt::format(
+            "tenant '{}' has no quota yet; an operator gives one with: millrace quota set --tenant {}",
+            key.tenant, key.tenant),
         std::nullopt});
   }
   const auto& scopes = scopes_of(key);
@@ -281,7 +290,8 @@ void Limiter::drained(std::uint64_t through) {
 
 RateLimitView Limiter::view(const std::array<Scope*, 3>& scopes, MonotonicPoint monotonic) {
   RateLimitView view;
-  const auto tighten = [&](std::optional<RateLimitView::Dimension>& best, std::optional<TokenBucket>& bucket) {
+  const auto tighten = [&](std::optional<RateLimitView::Dimension>& best,
+                           std::optional<TokenBucket>& bucket) {
     if (!bucket) return;
     const auto remaining = bucket->available(monotonic);
     if (best && best->remaining <= remaining) return;

@@ -1,8 +1,8 @@
 // Limiter: admits a request against the limits of its key, project and tenant, and settles what it really used.
 #pragma once
 
-#include <cstdint>
 #include <array>
+#include <cstdint>
 #include <deque>
 #include <expected>
 #include <memory>
@@ -26,9 +26,9 @@ struct Refusal {
 
 /// What a request asks for. Prices are those in force at its start.
 struct Demand {
-  std::int64_t prompt_tokens = 0;               // exact or an upper bound
+  std::int64_t prompt_tokens = 0;                      // exact or an upper bound
   std::optional<std::int64_t> max_output_tokens = {};  // what the client allowed
-  std::int64_t output_ceiling = 0;              // what the model could make at most (context); 0 is unknown
+  std::int64_t output_ceiling = 0;  // what the model could make at most (context); 0 is unknown
   std::int64_t input_microeur_per_mtok = 0, output_microeur_per_mtok = 0;
 };
 
@@ -47,19 +47,21 @@ class Limiter {
 
   /// What an admitted request holds. Give it back with `settle` exactly once.
   struct Reservation {
-    std::array<Scope*, 3> scopes{};               // key, project, tenant; constant
-    std::int64_t tokens = 0;                      // reserved in the buckets and the month
+    std::array<Scope*, 3> scopes{};  // key, project, tenant; constant
+    std::int64_t tokens = 0;         // reserved in the buckets and the month
     std::int64_t microeur = 0;
     std::int32_t month = 0;
-    std::optional<std::int64_t> output_cap;       // tell the engine to make at most this many; absent: no cap needed
+    std::optional<std::int64_t>
+        output_cap;  // tell the engine to make at most this many; absent: no cap needed
   };
 
   /// True if any of the key's scopes limits tokens or money, so that `prompt_tokens` should be exact.
   bool needs_token_count(const identity::PolicyView& policy, const identity::KeyPolicy& key) const;
 
   /// Admits, or refuses and changes nothing. Limits are read from `policy` at each call, so a change acts at once.
-  std::expected<Reservation, Refusal> reserve(const identity::PolicyView& policy, const identity::KeyPolicy& key,
-                                              const Demand& demand, TimePoint now, MonotonicPoint monotonic);
+  std::expected<Reservation, Refusal> reserve(const identity::PolicyView& policy,
+                                              const identity::KeyPolicy& key, const Demand& demand,
+                                              TimePoint now, MonotonicPoint monotonic);
 
   /// Ends a reservation with what was used. `sequence` is the journal's settlement number: the use counts here until
   /// the ledger's own figures include it (`drained`).
@@ -77,11 +79,12 @@ class Limiter {
   const std::array<Scope*, 3>& scopes_of(const identity::KeyPolicy& key);
 
   struct Scope {
-    std::string name;                    // "key/k_..", "project/default"; constant
+    std::string name;  // "key/k_..", "project/default"; constant
     std::optional<TokenBucket> requests, tokens;
     std::int64_t active = 0;
     std::int64_t reserved_tokens = 0, reserved_microeur = 0;
-    std::int64_t settled_tokens = 0, settled_microeur = 0;  // of settled_month, not yet in the ledger's figures
+    std::int64_t settled_tokens = 0,
+                 settled_microeur = 0;  // of settled_month, not yet in the ledger's figures
     std::int32_t settled_month = 0;
   };
 
@@ -96,9 +99,9 @@ class Limiter {
   Scope* scope(std::string_view kind, std::string_view name);
   static void finish(const Reservation& reservation);
 
-  std::unordered_map<std::string, std::unique_ptr<Scope>> scopes_;           // by name
-  std::unordered_map<std::string, std::array<Scope*, 3>> scopes_of_key_;     // by key id: a key never moves
-  std::deque<Pending> pending_;                                              // in order of sequence
+  std::unordered_map<std::string, std::unique_ptr<Scope>> scopes_;        // by name
+  std::unordered_map<std::string, std::array<Scope*, 3>> scopes_of_key_;  // by key id: a key never moves
+  std::deque<Pending> pending_;                                           // in order of sequence
 };
 
 }  // namespace millrace::gateway

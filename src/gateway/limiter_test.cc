@@ -13,8 +13,8 @@ using std::chrono::seconds;
 
 class LimiterTest : public ::testing::Test {
  protected:
-  void set(const Limits& key_limits, const std::optional<Limits>& project, const std::optional<Limits>& tenant,
-           std::int64_t used_tokens = 0) {
+  void set(const Limits& key_limits, const std::optional<Limits>& project,
+           const std::optional<Limits>& tenant, std::int64_t used_tokens = 0) {
     identity::PolicyChange change;
     change.version = ++version_;
     change.full = true;
@@ -157,7 +157,8 @@ TEST_F(LimiterTest, NeverAdmitsMoreThanCapacityPlusRefill) {
         held.push_back(*next);
       }
       if (!held.empty() && rng.next() % 2 == 0) {
-        const auto used = static_cast<std::int64_t>(rng.next() % static_cast<std::uint64_t>(held.back().tokens + 1));
+        const auto used =
+            static_cast<std::int64_t>(rng.next() % static_cast<std::uint64_t>(held.back().tokens + 1));
         limiter_.settle(held.back(), used, 0, ++sequence, at_);
         used_tokens += used;
         held.pop_back();

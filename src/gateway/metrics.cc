@@ -39,12 +39,14 @@ void write_use(MetricsText& out, const Metrics& metrics) {
           static_cast<double>(metrics.input_tokens));
   counter(out, "millrace_gateway_cached_tokens", "Prompt tokens answered from the engine's cache.",
           static_cast<double>(metrics.cached_tokens));
-  counter(out, "millrace_gateway_output_tokens", "Generated tokens.", static_cast<double>(metrics.output_tokens));
+  counter(out, "millrace_gateway_output_tokens", "Generated tokens.",
+          static_cast<double>(metrics.output_tokens));
   counter(out, "millrace_gateway_energy_joules", "Energy attributed to requests.",
           static_cast<double>(metrics.energy_uj) / 1e6);
   counter(out, "millrace_gateway_co2e_grams", "CO2 equivalent of that energy.",
           static_cast<double>(metrics.co2e_ug) / 1e6);
-  counter(out, "millrace_gateway_cost_euros", "Price of answers.", static_cast<double>(metrics.cost_microeur) / 1e6);
+  counter(out, "millrace_gateway_cost_euros", "Price of answers.",
+          static_cast<double>(metrics.cost_microeur) / 1e6);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The gateway's part of the OpenAPI document, generated from the dialects' parameter tables and the route table.
 #include <fmt/format.h>
 
+#include "embed/inference_schemas.h"
 #include "gateway/dialect/dialect.h"
 #include "gateway/gateway.h"
 #include "host/json_writer.h"
@@ -52,8 +53,9 @@ std::string operation_id(std::string_view path) {
 void write_inference(host::JsonWriter& out, const dialect::Dialect& dialect) {
   out.key(dialect.path()).begin_object().key("post").begin_object();
   out.field("operationId", operation_id(dialect.path()));
-  out.field("summary", "Inference; parameters are forwarded to the engine, accepted and not forwarded "
-                       "(x-millrace-class), or refused.");
+  out.field("summary",
+            "Inference; parameters are forwarded to the engine, accepted and not forwarded "
+            "(x-millrace-class), or refused.");
   out.key("tags").raw(R"(["inference"])").key("security").raw(kSecurity);
   out.key("requestBody").begin_object().field("required", true).key("content").begin_object();
   out.key("application/json").begin_object().key("schema").raw(dialect.parameters_schema()).end_object();
@@ -62,7 +64,8 @@ void write_inference(host::JsonWriter& out, const dialect::Dialect& dialect) {
   out.key("200").raw(
       R"({"description":"The answer; server-sent events where `stream` is true.","headers":{"x-request-id":{"schema":)"
       R"({"type":"string"}}},"content":{"application/json":{"schema":{"type":"object"}},"text/event-stream":{"schema":)"
-      R"({"type":"string"}}}})");
+      R"({"type":"object","description":"One event; `data` is JSON, or [DONE] where the dialect ends so.",)"
+      R"("required":["data"],"properties":{"event":{"type":"string"},"data":{"type":"string"}}}}}})");
   for (const Status& error : kInferenceErrors) write_error(out, error);
   out.end_object().end_object().end_object();
 }
@@ -74,8 +77,9 @@ void write_get(host::JsonWriter& out, std::string_view path, std::string_view id
   out.key("tags").raw(R"(["inference"])").key("security").raw(kSecurity);
   if (!parameters.empty()) out.key("parameters").raw(parameters);
   out.key("responses").begin_object();
-  out.key("200").raw(R"({"description":"The answer.","headers":{"x-request-id":{"schema":{"type":"string"}}},)"
-                     R"("content":{"application/json":{"schema":{"type":"object"}}}})");
+  out.key("200").raw(
+      R"({"description":"The answer.","headers":{"x-request-id":{"schema":{"type":"string"}}},)"
+      R"("content":{"application/json":{"schema":{"type":"object"}}}})");
   for (const Status& error : kInferenceErrors) {
     if (error.status != "413" && error.status != "502" && error.status != "429") write_error(out, error);
   }
@@ -91,7 +95,9 @@ std::string openapi_fragment() {
   write_get(out, "/v1/models", "listModels", "The endpoints, in the shape of the client's API.", "");
   write_get(out, "/v1/models/{model}", "retrieveModel", "One endpoint.",
             R"([{"name":"model","in":"path","required":true,"schema":{"type":"string"}}])");
-  out.end_object().end_object();
+  out.end_object();
+  out.key("components").begin_object().key("schemas").raw(inference_schemas().front().bytes).end_object();
+  out.end_object();
   return out.take();
 }
 

@@ -17,19 +17,24 @@ constexpr std::chrono::milliseconds kReconnect{500};
 constexpr std::chrono::seconds kTick{1};
 
 /// Records that change all the time and are worth nothing after a restart.
-bool is_passing(const std::string& record) { return record.starts_with("used/") || record.starts_with("drained/"); }
+bool is_passing(const std::string& record) {
+  return record.starts_with("used/") || record.starts_with("drained/");
+}
 
 }  // namespace
 
 PolicyClient::PolicyClient(Context& context, std::string feed_socket, std::string copy_path,
                            std::chrono::seconds max_stale, std::function<void()> changed)
-    : context_(context), feed_socket_(std::move(feed_socket)), copy_path_(std::move(copy_path)), max_stale_(max_stale),
+    : context_(context),
+      feed_socket_(std::move(feed_socket)),
+      copy_path_(std::move(copy_path)),
+      max_stale_(max_stale),
       changed_(std::move(changed)) {}
 
 void PolicyClient::start() {
   if (const auto text = host::read_file(copy_path_)) {
     if (auto change = identity::decode_change(*text); change && context_.policy.apply(*change)) {
-      struct stat info {};
+      struct stat info{};
       if (::stat(copy_path_.c_str(), &info) == 0) {
         last_contact_ = TimePoint{std::chrono::seconds{info.st_mtim.tv_sec}};
       }
@@ -81,8 +86,9 @@ void PolicyClient::on_line(net::LineChannel& channel, std::string_view line) {
 
 void PolicyClient::apply(const identity::PolicyChange& change) {
   last_contact_ = context_.clock.now();
-  const bool lasting = change.full || !std::ranges::all_of(change.del, is_passing) ||
-                       !std::ranges::all_of(change.set, [](const auto& entry) { return is_passing(entry.first); });
+  const bool lasting =
+      change.full || !std::ranges::all_of(change.del, is_passing) ||
+      !std::ranges::all_of(change.set, [](const auto& entry) { return is_passing(entry.first); });
   if (const auto* drained = context_.policy.drained(context_.journal.id())) {
     context_.limiter.drained(static_cast<std::uint64_t>(drained->through));
   }

@@ -16,8 +16,8 @@ namespace millrace::gateway {
 class PolicyClient final : private net::LineHandler {
  public:
   /// `changed` runs after each applied change, before it is acknowledged.
-  PolicyClient(Context& context, std::string feed_socket, std::string copy_path, std::chrono::seconds max_stale,
-               std::function<void()> changed);
+  PolicyClient(Context& context, std::string feed_socket, std::string copy_path,
+               std::chrono::seconds max_stale, std::function<void()> changed);
 
   /// Loads the copy on disk, if there is one and it reads, and connects.
   void start();

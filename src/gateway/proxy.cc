@@ -14,10 +14,18 @@ constexpr std::size_t kMaxHeldBytes = 48 * 1024;
 constexpr std::array<std::string_view, 6> kForwarded = {"authorization", "content-type",    "accept",
                                                         "if-none-match", "idempotency-key", "user-agent"};
 /// Headers of the server's answer that go to the client. Length and connection are this side's own.
-constexpr std::array<std::string_view, 12> kReturned = {
-    "etag",         "cache-control", "content-security-policy", "x-content-type-options", "referrer-policy", "location",
-    "retry-after",  "allow",         "www-authenticate",        "x-frame-options",        "content-disposition",
-    "idempotent-replayed"};
+constexpr std::array<std::string_view, 12> kReturned = {"etag",
+                                                        "cache-control",
+                                                        "content-security-policy",
+                                                        "x-content-type-options",
+                                                        "referrer-policy",
+                                                        "location",
+                                                        "retry-after",
+                                                        "allow",
+                                                        "www-authenticate",
+                                                        "x-frame-options",
+                                                        "content-disposition",
+                                                        "idempotent-replayed"};
 
 }  // namespace
 
@@ -35,8 +43,8 @@ void ProxyJob::run(std::string_view body) {
   headers.push_back({"x-request-id", request_id_});
   headers.push_back({"x-forwarded-for", peer});
   std::string request;
-  const std::string target = head.query.empty() ? std::string(head.path)
-                                                : std::string(head.path) + "?" + std::string(head.query);
+  const std::string target =
+      head.query.empty() ? std::string(head.path) : std::string(head.path) + "?" + std::string(head.query);
   net::append_request(request, head.method, target, "localhost", headers, body);
   call_ = context_.client.send(net::Upstream::unix_socket(server_socket_), std::move(request),
                                {.method = head.method, .head_timeout = std::chrono::minutes{10}}, *this);
@@ -83,7 +91,8 @@ void ProxyJob::on_error(const Error& error, bool /*any_byte_received*/) {
       .field("type", "about:blank")
       .field("title", "Service Unavailable")
       .field("status", 503)
-      .field("detail", "the control plane is not running; inference goes on. See: millrace status, millrace up")
+      .field("detail",
+             "the control plane is not running; inference goes on. See: millrace status, millrace up")
       .field("instance", request_id_)
       .field("code", "unavailable")
       .end_object();

@@ -15,7 +15,9 @@ namespace millrace::gateway {
 class ProxyJob final : public net::ExchangeState, private net::ResponseHandler {
  public:
   ProxyJob(Context& context, net::Exchange& exchange, std::string server_socket, std::string request_id)
-      : context_(context), exchange_(exchange), server_socket_(std::move(server_socket)),
+      : context_(context),
+        exchange_(exchange),
+        server_socket_(std::move(server_socket)),
         request_id_(std::move(request_id)) {}
   ~ProxyJob() override;
 

@@ -25,14 +25,14 @@ struct Replica {
   explicit Replica(const energy::LinearPowerModel& model) : meter(model) {}
 
   std::string id, endpoint;
-  net::Upstream address;            // where to send
-  std::int32_t pid = 0;             // 0: no CPU time, so energy is unknown
+  net::Upstream address;  // where to send
+  std::int32_t pid = 0;   // 0: no CPU time, so energy is unknown
   std::int64_t slots = 1;
   engine::Target target;
-  bool gone = false;                // no longer in the policy: gets no new requests
+  bool gone = false;  // no longer in the policy: gets no new requests
 
-  std::int64_t requests = 0;        // sent and not ended
-  std::int64_t queued_work = 0;     // tokens those may still take
+  std::int64_t requests = 0;     // sent and not ended
+  std::int64_t queued_work = 0;  // tokens those may still take
   energy::Apportioner meter;
 };
 
@@ -63,8 +63,8 @@ class ReplicaPool {
 
   CpuReader cpu_reader_;
   const std::shared_ptr<net::TlsContext> tls_;
-  std::map<std::string, std::shared_ptr<Replica>, std::less<>> replicas_;                     // by id
-  std::map<std::string, std::vector<std::shared_ptr<Replica>>, std::less<>> by_endpoint_;     // in order of id
+  std::map<std::string, std::shared_ptr<Replica>, std::less<>> replicas_;                  // by id
+  std::map<std::string, std::vector<std::shared_ptr<Replica>>, std::less<>> by_endpoint_;  // in order of id
 };
 
 }  // namespace millrace::gateway

@@ -19,7 +19,7 @@ enum class Answerer : std::uint8_t { kInference, kModels, kModel, kHealth, kRead
 
 struct Route {
   net::Method method;
-  std::string_view path;           // exact; a prefix where `prefix` is true
+  std::string_view path;  // exact; a prefix where `prefix` is true
   bool prefix = false;
   Answerer answerer = Answerer::kHealth;
   Guard guard = Guard::kUnset;
@@ -30,8 +30,8 @@ struct Route {
 std::span<const Route> routes();
 
 struct RouteMatch {
-  const Route* route = nullptr;    // null: no such path
-  bool path_known = false;         // another method would do
+  const Route* route = nullptr;  // null: no such path
+  bool path_known = false;       // another method would do
 };
 RouteMatch match_route(std::span<const Route> routes, net::Method method, std::string_view path);
 

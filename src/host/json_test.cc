@@ -1,5 +1,6 @@
 #include "host/json.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -32,7 +33,7 @@ TEST(JsonTestSuite, AcceptsAndRefusesExactlyAsItSays) {
   ASSERT_TRUE(names) << names.error().message;
   EXPECT_EQ(names->size(), 318U);
   for (const auto& name : *names) {
-    const auto text = read_file(folder + "/" + name);
+    const auto text = read_file(fmt::format("{}/{}", folder, name));
     ASSERT_TRUE(text);
     const bool want = name[0] == 'y' || (name[0] == 'i' && taken.contains(name));
     EXPECT_EQ(parse_json(*text, {.refuse_doubled_keys = false}).has_value(), want)

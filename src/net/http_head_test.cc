@@ -47,7 +47,7 @@ TEST(RequestHead, ViewsFollowTheBytesWhenTheyMove) {
   const std::string here = "GET http://h HTTP/1.1\r\nHost: h\r\n\r\n";
   RequestHead head;
   ASSERT_EQ(parse(here, head).state, State::kDone);
-  const std::string there = here;
+  const std::string there(here.data(), here.size());  // the same bytes elsewhere
   head.rebase(here.data(), there.data());
   EXPECT_EQ(head.path, "/");
   EXPECT_EQ(head.headers[0].name.data(), there.data() + 23);

@@ -14,7 +14,6 @@
 namespace millrace::platform {
 namespace {
 
-using testing::BuiltKey;
 using testing::GgufBuilder;
 using testing::text;
 using testing::u32;

@@ -1,6 +1,7 @@
 #include "platform/models.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
@@ -234,7 +235,7 @@ class FetchTest : public ModelsTest {
     int count = 0;
     for (const auto& [name, bytes] : members) {
       const std::string part = put_file("part" + std::to_string(count++), bytes);
-      program += "z.writestr('" + name + "', open('" + part + "', 'rb').read())\n";
+      program += fmt::format("z.writestr('{}', open('{}', 'rb').read())\n", name, part);
     }
     const std::string path = folder_ + "/made.whl";
     host::ProcessSpec spec;

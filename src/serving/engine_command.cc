@@ -22,7 +22,8 @@ constexpr std::int64_t kEmbedIdleSeconds = 300;
 std::int64_t number(const std::map<std::string, std::string>& labels, const char* key) {
   const auto found = labels.find(key);
   std::int64_t value = 0;
-  if (found != labels.end()) std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
+  if (found != labels.end())
+    std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
   return value;
 }
 
@@ -43,11 +44,27 @@ std::vector<int> split(std::string_view text) {
 std::vector<std::string> arguments(const ReplicaSpec& spec, const EngineInstall& engine) {
   const std::string threads = std::to_string(spec.threads);
   const std::int64_t batch = spec.embeds ? spec.context / spec.slots : kChatBatch;
-  std::vector<std::string> argv = {engine.program, "--host", std::string("/data/") + kEngineSocket, "--model", kModelTarget,
-                                   "--alias", spec.model, "--threads", threads, "--threads-batch", threads,
-                                   "--parallel", std::to_string(spec.slots), "--ctx-size", std::to_string(spec.context),
-                                   "--batch-size", std::to_string(batch), "--ubatch-size", std::to_string(batch),
-                                   "--no-ui", "--offline"};
+  std::vector<std::string> argv = {engine.program,
+                                   "--host",
+                                   std::string("/data/") + kEngineSocket,
+                                   "--model",
+                                   kModelTarget,
+                                   "--alias",
+                                   spec.model,
+                                   "--threads",
+                                   threads,
+                                   "--threads-batch",
+                                   threads,
+                                   "--parallel",
+                                   std::to_string(spec.slots),
+                                   "--ctx-size",
+                                   std::to_string(spec.context),
+                                   "--batch-size",
+                                   std::to_string(batch),
+                                   "--ubatch-size",
+                                   std::to_string(batch),
+                                   "--no-ui",
+                                   "--offline"};
   // Spinning threads of two engines on shared cores starve each other.
   if (spec.threads > 1) argv.insert(argv.end(), {"--poll", "0"});
   if (spec.embeds) {
@@ -69,40 +86,56 @@ std::int64_t memory_bound(std::int64_t model_bytes, const ReplicaSpec& spec) {
 
 const char* name_of(ReplicaState state) {
   switch (state) {
-    case ReplicaState::kStarting: return "starting";
-    case ReplicaState::kReady: return "ready";
-    case ReplicaState::kDraining: return "draining";
-    case ReplicaState::kStopping: return "stopping";
-    case ReplicaState::kStopped: return "stopped";
-    case ReplicaState::kFailed: return "failed";
-    case ReplicaState::kCrashLoop: return "crash_loop";
+    case ReplicaState::kStarting:
+      return "starting";
+    case ReplicaState::kReady:
+      return "ready";
+    case ReplicaState::kDraining:
+      return "draining";
+    case ReplicaState::kStopping:
+      return "stopping";
+    case ReplicaState::kStopped:
+      return "stopped";
+    case ReplicaState::kFailed:
+      return "failed";
+    case ReplicaState::kCrashLoop:
+      return "crash_loop";
   }
   return "unknown";
 }
 
 Result<ReplicaSpec> complete(ReplicaSpec spec) {
-  const auto wrong = [&](std::string text) { return failure(ErrorCode::kInvalidArgument, "replica " + spec.id + ": " + text); };
+  const auto wrong = [&](std::string text) {
+    return failure(ErrorCode::kInvalidArgument, "replica " + spec.id + ": " + text);
+  };
   if (spec.slots == 0) spec.slots = spec.embeds ? 1 : kChatSlots;
   if (spec.context == 0) spec.context = spec.embeds ? kEmbedContext * spec.slots : kChatContext;
-  if (spec.threads == 0) spec.threads = std::max<std::int64_t>(1, static_cast<std::int64_t>(spec.cpus.size()));
-  if (spec.slots < 1 || spec.slots > 256) return wrong(fmt::format("slots must be 1 to 256, found {}", spec.slots));
+  if (spec.threads == 0)
+    spec.threads = std::max<std::int64_t>(1, static_cast<std::int64_t>(spec.cpus.size()));
+  if (spec.slots < 1 || spec.slots > 256)
+    return wrong(fmt::format("slots must be 1 to 256, found {}", spec.slots));
   if (spec.context < 128 || spec.context > (1 << 20) || spec.context / spec.slots < 64)
-    return wrong(fmt::format("context must be 128 to 1048576 and at least 64 a slot, found {}", spec.context));
-  if (spec.threads < 1 || spec.threads > 512) return wrong(fmt::format("threads must be 1 to 512, found {}", spec.threads));
+    return wrong(
+        fmt::format("context must be 128 to 1048576 and at least 64 a slot, found {}", spec.context));
+  if (spec.threads < 1 || spec.threads > 512)
+    return wrong(fmt::format("threads must be 1 to 512, found {}", spec.threads));
   const auto plain = [](char c) { return c > ' ' && c < 127 && c != '"' && c != '\\' && c != ','; };
   if (spec.model.empty() || spec.model.size() > 200 || spec.model.front() == '-' ||
       !std::all_of(spec.model.begin(), spec.model.end(), plain))
     return wrong("the model's name must be 1 to 200 printable characters, not starting with '-'");
-  if (!spec.model_file.starts_with('/')) return wrong("the model file must be an absolute path, found '" + spec.model_file + "'");
+  if (!spec.model_file.starts_with('/'))
+    return wrong("the model file must be an absolute path, found '" + spec.model_file + "'");
   return spec;
 }
 
 Result<executor::WorkloadSpec> workload_of(const ReplicaSpec& spec, const EngineInstall& engine) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(spec.model_file.c_str(), &info) != 0 || !S_ISREG(info.st_mode))
-    return failure(ErrorCode::kNotFound, "looked for the model file " + spec.model_file + ", found none: import the model again");
+    return failure(ErrorCode::kNotFound,
+                   "looked for the model file " + spec.model_file + ", found none: import the model again");
   if (::geteuid() == 0 && (info.st_mode & S_IROTH) == 0)
-    return failure(ErrorCode::kDenied, "the engine runs as nobody, who may not read " + spec.model_file + ": chmod o+r it");
+    return failure(ErrorCode::kDenied,
+                   "the engine runs as nobody, who may not read " + spec.model_file + ": chmod o+r it");
   executor::WorkloadSpec workload;
   workload.id = spec.id;
   workload.root = engine.root;
@@ -110,22 +143,27 @@ Result<executor::WorkloadSpec> workload_of(const ReplicaSpec& spec, const Engine
   workload.mounts.push_back({spec.model_file, kModelTarget, false});
   workload.argv = arguments(spec, engine);
   workload.cpus = spec.cpus;
-  workload.resources = {.memory_bytes = memory_bound(info.st_size, spec), .cpu_millis = 0, .pids = 256, .open_files = 4096};
-  workload.labels = {{"endpoint", spec.endpoint}, {"model", spec.model}, {"model_file", spec.model_file},
-                     {"context", std::to_string(spec.context)}, {"slots", std::to_string(spec.slots)},
-                     {"threads", std::to_string(spec.threads)}, {"embeds", spec.embeds ? "1" : "0"},
-                     {"cpus", join(spec.cpus)}, {"generation", spec.generation}};
+  workload.resources = {
+      .memory_bytes = memory_bound(info.st_size, spec), .cpu_millis = 0, .pids = 256, .open_files = 4096};
+  workload.labels = {{"endpoint", spec.endpoint},           {"model", spec.model},
+                     {"model_file", spec.model_file},       {"context", std::to_string(spec.context)},
+                     {"slots", std::to_string(spec.slots)}, {"threads", std::to_string(spec.threads)},
+                     {"embeds", spec.embeds ? "1" : "0"},   {"cpus", join(spec.cpus)},
+                     {"generation", spec.generation}};
   return workload;
 }
 
-Result<ReplicaSpec> spec_from_labels(const std::string& id, const std::map<std::string, std::string>& labels) {
+Result<ReplicaSpec> spec_from_labels(const std::string& id,
+                                     const std::map<std::string, std::string>& labels) {
   const auto text = [&](const char* key) {
     const auto found = labels.find(key);
     return found == labels.end() ? std::string() : found->second;
   };
   if (!labels.contains("endpoint") || !labels.contains("generation"))
-    return failure(ErrorCode::kCorrupt, "workload " + id + " is not a replica: it has no label endpoint or generation");
-  ReplicaSpec spec{.id = id, .endpoint = text("endpoint"), .model = text("model"), .model_file = text("model_file")};
+    return failure(ErrorCode::kCorrupt,
+                   "workload " + id + " is not a replica: it has no label endpoint or generation");
+  ReplicaSpec spec{
+      .id = id, .endpoint = text("endpoint"), .model = text("model"), .model_file = text("model_file")};
   spec.context = number(labels, "context");
   spec.slots = number(labels, "slots");
   spec.threads = number(labels, "threads");

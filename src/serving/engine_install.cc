@@ -1,5 +1,6 @@
 #include "serving/engine_install.h"
 
+#include <fmt/format.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -26,7 +27,8 @@ std::string parent_of(const std::string& path) { return path.substr(0, path.rfin
 
 // Full path of an executable, or empty.
 std::string look_up(const std::string& name) {
-  if (name.find('/') != std::string::npos) return ::access(name.c_str(), X_OK) == 0 ? real_path(name) : std::string();
+  if (name.find('/') != std::string::npos)
+    return ::access(name.c_str(), X_OK) == 0 ? real_path(name) : std::string();
   std::string path = environment("PATH");
   while (!path.empty()) {
     const std::size_t colon = std::min(path.find(':'), path.size());
@@ -57,10 +59,13 @@ Result<EngineInstall> in_root(const std::string& root) {
 
 }  // namespace
 
-Result<EngineInstall> find_engine(const std::string& root, const std::string& path, const std::string& cache) {
+Result<EngineInstall> find_engine(const std::string& root, const std::string& path,
+                                  const std::string& cache) {
   if (!path.empty()) {
     const std::string program = look_up(path);
-    if (program.empty()) return failure(ErrorCode::kNotFound, "looked for the engine " + path + " (engine.path), found no such program");
+    if (program.empty())
+      return failure(ErrorCode::kNotFound,
+                     "looked for the engine " + path + " (engine.path), found no such program");
     return on_host(program);
   }
   if (!root.empty()) return in_root(root);
@@ -69,13 +74,16 @@ Result<EngineInstall> find_engine(const std::string& root, const std::string& pa
   if (auto prepared = in_root(folder + "/engine/current")) return prepared;
   if (const auto names = host::list_dir(folder + "/engine")) {
     for (const std::string& name : *names) {
-      const std::string program = folder + "/engine/" + name + "/bin/" + kProgram;
-      if (name.starts_with("xllamacpp-") && ::access(program.c_str(), X_OK) == 0) return on_host(real_path(program));
+      const std::string program = fmt::format("{}/engine/{}/bin/{}", folder, name, kProgram);
+      if (name.starts_with("xllamacpp-") && ::access(program.c_str(), X_OK) == 0)
+        return on_host(real_path(program));
     }
   }
   if (const std::string program = look_up(kProgram); !program.empty()) return on_host(program);
-  return failure(ErrorCode::kNotFound, "looked for an engine in " + folder +
-                                           "/engine and for llama-server on PATH, found none: run tools/prepare.sh, or set engine.path");
+  return failure(
+      ErrorCode::kNotFound,
+      "looked for an engine in " + folder +
+          "/engine and for llama-server on PATH, found none: run tools/prepare.sh, or set engine.path");
 }
 
 }  // namespace millrace::serving

@@ -17,6 +17,7 @@ struct EngineInstall {
 /// Settings as in the configuration: engine.root (a folder made by images/engine/build.sh), engine.path (a
 /// llama-server on the host, a path or a name on PATH); path wins. With neither: the root that tools/prepare.sh left
 /// in `cache` ("" for $MILLRACE_CACHE or ~/.cache/millrace), then llama-server on PATH. kNotFound says what to do.
-Result<EngineInstall> find_engine(const std::string& root, const std::string& path, const std::string& cache = {});
+Result<EngineInstall> find_engine(const std::string& root, const std::string& path,
+                                  const std::string& cache = {});
 
 }  // namespace millrace::serving

@@ -41,7 +41,12 @@ class Folder {
 };
 
 ReplicaSpec chat(const std::string& file) {
-  return {.id = "chat-0", .endpoint = "chat", .model = "smol", .model_file = file, .cpus = {1}, .generation = "g"};
+  return {.id = "chat-0",
+          .endpoint = "chat",
+          .model = "smol",
+          .model_file = file,
+          .cpus = {1},
+          .generation = "g"};
 }
 
 std::string after(const std::vector<std::string>& argv, const std::string& name) {
@@ -70,7 +75,8 @@ TEST(EngineCommand, AnEmbeddingReplicaTakesAWholeInputInOneBatch) {
   const Folder folder;
   ReplicaSpec spec = chat(folder.put("m.gguf", "GGUF", 0644));
   spec.embeds = true;
-  const auto workload = workload_of(complete(spec).value(), {.root = "/", .program = "/opt/e/bin/llama-server", .prefix = "/opt/e"});
+  const auto workload = workload_of(complete(spec).value(),
+                                    {.root = "/", .program = "/opt/e/bin/llama-server", .prefix = "/opt/e"});
   ASSERT_TRUE(workload);
   EXPECT_EQ(after(workload->argv, "--ubatch-size"), after(workload->argv, "--ctx-size"));
   EXPECT_EQ(after(workload->argv, "--pooling"), "mean");
@@ -87,7 +93,8 @@ TEST(EngineCommand, WhatIsOutOfRangeIsRefusedByName) {
   EXPECT_NE(refused([](ReplicaSpec& s) { s.slots = 257; }).find("slots"), std::string::npos);
   EXPECT_NE(refused([](ReplicaSpec& s) { s.slots = -1; }).find("slots"), std::string::npos);
   EXPECT_NE(refused([](ReplicaSpec& s) { s.context = 127; }).find("context"), std::string::npos);
-  EXPECT_NE(refused([](ReplicaSpec& s) { s.slots = 64, s.context = 512; }).find("context"), std::string::npos);
+  EXPECT_NE(refused([](ReplicaSpec& s) { s.slots = 64, s.context = 512; }).find("context"),
+            std::string::npos);
   EXPECT_NE(refused([](ReplicaSpec& s) { s.threads = 513; }).find("threads"), std::string::npos);
   EXPECT_NE(refused([](ReplicaSpec& s) { s.model = "--slots"; }).find("model"), std::string::npos);
   EXPECT_NE(refused([](ReplicaSpec& s) { s.model = "a\nb"; }).find("model"), std::string::npos);
@@ -106,10 +113,14 @@ TEST(EngineCommand, LabelsHoldTheWholeSpec) {
 
 TEST(EngineCommand, AModelFileThatTheEngineCannotReadIsToldBeforeItStarts) {
   const Folder folder;
-  EXPECT_EQ(workload_of(complete(chat(folder.path() + "/absent")).value(), {.root = "/", .program = "x", .prefix = {}}).error().code,
+  EXPECT_EQ(workload_of(complete(chat(folder.path() + "/absent")).value(),
+                        {.root = "/", .program = "x", .prefix = {}})
+                .error()
+                .code,
             ErrorCode::kNotFound);
   if (::geteuid() != 0) GTEST_SKIP() << "only a root supervisor changes user";
-  const auto refused = workload_of(complete(chat(folder.put("m.gguf", "GGUF", 0600))).value(), {.root = "/", .program = "x", .prefix = {}});
+  const auto refused = workload_of(complete(chat(folder.put("m.gguf", "GGUF", 0600))).value(),
+                                   {.root = "/", .program = "x", .prefix = {}});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kDenied);
 }
@@ -161,8 +172,10 @@ class Engine {
       if (!fd) return;
       char buffer[4096];
       (void)!::read(fd.get(), buffer, sizeof buffer);
-      if (silent_) kept_.push_back(std::move(fd));
-      else (void)!::send(fd.get(), answer_.data(), answer_.size(), MSG_NOSIGNAL);
+      if (silent_)
+        kept_.push_back(std::move(fd));
+      else
+        (void)!::send(fd.get(), answer_.data(), answer_.size(), MSG_NOSIGNAL);
     }
   }
   const Folder folder_;
@@ -175,7 +188,8 @@ class Engine {
 };
 
 std::string answer(int status, const std::string& body) {
-  return "HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  return "HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body;
 }
 
 TEST(Probe, ReadyLoadingSilentAndAbsentAreToldApart) {
@@ -208,7 +222,14 @@ TEST(Probe, PropsTellContextOfASlotAndWhetherTheTemplateHasTools) {
 
 TEST(Probe, SlotsThatWorkAreCounted) {
   SocketProber prober;
-  EXPECT_EQ(prober.busy_slots(Engine(answer(200, R"([{"is_processing":true},{"is_processing":false},{"is_processing":true}])")).path()).value(), 2);
+  EXPECT_EQ(
+      prober
+          .busy_slots(
+              Engine(
+                  answer(200, R"([{"is_processing":true},{"is_processing":false},{"is_processing":true}])"))
+                  .path())
+          .value(),
+      2);
   EXPECT_FALSE(prober.busy_slots(Engine(answer(200, "{}")).path()));
 }
 

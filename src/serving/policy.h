@@ -20,7 +20,8 @@ inline constexpr std::size_t kCrashLimit = 5;
 std::optional<MonotonicPoint> next_start(const std::vector<MonotonicPoint>& failures);
 
 /// `want` of `available` (all of them if fewer), those that the fewest of `in_use` have; ties to the lowest. Ascending.
-std::vector<int> assign_cpus(const std::vector<int>& available, const std::vector<std::vector<int>>& in_use, std::size_t want);
+std::vector<int> assign_cpus(const std::vector<int>& available, const std::vector<std::vector<int>>& in_use,
+                             std::size_t want);
 
 /// Threads of one replica where nobody said: the cores divided among all replicas, one core kept for the gateway from
 /// four cores up, one thread on a machine of two (two busy engines there would fight), at least 1.

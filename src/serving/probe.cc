@@ -27,8 +27,10 @@ struct Answer {
 
 Result<void> wait_for(int fd, short events, Deadline deadline) {
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-    if (left <= 0) return failure(ErrorCode::kTimeout, "the engine took the connection and did not answer in time");
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    if (left <= 0)
+      return failure(ErrorCode::kTimeout, "the engine took the connection and did not answer in time");
     pollfd item{.fd = fd, .events = events, .revents = 0};
     const int ready = ::poll(&item, 1, static_cast<int>(left));
     if (ready > 0) return {};
@@ -39,7 +41,8 @@ Result<void> wait_for(int fd, short events, Deadline deadline) {
 Result<host::Fd> connect_to(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return failure(ErrorCode::kInvalidArgument, "socket path too long: " + path);
+  if (path.size() >= sizeof address.sun_path)
+    return failure(ErrorCode::kInvalidArgument, "socket path too long: " + path);
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   host::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return std::unexpected(errno_error("socket", errno));
@@ -62,7 +65,8 @@ Result<Answer> split_answer(const std::string& bytes) {
 Result<Answer> get(const std::string& socket, const char* path, std::chrono::milliseconds timeout) {
   const Deadline deadline = std::chrono::steady_clock::now() + timeout;
   const host::Fd fd = TRY(connect_to(socket));
-  const std::string request = fmt::format("GET {} HTTP/1.0\r\nHost: engine\r\nConnection: close\r\n\r\n", path);
+  const std::string request =
+      fmt::format("GET {} HTTP/1.0\r\nHost: engine\r\nConnection: close\r\n\r\n", path);
   if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
     return failure(ErrorCode::kUnavailable, errno_error("send to the engine", errno).message);
   std::string bytes;
@@ -73,13 +77,17 @@ Result<Answer> get(const std::string& socket, const char* path, std::chrono::mil
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got <= 0) return split_answer(bytes);
     bytes.append(buffer, static_cast<std::size_t>(got));
-    if (bytes.size() > kMaxAnswerBytes) return failure(ErrorCode::kCorrupt, "the engine's answer to a probe is too long");
+    if (bytes.size() > kMaxAnswerBytes)
+      return failure(ErrorCode::kCorrupt, "the engine's answer to a probe is too long");
   }
 }
 
-Result<boost::json::value> get_json(const std::string& socket, const char* path, std::chrono::milliseconds timeout) {
+Result<boost::json::value> get_json(const std::string& socket, const char* path,
+                                    std::chrono::milliseconds timeout) {
   const Answer answer = TRY(get(socket, path, timeout));
-  if (answer.status != 200) return failure(ErrorCode::kUnavailable, fmt::format("the engine answers {} with {}", path, answer.status));
+  if (answer.status != 200)
+    return failure(ErrorCode::kUnavailable,
+                   fmt::format("the engine answers {} with {}", path, answer.status));
   return host::parse_json(answer.body);
 }
 
@@ -88,7 +96,8 @@ Result<boost::json::value> get_json(const std::string& socket, const char* path,
 Result<void> SocketProber::health(const std::string& socket) {
   const Answer answer = TRY(get(socket, "/health", timeout_));
   if (answer.status == 200) return {};
-  return failure(ErrorCode::kUnavailable, fmt::format("the engine is not ready (/health answers {})", answer.status));
+  return failure(ErrorCode::kUnavailable,
+                 fmt::format("the engine is not ready (/health answers {})", answer.status));
 }
 
 Result<EngineProps> SocketProber::props(const std::string& socket) {

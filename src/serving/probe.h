@@ -31,7 +31,8 @@ class Prober {
 /// HTTP/1.0 over the socket, answers of at most 4 MiB.
 class SocketProber final : public Prober {
  public:
-  explicit SocketProber(std::chrono::milliseconds timeout = std::chrono::milliseconds(2000)) : timeout_(timeout) {}
+  explicit SocketProber(std::chrono::milliseconds timeout = std::chrono::milliseconds(2000))
+      : timeout_(timeout) {}
   Result<void> health(const std::string& socket) override;
   Result<EngineProps> props(const std::string& socket) override;
   Result<std::int64_t> busy_slots(const std::string& socket) override;

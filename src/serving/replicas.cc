@@ -45,7 +45,8 @@ Result<void> Replicas::refresh() {
     observe(found->second, workload);
   }
   for (auto& [id, replica] : replicas_) {
-    const bool listed = std::any_of(workloads.begin(), workloads.end(), [&](const auto& w) { return w.id == replica.spec.id; });
+    const bool listed = std::any_of(workloads.begin(), workloads.end(),
+                                    [&](const auto& w) { return w.id == replica.spec.id; });
     if (!listed && replica.phase != Phase::kEnded) {
       replica.workload = {};
       note_end(replica);
@@ -95,11 +96,13 @@ void Replicas::become(Replica& replica, Phase phase) {
 }
 
 void Replicas::note_end(Replica& replica) {
-  const bool wished = (replica.phase == Phase::kStopping && !replica.unwanted_stop) || replica.phase == Phase::kDraining;
+  const bool wished =
+      (replica.phase == Phase::kStopping && !replica.unwanted_stop) || replica.phase == Phase::kDraining;
   if (wished) {
     replica.reason = "stopped";
   } else {
-    replica.reason = replica.unwanted_stop ? replica.reason : "the engine " + end_text(replica.workload) + "; see its log";
+    replica.reason =
+        replica.unwanted_stop ? replica.reason : "the engine " + end_text(replica.workload) + "; see its log";
     note_failure(replica);
   }
   replica.unwanted_stop = false;
@@ -111,20 +114,23 @@ void Replicas::note_failure(Replica& replica) {
   std::erase_if(replica.failures, [&](MonotonicPoint at) { return now - at > kFailureMemory; });
   replica.failures.push_back(now);
   const auto next = next_start(replica.failures);
-  replica.retry_at = next ? clock_.now() + std::chrono::duration_cast<std::chrono::microseconds>(*next - now) : TimePoint{};
+  replica.retry_at =
+      next ? clock_.now() + std::chrono::duration_cast<std::chrono::microseconds>(*next - now) : TimePoint{};
 }
 
 void Replicas::start(const ReplicaSpec& wanted, std::size_t replicas_in_all) {
   ReplicaSpec spec = wanted;
   Replica& replica = replicas_[spec.id];
   const bool again = replica.spec.generation == spec.generation && !replica.spec.id.empty();
-  if (again) ++replica.restarts;
-  else replica = Replica{};
+  if (again)
+    ++replica.restarts;
+  else
+    replica = Replica{};
   std::vector<std::vector<int>> in_use;
   for (const auto& [id, other] : replicas_)
     if (other.phase != Phase::kEnded && id != spec.id) in_use.push_back(other.spec.cpus);
-  const std::size_t threads =
-      spec.threads > 0 ? static_cast<std::size_t>(spec.threads) : default_threads(options_.cpus.size(), replicas_in_all);
+  const std::size_t threads = spec.threads > 0 ? static_cast<std::size_t>(spec.threads)
+                                               : default_threads(options_.cpus.size(), replicas_in_all);
   spec.cpus = assign_cpus(options_.cpus, in_use, threads);
   replica.spec = spec;
   become(replica, Phase::kStarting);
@@ -179,11 +185,21 @@ ReplicaStatus Replicas::status_of(const Replica& replica) const {
   const ReplicaSpec& spec = replica.spec;
   ReplicaStatus status{.id = spec.id, .endpoint = spec.endpoint, .model = spec.model};
   switch (replica.phase) {
-    case Phase::kStarting: status.state = ReplicaState::kStarting; break;
-    case Phase::kReady: status.state = ReplicaState::kReady; break;
-    case Phase::kDraining: status.state = ReplicaState::kDraining; break;
-    case Phase::kStopping: status.state = ReplicaState::kStopping; break;
-    case Phase::kEnded: status.state = ReplicaState::kStopped; break;
+    case Phase::kStarting:
+      status.state = ReplicaState::kStarting;
+      break;
+    case Phase::kReady:
+      status.state = ReplicaState::kReady;
+      break;
+    case Phase::kDraining:
+      status.state = ReplicaState::kDraining;
+      break;
+    case Phase::kStopping:
+      status.state = ReplicaState::kStopping;
+      break;
+    case Phase::kEnded:
+      status.state = ReplicaState::kStopped;
+      break;
   }
   if (replica.phase == Phase::kEnded && !replica.failures.empty()) {
     status.state = next_start(replica.failures) ? ReplicaState::kFailed : ReplicaState::kCrashLoop;

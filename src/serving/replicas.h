@@ -20,12 +20,12 @@ enum class Phase : std::uint8_t { kStarting, kReady, kDraining, kStopping, kEnde
 struct Replica {
   ReplicaSpec spec = {};
   Phase phase = Phase::kStarting;
-  MonotonicPoint since{};                  // of the phase
+  MonotonicPoint since{};                           // of the phase
   std::optional<MonotonicPoint> silent_since = {};  // a ready engine that stopped answering its probe
-  std::int64_t busy_slots = 0;             // known while draining
-  bool unwanted_stop = false;              // it is being stopped because it failed: its end counts as a failure
-  std::vector<MonotonicPoint> failures = {};    // ends nobody asked for, oldest first, of the last ten minutes
-  TimePoint retry_at{};                    // when the last failure's back-off is over; zero in a crash loop
+  std::int64_t busy_slots = 0;                      // known while draining
+  bool unwanted_stop = false;  // it is being stopped because it failed: its end counts as a failure
+  std::vector<MonotonicPoint> failures = {};  // ends nobody asked for, oldest first, of the last ten minutes
+  TimePoint retry_at{};  // when the last failure's back-off is over; zero in a crash loop
   std::int64_t restarts = 0;
   std::string reason = {};
   EngineProps props = {};

@@ -15,7 +15,10 @@ using std::chrono::seconds;
 
 class ManualClock final : public Clock {
  public:
-  TimePoint now() const override { return TimePoint(std::chrono::hours(500000)) + std::chrono::duration_cast<std::chrono::microseconds>(passed); }
+  TimePoint now() const override {
+    return TimePoint(std::chrono::hours(500000)) +
+           std::chrono::duration_cast<std::chrono::microseconds>(passed);
+  }
   MonotonicPoint monotonic() const override { return MonotonicPoint(std::chrono::hours(1)) + passed; }
   std::chrono::nanoseconds passed{0};
 };
@@ -29,9 +32,14 @@ class ReplicasTest : public ::testing::Test {
   }
   ~ReplicasTest() override { (void)host::remove_tree(folder_); }
   ReplicaSpec spec(const std::string& id, const std::string& generation = "g") {
-    return {.id = id, .endpoint = "e", .model = "m", .model_file = folder_ + "/m.gguf", .generation = generation};
+    return {
+        .id = id, .endpoint = "e", .model = "m", .model_file = folder_ + "/m.gguf", .generation = generation};
   }
-  Replicas make() { return Replicas({.engine = {.root = "/", .program = "llama-server", .prefix = {}}, .cpus = {0, 1}, .fence = 1}, executor_, prober_, clock_); }
+  Replicas make() {
+    return Replicas(
+        {.engine = {.root = "/", .program = "llama-server", .prefix = {}}, .cpus = {0, 1}, .fence = 1},
+        executor_, prober_, clock_);
+  }
   ManualClock clock_;
   executor::FakeExecutor executor_{clock_};
   FakeProber prober_;
@@ -45,7 +53,8 @@ TEST_F(ReplicasTest, AStartedReplicaIsReadyWhenItsEngineSaysSo) {
   ASSERT_TRUE(replicas.refresh());
   EXPECT_EQ(replicas.statuses()[0].state, ReplicaState::kStarting);
   EXPECT_FALSE(replicas.statuses()[0].reason.empty());
-  prober_.set("e-0", {.ready = true, .props = {.slots = 3, .context_tokens = 77, .template_has_tools = true}});
+  prober_.set("e-0",
+              {.ready = true, .props = {.slots = 3, .context_tokens = 77, .template_has_tools = true}});
   ASSERT_TRUE(replicas.refresh());
   const ReplicaStatus status = replicas.statuses()[0];
   EXPECT_EQ(status.state, ReplicaState::kReady);

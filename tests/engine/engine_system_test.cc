@@ -38,13 +38,16 @@ std::string post(const std::string& socket, const std::string& path, const std::
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, socket.c_str(), sizeof address.sun_path - 1);
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return "no connection to " + socket;
-  const std::string request = "POST " + path + " HTTP/1.0\r\nHost: engine\r\nContent-Type: application/json\r\nContent-Length: " +
-                              std::to_string(body.size()) + "\r\n\r\n" + body;
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return "no connection to " + socket;
+  const std::string request =
+      "POST " + path + " HTTP/1.0\r\nHost: engine\r\nContent-Type: application/json\r\nContent-Length: " +
+      std::to_string(body.size()) + "\r\n\r\n" + body;
   (void)!::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL);
   std::string answer;
   char buffer[8192];
-  for (ssize_t got; (got = ::read(fd.get(), buffer, sizeof buffer)) > 0;) answer.append(buffer, static_cast<std::size_t>(got));
+  for (ssize_t got; (got = ::read(fd.get(), buffer, sizeof buffer)) > 0;)
+    answer.append(buffer, static_cast<std::size_t>(got));
   return answer;
 }
 
@@ -63,13 +66,15 @@ class EngineTest : public ::testing::Test {
     ASSERT_TRUE(prepared) << prepared.error().message;
     ASSERT_EQ(prepared->exit_code, 0) << prepared->err;
     std::istringstream lines(prepared->out);
-    for (std::string line; std::getline(lines, line);) settings_[line.substr(0, line.find('='))] = line.substr(line.find('=') + 1);
+    for (std::string line; std::getline(lines, line);)
+      settings_[line.substr(0, line.find('='))] = line.substr(line.find('=') + 1);
     char name[] = "/tmp/mr-eng-XXXXXX";
     folder_ = mkdtemp(name);
     model_ = folder_ + "/model.gguf";
     ASSERT_EQ(::symlink(settings_["MODEL_FILE"].c_str(), model_.c_str()), 0);
-    executor_ = std::move(*executor::LocalExecutor::create(
-        {.folder = folder_ + "/replicas", .runtime_dir = folder_ + "/run", .supervise_argv = {EXECUTOR_SUPERVISE}}));
+    executor_ = std::move(*executor::LocalExecutor::create({.folder = folder_ + "/replicas",
+                                                            .runtime_dir = folder_ + "/run",
+                                                            .supervise_argv = {EXECUTOR_SUPERVISE}}));
     begin();
   }
   void TearDown() override {
@@ -84,8 +89,8 @@ class EngineTest : public ::testing::Test {
     ASSERT_TRUE(engine) << engine.error().message;
     const auto devices = accel::CpuAccelerators().discover();
     ASSERT_TRUE(devices);
-    auto loop = control::Loop::start({.engine = *engine, .cpus = devices->front().cpus, .fence = ++fence_}, store_, *executor_, prober_,
-                                     clock_, [](const auto&) {});
+    auto loop = control::Loop::start({.engine = *engine, .cpus = devices->front().cpus, .fence = ++fence_},
+                                     store_, *executor_, prober_, clock_, [](const auto&) {});
     ASSERT_TRUE(loop) << loop.error().message;
     loop_ = std::move(*loop);
   }
@@ -102,17 +107,21 @@ class EngineTest : public ::testing::Test {
     const auto deadline = std::chrono::steady_clock::now() + seconds(60);
     while (std::chrono::steady_clock::now() < deadline) {
       for (const auto& status : loop_->observed())
-        if (status.id == id && status.state == control::ReplicaState::kReady && status.engine_pid > 0 && status.engine_pid != not_pid)
+        if (status.id == id && status.state == control::ReplicaState::kReady && status.engine_pid > 0 &&
+            status.engine_pid != not_pid)
           return status;
       std::this_thread::sleep_for(milliseconds(20));
     }
     std::string seen;
-    for (const auto& status : loop_->observed()) seen += status.id + " " + control::name_of(status.state) + ": " + status.reason + "\n";
-    ADD_FAILURE() << id << " is not ready; seen: " << seen << "log: " << loop_->log(id, -2000, 2000).value_or(control::ReplicaLog{}).text;
+    for (const auto& status : loop_->observed())
+      seen += status.id + " " + control::name_of(status.state) + ": " + status.reason + "\n";
+    ADD_FAILURE() << id << " is not ready; seen: " << seen
+                  << "log: " << loop_->log(id, -2000, 2000).value_or(control::ReplicaLog{}).text;
     return {};
   }
   static std::string ask(const control::ReplicaStatus& replica) {
-    return post(replica.socket, "/v1/completions", R"({"prompt":"The capital of France is","max_tokens":4,"temperature":0})");
+    return post(replica.socket, "/v1/completions",
+                R"({"prompt":"The capital of France is","max_tokens":4,"temperature":0})");
   }
 
   std::map<std::string, std::string> settings_;
@@ -158,7 +167,8 @@ TEST_F(EngineTest, AChatReplicaAnswersAndSurvivesWhatItMust) {
   // Deleted: drained, stopped with exit code 0, gone.
   ASSERT_TRUE(store_.commit({.expect = {}, .put = {}, .erase = {"endpoint/chat"}}));
   const auto deadline = std::chrono::steady_clock::now() + seconds(20);
-  while (!loop_->observed().empty() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(milliseconds(20));
+  while (!loop_->observed().empty() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(milliseconds(20));
   EXPECT_TRUE(loop_->observed().empty());
   EXPECT_FALSE(host::process_start_ticks(third.engine_pid));
 }

@@ -97,6 +97,73 @@ TEST(Path, AnEngineThatCannotBeReachedIs503AndMayBeRetried) {
   EXPECT_EQ(world.records().front().status, UsageStatus::kFailed);
 }
 
+TEST(Path, ARequestThatGotNoByteIsSentOnceMore) {
+  World world;
+  auto call = world.chat(true);
+  ASSERT_TRUE(world.until([&] { return world.upstream_requests == 1; }));
+  world.upstream->drop();
+  ASSERT_TRUE(world.until([&] { return world.upstream_requests == 2; })) << call->body;
+  EXPECT_EQ(world.upstream->bodies[0], world.upstream->bodies[1]);
+  world.upstream->start_stream();
+  for (const std::string& event :
+       {delta("one"), std::string(kLast), std::string(kUsage), std::string("[DONE]")})
+    world.upstream->send_event(event);
+  ASSERT_TRUE(world.until([&] { return call->done; })) << call->body;
+  ASSERT_TRUE(world.until([&] { return world.records().size() == 1; }));
+  EXPECT_EQ(world.records().front().status, UsageStatus::kCompleted);
+}
+
+TEST(Path, ARequestIsNotSentAThirdTime) {
+  World world;
+  auto call = world.chat(false);
+  for (std::uint64_t times = 1; times <= 2; ++times) {
+    ASSERT_TRUE(world.until([&] { return world.upstream_requests == times; }));
+    world.upstream->drop();
+  }
+  ASSERT_TRUE(world.until([&] { return call->done; }));
+  EXPECT_EQ(call->status, 503);
+  EXPECT_EQ(world.upstream_requests, 2U);
+  EXPECT_EQ(world.records().size(), 1U);
+}
+
+class BrokenAnswer : public ::testing::TestWithParam<bool> {};
+
+TEST_P(BrokenAnswer, IsNotAskedForAgain) {
+  World world;
+  auto call = world.chat(GetParam());
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+  if (GetParam()) {
+    world.upstream->start_stream();
+    world.upstream->send_event(delta("one"));
+    ASSERT_TRUE(world.until([&] { return call->body.find("one") != std::string::npos; }));
+  } else {  // the client has no byte yet, but the engine has begun
+    world.upstream->begin(200, R"({"id":"x",)");
+    ASSERT_TRUE(world.until([&] { return world.upstream->open()->pending_bytes() == 0; }));
+  }
+  world.upstream->drop();
+  ASSERT_TRUE(world.until([&] { return call->done || call->failed; }));
+  EXPECT_EQ(world.upstream_requests, 1U)
+      << "repeated after its first byte, with an engine that would have answered";
+  ASSERT_TRUE(world.until([&] { return world.records().size() == 1; }));
+  EXPECT_EQ(world.records().front().status, UsageStatus::kFailed);
+}
+
+INSTANTIATE_TEST_SUITE_P(Path, BrokenAnswer, ::testing::Bool());
+
+TEST(Path, AReplicaThatCannotBeReachedIsPassedOver) {
+  World world;
+  world.change(
+      {{"replica/r_1", identity::encode(identity::ReplicaPolicy{
+                           .id = "r_1", .endpoint = "chat", .socket = "/nowhere/engine.sock", .slots = 4})}});
+  auto call = world.chat(false);
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; })) << call->body;
+  world.upstream->answer(200, kWhole);
+  ASSERT_TRUE(world.until([&] { return call->done; }));
+  EXPECT_EQ(call->status, 200);
+  EXPECT_EQ(world.upstream_requests, 1U);
+  EXPECT_EQ(world.records().size(), 1U);
+}
+
 TEST(Path, ARevokedKeyEndsItsOpenStreamAtOnce) {
   World world;
   auto call = world.chat(true);
@@ -117,7 +184,8 @@ TEST(Path, ARevokedKeyEndsItsOpenStreamAtOnce) {
 TEST(Path, ARefusedRequestNeverReachesTheEngineAndLeavesNoRecord) {
   World world;
   auto unknown = world.post("/v1/chat/completions", R"({"model":"chat","messages":[],"x":1})");
-  auto missing = world.post("/v1/chat/completions", R"({"model":"other","messages":[{"role":"user","content":"Hi"}]})");
+  auto missing =
+      world.post("/v1/chat/completions", R"({"model":"other","messages":[{"role":"user","content":"Hi"}]})");
   auto stranger = world.post("/v1/chat/completions", "{}", "mr_no");
   ASSERT_TRUE(world.until([&] { return unknown->done && missing->done && stranger->done; }));
   EXPECT_EQ(unknown->status, 400);
@@ -143,7 +211,8 @@ TEST(Path, ARoleThatMayNotInferIsToldWhichRightItLacks) {
 
 TEST(Path, AConcurrencyLimitHoldsUntilTheAnswerIsSent) {
   World world;
-  world.change({{"tenant/t", identity::encode(identity::TenantPolicy{"t", identity::Limits{.concurrency = 1}})}});
+  world.change(
+      {{"tenant/t", identity::encode(identity::TenantPolicy{"t", identity::Limits{.concurrency = 1}})}});
   auto first = world.chat(false);
   ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
   auto second = world.chat(false);

@@ -49,9 +49,18 @@ void Upstream::on_closed(net::Exchange& /*exchange*/) { ++closed; }
 
 net::Exchange* Upstream::open() { return server_ == nullptr ? nullptr : server_->find(open_id_); }
 
-void Upstream::answer(int status, std::string_view body) { open()->respond(status, "application/json", {}, body); }
+void Upstream::answer(int status, std::string_view body) {
+  open()->respond(status, "application/json", {}, body);
+}
 
-void Upstream::start_stream() { open()->start(200, "text/event-stream", std::initializer_list<net::Header>{}); }
+void Upstream::begin(int status, std::string_view bytes) {
+  open()->start(status, "application/json", std::initializer_list<net::Header>{});
+  open()->write(bytes);
+}
+
+void Upstream::start_stream() {
+  open()->start(200, "text/event-stream", std::initializer_list<net::Header>{});
+}
 
 void Upstream::send_event(std::string_view data) {
   std::string bytes;
@@ -59,6 +68,8 @@ void Upstream::send_event(std::string_view data) {
   open()->write(bytes);
   if (data == "[DONE]") open()->finish();
 }
+
+void Upstream::drop() { open()->abort(); }
 
 void Upstream::stop() { server_.reset(); }
 
@@ -77,7 +88,8 @@ World::World() : folder_(make_folder()) {
   log_ = must(host::Logger::create(folder_ + "/log", host::LogLevel::kDebug, "test", clock_));
   const std::array<std::uint8_t, identity::Pepper::kBytes> secret{1, 2, 3};
   pepper_ = std::make_unique<identity::Pepper>(must(identity::Pepper::create(secret)));
-  journal_ = must(ledger::Journal::create(folder_ + "/journal", "jrn_test", {.slots = 64, .sync_interval = std::chrono::milliseconds{50}}));
+  journal_ = must(ledger::Journal::create(folder_ + "/journal", "jrn_test",
+                                          {.slots = 64, .sync_interval = std::chrono::milliseconds{50}}));
   adapter_ = engine::make_openai_adapter();
   upstream = std::make_unique<Upstream>(*loop_, upstream_requests);
   client_ = std::make_unique<net::HttpClient>(*loop_, net::ClientOptions{});
@@ -89,10 +101,16 @@ World::World() : folder_(make_folder()) {
   options.server_socket = folder_ + "/api.sock";
   options.feed_socket = folder_ + "/feed.sock";
   options.policy_copy = folder_ + "/policy.json";
-  gateway_ = must(gateway::Gateway::create({*loop_, clock_, rng_, *pepper_, *journal_, *log_,
+  gateway_ = must(gateway::Gateway::create({*loop_,
+                                            clock_,
+                                            rng_,
+                                            *pepper_,
+                                            *journal_,
+                                            *log_,
                                             {{"openai", adapter_.get()}},
                                             [](std::int32_t) { return std::optional<std::int64_t>(); },
-                                            nullptr, nullptr},
+                                            nullptr,
+                                            nullptr},
                                            options));
   drain_ = std::make_unique<ledger::JournalDrain>(folder_ + "/journal", usage_, clock_);
   until([this] { return hello_; });
@@ -173,8 +191,9 @@ std::unique_ptr<Call> World::post(const std::string& path, const std::string& bo
 }
 
 std::unique_ptr<Call> World::chat(bool stream) {
-  return post("/v1/chat/completions", std::string(R"({"model":"chat","messages":[{"role":"user","content":"Hi"}])") +
-                                          (stream ? R"(,"stream":true,"stream_options":{"include_usage":true}})" : "}"));
+  return post("/v1/chat/completions",
+              std::string(R"({"model":"chat","messages":[{"role":"user","content":"Hi"}])") +
+                  (stream ? R"(,"stream":true,"stream_options":{"include_usage":true}})" : "}"));
 }
 
 std::vector<store::UsageRecord> World::records() {

@@ -33,8 +33,10 @@ class Upstream final : public net::ServerHandler {
   /// The open exchange, null if none.
   net::Exchange* open();
   void answer(int status, std::string_view body);
+  void begin(int status, std::string_view bytes);  // of a body that does not end
   void start_stream();
   void send_event(std::string_view data);
+  void drop();  // breaks the open exchange's connection, and goes on listening
   void stop();  // closes everything, as a killed engine does
 
   std::vector<std::string> bodies;

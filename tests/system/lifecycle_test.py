@@ -120,6 +120,7 @@ class Lifecycle(suite.Case):
             certificate("second")
             os.kill(gateway, signal.SIGHUP)
             wait_for(lambda: "second" in subject())
+            self.assertEqual(other.pid("gateway"), gateway)  # it was not started anew
 
     def test_a_model_file_that_is_cut_off_is_refused_before_any_engine_sees_it(self):
         home = pathlib.Path(self.millrace.home)

@@ -1,58 +1,24 @@
 """Limits, quotas and budgets under parallel clients; prices and what the ledger says of them."""
 import concurrent.futures
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import suite
-
-ANSWER = (b'{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":'
-          b'{"role":"assistant","content":"Hello"},"finish_reason":"stop"}],'
-          b'"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15}}')
-
-
-class Upstream(BaseHTTPRequestHandler):
-    """An OpenAI-compatible server that answers at once, or after `delay_s`."""
-    protocol_version = "HTTP/1.1"
-    delay_s = 0.0
-    lock = threading.Lock()
-    active = most = served = 0
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers["content-length"]))
-        with Upstream.lock:
-            Upstream.active += 1
-            Upstream.served += 1
-            Upstream.most = max(Upstream.most, Upstream.active)
-        time.sleep(Upstream.delay_s)
-        with Upstream.lock:
-            Upstream.active -= 1
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(ANSWER)))
-        self.end_headers()
-        self.wfile.write(ANSWER)
-
-    def log_message(self, *_):
-        pass
-
+from upstream import Upstream
 
 class Limits(suite.Case):
     @classmethod
     def setUpClass(cls):
-        cls.server = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
-        threading.Thread(target=cls.server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{cls.server.server_port}/v1"
-        cls.millrace.cli("endpoint", "create", "mock", "--upstream", url, "--upstream-model", "m")
+        cls.upstream = Upstream()
+        cls.millrace.cli("endpoint", "create", "mock", "--upstream", cls.upstream.url, "--upstream-model", "m")
         cls.millrace.cli("price", "set", "--model", "m", "--input-eur-per-mtok", "1", "--output-eur-per-mtok", "3")
 
     @classmethod
     def tearDownClass(cls):
-        cls.server.shutdown()
+        cls.upstream.close()
 
     def setUp(self):
-        Upstream.delay_s = 0.0
-        Upstream.most = Upstream.served = 0
+        self.upstream.delay_s = 0.0
+        self.upstream.most = 0
 
     def ask(self, key, **more):
         return self.millrace.chat("Hi", key=key, model="mock", **more)
@@ -79,11 +45,11 @@ class Limits(suite.Case):
         self.assertEqual(refused[1]["x-ratelimit-remaining-requests"], "0")
 
     def test_concurrency_is_met_and_never_passed(self):
-        Upstream.delay_s = 0.3
+        self.upstream.delay_s = 0.3
         key = self.millrace.key("--concurrency", "4")["key"]
         answers = self.flood(key, 40, parallel=20)
-        self.assertLessEqual(Upstream.most, 4)
-        self.assertGreaterEqual(Upstream.most, 4)
+        self.assertLessEqual(self.upstream.most, 4)
+        self.assertGreaterEqual(self.upstream.most, 4)
         self.assertIn(429, self.statuses(answers))
 
     def test_tokens_per_minute_reserve_the_maximum_and_refund_the_rest(self):

@@ -1,5 +1,7 @@
 #include "accel/cpu/rapl.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -12,7 +14,8 @@ Result<std::int64_t> read_number(const std::string& path) {
   const std::string text = TRY(host::read_file(path, 64));
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || value < 0) return failure(ErrorCode::kCorrupt, path + ": want a number, found: " + text);
+  if (error != std::errc() || value < 0)
+    return failure(ErrorCode::kCorrupt, path + ": want a number, found: " + text);
   return value;
 }
 
@@ -28,15 +31,16 @@ Result<std::unique_ptr<Rapl>> Rapl::open(const std::string& root) {
   if (names) {
     for (const std::string& name : *names) {
       if (!is_package_zone(name)) continue;
-      Zone zone{.file = root + "/" + name + "/energy_uj"};
-      zone.range_uj = TRY(read_number(root + "/" + name + "/max_energy_range_uj"));
+      Zone zone{.file = fmt::format("{}/{}/energy_uj", root, name)};
+      zone.range_uj = TRY(read_number(fmt::format("{}/{}/max_energy_range_uj", root, name)));
       auto now = read_number(zone.file);
       if (!now) return failure(ErrorCode::kDenied, "read the energy counter: " + now.error().message);
       zone.last_uj = *now;
       zones.push_back(std::move(zone));
     }
   }
-  if (zones.empty()) return failure(ErrorCode::kNotFound, "looked for a processor energy counter in " + root + ", found none");
+  if (zones.empty())
+    return failure(ErrorCode::kNotFound, "looked for a processor energy counter in " + root + ", found none");
   return std::unique_ptr<Rapl>(new Rapl(std::move(zones)));
 }
 

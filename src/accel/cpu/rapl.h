@@ -27,8 +27,8 @@ class Rapl final : public EnergyCounter {
   explicit Rapl(std::vector<Zone> zones) : zones_(std::move(zones)) {}
 
   std::mutex mutex_;
-  std::vector<Zone> zones_;     // guarded by mutex_
-  std::int64_t total_uj_ = 0;   // guarded by mutex_
+  std::vector<Zone> zones_;    // guarded by mutex_
+  std::int64_t total_uj_ = 0;  // guarded by mutex_
 };
 
 }  // namespace millrace::accel

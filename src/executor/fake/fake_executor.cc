@@ -9,7 +9,9 @@ bool has_ended(const WorkloadStatus& status) {
   return status.state == WorkloadState::kExited || status.state == WorkloadState::kLost;
 }
 
-std::unexpected<Error> unknown(const std::string& id) { return failure(ErrorCode::kNotFound, "there is no workload " + id); }
+std::unexpected<Error> unknown(const std::string& id) {
+  return failure(ErrorCode::kNotFound, "there is no workload " + id);
+}
 
 }  // namespace
 
@@ -30,7 +32,8 @@ Result<WorkloadStatus> FakeExecutor::start(const WorkloadSpec& spec, std::int64_
   workload.status.labels = spec.labels;
   workload.status.supervisor_pid = next_pid_++;
   workload.status.engine_pid = next_pid_++;
-  workload.status.limits = {"fake", spec.resources.memory_bytes, spec.resources.cpu_millis, spec.resources.pids, {}};
+  workload.status.limits = {
+      "fake", spec.resources.memory_bytes, spec.resources.cpu_millis, spec.resources.pids, {}};
   workload.status.started_at = clock_.now();
   ++starts_;
   return workload.status;
@@ -86,7 +89,8 @@ Result<void> FakeExecutor::remove(const std::string& id) {
   const std::lock_guard lock(mutex_);
   const auto found = workloads_.find(id);
   if (found == workloads_.end()) return unknown(id);
-  if (!has_ended(found->second.status)) return failure(ErrorCode::kConflict, "workload " + id + " has not ended");
+  if (!has_ended(found->second.status))
+    return failure(ErrorCode::kConflict, "workload " + id + " has not ended");
   workloads_.erase(found);
   return {};
 }
@@ -105,7 +109,8 @@ void FakeExecutor::wake() {
 
 void FakeExecutor::end(const std::string& id, int code) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = workloads_.find(id); found != workloads_.end()) end_locked(found->second, code, 0, false);
+  if (const auto found = workloads_.find(id); found != workloads_.end())
+    end_locked(found->second, code, 0, false);
 }
 
 void FakeExecutor::lose(const std::string& id) {

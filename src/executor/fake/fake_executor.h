@@ -25,12 +25,12 @@ class FakeExecutor final : public Executor {
   void wake() override;
 
   /// Levers for tests.
-  void end(const std::string& id, int code);             // as if it exited by itself
-  void lose(const std::string& id);                      // as if its supervisor was killed
+  void end(const std::string& id, int code);  // as if it exited by itself
+  void lose(const std::string& id);           // as if its supervisor was killed
   void write_log(const std::string& id, const std::string& text);
-  void set_stubborn(bool stubborn);                      // stop() leaves workloads in kStopping
-  std::int64_t starts() const;                           // how many were really started so far
-  WorkloadSpec spec_of(const std::string& id) const;     // empty if unknown
+  void set_stubborn(bool stubborn);                   // stop() leaves workloads in kStopping
+  std::int64_t starts() const;                        // how many were really started so far
+  WorkloadSpec spec_of(const std::string& id) const;  // empty if unknown
 
  private:
   struct Workload {

@@ -53,7 +53,8 @@ bool is_id(const std::string& id) {
 }  // namespace
 
 Result<std::unique_ptr<LocalExecutor>> LocalExecutor::create(LocalOptions options) {
-  if (options.supervise_argv.empty()) return failure(ErrorCode::kInvalidArgument, "local executor: supervise_argv is empty");
+  if (options.supervise_argv.empty())
+    return failure(ErrorCode::kInvalidArgument, "local executor: supervise_argv is empty");
   TRY_VOID(host::make_dirs(options.folder, 0700));
   TRY_VOID(host::make_dirs(options.runtime_dir, 0700));
   host::Fd wake_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -112,14 +113,16 @@ Result<WorkloadStatus> LocalExecutor::wait_started(const std::string& id) {
   const auto deadline = std::chrono::steady_clock::now() + options_.start_timeout;
   while (std::chrono::steady_clock::now() < deadline) {
     if (host::exists(folder + "/exit.json")) return read_status(id);
-    if (const auto error = host::read_file(folder + "/error", 4096)) return failure(ErrorCode::kInternal, *error);
+    if (const auto error = host::read_file(folder + "/error", 4096))
+      return failure(ErrorCode::kInternal, *error);
     if (auto status = ask(control_socket(id), {}, kAskTimeout)) {
       watch(*status);
       return *status;
     }
     std::this_thread::sleep_for(kPollEvery);
   }
-  return failure(ErrorCode::kTimeout, "started the supervisor of " + id + ", which did not report in time; see " + folder);
+  return failure(ErrorCode::kTimeout,
+                 "started the supervisor of " + id + ", which did not report in time; see " + folder);
 }
 
 Result<WorkloadStatus> LocalExecutor::read_status(const std::string& id) {
@@ -131,14 +134,16 @@ Result<WorkloadStatus> LocalExecutor::read_status(const std::string& id) {
     return asked;
   }
   if (supervisor_lives(folder) && !host::exists(folder + "/exit.json"))
-    return failure(ErrorCode::kUnavailable, "the supervisor of " + id + " lives but does not answer: " + asked.error().message);
+    return failure(ErrorCode::kUnavailable,
+                   "the supervisor of " + id + " lives but does not answer: " + asked.error().message);
   return ended_status(id, spec.workload);
 }
 
 WorkloadStatus LocalExecutor::ended_status(const std::string& id, const WorkloadSpec& spec) const {
   const std::string folder = folder_of(id);
   WorkloadStatus status;
-  if (const auto text = host::read_file(folder + "/state.json", 1 << 20)) status = parse_status(*text).value_or(WorkloadStatus{});
+  if (const auto text = host::read_file(folder + "/state.json", 1 << 20))
+    status = parse_status(*text).value_or(WorkloadStatus{});
   status.id = id;
   status.labels = spec.labels;
   status.data_dir = data_dir(id);
@@ -187,14 +192,16 @@ Result<WorkloadStatus> LocalExecutor::status(const std::string& id) {
 }
 
 Result<LogPiece> LocalExecutor::log(const std::string& id, std::int64_t from, std::size_t max) {
-  if (!is_id(id) || !host::exists(folder_of(id) + "/spec.json")) return failure(ErrorCode::kNotFound, "there is no workload " + id);
+  if (!is_id(id) || !host::exists(folder_of(id) + "/spec.json"))
+    return failure(ErrorCode::kNotFound, "there is no workload " + id);
   return read_log(folder_of(id), from, max);
 }
 
 Result<void> LocalExecutor::remove(const std::string& id) {
   const std::lock_guard lock(start_mutex_);
   const WorkloadStatus now = TRY(status(id));
-  if (!has_ended(now) || supervisor_lives(folder_of(id))) return failure(ErrorCode::kConflict, "workload " + id + " has not ended");
+  if (!has_ended(now) || supervisor_lives(folder_of(id)))
+    return failure(ErrorCode::kConflict, "workload " + id + " has not ended");
   TRY_VOID(host::remove_tree(data_dir(id)));
   TRY_VOID(host::remove_tree(control_socket(id)));
   if (now.state == WorkloadState::kLost) Cgroup::remove_named(cgroup_name(folder_of(id)));

@@ -15,9 +15,10 @@
 namespace millrace::executor {
 
 struct LocalOptions {
-  std::string folder;                        // state of workloads, one folder each; made with mode 0700
-  std::string runtime_dir;                   // short path for sockets (host::runtime_dir)
-  std::vector<std::string> supervise_argv;   // program and arguments that precede the folder: {"/usr/bin/millrace", "supervise"}
+  std::string folder;       // state of workloads, one folder each; made with mode 0700
+  std::string runtime_dir;  // short path for sockets (host::runtime_dir)
+  std::vector<std::string>
+      supervise_argv;  // program and arguments that precede the folder: {"/usr/bin/millrace", "supervise"}
   std::chrono::milliseconds start_timeout{10000};
 };
 
@@ -36,7 +37,8 @@ class LocalExecutor final : public Executor {
   void wake() override;
 
  private:
-  LocalExecutor(LocalOptions options, host::Fd wake_fd) : options_(std::move(options)), wake_fd_(std::move(wake_fd)) {}
+  LocalExecutor(LocalOptions options, host::Fd wake_fd)
+      : options_(std::move(options)), wake_fd_(std::move(wake_fd)) {}
   std::string folder_of(const std::string& id) const { return options_.folder + "/" + id; }
   std::string control_socket(const std::string& id) const;
   std::string data_dir(const std::string& id) const;
@@ -48,8 +50,8 @@ class LocalExecutor final : public Executor {
   void watch(const WorkloadStatus& status);
 
   const LocalOptions options_;
-  const host::Fd wake_fd_;                   // eventfd
-  std::mutex start_mutex_;                   // one start or remove at a time
+  const host::Fd wake_fd_;  // eventfd
+  std::mutex start_mutex_;  // one start or remove at a time
   std::mutex watch_mutex_;
   std::map<pid_t, std::shared_ptr<host::Fd>> watched_;  // pidfds of supervisors; guarded by watch_mutex_
 };

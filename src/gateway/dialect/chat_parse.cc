@@ -199,29 +199,9 @@ Status set_effort(const json::value& value, const Path&, ParsedRequest& to) {
   return {};
 }
 
-constexpr std::string_view kMessagesSchema =
-    R"({"type":"array","minItems":1,"items":{"type":"object","required":["role"],"properties":{)"
-    R"("role":{"type":"string","enum":["developer","system","user","assistant","tool"]},)"
-    R"("content":{"anyOf":[{"type":"string"},{"type":"array","minItems":1,"items":{"type":"object"}},{"type":"null"}]},)"
-    R"("name":{"type":"string"},"tool_call_id":{"type":"string"},"tool_calls":{"type":["array","null"],"items":{"type":"object"}},)"
-    R"("reasoning_content":{"type":["string","null"]},"refusal":{"type":["string","null"]}}}})";
-constexpr std::string_view kToolsSchema =
-    R"({"type":"array","maxItems":128,"items":{"type":"object","required":["type","function"],"properties":{)"
-    R"("type":{"type":"string","enum":["function"]},"function":{"type":"object","required":["name"],"properties":{)"
-    R"("name":{"type":"string","pattern":"^[a-zA-Z0-9_-]{1,64}$"},"description":{"type":"string"},)"
-    R"("parameters":{"type":"object"},"strict":{"type":["boolean","null"]}}}}}})";
-constexpr std::string_view kToolChoiceSchema =
-    R"({"anyOf":[{"type":"string","enum":["none","auto","required","any"]},{"type":"object","required":["type","function"],)"
-    R"("properties":{"type":{"type":"string","enum":["function"]},"function":{"type":"object","required":["name"],)"
-    R"("properties":{"name":{"type":"string"}}}}}]})";
-constexpr std::string_view kResponseFormatSchema =
-    R"({"type":"object","required":["type"],"properties":{"type":{"type":"string","enum":["text","json_object","json_schema"]},)"
-    R"("json_schema":{"type":["object","null"],"required":["name","schema"],"properties":{"name":{"type":"string"},)"
-    R"("description":{"type":"string"},"schema":{"type":"object"},"strict":{"type":["boolean","null"]}}}}})";
-
 constexpr std::array kRows{
     kModelRow,
-    required(other("messages", kMessagesSchema, set_messages)),
+    required(other("messages", R"({"$ref":"#/components/schemas/ChatMessages"})", set_messages)),
     kStreamRow,
     kStreamOptionsRow,
     // The newer name comes second, so it wins where a client sends both.
@@ -242,9 +222,9 @@ constexpr std::array kRows{
     kLogitBiasRow,
     boolean("logprobs", set_logprobs),
     integer("top_logprobs", 0, 20, set_top_logprobs),
-    other("tools", kToolsSchema, set_tools),
-    other("tool_choice", kToolChoiceSchema, set_tool_choice),
-    other("response_format", kResponseFormatSchema, set_response_format),
+    other("tools", R"({"$ref":"#/components/schemas/ChatTools"})", set_tools),
+    other("tool_choice", R"({"$ref":"#/components/schemas/ChatToolChoice"})", set_tool_choice),
+    other("response_format", R"({"$ref":"#/components/schemas/ChatResponseFormat"})", set_response_format),
     choice("reasoning_effort", kEfforts, set_effort),
     kUserRow,
     kMetadataRow,

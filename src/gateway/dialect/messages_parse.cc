@@ -227,49 +227,26 @@ Status check_user_metadata(const json::value& value, const Path& at, ParsedReque
   return metadata.done();
 }
 
-constexpr std::string_view kTextOrBlocks =
-    R"({"anyOf":[{"type":"string"},{"type":"array","items":{"type":"object"}}]})";
-
 constexpr std::array kRows{
     kModelRow,
     required(integer("max_tokens", 1, kMaxTokensLimit, set_max_tokens)),
-    other("system", kTextOrBlocks, set_system),  // before messages: it comes first
-    required(other(
-        "messages",
-        R"({"type":"array","minItems":1,"items":{"type":"object","required":["role","content"],"properties":{)"
-        R"("role":{"type":"string","enum":["user","assistant","system"]},"content":{"anyOf":[{"type":"string","minLength":1},)"
-        R"({"type":"array","minItems":1,"items":{"type":"object","required":["type"]}}]}}}})",
-        set_messages)),
+    other("system", R"({"$ref":"#/components/schemas/TextOrBlocks"})",
+          set_system),  // before messages: it comes first
+    required(other("messages", R"({"$ref":"#/components/schemas/Messages"})", set_messages)),
     kStreamRow,
     other("stop_sequences", R"({"type":"array","maxItems":4,"items":{"type":"string","minLength":1}})",
           set_stop_sequences),
     number("temperature", 0, 1, set_temperature),
     kTopPRow,
     kTopKRow,
-    other(
-        "tools",
-        R"({"type":"array","maxItems":128,"items":{"type":"object","required":["name","input_schema"],"properties":{)"
-        R"("type":{"type":["string","null"],"enum":["custom",null]},"name":{"type":"string","pattern":"^[a-zA-Z0-9_-]{1,64}$"},)"
-        R"("description":{"type":["string","null"]},"input_schema":{"type":"object"},"strict":{"type":["boolean","null"]}}}})",
-        set_tools),
-    other(
-        "tool_choice",
-        R"({"type":"object","required":["type"],"properties":{"type":{"type":"string","enum":["auto","any","none","tool"]},)"
-        R"("name":{"type":"string"},"disable_parallel_tool_use":{"type":"boolean"}}})",
-        set_tool_choice),
-    other(
-        "thinking",
-        R"({"type":"object","required":["type"],"properties":{"type":{"type":"string","enum":["enabled","disabled","adaptive"]},)"
-        R"("budget_tokens":{"type":"integer","minimum":1024}}})",
-        set_thinking),
-    other(
-        "output_config",
-        R"({"type":"object","properties":{"effort":{"type":["string","null"],"enum":["low","medium","high",null]},)"
-        R"("format":{"type":["object","null"],"required":["type","schema"],"properties":{)"
-        R"("type":{"type":"string","enum":["json_schema"]},"schema":{"type":"object"}}}}})",
-        set_output_config),
-    accepted(other("metadata", R"({"type":"object","properties":{"user_id":{"type":["string","null"]}}})",
-                   check_user_metadata)),
+    other("tools", R"({"$ref":"#/components/schemas/MessageTools"})", set_tools),
+    other("tool_choice", R"({"$ref":"#/components/schemas/MessageToolChoice"})", set_tool_choice),
+    other("thinking", R"({"$ref":"#/components/schemas/Thinking"})", set_thinking),
+    other("output_config", R"({"$ref":"#/components/schemas/OutputConfig"})", set_output_config),
+    accepted(other(
+        "metadata",
+        R"({"type":"object","additionalProperties":false,"properties":{"user_id":{"type":["string","null"]}}})",
+        check_user_metadata)),
     accepted(choice("service_tier", "auto|standard_only", nullptr)),
 };
 constexpr std::array kUnsupported = std::to_array<std::string_view>(

@@ -50,9 +50,10 @@ Expected<std::string> read_image_url(const json::value& value, const Path& at);
 // Rows that are the same wherever they appear.
 inline constexpr Parameter kModelRow = required(string("model", kMaxModelLength, set_model));
 inline constexpr Parameter kStreamRow = boolean("stream", set_stream);
-inline constexpr Parameter kStreamOptionsRow =
-    other("stream_options", R"({"type":"object","properties":{"include_usage":{"type":"boolean"}}})",
-          set_stream_options);
+inline constexpr Parameter kStreamOptionsRow = other(
+    "stream_options",
+    R"({"type":"object","additionalProperties":false,"properties":{"include_usage":{"type":["boolean","null"]}}})",
+    set_stream_options);
 inline constexpr Parameter kTemperatureRow = number("temperature", 0, 2, set_temperature);
 inline constexpr Parameter kTopPRow = number("top_p", 0, 1, set_top_p);
 inline constexpr Parameter kMinPRow = number("min_p", 0, 1, set_min_p);
@@ -69,10 +70,11 @@ inline constexpr Parameter kStopRow = other(
     "stop",
     R"({"anyOf":[{"type":"string","minLength":1},{"type":"array","maxItems":4,"items":{"type":"string","minLength":1}}]})",
     set_stop);
-inline constexpr Parameter kLogitBiasRow = other(
-    "logit_bias",
-    R"({"type":"object","maxProperties":1024,"additionalProperties":{"type":"number","minimum":-100,"maximum":100}})",
-    set_logit_bias);
+inline constexpr Parameter kLogitBiasRow =
+    other("logit_bias",
+          R"({"type":"object","maxProperties":1024,"propertyNames":{"pattern":"^[0-9]{1,9}$"},)"
+          R"("additionalProperties":{"type":"number","minimum":-100,"maximum":100}})",
+          set_logit_bias);
 inline constexpr Parameter kUserRow = accepted(string("user", 1024, nullptr));
 inline constexpr Parameter kStoreRow =
     accepted(other("store", R"({"type":"boolean","enum":[false]})", refuse_store));

@@ -183,8 +183,7 @@ TEST(MessagesParse, ErrorsNameThePlace) {
 
 // No file of the suite is a request, so each must be refused, and what is not JSON must be refused as such.
 TEST(JsonSuite, EveryFileIsRefusedByEveryDialectAndNeverCrashes) {
-  const auto folder =
-      std::filesystem::path(__FILE__).parent_path() / "../../../tests/data/jsontestsuite/test_parsing";
+  const std::string folder = std::string(MILLRACE_TEST_DATA) + "/jsontestsuite/test_parsing";
   int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const auto name = entry.path().filename().string();

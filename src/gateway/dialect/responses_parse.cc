@@ -285,43 +285,22 @@ Status repeat_request(const json::object& body, ParsedRequest& to) {
 constexpr std::array kRows{
     kModelRow,
     string("instructions", 16 << 20, set_instructions),  // before input: it is the first message
-    required(other(
-        "input",
-        R"({"anyOf":[{"type":"string","minLength":1},{"type":"array","minItems":1,"items":{"type":"object"}}]})",
-        set_input)),
+    required(other("input", R"({"$ref":"#/components/schemas/Input"})", set_input)),
     kStreamRow,
-    other("stream_options", R"({"type":"object","properties":{"include_obfuscation":{"type":"boolean"}}})",
-          set_response_stream_options),
+    other(
+        "stream_options",
+        R"({"type":"object","additionalProperties":false,"properties":{"include_obfuscation":{"type":["boolean","null"]}}})",
+        set_response_stream_options),
     integer("max_output_tokens", 1, kMaxTokensLimit, set_max_tokens),
     kTemperatureRow,
     kTopPRow,
     other("include", R"({"type":"array","items":{"type":"string","enum":["message.output_text.logprobs"]}})",
           set_include),
     integer("top_logprobs", 0, 20, set_top_logprobs),
-    other(
-        "tools",
-        R"({"type":"array","maxItems":128,"items":{"type":"object","required":["type","name"],"properties":{)"
-        R"("type":{"type":"string","enum":["function"]},"name":{"type":"string","pattern":"^[a-zA-Z0-9_-]{1,64}$"},)"
-        R"("description":{"type":["string","null"]},"parameters":{"type":["object","null"]},)"
-        R"("strict":{"type":["boolean","null"]}}}})",
-        set_tools),
-    other(
-        "tool_choice",
-        R"({"anyOf":[{"type":"string","enum":["none","auto","required"]},{"type":"object","required":["type","name"],)"
-        R"("properties":{"type":{"type":"string","enum":["function"]},"name":{"type":"string"}}}]})",
-        set_tool_choice),
-    other(
-        "text",
-        R"({"type":"object","properties":{"format":{"type":["object","null"],"required":["type"],"properties":{)"
-        R"("type":{"type":"string","enum":["text","json_object","json_schema"]},"name":{"type":"string"},)"
-        R"("schema":{"type":"object"},"strict":{"type":["boolean","null"]},"description":{"type":["string","null"]}}},)"
-        R"("verbosity":{"type":["string","null"],"enum":["medium",null]}}})",
-        set_text),
-    other(
-        "reasoning",
-        R"({"type":"object","properties":{"effort":{"type":["string","null"],)"
-        R"("enum":["none","minimal","low","medium","high",null]},"summary":{"type":["string","null"],"enum":["auto",null]}}})",
-        set_reasoning),
+    other("tools", R"({"$ref":"#/components/schemas/ResponseTools"})", set_tools),
+    other("tool_choice", R"({"$ref":"#/components/schemas/ResponseToolChoice"})", set_tool_choice),
+    other("text", R"({"$ref":"#/components/schemas/ResponseText"})", set_text),
+    other("reasoning", R"({"$ref":"#/components/schemas/ResponseReasoning"})", set_reasoning),
     choice("truncation", "disabled", nullptr),
     kUserRow,
     kMetadataRow,

@@ -16,7 +16,8 @@ class FakeProber final : public Prober {
     bool ready = true;
     bool hangs = false;
     std::int64_t busy = 0;
-    EngineProps props{.slots = 4, .context_tokens = 2048, .template_has_tools = false, .template_has_reasoning = false};
+    EngineProps props{
+        .slots = 4, .context_tokens = 2048, .template_has_tools = false, .template_has_reasoning = false};
   };
   /// Sets what sockets answer whose path holds `part`.
   void set(const std::string& part, Engine engine) {
