@@ -1,5 +1,7 @@
 #include "apps/background.h"
 
+#include "host/limits.h"
+
 namespace millrace::apps {
 namespace {
 
@@ -21,6 +23,7 @@ Periodic::~Periodic() {
 }
 
 void Periodic::run() {
+  host::run_in_background();
   std::unique_lock lock(mutex_);
   while (!stop_) {
     lock.unlock();

@@ -2,26 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <system_error>
 
+#include "host/text_scan.h"
 #include "host/utf8.h"
 
 namespace millrace::host {
 namespace {
 
 namespace json = boost::json;
-
-/// Bytes of a string that stand for themselves and need no look at their neighbours.
-constexpr std::array<bool, 256> plain_table() {
-  std::array<bool, 256> plain{};
-  for (unsigned c = 0x20; c < 0x80; ++c) plain[c] = c != '"' && c != '\\';
-  return plain;
-}
-constexpr auto kPlain = plain_table();
 
 constexpr std::size_t kFirstCapacity = 4;
 
@@ -150,7 +142,7 @@ class Parser {
     std::size_t copied = start;  // everything before it is in decoded_
     bool escaped = false;
     while (true) {
-      while (more() && kPlain[static_cast<unsigned char>(text_[at_])]) ++at_;
+      at_ += plain_json_length(text_.substr(at_));
       if (!more()) return fail_unexpected("'\"'");
       const auto c = static_cast<unsigned char>(text_[at_]);
       if (c == '"') {

@@ -56,6 +56,24 @@ TEST(ParseJson, FindsDoubledKeysThatAreSpelledDifferently) {
   EXPECT_EQ(message_of(R"({"ab":{"ab":1},"b":2})"), "");
 }
 
+TEST(ParseJson, SeesEveryByteThatMattersWhereverItStands) {
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    for (std::size_t before = 0; before < 40; ++before) {
+      std::string text(40, 'x');
+      text[before] = static_cast<char>(byte);
+      const bool plain = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+      const auto parsed = parse_json("\"" + text + "\"");
+      ASSERT_EQ(parsed.has_value(), plain) << byte << " at " << before;
+      if (plain) ASSERT_EQ(parsed->as_string(), text);
+      if (byte >= 0x80) continue;
+      // Written, it reads back as it was.
+      const auto again = parse_json(quote_json(text));
+      ASSERT_TRUE(again) << byte << " at " << before;
+      ASSERT_EQ(again->as_string(), text);
+    }
+  }
+}
+
 TEST(ParseJson, StopsAtTheDepthAndSizeGiven) {
   EXPECT_EQ(message_of("[[1]]", {.max_depth = 2}), "");
   EXPECT_NE(message_of("[[[1]]]", {.max_depth = 2}), "");

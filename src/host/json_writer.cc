@@ -1,21 +1,14 @@
 #include "host/json_writer.h"
 
-#include <array>
 #include <boost/json.hpp>
 #include <charconv>
 #include <cmath>
 
+#include "host/text_scan.h"
 #include "host/utf8.h"
 
 namespace millrace::host {
 namespace {
-
-constexpr std::array<bool, 256> plain_table() {
-  std::array<bool, 256> plain{};
-  for (unsigned c = 0x20; c < 0x7F; ++c) plain[c] = c != '"' && c != '\\';
-  return plain;
-}
-constexpr auto kPlain = plain_table();
 
 void append_escaped(std::string& out, unsigned char c) {
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -54,10 +47,9 @@ void append_json_string(std::string& out, std::string_view text) {
   out.push_back('"');
   std::size_t at = 0;
   while (at < text.size()) {
-    std::size_t end = at;
-    while (end < text.size() && kPlain[static_cast<unsigned char>(text[end])]) ++end;
-    out.append(text.substr(at, end - at));
-    at = end;
+    const std::size_t plain = plain_json_length(text.substr(at));
+    out.append(text.substr(at, plain));
+    at += plain;
     if (at == text.size()) break;
     const auto c = static_cast<unsigned char>(text[at]);
     if (c < 0x20 || c == '"' || c == '\\' || c == 0x7F) {

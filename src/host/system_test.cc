@@ -1,6 +1,7 @@
 // Files, processes, paths, log, randomness: against the real system.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -8,6 +9,7 @@
 
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include "host/base64.h"
 #include "host/file.h"
@@ -223,6 +225,16 @@ TEST_F(HostSystem, RandomNumbersDoNotRepeatAcrossAFork) {
   ::close(ends[0]);
   ::close(ends[1]);
   EXPECT_NE(mine, theirs);
+}
+
+TEST_F(HostSystem, AThreadInTheBackgroundIsABatchThreadAndLeavesTheOthersAsTheyAre) {
+  int policy = -1;
+  std::thread([&] {
+    run_in_background();
+    policy = ::sched_getscheduler(0);
+  }).join();
+  EXPECT_EQ(policy, SCHED_BATCH);
+  EXPECT_EQ(::sched_getscheduler(0), SCHED_OTHER);
 }
 
 TEST_F(HostSystem, OpenFileLimitIsRaisedToTheHardOne) {

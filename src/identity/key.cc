@@ -1,8 +1,14 @@
+// OpenSSL's plain SHA-256 state, which version 3 would rather hide: a copy of an EVP context costs allocations and
+// look-ups that take longer than the two compressions of a digest.
+#define OPENSSL_API_COMPAT 10101
+
 #include "identity/key.h"
 
 #include <fmt/format.h>
-#include <sodium.h>
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "host/base64.h"
@@ -50,25 +56,35 @@ Result<Pepper> pepper_from_file(const std::string& path, std::string_view text) 
                     path, text.size()));
   }
   auto pepper = Pepper::create(secret);
-  sodium_memzero(secret.data(), secret.size());
+  OPENSSL_cleanse(secret.data(), secret.size());
   return pepper;
+}
+
+/// The state of SHA-256 after the block that starts an HMAC's inner or outer hash (RFC 2104, section 2).
+SHA256_CTX state_after(std::span<const std::uint8_t> secret, std::uint8_t pad) {
+  std::array<std::uint8_t, SHA256_CBLOCK> block{};
+  std::ranges::copy(secret, block.begin());
+  for (std::uint8_t& byte : block) byte ^= pad;
+  SHA256_CTX state;
+  SHA256_Init(&state);
+  SHA256_Update(&state, block.data(), block.size());
+  OPENSSL_cleanse(block.data(), block.size());
+  return state;
 }
 
 }  // namespace
 
 Result<Pepper> Pepper::create(std::span<const std::uint8_t> secret) {
-  static_assert(sizeof(crypto_auth_hmacsha256_state) <= sizeof(state_));
-  static_assert(alignof(crypto_auth_hmacsha256_state) <= 16);
+  static_assert(sizeof(SHA256_CTX) <= sizeof(inner_));
   if (secret.size() != kBytes) {
     return failure(ErrorCode::kInvalidArgument,
                    fmt::format("a pepper has {} bytes, found {}", kBytes, secret.size()));
   }
-  if (sodium_init() < 0)
-    return failure(ErrorCode::kInternal, "libsodium cannot be initialised on this machine");
-  crypto_auth_hmacsha256_state state;
-  crypto_auth_hmacsha256_init(&state, secret.data(), secret.size());
+  const SHA256_CTX inner = state_after(secret, 0x36);
+  const SHA256_CTX outer = state_after(secret, 0x5C);
   Pepper pepper;
-  std::memcpy(pepper.state_.data(), &state, sizeof state);
+  std::memcpy(pepper.inner_.data(), &inner, sizeof inner);
+  std::memcpy(pepper.outer_.data(), &outer, sizeof outer);
   return pepper;
 }
 
@@ -83,12 +99,15 @@ Result<Pepper> load_or_create_pepper(const std::string& path, Rng& rng) {
 }
 
 KeyDigest digest_key(const Pepper& pepper, std::string_view key_text) {
-  crypto_auth_hmacsha256_state state;
-  std::memcpy(&state, pepper.state_.data(), sizeof state);
-  crypto_auth_hmacsha256_update(&state, reinterpret_cast<const unsigned char*>(key_text.data()),
-                                key_text.size());
+  static_assert(std::tuple_size_v<KeyDigest> == SHA256_DIGEST_LENGTH);
+  SHA256_CTX state;
   KeyDigest digest;
-  crypto_auth_hmacsha256_final(&state, digest.data());
+  std::memcpy(&state, pepper.inner_.data(), sizeof state);
+  SHA256_Update(&state, key_text.data(), key_text.size());
+  SHA256_Final(digest.data(), &state);
+  std::memcpy(&state, pepper.outer_.data(), sizeof state);
+  SHA256_Update(&state, digest.data(), digest.size());
+  SHA256_Final(digest.data(), &state);
   return digest;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
@@ -85,6 +86,18 @@ void JournalDrain::remove_abandoned(const std::string& path) const {
   if (now_s - info.st_mtime > kAbandonedAfter_s) ::unlink(path.c_str());
 }
 
+/// In the order of their start, in which the keys of the usage table grow: it is appended to, not inserted into.
+std::vector<std::uint32_t> JournalDrain::slots_to_take(const OpenJournal& journal) {
+  const JournalView& view = journal.view;
+  std::vector<std::uint32_t> slots;
+  for (std::uint32_t slot = 0; slot < view.slots(); ++slot) {
+    const SlotState state = view.state(slot);
+    if (state == SlotState::kSettled || (state != SlotState::kFree && journal.dead)) slots.push_back(slot);
+  }
+  std::ranges::sort(slots, {}, [&view](std::uint32_t slot) { return view.started_at_us(slot); });
+  return slots;
+}
+
 Result<void> JournalDrain::drain_one(OpenJournal& journal, Report& report) {
   if (!journal.dead) journal.dead = ::flock(journal.file.fd(), LOCK_EX | LOCK_NB) == 0;
   JournalView& view = journal.view;
@@ -101,9 +114,7 @@ Result<void> JournalDrain::drain_one(OpenJournal& journal, Report& report) {
     taken.clear();
     return {};
   };
-  for (std::uint32_t slot = 0; slot < view.slots(); ++slot) {
-    const SlotState state = view.state(slot);
-    if (state == SlotState::kFree || (state != SlotState::kSettled && !journal.dead)) continue;
+  for (const std::uint32_t slot : slots_to_take(journal)) {
     auto record = view.record(slot);
     if (record) {
       batch.push_back(*std::move(record));

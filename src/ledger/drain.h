@@ -45,6 +45,7 @@ class JournalDrain {
  private:
   struct OpenJournal;
   Result<void> find_new(Report& report);
+  static std::vector<std::uint32_t> slots_to_take(const OpenJournal& journal);
   Result<void> drain_one(OpenJournal& journal, Report& report);
   void set_aside(const std::string& path, const std::string& why, Report& report);
   void remove_abandoned(const std::string& path) const;

@@ -97,6 +97,8 @@ class JournalView {
   std::uint64_t settled() const;
   /// Any number that is not a state is answered as it is.
   SlotState state(std::uint32_t slot) const;
+  /// When the request of a slot in use began, unchecked.
+  std::int64_t started_at_us(std::uint32_t slot) const { return slots_[slot].started_at_us; }
   /// The record of a slot that is settled, or open and its gateway gone. kCorrupt if its bytes cannot be one.
   Result<store::UsageRecord> record(std::uint32_t slot) const;
   /// Gives a settled slot back to the gateway, after its record is durable.

@@ -38,6 +38,15 @@ constexpr bool is_token_char(char c) {
 constexpr bool is_field_char(char c) {
   return (chars::kTable[static_cast<unsigned char>(c)] & chars::kField) != 0;
 }
+/// True if all of `text` may stand in a field value. Without an early end, so that it is done many bytes at a time.
+constexpr bool is_field_text(std::string_view text) {
+  bool bad = false;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    bad |= (byte < 0x20 && byte != '\t') || byte == 0x7f;
+  }
+  return !bad;
+}
 constexpr bool is_host_char(char c) {
   return (chars::kTable[static_cast<unsigned char>(c)] & chars::kHost) != 0;
 }

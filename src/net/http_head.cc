@@ -174,11 +174,9 @@ bool parse_field(std::string_view line, Header& header, Framing& framing) {
     framing.refuse(400, "a header name is malformed");
     return false;
   }
-  for (const char c : line.substr(colon + 1)) {
-    if (!is_field_char(c)) {
-      framing.refuse(400, "a header value holds a control byte");
-      return false;
-    }
+  if (!is_field_text(line.substr(colon + 1))) {
+    framing.refuse(400, "a header value holds a control byte");
+    return false;
   }
   header.name = line.substr(0, colon);
   header.value = trim_blanks(line.substr(colon + 1));
@@ -354,10 +352,7 @@ bool parse_status_line(std::string_view line, ResponseHead& head) {
   head.minor_version = version;
   head.status = status;
   head.reason = line.size() > 13 ? line.substr(13) : std::string_view{};
-  for (const char c : head.reason) {
-    if (!is_field_char(c)) return false;
-  }
-  return true;
+  return is_field_text(head.reason);
 }
 
 }  // namespace

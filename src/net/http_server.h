@@ -39,7 +39,7 @@ class Exchange {
 
   /// In on_head only: replaces ServerOptions::max_body_bytes for this request. A longer body gets 413.
   virtual void set_body_limit(std::uint64_t bytes) = 0;
-  /// Frees the memory of head and body (all views go bad), for answers that stream for long.
+  /// Frees the memory of head and body but for a kilobyte (all views go bad), for answers that stream for long.
   virtual void release_request() = 0;
 
   /// What the handler keeps with the exchange; destroyed right after the exchange has ended.

@@ -64,11 +64,11 @@ void append_header(std::string& out, std::string_view name, std::string_view val
   }
   out.append(name).append(": ");
   const auto start = out.size();
-  out.append(value);
-  for (auto at = start; at < out.size(); ++at) {
+  out.append(value).append("\r\n");
+  if (is_field_text(value)) return;
+  for (auto at = start; at < start + value.size(); ++at) {
     if (!is_field_char(out[at])) out[at] = ' ';
   }
-  out.append("\r\n");
 }
 
 void append_header(std::string& out, std::string_view name, std::uint64_t value) {

@@ -102,9 +102,10 @@ void Loop::run_once(std::chrono::milliseconds wait) {
     const epoll_event& event = batch_[static_cast<std::size_t>(batch_at_++)];
     if (event.data.ptr == nullptr) continue;  // unwatched by an earlier event of this batch
     static_cast<FdHandler*>(event.data.ptr)->on_events(event.events);
-    if (!deferred_.empty()) serve_deferred();
+    if (deferred_.size() >= kDeferredMax) serve_deferred();
   }
   batch_size_ = 0;
+  serve_deferred();
   serve_deadlines();
   serve_posted();
   in_round_ = false;

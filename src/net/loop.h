@@ -34,7 +34,7 @@ class FdHandler {
   ~FdHandler() = default;
 };
 
-/// Work put off to the end of the event in hand, to coalesce writes and to destroy objects safely. Intrusive.
+/// Work put off to the end of the events in hand, to coalesce writes and to destroy objects safely. Intrusive.
 class Deferred {
  public:
   /// Called once for each Loop::defer that came before it; may destroy the object.
@@ -112,7 +112,8 @@ class Loop {
   void set_deadline(Deadline& deadline, std::chrono::nanoseconds delay);
   static void clear_deadline(Deadline& deadline) { deadline.due_tick_ = -1; }
 
-  /// Calls deferred.run_deferred() after the event in hand. Once, however often deferred before that.
+  /// Calls deferred.run_deferred() after the event in hand, and perhaps some that came with it: many requests that
+  /// are written in a row wake their receiver once. Once, however often deferred before that.
   void defer(Deferred& deferred);
 
   /// Monotonic time at the start of the event round in hand.
@@ -139,6 +140,7 @@ class Loop {
       4096;  // power of two; 16 s of ticks, later deadlines are linked again
   static constexpr std::int64_t kServing = -2;
   static constexpr std::size_t kBatch = 256;
+  static constexpr std::size_t kDeferredMax = 64;  // bounds how long the first of them waits for the last
 
   Loop(const Clock& clock, host::Fd epoll);
   void refresh_now() { now_ = clock_.monotonic(); }

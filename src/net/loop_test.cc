@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <thread>
 
@@ -157,6 +158,44 @@ TEST(Loop, DeferredWorkRunsOnceAfterTheEventAndNotWhenDestroyed) {
   });
   loop->run_once(milliseconds{0});
   EXPECT_EQ(count, 1);
+}
+
+/// Puts off its work at each event, and keeps count of the events that all of its kind have seen and not yet answered.
+struct Answering final : FdHandler, Deferred {
+  Answering(Loop& l, std::size_t& u, std::size_t& m) : loop(l), unanswered(u), most(m) {}
+  void on_events(std::uint32_t) override {
+    most = std::max(most, ++unanswered);
+    loop.defer(*this);
+  }
+  void run_deferred() override {
+    --unanswered;
+    ++answers;
+  }
+  Loop& loop;
+  std::size_t& unanswered;
+  std::size_t& most;
+  int answers = 0;
+};
+
+TEST(Loop, EventsThatComeTogetherAreAnsweredTogetherUpToABound) {
+  const host::SystemClock clock;
+  auto loop = Loop::create(clock).value();
+  std::size_t unanswered = 0, most = 0;
+  std::vector<std::unique_ptr<Answering>> handlers;
+  std::vector<host::Fd> fds;
+  for (int i = 0; i < 200; ++i) {
+    int pair[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    fds.emplace_back(pair[0]);
+    fds.emplace_back(pair[1]);
+    handlers.push_back(std::make_unique<Answering>(*loop, unanswered, most));
+    ASSERT_TRUE(loop->watch(pair[0], EPOLLIN | EPOLLET, *handlers.back()));
+    ASSERT_EQ(::write(pair[1], "x", 1), 1);
+  }
+  loop->run_once(milliseconds{1000});
+  EXPECT_EQ(unanswered, 0U);
+  EXPECT_EQ(most, 64U);
+  for (const auto& handler : handlers) EXPECT_EQ(handler->answers, 1);
 }
 
 }  // namespace

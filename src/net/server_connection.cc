@@ -12,11 +12,13 @@ namespace millrace::net {
 
 namespace {
 
-constexpr std::size_t kKeepBytes = 2048;  // buffers up to this size stay with an idle connection
+constexpr std::size_t kKeepBytes = 2048;         // buffers up to this size stay with an idle connection
+constexpr std::size_t kKeepWorkingBytes = 512;  // and up to this one with a request that no longer needs them
+constexpr std::size_t kKeepHeaders = 16;
 
 /// Empties a buffer, and gives its memory back if it was a large one.
-void reset(std::string& buffer) {
-  if (buffer.capacity() > kKeepBytes) {
+void reset(std::string& buffer, std::size_t keep_bytes = kKeepBytes) {
+  if (buffer.capacity() > keep_bytes) {
     std::string().swap(buffer);
   } else {
     buffer.clear();
@@ -66,16 +68,11 @@ std::string ServerConnection::peer() const {
 
 void ServerConnection::release_request() {
   if (phase_ != Phase::kWork) return;
-  head_ = RequestHead{.method = head_.method,
-                      .minor_version = head_.minor_version,
-                      .target = {},
-                      .path = {},
-                      .query = {},
-                      .host = {},
-                      .headers = {},
-                      .keep_alive = head_.keep_alive};
-  std::string().swap(head_bytes_);
-  std::string().swap(body_);
+  head_.target = head_.path = head_.query = head_.host = {};
+  head_.headers.clear();
+  if (head_.headers.capacity() > kKeepHeaders) head_.headers.shrink_to_fit();
+  reset(head_bytes_, kKeepWorkingBytes);
+  reset(body_, kKeepWorkingBytes);
 }
 
 // ---- events -------------------------------------------------------------------------------------------------------

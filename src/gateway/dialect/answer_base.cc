@@ -21,6 +21,12 @@ CollectedChoice* WholeAnswer::find(int choice) {
   return &choices_[static_cast<std::size_t>(choice)];
 }
 
+std::size_t WholeAnswer::text_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& choice : choices_) bytes += choice.text.size() + choice.reasoning.size();
+  return bytes;
+}
+
 void WholeAnswer::on_text(int choice, std::string_view text) {
   if (auto* to = find(choice)) to->text += text;
 }

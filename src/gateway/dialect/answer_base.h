@@ -52,6 +52,8 @@ class WholeAnswer : public Answer {
  protected:
   const AnswerMeta& meta() const { return meta_; }
   const std::vector<CollectedChoice>& choices() const { return choices_; }
+  /// Of all choices; what escapes add is not counted.
+  std::size_t text_bytes() const;
 
  private:
   CollectedChoice* find(int choice);

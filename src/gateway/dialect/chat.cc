@@ -8,6 +8,8 @@
 namespace millrace::gateway::dialect {
 namespace {
 
+constexpr std::size_t kAnswerBytes = 768;  // of a whole answer, besides its texts
+
 void append_head(std::string& out, const AnswerMeta& meta, std::string_view object) {
   out += R"({"id":)";
   append_quoted(out, object_id("chatcmpl-", meta.request_id));
@@ -25,6 +27,7 @@ class WholeChat final : public WholeAnswer {
 
   std::string finish(const engine::Usage& usage, const Footprint& footprint) override {
     std::string out;
+    out.reserve(kAnswerBytes + text_bytes());
     append_head(out, meta(), "chat.completion");
     out += R"(,"choices":[)";
     for (std::size_t i = 0; i < choices().size(); ++i) {

@@ -106,8 +106,9 @@ void append_usage(std::string& out, UsageShape shape, const engine::Usage& usage
 std::string object_id(std::string_view prefix, std::string_view request_id) {
   constexpr std::string_view kRequestPrefix = "req_";
   if (request_id.starts_with(kRequestPrefix)) request_id.remove_prefix(kRequestPrefix.size());
-  std::string id(prefix);
-  id += request_id;
+  std::string id;
+  id.reserve(prefix.size() + request_id.size());
+  id.append(prefix).append(request_id);
   return id;
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "host/file.h"
+#include "host/limits.h"
 #include "store/sqlite/schema.h"
 
 namespace millrace::store {
@@ -99,6 +100,7 @@ Result<std::int64_t> Database::write(Work work, const Transaction* change) {
 
 // Whoever comes while a commit is syncing joins the next one: groups form under load, and a lone writer never waits.
 void Database::run() {
+  host::run_in_background();
   std::vector<Job*> group;
   while (true) {
     {
