@@ -87,6 +87,7 @@ class FeedBell {
   void connect(api::PolicyFeed* feed) {
     const std::scoped_lock lock(mutex_);
     feed_ = feed;
+    if (feed_ != nullptr) feed_->notify();  // what changed before was rung for nobody
   }
 
  private:

@@ -56,6 +56,8 @@ class ThreadLoop final : public Loop {
     store_.subscribe([signal = signal_](store::Revision, const store::Transaction& change) {
       if (touches_endpoints(change)) signal->fire();
     });
+    // What runs is known before anybody asks: a server that has just started must not tell gateways that nothing does.
+    if (replicas_.refresh()) publish();
     thread_ = std::thread([this] { run(); });
   }
 

@@ -28,8 +28,8 @@ class Loop : public ReplicaView {
  public:
   using Listener = std::function<void(const std::vector<ReplicaStatus>&)>;
 
-  /// Adopts what is running already, then goes on by itself. `listener` is called from the control thread after each
-  /// change of observed(), and once at the start; it must not block. Everything passed in must outlive the loop.
+  /// Adopts what is running already, so that observed() holds it on return, then goes on by itself. `listener` is called
+  /// from the control thread after each change of observed(), and once at the start; it must not block. Everything passed in must outlive the loop.
   static Result<std::unique_ptr<Loop>> start(LoopOptions options, store::Store& store,
                                              executor::Executor& executor, serving::Prober& prober,
                                              const Clock& clock, Listener listener);

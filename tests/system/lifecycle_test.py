@@ -65,6 +65,14 @@ class Lifecycle(suite.Case):
         self.assertEqual(self.millrace.pid("engine"), engine)
         self.assertEqual(self.millrace.record(headers["x-request-id"])["status"], "completed")
 
+    def test_a_server_and_a_gateway_that_start_together_answer_at_once(self):
+        gateway = self.millrace.pid("gateway")
+        kill9(self.millrace.pid("server"))
+        wait_for(lambda: self.millrace.cli("status", check=False).returncode == 0, 20, 0.01)
+        kill9(gateway)
+        wait_for(self.answers, 20, 0.01)
+        self.assertEqual([self.millrace.chat(max_tokens=1)[0] for _ in range(20)], [200] * 20)
+
     def test_metrics_pass_their_checker(self):
         for path in ("/metrics", "/api/v1/metrics"):
             status, _, text = self.millrace.request("GET", path, key=self.millrace.env["MILLRACE_KEY"])
