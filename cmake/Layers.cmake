@@ -47,7 +47,6 @@ set(MILLRACE_RESTRICTED_HEADERS
   "boost/beast.* ="
   "sqlite3\\.h = store/sqlite"
   "openssl/.* = net host identity"
-  "sodium.* = host identity ledger"
   "sys/epoll\\.h = net"
   "iostream =")
 

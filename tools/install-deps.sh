@@ -7,7 +7,7 @@ packages=(
   # compiler and build tools
   clang-19 lld-19 llvm-19 libstdc++-12-dev libc6-dev binutils cmake ninja-build ccache pkg-config python3 git
   # libraries
-  libboost1.81-dev libboost-json1.81-dev libfmt-dev libsqlite3-dev libssl-dev libsodium-dev
+  libboost1.81-dev libboost-json1.81-dev libfmt-dev libsqlite3-dev libssl-dev libmimalloc-dev
   libcli11-dev libtomlplusplus-dev
   # running engines and fetching models
   bubblewrap ca-certificates python3-pip openssl

@@ -16,11 +16,20 @@ constexpr std::size_t kMaxHeldBytes = 48 * 1024;
 constexpr std::size_t kMaxCountBytes = 64 * 1024;
 
 /// "6m0s", "1s", "120ms": how the OpenAI API writes durations.
-std::string duration_text(std::chrono::nanoseconds time) {
+void append_duration(std::string& out, std::chrono::nanoseconds time) {
+  const auto append = [&out](std::int64_t number, char unit) {
+    out += fmt::format_int(number).c_str();
+    out += unit;
+  };
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(time).count();
-  if (ms < 1000) return fmt::format("{}ms", ms);
+  if (ms < 1000) {
+    append(ms, 'm');
+    out += 's';
+    return;
+  }
   const auto seconds = (ms + 999) / 1000;
-  return seconds < 60 ? fmt::format("{}s", seconds) : fmt::format("{}m{}s", seconds / 60, seconds % 60);
+  if (seconds >= 60) append(seconds / 60, 'm');
+  append(seconds < 60 ? seconds : seconds % 60, 's');
 }
 
 }  // namespace
@@ -126,6 +135,7 @@ void Job::on_usage(const engine::Usage& usage) { usage_ = usage; }
 // ---- to the client ----------------------------------------------------------------------------------------------
 
 void Job::respond_headers(std::vector<net::Header>& headers) {
+  headers.reserve(headers.size() + 7);
   headers.push_back({"x-request-id", request_id_});
   const auto* key = reservation_ ? nullptr : context_.policy.key(key_id_);
   if (!reservation_ && key == nullptr) return;
@@ -136,14 +146,14 @@ void Job::respond_headers(std::vector<net::Header>& headers) {
   headers_text_.clear();
   std::array<std::size_t, 7> cuts{};
   std::size_t at = 0;
-  const auto add = [&](const std::string& text) {
-    headers_text_ += text;
-    cuts[++at] = headers_text_.size();
-  };
+  const auto cut = [&] { cuts[++at] = headers_text_.size(); };
   for (const auto* dimension : {&view.requests, &view.tokens}) {
-    add(*dimension ? fmt::to_string((*dimension)->limit) : "");
-    add(*dimension ? fmt::to_string((*dimension)->remaining) : "");
-    add(*dimension ? duration_text((*dimension)->reset) : "");
+    if (*dimension) headers_text_ += fmt::format_int((*dimension)->limit).c_str();
+    cut();
+    if (*dimension) headers_text_ += fmt::format_int((*dimension)->remaining).c_str();
+    cut();
+    if (*dimension) append_duration(headers_text_, (*dimension)->reset);
+    cut();
   }
   constexpr std::array<std::string_view, 6> kNames = {
       "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",

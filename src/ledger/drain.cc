@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <span>
 
 #include "host/file.h"
 #include "ledger/journal_format.h"
@@ -102,22 +103,24 @@ Result<void> JournalDrain::drain_one(OpenJournal& journal, Report& report) {
   if (!journal.dead) journal.dead = ::flock(journal.file.fd(), LOCK_EX | LOCK_NB) == 0;
   JournalView& view = journal.view;
   const std::uint64_t through = view.settled();
-  std::vector<store::UsageRecord> batch;
+  const std::vector<std::uint32_t> slots = slots_to_take(journal);
+  std::vector<store::UsageRecord>& records = report.records;
+  records.reserve(records.size() + slots.size());
+  std::size_t durable = records.size();
   std::vector<std::uint32_t> taken;
   const auto flush = [&]() -> Result<void> {
+    const auto batch = std::span(records).subspan(durable);
     const std::int64_t added = TRY(table_.append(batch));
     if (added != static_cast<std::int64_t>(batch.size())) report.some_were_known = true;
     for (const std::uint32_t slot : taken) view.free(slot);
-    report.records.insert(report.records.end(), std::make_move_iterator(batch.begin()),
-                          std::make_move_iterator(batch.end()));
-    batch.clear();
+    durable = records.size();
     taken.clear();
     return {};
   };
-  for (const std::uint32_t slot : slots_to_take(journal)) {
+  for (const std::uint32_t slot : slots) {
     auto record = view.record(slot);
     if (record) {
-      batch.push_back(*std::move(record));
+      records.push_back(*std::move(record));
     } else {
       journal.damaged = true;
       report.damage.push_back(fmt::format("{}: slot {}: {}", journal.path, slot, record.error().message));
@@ -125,7 +128,7 @@ Result<void> JournalDrain::drain_one(OpenJournal& journal, Report& report) {
       if (journal.dead) continue;
     }
     taken.push_back(slot);
-    if (batch.size() == kBatch) TRY_VOID(flush());
+    if (records.size() - durable == kBatch) TRY_VOID(flush());
   }
   TRY_VOID(flush());
   if (journal.dead) {

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "energy/carbon.h"
+#include "host/file.h"
 #include "ledger/drain.h"
 #include "ledger/journal_format.h"
 #include "ledger/ledger_test_support.h"
@@ -31,6 +33,26 @@ class JournalTest : public testing::Test {
     return report ? *std::move(report) : JournalDrain::Report{};
   }
 };
+
+/// Descriptors of the thread of this process that has fewest, as /proc tells it.
+std::size_t fewest_descriptors() {
+  std::size_t fewest = SIZE_MAX;
+  for (const auto& thread : *host::list_dir("/proc/self/task")) {
+    if (const auto open = host::list_dir("/proc/self/task/" + thread + "/fd")) fewest = std::min(fewest, open->size());
+  }
+  return fewest;
+}
+
+TEST_F(JournalTest, TheSyncingThreadSharesNoDescriptorsWithTheOneThatServes) {
+  auto journal = make_journal(folder_.path(), "j1");
+  const auto until = std::chrono::steady_clock::now() + seconds(10);
+  while (fewest_descriptors() > 3 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  EXPECT_LE(fewest_descriptors(), 3U);
+  EXPECT_TRUE(host::exists(folder_.path() + "/j1.mrj"));
+  // The lock is still held: the drain does not take the journal for a dead one's.
+  journal->open(open_request("req_1"));
+  EXPECT_FALSE(drain().journals.at(0).closed);
+}
 
 TEST_F(JournalTest, ASettledRequestBecomesOneWholeRecord) {
   auto journal = make_journal(folder_.path(), "j1");

@@ -64,6 +64,8 @@ void ClientConnection::connect_next(Error last) {
       ssl = std::move(*made);
     }
     stream_ = Stream(std::move(*fd), std::move(ssl));
+    // A unix socket connects at once, or not at all; an engine that closes after each answer has one for each request.
+    if (!pool_.upstream.unix_path.empty() && !stream_.is_tls()) return begin_active();
     phase_ = Phase::kConnecting;
     return set_interest(EPOLLOUT);
   }
