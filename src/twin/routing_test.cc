@@ -23,7 +23,7 @@ class RoutingTrace : public testing::Test {
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     folder_ = pattern;
   }
-  void TearDown() override { (void)host::remove_tree(folder_); }
+  void TearDown() override { EXPECT_TRUE(host::remove_tree(folder_)); }
   std::string file_with(std::string_view text) const {
     const std::string path = folder_ + "/trace.jsonl";
     EXPECT_TRUE(host::write_file_atomic(path, text));
