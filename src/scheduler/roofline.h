@@ -24,9 +24,10 @@ struct WorkProfile {
 /// flops.
 WorkProfile from_intensity(double flops_per_byte);
 
-/// Share of a kind's peak that work reaches. The defaults, and 0.3 ms of serial time for each layer, are the round values
-/// nearest to a fit on measurements of llama2-70b on A100 and H100 (Splitwise, ISCA 2024); tests/twin/roofline_test.cc
-/// tells how far off they are there and on a model that was not fitted.
+/// Share of a kind's peak that work reaches. The defaults, with 0.3 ms of serial time for each layer, are round values near a
+/// fit on measurements of llama2-70b on A100 and H100 (Splitwise, ISCA 2024): 18 to 20 % off on average there, 6 and 18 %
+/// at tokens and prompts of a model that was not in the fit (tests/twin/roofline_test.cc). That stack's collectives alone
+/// would be fitted a little better by 0.1 to 0.2.
 struct Efficiency {
   double compute = 0.5;
   double memory = 0.8;

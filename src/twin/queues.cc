@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <functional>
 #include <queue>
 #include <tuple>
 #include <utility>
@@ -52,9 +52,9 @@ struct World {
 
 std::size_t class_index(World& world, const std::string& name) {
   const auto found = std::ranges::find(world.classes, name, &QueueClassResult::name);
+  const auto index = static_cast<std::size_t>(found - world.classes.begin());
   if (found == world.classes.end()) world.classes.push_back({.name = name});
-  return static_cast<std::size_t>(std::ranges::find(world.classes, name, &QueueClassResult::name) -
-                                  world.classes.begin());
+  return index;
 }
 
 void add_jobs(World& world, const QueueClass& kind, AccountIndex account, bool preempt) {
@@ -128,8 +128,7 @@ class Simulation {
     std::int64_t told = 0;
     while (finished_ < total) {
       const auto next = next_time();
-      if (!next) return stuck();
-      advance(*next);
+      if (!next || !advance(*next)) return stuck();
       TRY_VOID(take_events());
       carry_out(scheduler_.pass(now_));
       if (progress && finished_ >= told + step) {
@@ -166,10 +165,14 @@ class Simulation {
     return next;
   }
 
-  void advance(TimePoint time) {
-    unit_s_ += static_cast<double>(held_units_) * seconds(time - now_);
+  /// False if the same instant has come again and again: work that stops other work in circles.
+  bool advance(TimePoint time) {
+    constexpr int kPassesMax = 100'000;
+    passes_at_instant_ = time > now_ ? 0 : passes_at_instant_ + 1;
+    if (time > now_) unit_s_ += static_cast<double>(held_units_) * seconds(time - now_);
     now_ = std::max(now_, time);
     wake_.reset();
+    return passes_at_instant_ < kPassesMax;
   }
 
   void put(microseconds after, What what, const Job& job) {
@@ -241,6 +244,7 @@ class Simulation {
   scheduler::Scheduler scheduler_;
   QueuesResult& result_;
   TimePoint now_{}, last_end_{};
+  int passes_at_instant_ = 0;
   std::optional<TimePoint> wake_;
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
   std::uint64_t sequence_ = 0;

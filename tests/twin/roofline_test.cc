@@ -1,5 +1,5 @@
 // Roofline estimates against times that others measured (tests/data/splitwise): how far off they are, and that they keep
-// the order of things. The efficiencies and the latency of a layer are fitted on llama2-70b; bloom-176b was not looked at.
+// the order of things. The efficiencies and the latency of a layer are fitted on llama2-70b; bloom-176b was not in the fit.
 
 #include "scheduler/roofline.h"
 
@@ -114,7 +114,7 @@ double error_of(const std::map<Case, Times>& rows, std::string_view model, bool 
   return sum / count;
 }
 
-TEST(RooflineAgainstSplitwise, MeanErrorIsAFifthWhereFittedAndOnTheModelThatWasNot) {
+TEST(RooflineAgainstSplitwise, MeanErrorIsAFifthOnTheModelThatWasFittedAndOnTheOther) {
   const auto rows = measured();
   for (const char* model : {"llama2-70b", "bloom-176b"}) {
     for (const bool prompt : {true, false}) {
