@@ -1,0 +1,172 @@
+#include "twin/queues.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "host/system_clock.h"
+
+namespace millrace::twin {
+namespace {
+
+using std::chrono::milliseconds;
+
+QueueClass work(std::string name, std::int64_t count, std::int64_t every_ms, std::int64_t runtime_ms,
+                std::int64_t units, std::int32_t priority) {
+  return {.name = std::move(name),
+          .count = count,
+          .every = milliseconds(every_ms),
+          .runtime = milliseconds(runtime_ms),
+          .units = units,
+          .priority = priority};
+}
+
+QueueSet queue(std::string name, std::int64_t nominal, std::int64_t borrow, std::vector<QueueClass> classes) {
+  return {.name = std::move(name),
+          .nominal_units = nominal,
+          .borrow_units = borrow,
+          .classes = std::move(classes)};
+}
+
+QueuesConfig one_cohort(std::vector<QueueSet> queues, bool preempt = true) {
+  QueuesConfig config{.name = "test", .preempt = preempt, .cohorts = {}};
+  config.cohorts.push_back({.name = "cohort", .count = 1, .queues = std::move(queues)});
+  return config;
+}
+
+QueuesResult run(const QueuesConfig& config) {
+  const host::SystemClock clock;
+  auto result = run_queues(config, clock, {});
+  EXPECT_TRUE(result) << result.error().message;
+  return result ? *result : QueuesResult{};
+}
+
+const QueueClassResult& of_class(const QueuesResult& result, std::string_view name) {
+  return *std::ranges::find(result.classes, name, &QueueClassResult::name);
+}
+
+TEST(Queues, WorkWaitsForQuotaAndStartsWhenItIsFree) {
+  // Two at a time: 0 to 1 s, 1 to 2 s, and the last from 2 to 3 s.
+  const auto result = run(one_cohort({queue("q", 2, 0, {work("job", 5, 0, 1000, 1, 0)})}));
+  EXPECT_DOUBLE_EQ(result.makespan_s, 3.0);
+  EXPECT_DOUBLE_EQ(result.bound_s, 2.5);
+  EXPECT_DOUBLE_EQ(of_class(result, "job").admission_mean_s, (0 + 0 + 1 + 1 + 2) / 5.0);
+  EXPECT_DOUBLE_EQ(of_class(result, "job").admission_max_s, 2.0);
+  EXPECT_DOUBLE_EQ(result.usage_pct, 100.0 * 5 / 6);
+  EXPECT_EQ(result.starts, 5);
+  EXPECT_EQ(result.preemptions, 0);
+}
+
+TEST(Queues, AHigherClassGoesFirst) {
+  const auto result =
+      run(one_cohort({queue("q", 1, 0, {work("low", 3, 0, 1000, 1, 1), work("high", 2, 0, 1000, 1, 2)})}));
+  EXPECT_DOUBLE_EQ(of_class(result, "high").admission_mean_s, 0.5);  // at 0 and 1 s
+  EXPECT_DOUBLE_EQ(of_class(result, "low").admission_mean_s, 3.0);   // at 2, 3 and 4 s
+}
+
+TEST(Queues, AQueueBorrowsWhatItsCohortLeaves) {
+  const auto queues = [](std::int64_t borrow) {
+    return one_cohort({queue("busy", 1, borrow, {work("job", 4, 0, 1000, 1, 0)}), queue("idle", 3, 0, {})});
+  };
+  EXPECT_DOUBLE_EQ(run(queues(0)).makespan_s, 4.0);
+  EXPECT_DOUBLE_EQ(run(queues(1)).makespan_s, 2.0);
+  EXPECT_DOUBLE_EQ(run(queues(100)).makespan_s, 1.0);
+}
+
+TEST(Queues, WhatIsPreemptedStartsAgainFromItsBeginning) {
+  auto config =
+      one_cohort({queue("q", 2, 0, {work("large", 2, 500, 400, 2, 2), work("small", 1, 0, 300, 1, 1)})});
+  // 0 to 0.4 large, 0.4 small, stopped at 0.5 for large until 0.9, small until 1.2.
+  auto result = run(config);
+  EXPECT_EQ(result.preemptions, 1);
+  EXPECT_EQ(result.starts, 4);
+  EXPECT_DOUBLE_EQ(result.makespan_s, 1.2);
+  EXPECT_DOUBLE_EQ(of_class(result, "large").admission_max_s, 0.0);
+  EXPECT_DOUBLE_EQ(of_class(result, "small").admission_mean_s, 0.4);  // the first start counts
+  config.preempt = false;
+  result = run(config);
+  EXPECT_EQ(result.preemptions, 0);
+  EXPECT_DOUBLE_EQ(of_class(result, "large").admission_max_s, 0.2);
+  EXPECT_DOUBLE_EQ(result.makespan_s, 1.1);
+}
+
+TEST(Queues, WhatWasBorrowedIsTakenBackIfTheQueueMayReclaim) {
+  // `a` holds all three units from 0 on; at 0.1 s `b` wants its own two.
+  QueueClass late = work("late", 1, 0, 1000, 2, 5);
+  late.first = milliseconds(100);
+  auto config = one_cohort({queue("a", 1, 2, {work("early", 3, 0, 1000, 1, 5)}), queue("b", 2, 0, {late})});
+  config.cohorts[0].queues[1].reclaim = scheduler::Reclaim::kAny;
+  auto result = run(config);
+  EXPECT_EQ(result.preemptions, 2);
+  EXPECT_DOUBLE_EQ(of_class(result, "late").admission_max_s, 0.0);
+  EXPECT_DOUBLE_EQ(result.makespan_s, 2.1);  // one again from 1.0 on its own quota, one from 1.1 borrowed
+  config.cohorts[0].queues[1].reclaim = scheduler::Reclaim::kNever;
+  result = run(config);
+  EXPECT_EQ(result.preemptions, 0);
+  EXPECT_DOUBLE_EQ(of_class(result, "late").admission_max_s, 0.9);
+  EXPECT_DOUBLE_EQ(result.makespan_s, 2.0);
+}
+
+TEST(Queues, TheSameConfigurationGivesTheSameFigures) {
+  const auto config =
+      one_cohort({queue("a", 4, 8, {work("s", 60, 30, 70, 1, 1), work("m", 20, 100, 150, 3, 2)}),
+                  queue("b", 4, 8, {work("s", 40, 50, 90, 1, 1), work("l", 10, 200, 300, 4, 3)})});
+  const auto text = [](QueuesResult result) {
+    result.wall_s = result.decisions_per_s = 0;
+    return boost::json::serialize(to_json(result));
+  };
+  EXPECT_EQ(text(run(config)), text(run(config)));
+}
+
+constexpr std::string_view kSmall = R"([[cohort]]
+name = "c"
+[[cohort.queue]]
+name = "q"
+nominal_quota = 4
+borrowing_limit = 2
+[[cohort.queue.workload]]
+class = "job"
+count = 3
+every_ms = 10
+units = 6
+runtime_ms = 5
+priority = -1
+)";
+
+TEST(QueuesConfig, ReadsEveryKey) {
+  const auto config = parse_queues_config(kSmall, "small.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->name, "small.toml");
+  EXPECT_TRUE(config->preempt);
+  const auto& read = config->cohorts.at(0).queues.at(0);
+  EXPECT_EQ(read.borrow_units, 2);
+  EXPECT_EQ(read.reclaim, scheduler::Reclaim::kAny);
+  EXPECT_EQ(read.classes.at(0).priority, -1);
+  EXPECT_EQ(read.classes.at(0).runtime, milliseconds(5));
+}
+
+TEST(QueuesConfig, ErrorsNameFileLineAndKey) {
+  const auto error_of = [](std::string_view from, std::string_view to) {
+    std::string text(kSmall);
+    text.replace(text.find(from), from.size(), to);
+    const auto config = parse_queues_config(text, "small.toml");
+    return config ? std::string("accepted") : config.error().message;
+  };
+  for (const auto& [from, to, line, key] : std::initializer_list<std::array<std::string_view, 4>>{
+           {"units = 6", "units = 7", ":11", "units"},
+           {"units = 6", "unit = 6", "", "unit"},
+           {"count = 3", "count = 0", ":9", "count"},
+           {"borrowing_limit = 2", "reclaim = \"maybe\"", ":6", "reclaim"},
+           {"name = \"q\"", "name = 3", ":4", "name"}}) {
+    const std::string message = error_of(from, to);
+    EXPECT_TRUE(message.starts_with(std::string("small.toml") + std::string(line))) << message;
+    EXPECT_NE(message.find(key), std::string::npos) << message;
+  }
+  EXPECT_FALSE(parse_queues_config("name = \"empty\"", "empty.toml"));
+  EXPECT_FALSE(parse_queues_config("not toml", "bad.toml"));
+  EXPECT_FALSE(read_queues_config("/nonexistent/queues.toml"));
+}
+
+}  // namespace
+}  // namespace millrace::twin
