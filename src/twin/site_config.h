@@ -1,0 +1,172 @@
+// SiteConfig: a site.toml as values: what there is, what it draws and costs, whose it is, how it is scheduled.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/result.h"
+#include "energy/hourly_series.h"
+#include "scheduler/cluster.h"
+#include "twin/generator.h"
+
+namespace millrace::twin {
+
+/// From `since` on, until the next stage.
+struct PowerStage {
+  TimePoint since{};
+  std::int64_t budget_mw = 0;  // milliwatts
+  bool operator==(const PowerStage&) const = default;
+};
+
+/// In order of time. Before the first stage, and without any, there is no limit.
+using PowerStages = std::vector<PowerStage>;
+
+/// The budget in force; nullopt where there is no limit.
+std::optional<std::int64_t> budget_at(const PowerStages& stages, TimePoint time);
+
+/// How often something breaks: exponential times between failures and to repair. A mean of 0 is never.
+struct FailureRate {
+  std::chrono::seconds between{};
+  std::chrono::seconds repair{};
+  bool never() const { return between.count() == 0; }
+  bool operator==(const FailureRate&) const = default;
+};
+
+/// What a site has beyond scheduler::Site; by the same index.
+struct SiteInfo {
+  PowerStages power;                // at the meter: IT equipment x PUE
+  energy::HourlySeries carbon;      // mgCO2e/kWh
+  std::string carbon_source;        // file, or "yearly mean 2025 of FR"
+  energy::HourlySeries price;       // thousandths of EUR/MWh
+  std::string price_source;
+  std::int64_t capital_microeur = 0;              // building, power and cooling
+  std::int64_t operations_microeur_per_year = 0;  // staff, rent, network, maintenance
+  std::int64_t demand_microeur_per_kw_year = 0;   // for the largest budget that it holds, whether used or not
+};
+
+/// What a feed or a rack has beyond its scheduler counterpart; by the same index. Of IT equipment, without PUE.
+struct FeedInfo {
+  PowerStages power;
+  FailureRate failures;
+};
+struct RackInfo {
+  std::int64_t budget_mw = 0;  // 0: none of its own
+};
+
+struct NodeType {
+  std::string name;
+  scheduler::Node node;            // as each of them is; name, site, rack and domain are empty
+  std::int64_t budget_mw = 0;      // of the whole node; 0: none of its own
+  FailureRate failures;
+  std::int64_t capital_microeur = 0;  // of one node
+};
+
+inline constexpr std::uint16_t kNoAccount = UINT16_MAX;
+
+/// A tenant or a project. A parent stands before its children.
+struct AccountConfig {
+  std::string name;                       // "lab", "lab/vision"
+  std::uint16_t parent = kNoAccount;
+  bool leaf = true;                       // work belongs to leaves only
+  std::int64_t weight = 1;                // of its share among its siblings, at least 1
+  std::optional<std::int64_t> quota_milli;   // thousandths of accelerators that are its own; nullopt: no quota
+  std::optional<std::int64_t> borrow_milli;  // beyond the quota, of what others leave idle; nullopt: without limit
+  bool reclaim = true;                    // what it lent may be taken back by preemption
+};
+
+struct PriorityClassConfig {
+  std::string name;
+  std::int32_t priority = 0;    // higher goes first
+  bool preempts = false;        // its work may stop work of lower classes
+  bool preemptible = true;      // its work may be stopped
+  std::chrono::seconds grace{30};  // between notice and stop
+};
+
+/// How decisions are made; see scheduler for the meaning of each.
+struct SchedulerConfig {
+  std::string placement = "millrace";      // random, dotprod, clustering, packing, bestfit, fgd, millrace
+  std::int32_t reservation_depth = 8;      // blocked workloads that backfill must not delay
+  std::chrono::seconds starvation_bound{7 * 24 * 3600};
+  std::chrono::seconds half_life{7 * 24 * 3600};  // of past use in the fair share
+  std::chrono::seconds checkpoint{3600};   // between checkpoints of a job: the most that a stop loses
+  std::int32_t cap_floor_milli = 600;      // an accelerator is capped to no less than this part of its maximum
+  std::string shift = "history";           // deferrable work: now, history, forecast, oracle
+  std::string shift_by = "carbon";         // carbon, price
+};
+
+/// A budget that changes with notice; "grid event" whatever its cause (heat, a failed chiller, a market).
+struct GridEvent {
+  TimePoint at{};              // when the new budget is in force
+  scheduler::SiteIndex site = 0;
+  std::optional<std::int64_t> budget_mw;  // milliwatts at the meter; nullopt: the site's stages hold again
+  std::chrono::seconds notice{};          // it is known so long before `at`
+  bool operator==(const GridEvent&) const = default;
+};
+
+struct KindPrice {
+  std::int64_t microeur_per_accelerator_hour = 0;
+};
+
+/// What is sold and how the investment is counted.
+struct EconomicsConfig {
+  double lifetime_years = 5;               // of nodes, straight-line
+  double site_lifetime_years = 15;         // of SiteInfo::capital_microeur
+  double interest_rate = 0;                // yearly, on half the capital
+  std::vector<KindPrice> prices;           // by kind of the cluster
+  std::int64_t microeur_per_cpu_core_hour = 0;
+  std::int64_t input_microeur_per_mtok = 0, output_microeur_per_mtok = 0;  // of services, where requests are known
+  std::int64_t deferrable_discount_milli = 0;  // off the price of deferrable work
+};
+
+struct SiteConfig {
+  std::string name;   // of the whole, for reports
+  TimePoint start{};  // of the run
+  double days = 7;
+  scheduler::Cluster cluster;
+  std::vector<std::string> kind_sources;  // by kind: where its figures come from
+  std::vector<SiteInfo> sites;            // by site
+  std::vector<FeedInfo> feeds;            // by feed
+  std::vector<RackInfo> racks;            // by rack
+  std::vector<NodeType> node_types;
+  std::vector<std::uint16_t> node_type;   // by node: index into node_types
+  std::vector<AccountConfig> accounts;    // at least one leaf
+  std::vector<PriorityClassConfig> priority_classes;  // at least one, highest first
+  std::uint16_t default_class = 0;
+  SchedulerConfig scheduler;
+  EconomicsConfig economics;
+  std::vector<GridEvent> grid_events;     // in order of `at`
+  GeneratorConfig workload;               // used where a run names no trace
+
+  std::int64_t accelerators() const;
+  /// What everything draws when nothing runs, at the meter of one site; and when everything runs at its maximum.
+  std::int64_t idle_mw(scheduler::SiteIndex site) const;
+  std::int64_t max_mw(scheduler::SiteIndex site) const;
+};
+
+/// Reads a site.toml; paths in it are relative to its folder. Every key stands in docs/twin.md. Unknown keys, values of
+/// the wrong type or out of range, and references to nothing are kInvalidArgument, naming file, line and key.
+Result<SiteConfig> load_site(const std::string& path);
+
+/// The same from text. `folder` is where relative paths in it begin.
+Result<SiteConfig> parse_site(std::string_view text, const std::string& file, const std::string& folder);
+
+/// Every key that the reader knows ("node_type.kind"), for the test that holds the documentation to them.
+std::set<std::string> site_keys();
+
+/// Reads a CSV of grid events: header "time,budget_kw,notice_s" and optionally "site" (its name; without it the first).
+/// `time` is RFC 3339 or seconds since `start`; an empty budget ends an event. "budget" stands for "budget_kw" too, and
+/// takes a unit ("25 MW").
+Result<std::vector<GridEvent>> read_grid_events(std::string_view text, const std::string& file,
+                                                const scheduler::Cluster& cluster, TimePoint start);
+
+/// Reads an hourly CSV: the first column is the time (RFC 3339, hours in order without gaps), one column for each zone.
+/// The series wraps.
+Result<energy::HourlySeries> read_hourly_csv(std::string_view text, const std::string& file, std::string_view zone);
+
+}  // namespace millrace::twin
