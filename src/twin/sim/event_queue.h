@@ -11,21 +11,20 @@ namespace millrace::twin {
 using VirtualTime = std::int64_t;
 
 enum class EventKind : std::uint8_t {
-  kStarted,      // subject: run slot; the run's programs are up
-  kFinished,     // subject: run slot; its work is done
-  kStopped,      // subject: run slot; its grace, or the checkpoint it writes, is over
+  kFinished,     // subject: slot of a job; the work of its run is done
+  kStopped,      // subject: slot of a job; the grace of its run, or the checkpoint it writes, is over
   kNodeDown,     // subject: node
   kNodeUp,       // subject: node
   kFeedDown,     // subject: feed
   kFeedUp,       // subject: feed
-  kSiteEvent,    // subject: index into the run's list of changes of budgets
-  kWake,         // control asked to be woken
+  kBudgetKnown,  // subject: index into the budgets of the run
+  kBudgetHolds,  // likewise
 };
 
 struct SimEvent {
   VirtualTime at = 0;
   std::uint64_t order = 0;    // of insertion
-  EventKind kind = EventKind::kWake;
+  EventKind kind = EventKind::kFinished;
   std::uint32_t subject = 0;
   std::uint32_t version = 0;  // an event whose version is not its subject's any more is void
 };

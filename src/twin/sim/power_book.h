@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "scheduler/cluster.h"
+#include "scheduler/power.h"
 #include "twin/sim/power_integral.h"
 
 namespace millrace::twin {
@@ -19,7 +19,7 @@ std::int64_t at_meter(std::int64_t it_mw, double pue);
 /// the state that is left when the clock moves on is judged and counted.
 class PowerBook {
  public:
-  enum class Level : std::uint8_t { kSite, kFeed, kRack, kNode };
+  using Level = scheduler::ScopeKind;
 
   struct Totals {
     std::int64_t exceeded = 0;       // intervals above a budget that was feasible

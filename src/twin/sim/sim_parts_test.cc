@@ -21,7 +21,7 @@ RC_GTEST_PROP(EventQueue, GivesEventsByTimeThenByOrderOfInsertion, (std::vector<
   EventQueue queue;
   std::vector<std::pair<VirtualTime, std::uint32_t>> want;
   for (std::uint32_t i = 0; i < times.size(); ++i) {
-    queue.put(times[i], EventKind::kWake, i);
+    queue.put(times[i], EventKind::kNodeUp, i);
     want.emplace_back(times[i], i);
   }
   std::ranges::sort(want);
