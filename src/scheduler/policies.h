@@ -1,0 +1,34 @@
+// Policies: what an operator decides about how work is ordered and placed.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace millrace::scheduler {
+
+struct Policies {
+  /// Blocked workloads that hold a promise at once, in order. More protects more large work and leaves less to backfill.
+  std::int32_t reservations = 64;
+  /// A pass looks at all that is pending, and tries to bring promises forward, at most this often; passes in between
+  /// look only at what an event may have changed. Zero: every pass.
+  std::chrono::seconds replan_every{60};
+  /// Past use counts half after this.
+  std::chrono::seconds half_life{7 * 24 * 3600};
+  /// A workload that has waited so long goes before all others, whatever class and share. nullopt: never.
+  std::optional<std::chrono::seconds> starvation = std::chrono::seconds{3 * 24 * 3600};
+  bool preempt = true;
+  /// Workloads that one pass may stop others for.
+  std::int32_t preemptors_per_pass = 16;
+  /// Never cap accelerators below this, in thousandths of their dynamic range.
+  std::int32_t cap_floor_milli = 500;
+  /// Start work under a cap if only that makes it fit a budget.
+  bool start_capped = true;
+  /// An announced fall of a budget is acted on so long before it (or at once, with less notice).
+  std::chrono::seconds power_lead{300};
+  /// Of each site, cheaper first among places of equal score: price, carbon or both. Missing entries are 0.
+  std::vector<std::int64_t> site_cost;
+};
+
+}  // namespace millrace::scheduler

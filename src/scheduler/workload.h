@@ -1,0 +1,75 @@
+// Workload: what a tenant asks to run, as far as a decision needs it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.h"
+#include "scheduler/cluster.h"
+#include "scheduler/placement.h"
+
+namespace millrace::scheduler {
+
+using WorkloadId = std::uint64_t;
+using AccountIndex = std::uint32_t;
+
+/// How near to each other the tasks of a gang must be.
+enum class Together : std::uint8_t {
+  kAnywhere,
+  kPreferDomain,  // in the smallest domain that has room now, else anywhere
+  kOneDomain,     // in the smallest domain that has room, else it waits
+};
+
+/// A gang: all tasks start together or none does.
+struct Workload {
+  WorkloadId id = 0;
+  AccountIndex account = 0;
+  std::int32_t priority = 0;  // class; higher goes first
+  std::int32_t nice = 0;      // within account and class; lower goes first
+  TimePoint submitted{};
+
+  Demand demand;  // of one task
+  std::int32_t tasks = 1;
+  std::int32_t tasks_per_node = 0;  // at most; 0 is no bound
+
+  std::vector<KindIndex> kinds;             // any of these; empty is every kind
+  std::int64_t accelerator_memory_mib = 0;  // at least; a kind whose memory is unknown does not do
+  Together together = Together::kAnywhere;
+  bool spread_racks = false;       // no two tasks in one rack (a node without rack is a rack of its own)
+  std::vector<std::string> zones;  // any of these; empty is every zone
+  std::vector<std::string> jurisdictions;  // any of these; empty is every jurisdiction
+  bool attested = false;                   // only on attested nodes
+
+  std::optional<std::chrono::seconds> limit;  // runs at most so long; nullopt: until stopped
+  std::optional<TimePoint> not_before;        // waits until then, whatever is free
+  std::optional<TimePoint> deadline;          // deferrable work: carried for whoever sets not_before
+
+  bool service = false;  // replicas behind an endpoint: shed last
+  bool preemptible = false;
+  std::chrono::seconds grace{30};  // between being told to stop and being stopped
+  std::optional<std::chrono::seconds>
+      checkpoint_every;  // what a stop loses is at most this; nullopt: everything
+
+  std::int32_t accelerator_draw_milli = 1000;  // predicted, of the dynamic range of each accelerator it holds
+  std::int32_t cpu_draw_milli = 1000;          // predicted, of its share of Node::cpu_max_mw
+};
+
+/// Where one task runs. A gang has one of these for each task.
+struct TaskPlace {
+  NodeIndex node = 0;
+  std::uint32_t devices = 0;  // bit mask
+  bool operator==(const TaskPlace&) const = default;
+};
+
+/// Work that runs when a scheduler is built (a snapshot).
+struct Running {
+  Workload workload;
+  TimePoint started{};
+  std::vector<TaskPlace> places;
+  std::int32_t cap_milli = 1000;
+};
+
+}  // namespace millrace::scheduler
