@@ -12,7 +12,9 @@
 #include "core/clock.h"
 #include "core/result.h"
 #include "energy/hourly_series.h"
+#include "scheduler/accounts.h"
 #include "scheduler/cluster.h"
+#include "scheduler/policies.h"
 #include "twin/generator.h"
 
 namespace millrace::twin {
@@ -40,10 +42,10 @@ struct FailureRate {
 
 /// What a site has beyond scheduler::Site; by the same index.
 struct SiteInfo {
-  PowerStages power;                // at the meter: IT equipment x PUE
-  energy::HourlySeries carbon;      // mgCO2e/kWh
-  std::string carbon_source;        // file, or "yearly mean 2025 of FR"
-  energy::HourlySeries price;       // thousandths of EUR/MWh
+  PowerStages power;                   // at the meter: IT equipment x PUE
+  energy::HourlySeries carbon;         // mgCO2e/kWh
+  std::string carbon_source;           // file, or "yearly mean 2025 of FR"
+  energy::HourlySeries price;          // thousandths of EUR/MWh
   std::string price_source;
   std::int64_t capital_microeur = 0;              // building, power and cooling
   std::int64_t operations_microeur_per_year = 0;  // staff, rent, network, maintenance
@@ -67,37 +69,20 @@ struct NodeType {
   std::int64_t capital_microeur = 0;  // of one node
 };
 
-inline constexpr std::uint16_t kNoAccount = UINT16_MAX;
-
-/// A tenant or a project. A parent stands before its children.
-struct AccountConfig {
-  std::string name;                       // "lab", "lab/vision"
-  std::uint16_t parent = kNoAccount;
-  bool leaf = true;                       // work belongs to leaves only
-  std::int64_t weight = 1;                // of its share among its siblings, at least 1
-  std::optional<std::int64_t> quota_milli;   // thousandths of accelerators that are its own; nullopt: no quota
-  std::optional<std::int64_t> borrow_milli;  // beyond the quota, of what others leave idle; nullopt: without limit
-  bool reclaim = true;                    // what it lent may be taken back by preemption
-};
-
 struct PriorityClassConfig {
   std::string name;
-  std::int32_t priority = 0;    // higher goes first
-  bool preempts = false;        // its work may stop work of lower classes
-  bool preemptible = true;      // its work may be stopped
+  std::int32_t priority = 0;       // higher goes first
+  bool preemptible = true;         // its work may be stopped for work of a higher class, or for a quota
   std::chrono::seconds grace{30};  // between notice and stop
 };
 
-/// How decisions are made; see scheduler for the meaning of each.
-struct SchedulerConfig {
-  std::string placement = "millrace";      // random, dotprod, clustering, packing, bestfit, fgd, millrace
-  std::int32_t reservation_depth = 8;      // blocked workloads that backfill must not delay
-  std::chrono::seconds starvation_bound{7 * 24 * 3600};
-  std::chrono::seconds half_life{7 * 24 * 3600};  // of past use in the fair share
-  std::chrono::seconds checkpoint{3600};   // between checkpoints of a job: the most that a stop loses
-  std::int32_t cap_floor_milli = 600;      // an accelerator is capped to no less than this part of its maximum
-  std::string shift = "history";           // deferrable work: now, history, forecast, oracle
-  std::string shift_by = "carbon";         // carbon, price
+/// How decisions are made, beyond scheduler::Policies.
+struct PolicyConfig {
+  std::string placement = "millrace";  // random, dotprod, clustering, packing, bestfit, fgd, millrace
+  scheduler::Policies scheduler;
+  std::chrono::seconds checkpoint{3600};  // between checkpoints of a job: the most that a stop loses; 0: everything
+  std::string shift = "history";          // deferrable work: now, history, forecast, oracle
+  std::string shift_by = "carbon";        // carbon, price
 };
 
 /// A budget that changes with notice; "grid event" whatever its cause (heat, a failed chiller, a market).
@@ -135,10 +120,11 @@ struct SiteConfig {
   std::vector<RackInfo> racks;            // by rack
   std::vector<NodeType> node_types;
   std::vector<std::uint16_t> node_type;   // by node: index into node_types
-  std::vector<AccountConfig> accounts;    // at least one leaf
+  scheduler::Accounts accounts;           // "lab", "lab/vision"; without a quota: kUnlimitedQuota
+  std::vector<scheduler::AccountIndex> leaves;  // accounts that work may belong to, ascending; at least one
   std::vector<PriorityClassConfig> priority_classes;  // at least one, highest first
   std::uint16_t default_class = 0;
-  SchedulerConfig scheduler;
+  PolicyConfig policy;
   EconomicsConfig economics;
   std::vector<GridEvent> grid_events;     // in order of `at`
   GeneratorConfig workload;               // used where a run names no trace

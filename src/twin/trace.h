@@ -49,13 +49,13 @@ struct TraceJob {
   std::int32_t utilisation_milli = 1000;  // of the granted accelerators while it runs: what power follows
   std::uint64_t kinds = ~std::uint64_t{0};  // bit k: may run on cluster.kinds[k]
   std::uint16_t reference_kind = kAnyKind;  // that `work` was recorded on; kAnyKind: takes `work` on every kind
-  std::uint16_t account = 0;                // index into SiteConfig::accounts; always a leaf
+  std::uint16_t account = 0;                // index into SiteConfig::accounts, one of its leaves
   std::uint16_t priority_class = 0;         // index into SiteConfig::priority_classes
   WorkProfile profile = WorkProfile::kUnknown;
   TraceJobKind kind = TraceJobKind::kJob;
   bool deferrable = false;      // may wait for clean or cheap hours until `deadline` allows no more
   bool interruptible = false;   // may be paused and go on later without loss
-  bool preemptible = true;      // may be stopped for work of a higher class
+  bool preemptible = true;      // as its class, unless the trace says no
   bool one_domain = false;      // all tasks inside one domain
 
   static constexpr std::uint16_t kAnyKind = UINT16_MAX;
