@@ -32,7 +32,7 @@ std::vector<SeededRng> streams(std::uint64_t seed, std::uint64_t salt, std::size
 Result<std::unique_ptr<Engine>> Engine::create(const SiteConfig& config, JobSource& source, DecisionLog& log,
                                                const EngineOptions& options) {
   control::WorkloadState control =
-      TRY(control::WorkloadState::create(config.cluster, accounts_of(config), policies_of(config)));
+      TRY(control::WorkloadState::create(config.cluster, config.accounts, config.policy.scheduler));
   return std::unique_ptr<Engine>(new Engine(config, source, log, options, std::move(control)));
 }
 

@@ -264,7 +264,7 @@ void Engine::lose_work(Job& job, control::Exit exit) {
   if (exit == control::Exit::kLost) ++tally_.lost_runs;
   if (job.trace.kind != TraceJobKind::kJob) return;
   if (job.trace.interruptible && exit == control::Exit::kStopped && !job.no_grace) return;
-  const auto between_us = static_cast<double>(microseconds(config_.scheduler.checkpoint).count()) * job.kind_speed;
+  const auto between_us = static_cast<double>(microseconds(config_.policy.checkpoint).count()) * job.kind_speed;
   const double lost_us = between_us > 0.0 ? std::fmod(job.run_work_us, between_us) : job.run_work_us;
   job.left_us += lost_us;
   const double accelerators = static_cast<double>(job.accelerators_milli()) * 1e-3;

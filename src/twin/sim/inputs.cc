@@ -3,39 +3,11 @@
 #include <algorithm>
 #include <chrono>
 
+#include "twin/stable_order.h"
+
 namespace millrace::twin {
 
 using scheduler::ScopeKind;
-
-scheduler::Accounts accounts_of(const SiteConfig& config) {
-  scheduler::Accounts accounts;
-  accounts.reserve(config.accounts.size());
-  for (const AccountConfig& from : config.accounts) {
-    scheduler::Account account;
-    account.name = from.name;
-    account.parent = from.parent == kNoAccount ? scheduler::kNoAccount : from.parent;
-    account.weight_milli = static_cast<std::int32_t>(std::min<std::int64_t>(from.weight * 1000, INT32_MAX));
-    account.quota = scheduler::kUnlimitedQuota;
-    if (from.quota_milli) {
-      account.quota.nominal.accelerators_milli = *from.quota_milli;
-      account.quota.borrow.accelerators_milli = from.borrow_milli.value_or(scheduler::kUnlimited);
-    }
-    account.reclaim = from.reclaim ? scheduler::Reclaim::kAny : scheduler::Reclaim::kNever;
-    accounts.push_back(std::move(account));
-  }
-  return accounts;
-}
-
-scheduler::Policies policies_of(const SiteConfig& config) {
-  scheduler::Policies policies;
-  policies.reservations = config.scheduler.reservation_depth;
-  policies.half_life = config.scheduler.half_life;
-  policies.starvation = config.scheduler.starvation_bound;
-  policies.cap_floor_milli = config.scheduler.cap_floor_milli;
-  policies.preempt = std::ranges::any_of(config.priority_classes, &PriorityClassConfig::preempts) ||
-                     std::ranges::any_of(config.accounts, &AccountConfig::reclaim);
-  return policies;
-}
 
 KindSpeeds::KindSpeeds(const SiteConfig& config) : kinds_(config.cluster.kinds.size()) { (void)config; }
 
@@ -81,7 +53,11 @@ scheduler::Workload workload_of(const SiteConfig& config, const KindSpeeds& spee
   workload.service = job.kind == TraceJobKind::kService;
   workload.preemptible = job.preemptible && its_class.preemptible;
   workload.grace = its_class.grace;
-  workload.checkpoint_every = job.interruptible ? std::chrono::seconds(0) : config.scheduler.checkpoint;
+  if (job.interruptible) {
+    workload.checkpoint_every = std::chrono::seconds(0);
+  } else if (config.policy.checkpoint.count() > 0) {
+    workload.checkpoint_every = config.policy.checkpoint;
+  }
   workload.accelerator_draw_milli = job.utilisation_milli;
   workload.cpu_draw_milli = job.utilisation_milli;
   return workload;
@@ -136,7 +112,7 @@ std::vector<BudgetFact> budget_facts(const SiteConfig& config, VirtualTime start
     add_event(facts, config, event, start, next == config.grid_events.end() ? TimePoint::max() : next->at);
   }
   // Of facts that become known together the one told last holds, so the order of insertion is kept.
-  std::ranges::stable_sort(facts, {}, &BudgetFact::known);
+  sort_stably(facts, &BudgetFact::known);
   return facts;
 }
 

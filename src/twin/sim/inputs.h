@@ -3,8 +3,6 @@
 
 #include <vector>
 
-#include "scheduler/accounts.h"
-#include "scheduler/policies.h"
 #include "scheduler/power.h"
 #include "scheduler/workload.h"
 #include "twin/sim/event_queue.h"
@@ -15,9 +13,6 @@ namespace millrace::twin {
 
 inline TimePoint to_time(VirtualTime at) { return TimePoint(std::chrono::microseconds(at)); }
 inline VirtualTime to_virtual(TimePoint at) { return at.time_since_epoch().count(); }
-
-scheduler::Accounts accounts_of(const SiteConfig& config);
-scheduler::Policies policies_of(const SiteConfig& config);
 
 /// How fast work of a job goes on each kind, as a share of its speed where its work was recorded.
 class KindSpeeds {
