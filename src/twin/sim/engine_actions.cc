@@ -171,6 +171,7 @@ void Engine::count_up(Job& job) {
     job.co2e_ug += energy::co2e_ug(site.carbon, draw.milliwatts, to_time(job.since), to_time(now_)).value_or(0);
     job.energy_microeur += energy::energy_cost_microeur(site.price, draw.milliwatts, to_time(job.since), to_time(now_)).value_or(0);
   }
+  tally_.cpu_core_us += static_cast<double>(job.trace.demand.cpu_milli * job.trace.tasks) * 1e-3 * static_cast<double>(lasts);
   const double held_us = static_cast<double>(job.accelerators_milli()) * 1e-3 * static_cast<double>(lasts);
   job.held_us += held_us;
   tally_.accounts[job.trace.account].held_us += held_us;

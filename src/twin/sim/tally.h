@@ -56,6 +56,7 @@ struct Tally {
   std::int64_t infeasible_warnings = 0;
   double lost_us = 0.0;             // accelerator-microseconds of work done again
   double useful_us = 0.0;           // accelerator-microseconds held x utilisation x speed under the cap
+  double cpu_core_us = 0.0;         // core-microseconds held
   VirtualTime last_end = 0;         // of any work
   Sample wait_s, jct_s, slowdown;
   std::vector<ClassTally> classes;
