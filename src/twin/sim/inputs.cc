@@ -3,18 +3,50 @@
 #include <algorithm>
 #include <chrono>
 
+#include "scheduler/roofline.h"
 #include "twin/stable_order.h"
 
 namespace millrace::twin {
 
 using scheduler::ScopeKind;
 
-KindSpeeds::KindSpeeds(const SiteConfig& config) : kinds_(config.cluster.kinds.size()) { (void)config; }
+namespace {
+
+constexpr std::size_t kProfiles = 5;
+
+/// Of a kind of work, as the roofline knows it; nullopt: it takes as long on every kind.
+std::optional<scheduler::WorkProfile> roofline_of(WorkProfile profile) {
+  static const scheduler::ReferenceWorks works = scheduler::reference_works();
+  switch (profile) {
+    case WorkProfile::kTraining: return works.training;
+    case WorkProfile::kPrefill: return works.prefill;
+    case WorkProfile::kDecode: return works.decode;
+    case WorkProfile::kUnknown:
+    case WorkProfile::kCpu: break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+KindSpeeds::KindSpeeds(const SiteConfig& config)
+    : kinds_(config.cluster.kinds.size()), speeds_(kProfiles * kinds_ * kinds_, 1.0) {
+  for (std::size_t profile = 0; profile < kProfiles; ++profile) {
+    const auto work = roofline_of(static_cast<WorkProfile>(profile));
+    if (!work) continue;
+    for (std::size_t reference = 0; reference < kinds_; ++reference) {
+      const auto there = scheduler::estimate(config.cluster.kinds[reference], *work).seconds();
+      for (std::size_t kind = 0; kind < kinds_; ++kind) {
+        const auto here = scheduler::estimate(config.cluster.kinds[kind], *work).seconds();
+        if (there && here && *here > 0.0) speeds_[(profile * kinds_ + reference) * kinds_ + kind] = *there / *here;
+      }
+    }
+  }
+}
 
 double KindSpeeds::speed(const TraceJob& job, scheduler::KindIndex kind) const {
-  (void)job;
-  (void)kind;
-  return 1.0;
+  if (job.kind != TraceJobKind::kJob || job.reference_kind >= kinds_) return 1.0;
+  return speeds_[(static_cast<std::size_t>(job.profile) * kinds_ + job.reference_kind) * kinds_ + kind];
 }
 
 double KindSpeeds::slowest(const TraceJob& job) const {
