@@ -7,6 +7,7 @@ namespace millrace::apps {
 void add_twin_commands(CLI::App& twin, cli::Chosen& chosen) {
   twin.require_subcommand(1);
   add_twin_run(twin, chosen);
+  add_twin_accelerators(twin, chosen);
   add_twin_routing(twin, chosen);
 }
 
