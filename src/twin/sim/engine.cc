@@ -88,6 +88,7 @@ VirtualTime Engine::next_time() const {
 
 // What holds at `now_` holds until `to`.
 void Engine::advance_clock(VirtualTime to) {
+  power_.set_backlog(waiting_ > 0);
   power_.settle(now_);
   std::int64_t idle_mw = 0;
   std::int64_t budget_mw = 0;
