@@ -5,9 +5,8 @@
 namespace millrace::twin {
 
 std::int64_t at_meter(std::int64_t it_mw, double pue) {
-  const double meter = static_cast<double>(it_mw) * pue;
-  const auto whole = static_cast<std::int64_t>(meter);
-  return static_cast<double>(whole) < meter ? whole + 1 : whole;
+  const auto pue_milli = std::max<std::int64_t>(static_cast<std::int64_t>(pue * 1000.0 + 0.5), 1000);
+  return (it_mw * pue_milli + 999) / 1000;
 }
 
 namespace {

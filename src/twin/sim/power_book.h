@@ -12,7 +12,7 @@ namespace millrace::twin {
 /// No limit.
 inline constexpr std::int64_t kNoBudget = INT64_MAX;
 
-/// IT power times PUE, rounded up: what the meter of a site shows.
+/// IT power times PUE (in thousandths, as budgets are held), rounded up: what the meter of a site shows.
 std::int64_t at_meter(std::int64_t it_mw, double pue);
 
 /// Draws are of IT equipment but for sites, which are told at the meter. What happens at one moment is one change: only
