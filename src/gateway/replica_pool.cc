@@ -83,7 +83,7 @@ std::shared_ptr<Replica> ReplicaPool::choose(std::string_view endpoint, const Re
     loads.push_back({.ready = replica.get() != avoid,
                      .slots = replica->slots,
                      .requests = replica->requests,
-                     .queued_work = replica->queued_work,
+                     .queued_blocks = replica->queued_work,  // in tokens
                      .queue_bound = replica->slots * kQueueBoundPerSlot});
   }
   const auto chosen = routing::choose_replica(loads);

@@ -13,16 +13,25 @@ Room room_at(const ReplicaLoad& replica) {
                                                                                       : Room::kNone;
 }
 
+/// The cost without the prompt's length, which is the same for all.
+std::int64_t cost_at(const ReplicaLoad& replica, std::int64_t missing_weight) {
+  return replica.queued_blocks - missing_weight * replica.cached_blocks;
+}
+
 }  // namespace
 
-std::optional<std::size_t> choose_replica(std::span<const ReplicaLoad> replicas) {
+std::optional<std::size_t> choose_replica(std::span<const ReplicaLoad> replicas,
+                                          std::int64_t missing_weight) {
   std::optional<std::size_t> best;
+  std::int64_t best_cost = 0;
   Room best_room = Room::kNone;
   for (std::size_t index = 0; index < replicas.size(); ++index) {
     const Room room = room_at(replicas[index]);
     if (room == Room::kNone || room < best_room) continue;
-    if (room > best_room || replicas[index].queued_work < replicas[*best].queued_work) {
+    const std::int64_t cost = cost_at(replicas[index], missing_weight);
+    if (room > best_room || cost < best_cost) {
       best = index;
+      best_cost = cost;
       best_room = room;
     }
   }
