@@ -33,14 +33,16 @@ std::string progress_line(double done, std::string_view what, double elapsed_s, 
   constexpr int kCells = 20;
   done = std::isfinite(done) ? std::clamp(done, 0.0, 1.0) : 0.0;
   const auto full = static_cast<std::size_t>(std::floor(done * kCells));
-  std::string line = fmt::format("[{}{}] {:3.0f} %  {}", std::string(full, '#'), std::string(kCells - full, ' '),
-                                 std::floor(done * 100), seconds_text(elapsed_s));
+  std::string line =
+      fmt::format("[{}{}] {:3.0f} %  {}", std::string(full, '#'), std::string(kCells - full, ' '),
+                  std::floor(done * 100), seconds_text(elapsed_s));
   if (elapsed_s >= 2 && done > 0 && done < 1) {
     line += fmt::format(", about {} to go", seconds_text(elapsed_s / done - elapsed_s));
   }
   if (!what.empty()) line += fmt::format("  {}", what);
   // The last column stays free: some terminals wrap when it is written.
-  if (std::cmp_greater_equal(line.size(), columns)) line.resize(static_cast<std::size_t>(std::max(columns - 1, 0)));
+  if (std::cmp_greater_equal(line.size(), columns))
+    line.resize(static_cast<std::size_t>(std::max(columns - 1, 0)));
   return line;
 }
 

@@ -23,7 +23,8 @@ class StoppedClock final : public Clock {
 };
 
 TEST(ProgressBar, TellsPartElapsedAndLeft) {
-  EXPECT_EQ(progress_line(0.455, "placing", 10, 80), "[#########           ]  45 %  10 s, about 12 s to go  placing");
+  EXPECT_EQ(progress_line(0.455, "placing", 10, 80),
+            "[#########           ]  45 %  10 s, about 12 s to go  placing");
   EXPECT_EQ(progress_line(0.5, "", 1, 80), "[##########          ]  50 %  1 s");
   EXPECT_EQ(progress_line(1, "", 200, 80), "[####################] 100 %  3 min");
 }

@@ -17,9 +17,9 @@ enum class Better : std::uint8_t { kNeither, kLower, kHigher };
 
 /// What is known of a metric by its name.
 struct MetricInfo {
-  std::string_view name;     // "wait_mean_s": unit last
-  std::string_view title;    // "Mean wait"
-  std::string_view unit;     // "s", "%", "MWh", "EUR", "": a bare number
+  std::string_view name;   // "wait_mean_s": unit last
+  std::string_view title;  // "Mean wait"
+  std::string_view unit;   // "s", "%", "MWh", "EUR", "": a bare number
   Better better = Better::kNeither;
   std::string_view meaning;  // one sentence
 };
@@ -38,15 +38,19 @@ struct Metric {
 struct ChartLine {
   std::string name;  // "Draw", "Budget"
   std::vector<double> values;
-  enum class Style : std::uint8_t { kLine, kArea, kLimit } style = Style::kLine;  // kLimit: dashed, what must not be passed
+  enum class Style : std::uint8_t {
+    kLine,
+    kArea,
+    kLimit
+  } style = Style::kLine;  // kLimit: dashed, what must not be passed
 };
 
 /// Lines over time. Long ones are drawn with fewer points (least and most of each pixel stay).
 struct Chart {
-  std::string id;       // "power", of letters, digits and '-': anchor and file name of its CSV
-  std::string title;    // "Power against budget"
-  std::string unit;     // "MW"
-  std::string note;     // what to see in it, one or two sentences
+  std::string id;                // "power", of letters, digits and '-': anchor and file name of its CSV
+  std::string title;             // "Power against budget"
+  std::string unit;              // "MW"
+  std::string note;              // what to see in it, one or two sentences
   std::vector<TimePoint> times;  // ascending; the value holds until the next
   std::vector<ChartLine> lines;
 };
@@ -74,7 +78,7 @@ struct AccountShare {
 };
 
 struct Table {
-  std::string id;     // "sites": file name of its CSV
+  std::string id;  // "sites": file name of its CSV
   std::string title;
   std::vector<std::string> columns;
   std::vector<bool> numeric;                   // by column: set right
@@ -90,7 +94,7 @@ struct RunReport {
   std::vector<Metric> metrics;
   std::vector<std::string> findings;  // sentences for a person, first things first
   std::vector<Chart> charts;
-  std::vector<GanttJob> gantt;        // largest first; at most 60 are drawn
+  std::vector<GanttJob> gantt;  // largest first; at most 60 are drawn
   std::vector<AccountShare> accounts;
   std::vector<Table> tables;
 };

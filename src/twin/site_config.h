@@ -42,10 +42,10 @@ struct FailureRate {
 
 /// What a site has beyond scheduler::Site; by the same index.
 struct SiteInfo {
-  PowerStages power;                   // at the meter: IT equipment x PUE
-  energy::HourlySeries carbon;         // mgCO2e/kWh
-  std::string carbon_source;           // file, or "yearly mean 2025 of FR"
-  energy::HourlySeries price;          // thousandths of EUR/MWh
+  PowerStages power;            // at the meter: IT equipment x PUE
+  energy::HourlySeries carbon;  // mgCO2e/kWh
+  std::string carbon_source;    // file, or "yearly mean 2025 of FR"
+  energy::HourlySeries price;   // thousandths of EUR/MWh
   std::string price_source;
   std::int64_t capital_microeur = 0;              // building, power and cooling
   std::int64_t operations_microeur_per_year = 0;  // staff, rent, network, maintenance
@@ -63,8 +63,8 @@ struct RackInfo {
 
 struct NodeType {
   std::string name;
-  scheduler::Node node;            // as each of them is; name, site, rack and domain are empty
-  std::int64_t budget_mw = 0;      // of the whole node; 0: none of its own
+  scheduler::Node node;        // as each of them is; name, site, rack and domain are empty
+  std::int64_t budget_mw = 0;  // of the whole node; 0: none of its own
   FailureRate failures;
   std::int64_t capital_microeur = 0;  // of one node
 };
@@ -80,14 +80,15 @@ struct PriorityClassConfig {
 struct PolicyConfig {
   std::string placement = "millrace";  // random, dotprod, clustering, packing, bestfit, fgd, millrace
   scheduler::Policies scheduler;
-  std::chrono::seconds checkpoint{3600};  // between checkpoints of a job: the most that a stop loses; 0: everything
-  std::string shift = "history";          // deferrable work: now, history, forecast, oracle
-  std::string shift_by = "carbon";        // carbon, price
+  std::chrono::seconds checkpoint{
+      3600};                        // between checkpoints of a job: the most that a stop loses; 0: everything
+  std::string shift = "history";    // deferrable work: now, history, forecast, oracle
+  std::string shift_by = "carbon";  // carbon, price
 };
 
 /// A budget that changes with notice; "grid event" whatever its cause (heat, a failed chiller, a market).
 struct GridEvent {
-  TimePoint at{};              // when the new budget is in force
+  TimePoint at{};  // when the new budget is in force
   scheduler::SiteIndex site = 0;
   std::optional<std::int64_t> budget_mw;  // milliwatts at the meter; nullopt: the site's stages hold again
   std::chrono::seconds notice{};          // it is known so long before `at`
@@ -98,14 +99,15 @@ struct KindPrice {
   std::int64_t microeur_per_accelerator_hour = 0;
 };
 
-/// What is sold and how the investment is counted.
+/// What is sold and how the investment is counted; energy/economics.h says how.
 struct EconomicsConfig {
-  double lifetime_years = 5;               // of nodes, straight-line
-  double site_lifetime_years = 15;         // of SiteInfo::capital_microeur
-  double interest_rate = 0;                // yearly, on half the capital
-  std::vector<KindPrice> prices;           // by kind of the cluster
+  double lifetime_years = 5;        // of nodes, straight-line
+  double site_lifetime_years = 15;  // of SiteInfo::capital_microeur
+  double interest_rate = 0;         // yearly, on half the capital
+  std::vector<KindPrice> prices;    // by kind of the cluster
   std::int64_t microeur_per_cpu_core_hour = 0;
-  std::int64_t input_microeur_per_mtok = 0, output_microeur_per_mtok = 0;  // of services, where requests are known
+  std::int64_t input_microeur_per_mtok = 0,
+               output_microeur_per_mtok = 0;   // of services, where requests are known
   std::int64_t deferrable_discount_milli = 0;  // off the price of deferrable work
 };
 
@@ -119,15 +121,15 @@ struct SiteConfig {
   std::vector<FeedInfo> feeds;            // by feed
   std::vector<RackInfo> racks;            // by rack
   std::vector<NodeType> node_types;
-  std::vector<std::uint16_t> node_type;   // by node: index into node_types
-  scheduler::Accounts accounts;           // "lab", "lab/vision"; without a quota: kUnlimitedQuota
+  std::vector<std::uint16_t> node_type;         // by node: index into node_types
+  scheduler::Accounts accounts;                 // "lab", "lab/vision"; without a quota: kUnlimitedQuota
   std::vector<scheduler::AccountIndex> leaves;  // accounts that work may belong to, ascending; at least one
   std::vector<PriorityClassConfig> priority_classes;  // at least one, highest first
   std::uint16_t default_class = 0;
   PolicyConfig policy;
   EconomicsConfig economics;
-  std::vector<GridEvent> grid_events;     // in order of `at`
-  GeneratorConfig workload;               // used where a run names no trace
+  std::vector<GridEvent> grid_events;  // in order of `at`
+  GeneratorConfig workload;            // used where a run names no trace
 
   std::int64_t accelerators() const;
   /// What everything draws when nothing runs, at the meter of one site; and when everything runs at its maximum.
@@ -142,6 +144,9 @@ Result<SiteConfig> load_site(const std::string& path);
 /// The same from text. `folder` is where relative paths in it begin.
 Result<SiteConfig> parse_site(std::string_view text, const std::string& file, const std::string& folder);
 
+/// Weight of each of `leaves` among all work: its own weight and those above it, as parts of 10^9.
+std::vector<std::int64_t> leaf_weights(const SiteConfig& site);
+
 /// Every key that the reader knows ("node_type.kind"), for the test that holds the documentation to them.
 std::set<std::string> site_keys();
 
@@ -153,6 +158,7 @@ Result<std::vector<GridEvent>> read_grid_events(std::string_view text, const std
 
 /// Reads an hourly CSV: the first column is the time (RFC 3339, hours in order without gaps), one column for each zone.
 /// The series wraps.
-Result<energy::HourlySeries> read_hourly_csv(std::string_view text, const std::string& file, std::string_view zone);
+Result<energy::HourlySeries> read_hourly_csv(std::string_view text, const std::string& file,
+                                             std::string_view zone);
 
 }  // namespace millrace::twin

@@ -42,21 +42,22 @@ std::string_view name_of(WorkProfile profile);
 /// given.
 struct TraceJob {
   TraceTime arrival{};
-  TraceTime work{};              // wall time of all tasks at full speed on `reference_kind`
-  TraceTime deadline = kNever;   // when it should have ended
-  scheduler::Demand demand;      // of each task
-  std::int32_t tasks = 1;        // all or none run (gang)
-  std::int32_t utilisation_milli = 1000;  // of the granted accelerators while it runs: what power follows
+  TraceTime work{};                         // wall time of all tasks at full speed on `reference_kind`
+  TraceTime deadline = kNever;              // when it should have ended
+  scheduler::Demand demand;                 // of each task
+  std::int32_t tasks = 1;                   // all or none run (gang)
+  std::int32_t utilisation_milli = 1000;    // of the granted accelerators while it runs: what power follows
   std::uint64_t kinds = ~std::uint64_t{0};  // bit k: may run on cluster.kinds[k]
-  std::uint16_t reference_kind = kAnyKind;  // that `work` was recorded on; kAnyKind: takes `work` on every kind
-  std::uint16_t account = 0;                // index into SiteConfig::accounts, one of its leaves
-  std::uint16_t priority_class = 0;         // index into SiteConfig::priority_classes
+  std::uint16_t reference_kind =
+      kAnyKind;                      // that `work` was recorded on; kAnyKind: takes `work` on every kind
+  std::uint16_t account = 0;         // index into SiteConfig::accounts, one of its leaves
+  std::uint16_t priority_class = 0;  // index into SiteConfig::priority_classes
   WorkProfile profile = WorkProfile::kUnknown;
   TraceJobKind kind = TraceJobKind::kJob;
-  bool deferrable = false;      // may wait for clean or cheap hours until `deadline` allows no more
-  bool interruptible = false;   // may be paused and go on later without loss
-  bool preemptible = true;      // as its class, unless the trace says no
-  bool one_domain = false;      // all tasks inside one domain
+  bool deferrable = false;     // may wait for clean or cheap hours until `deadline` allows no more
+  bool interruptible = false;  // may be paused and go on later without loss
+  bool preemptible = true;     // as its class, unless the trace says no
+  bool one_domain = false;     // all tasks inside one domain
 
   static constexpr std::uint16_t kAnyKind = UINT16_MAX;
   bool operator==(const TraceJob&) const = default;
@@ -65,13 +66,13 @@ static_assert(sizeof(TraceJob) <= 80);
 
 /// What a reader or generator did that a person should know.
 struct TraceFacts {
-  std::string format, origin;       // "gaia", file name or "generator, seed 1"
-  std::int64_t jobs = 0;            // 0 for a generator that was not yet run to its end
-  std::int64_t skipped = 0;         // rows that are no work: see `notes`
-  std::int64_t kinds_unknown = 0;   // jobs that named only kinds the site has not; they may run on any
-  std::int64_t requests = 0;        // of an inference trace
+  std::string format, origin;      // "gaia", file name or "generator, seed 1"
+  std::int64_t jobs = 0;           // 0 for a generator that was not yet run to its end
+  std::int64_t skipped = 0;        // rows that are no work: see `notes`
+  std::int64_t kinds_unknown = 0;  // jobs that named only kinds the site has not; they may run on any
+  std::int64_t requests = 0;       // of an inference trace
   TraceTime last_arrival{};
-  std::vector<std::string> notes;   // one sentence each: rules that were applied
+  std::vector<std::string> notes;  // one sentence each: rules that were applied
 };
 
 /// Jobs in order of arrival; equal arrivals in the order of the file. One pass; one thread.
@@ -103,8 +104,8 @@ struct ServiceInterval {
 struct ServiceRule {
   std::chrono::seconds interval{60};
   std::chrono::seconds linger{300};
-  double prefill_tokens_per_s = 12'000;
-  double decode_tokens_per_s = 1'500;
+  double prefill_tokens_per_s = 11'000;
+  double decode_tokens_per_s = 1'280;
   double utilisation = 0.7;
   std::int32_t accelerators_per_replica = 8;
   std::int32_t replicas_min = 1;
@@ -119,8 +120,8 @@ struct TraceOptions {
 
 /// A whole trace in memory.
 struct Trace {
-  std::vector<TraceJob> jobs;              // in order of arrival
-  std::vector<ServiceInterval> service;    // of an inference trace; else empty
+  std::vector<TraceJob> jobs;            // in order of arrival
+  std::vector<ServiceInterval> service;  // of an inference trace; else empty
   TraceFacts facts;
 };
 
