@@ -91,7 +91,7 @@ struct GridEvent {
   TimePoint at{};  // when the new budget is in force
   scheduler::SiteIndex site = 0;
   std::optional<std::int64_t> budget_mw;  // milliwatts at the meter; nullopt: the site's stages hold again
-  std::chrono::seconds notice{};          // it is known so long before `at`
+  std::chrono::seconds notice{};          // it is announced so long before `at`
   bool operator==(const GridEvent&) const = default;
 };
 
@@ -151,8 +151,8 @@ std::vector<std::int64_t> leaf_weights(const SiteConfig& site);
 std::set<std::string> site_keys();
 
 /// Reads a CSV of grid events: header "time,budget_kw,notice_s" and optionally "site" (its name; without it the first).
-/// `time` is RFC 3339 or seconds since `start`; an empty budget ends an event. "budget" stands for "budget_kw" too, and
-/// takes a unit ("25 MW").
+/// `time` is when it is announced, RFC 3339 or seconds since `start`; it is in force `notice_s` later. An empty budget ends an
+/// event. "budget" stands for "budget_kw" too, and takes a unit ("25 MW").
 Result<std::vector<GridEvent>> read_grid_events(std::string_view text, const std::string& file,
                                                 const scheduler::Cluster& cluster, TimePoint start);
 

@@ -210,7 +210,7 @@ TEST(GridEvents, TakesTimesUnitsAndSites) {
   EXPECT_EQ(*events,
             (std::vector<GridEvent>{
                 {.at = start + hours(1), .site = 0, .budget_mw = 500'500'000, .notice = seconds(0)},
-                {.at = start + hours(2), .site = 1, .budget_mw = 25'000'000'000, .notice = seconds(600)},
+                {.at = start + hours(2) + seconds(600), .site = 1, .budget_mw = 25'000'000'000, .notice = seconds(600)},
                 {.at = start + hours(3), .site = 1, .budget_mw = std::nullopt, .notice = seconds(0)}}));
   const auto fault = [&](std::string_view text) {
     return read_grid_events(text, "g.csv", cluster, start).error().message;

@@ -53,6 +53,7 @@ Result<std::vector<GridEvent>> read_grid_events(std::string_view text, const std
       if (!event.budget_mw) csv.fail(budget, "want a power as 25000, 25000 kW or 25 MW");
     }
     event.notice = std::chrono::seconds(csv.integer(notice, 0, 366LL * 86'400));
+    event.at += event.notice;
     if (!csv.text(site).empty()) {
       const auto found = std::ranges::find(cluster.sites, csv.text(site), &scheduler::Site::name);
       if (found == cluster.sites.end()) csv.fail(site, "there is no such site");

@@ -191,6 +191,7 @@ void read_grid(SiteReader& reader, TomlTable& root) {
     if (const auto kilowatts = each.maybe_number("budget_kw", 0, 1e8))
       event.budget_mw = std::llround(*kilowatts * 1e6);
     event.notice = seconds_of(each, "notice_s", 366LL * 86'400, event.notice);
+    event.at += event.notice;
     config.grid_events.push_back(event);
   }
   sort_stably(config.grid_events, &GridEvent::at);
