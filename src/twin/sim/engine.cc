@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -88,7 +89,7 @@ VirtualTime Engine::next_time() const {
 
 // What holds at `now_` holds until `to`.
 void Engine::advance_clock(VirtualTime to) {
-  power_.set_backlog(waiting_ > 0);
+  power_.set_backlog(power_waiting_ > 0);
   power_.settle(now_);
   std::int64_t idle_mw = 0;
   std::int64_t budget_mw = 0;
@@ -153,9 +154,7 @@ void Engine::happen(const SimEvent& event) {
     case EventKind::kFeedDown: feed_changes(static_cast<scheduler::FeedIndex>(event.subject), true); break;
     case EventKind::kFeedUp: feed_changes(static_cast<scheduler::FeedIndex>(event.subject), false); break;
     case EventKind::kBudgetKnown:
-      --facts_to_come_;
-      quiet_since_ = now_;
-      events_.emplace_back(budgets_[event.subject].change);
+      hear_of_budget(budgets_[event.subject].change);
       break;
     case EventKind::kBudgetHolds: {
       --facts_to_come_;
@@ -165,6 +164,30 @@ void Engine::happen(const SimEvent& event) {
       break;
     }
   }
+}
+
+void Engine::hear_of_budget(const scheduler::BudgetChange& change) {
+  --facts_to_come_;
+  quiet_since_ = now_;
+  text_.clear();
+  if (change.milliwatts) {
+    fmt::format_to(std::back_inserter(text_), "{} mW from {} on", *change.milliwatts, to_rfc3339(change.from));
+  } else {
+    fmt::format_to(std::back_inserter(text_), "no limit from {} on", to_rfc3339(change.from));
+  }
+  log_.add(now_, scope_name(change.scope), "budget", text_);
+  events_.emplace_back(change);
+}
+
+std::string_view Engine::scope_name(scheduler::Scope scope) const {
+  const scheduler::Cluster& cluster = config_.cluster;
+  switch (scope.kind) {
+    case scheduler::ScopeKind::kNode: return cluster.nodes[scope.index].name;
+    case scheduler::ScopeKind::kRack: return cluster.racks[scope.index].name;
+    case scheduler::ScopeKind::kFeed: return cluster.feeds[scope.index].name;
+    case scheduler::ScopeKind::kSite: break;
+  }
+  return cluster.sites[scope.index].name;
 }
 
 void Engine::finish(std::uint32_t slot) {

@@ -64,6 +64,8 @@ class Engine {
   void collect_arrivals();
   void arrive(const TraceJob& job);
   void happen(const SimEvent& event);
+  void hear_of_budget(const scheduler::BudgetChange& change);
+  std::string_view scope_name(scheduler::Scope scope) const;
   void finish(std::uint32_t slot);
   Result<void> settle_instant();
   bool hopeless() const;
@@ -97,6 +99,7 @@ class Engine {
   void end_run(std::uint32_t slot, control::Exit exit);
   void lose_work(Job& job, control::Exit exit);
   void close_books(const Job& job, control::Exit exit);
+  void set_power_hold(Job& job, bool held);
   void log_id(scheduler::WorkloadId id);
 
   const SiteConfig& config_;
@@ -126,6 +129,7 @@ class Engine {
   };
   std::vector<TypicalDemand> typical_;  // the first demands that were met
   std::int64_t waiting_ = 0, running_ = 0;
+  std::int64_t power_waiting_ = 0;     // of those that wait: for want of power
   std::int64_t allocated_milli_ = 0, accelerators_ = 0;
   VirtualTime quiet_since_;            // when last something arrived, started, ended or was told
   std::int64_t facts_to_come_ = 0;     // budgets to be told or to hold

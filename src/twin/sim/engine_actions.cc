@@ -45,6 +45,7 @@ void Engine::carry_out(const control::StartRun& start) {
   }
   set_draw(job);
   plan_finish(slot);
+  set_power_hold(job, false);
   --waiting_;
   ++running_;
   ++tally_.starts;
@@ -118,8 +119,14 @@ void Engine::carry_out(const control::CapRun& cap) {
 
 void Engine::carry_out(const control::StoreReason& store) {
   ++tally_.holds;
+  set_power_hold(jobs_[jobs_.slot_of(store.id)], store.reason.code == scheduler::ReasonCode::kPower);
   log_id(store.id);
   log_.add(now_, about_, "hold", store.reason.text());
+}
+
+void Engine::set_power_hold(Job& job, bool held) {
+  power_waiting_ += static_cast<std::int64_t>(held) - static_cast<std::int64_t>(job.held_for_power);
+  job.held_for_power = held;
 }
 
 void Engine::carry_out(const control::Requeued& requeued) {
@@ -134,6 +141,7 @@ void Engine::carry_out(const control::Settled& settled) {
   const std::uint32_t slot = jobs_.slot_of(settled.id);
   Job& job = jobs_[slot];
   if (!job.ended) --waiting_;
+  set_power_hold(job, false);
   switch (settled.exit) {
     case control::Exit::kDone: ++tally_.done; break;
     case control::Exit::kRefused: ++tally_.refused; break;
@@ -151,7 +159,7 @@ void Engine::carry_out(const control::WarnInfeasible& infeasible) {
   text_.clear();
   fmt::format_to(std::back_inserter(text_), "budget {} mW from {} is below the idle draw of {} mW; power off {} nodes",
                  infeasible.budget_mw, to_rfc3339(infeasible.from), infeasible.idle_mw, infeasible.nodes.size());
-  log_.add(now_, "site", "infeasible", text_);
+  log_.add(now_, scope_name(infeasible.scope), "infeasible", text_);
 }
 
 void Engine::carry_out(const control::WakeAt& wake) { wake_ = std::max(to_virtual(wake.at), now_ + 1); }

@@ -17,6 +17,7 @@ void Engine::plan_failure(EventKind kind, std::uint32_t subject, const FailureRa
   queue_.put(now_ + static_cast<VirtualTime>(after_us) + 1, kind, subject);
 }
 
+// A node that breaks stays powered while it is mended; one whose feed failed draws nothing.
 void Engine::node_breaks(scheduler::NodeIndex node) {
   ++tally_.node_failures;
   plan_failure(EventKind::kNodeUp, node, config_.node_types[config_.node_type[node]].failures);
@@ -34,6 +35,7 @@ void Engine::feed_changes(scheduler::FeedIndex feed, bool broken) {
   for (scheduler::NodeIndex node = 0; node < config_.cluster.nodes.size(); ++node) {
     const scheduler::RackIndex rack = config_.cluster.nodes[node].rack;
     if (rack == scheduler::kNoIndex || config_.cluster.racks[rack].feed != feed) continue;
+    power_.set_powered(node, !broken);
     if (broken) {
       take_down(node, "its feed failed");
     } else {
@@ -44,7 +46,6 @@ void Engine::feed_changes(scheduler::FeedIndex feed, bool broken) {
 
 void Engine::take_down(scheduler::NodeIndex node, std::string_view why) {
   if (++down_[node] > 1) return;
-  power_.set_powered(node, false);
   for (const std::uint32_t slot : runs_on_[node]) break_run(slot);
   log_.add(now_, config_.cluster.nodes[node].name, "down", why);
   events_.emplace_back(control::NodeHealth{.node = node, .health = scheduler::Health::kDown});
@@ -52,7 +53,6 @@ void Engine::take_down(scheduler::NodeIndex node, std::string_view why) {
 
 void Engine::bring_up(scheduler::NodeIndex node) {
   if (--down_[node] > 0) return;
-  power_.set_powered(node, true);
   log_.add(now_, config_.cluster.nodes[node].name, "up", "mended");
   events_.emplace_back(control::NodeHealth{.node = node, .health = scheduler::Health::kReady});
 }

@@ -38,6 +38,7 @@ struct Job {
   std::uint32_t run = 0;
   bool broken = false;         // a node it needs is gone: nothing but the end of the run can come
   bool ended = false;          // its last run is over, and control has not yet said what follows
+  bool held_for_power = false; // waits because a budget has no room
   bool no_grace = false;       // it is stopped before it can write a checkpoint
   double kind_speed = 1.0;     // of the slowest kind it got, without a cap
   double speed = 0.0;          // now

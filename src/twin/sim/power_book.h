@@ -27,8 +27,8 @@ class PowerBook {
     std::int64_t infeasible = 0;     // intervals in which a budget was below the idle draw of what was up
     std::int64_t peak_mw = 0;        // all sites together, at the meter
     double used_share = 0.0;         // draw / budget, over the time in which a site was limited; 0 if none was
-    double used_share_backlog = 0.0; // the same over the time in which work also waited
-    double backlog_s = 0.0;          // limited and with work waiting, over all sites
+    double used_share_backlog = 0.0; // the same over the time in which work waited for power
+    double backlog_s = 0.0;          // limited and with work waiting for power, over all sites
   };
 
   /// Every node that is not kDown draws its idle power from `from` on.
@@ -41,7 +41,7 @@ class PowerBook {
   void set_powered(scheduler::NodeIndex node, bool powered);
   /// Work on a node draws so much more (or less).
   void add(scheduler::NodeIndex node, std::int64_t milliwatts);
-  /// Whether work waits from now on.
+  /// Whether work waits for want of power from now on.
   void set_backlog(bool waiting) { backlog_ = waiting; }
 
   /// Judges the state at `now`. Call before the clock moves on, and at the end.
