@@ -1,0 +1,163 @@
+#include "scheduler/account_tree.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "scheduler/decay.h"
+
+namespace millrace::scheduler {
+namespace {
+
+using Values = std::array<std::int64_t, 3>;
+
+Values values(const Amount& a) { return {a.accelerators_milli, a.cpu_milli, a.memory_mib}; }
+
+void add_to(Amount& sum, const Amount& amount, int sign) {
+  sum.accelerators_milli += sign * amount.accelerators_milli;
+  sum.cpu_milli += sign * amount.cpu_milli;
+  sum.memory_mib += sign * amount.memory_mib;
+}
+
+constexpr std::array kResources = {"accelerators", "cores", "MiB of memory"};
+
+Values limits(const Quota& quota) {
+  const Values nominal = values(quota.nominal);
+  const Values borrow = values(quota.borrow);
+  Values limit = values(quota.ceiling);
+  for (std::size_t i = 0; i < 3; ++i) limit[i] = std::min(limit[i], nominal[i] + borrow[i]);
+  return limit;
+}
+
+bool within(const Amount& used, const Amount& more, const Amount& bound) {
+  return used.accelerators_milli + more.accelerators_milli <= bound.accelerators_milli &&
+         used.cpu_milli + more.cpu_milli <= bound.cpu_milli &&
+         used.memory_mib + more.memory_mib <= bound.memory_mib;
+}
+
+}  // namespace
+
+Result<void> AccountTree::add(const Account& account) {
+  if (account.weight_milli <= 0) {
+    return failure(
+        ErrorCode::kInvalidArgument,
+        fmt::format("account {}: its weight is {}; it must be above 0", account.name, account.weight_milli));
+  }
+  std::int32_t depth = 0;
+  if (account.parent != kNoAccount) {
+    if (account.parent >= entries_.size()) {
+      return failure(
+          ErrorCode::kInvalidArgument,
+          fmt::format("account {}: its parent {} does not come before it", account.name, account.parent));
+    }
+    depth = entries_[account.parent].depth + 1;
+  }
+  if (depth >= kAccountDepthMax) {
+    return failure(ErrorCode::kInvalidArgument,
+                   fmt::format("account {}: {} levels at most", account.name, kAccountDepthMax));
+  }
+  Entry entry;
+  entry.account = account;
+  entry.depth = depth;
+  entries_.push_back(std::move(entry));
+  return {};
+}
+
+void AccountTree::use(AccountIndex account, const Amount& amount, int sign, TimePoint now) {
+  for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
+    Entry& e = entries_[i];
+    const double kept = remaining(now - e.updated, half_life_);
+    const Values used = values(e.used);
+    for (std::size_t r = 0; r < 3; ++r) {
+      const auto mean = static_cast<double>(used[r]);
+      e.past[r] = mean + (e.past[r] - mean) * kept;
+    }
+    e.updated = now;
+    add_to(e.used, amount, sign);
+    if (sign < 0) ease(i);
+  }
+}
+
+void AccountTree::shift(AccountIndex account, const Amount& amount, int sign) {
+  for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
+    add_to(entries_[i].used, amount, sign);
+  }
+}
+
+void AccountTree::ease(AccountIndex account) {
+  if (!entries_[account].blocked_groups.empty() || entries_[account].kept) eased_.push_back(account);
+}
+
+std::vector<AccountIndex> AccountTree::take_eased() {
+  std::ranges::sort(eased_);
+  eased_.erase(std::ranges::unique(eased_).begin(), eased_.end());
+  return std::exchange(eased_, {});
+}
+
+std::optional<QuotaLack> AccountTree::lack(AccountIndex account, const Amount& request) const {
+  const Values need = values(request);
+  for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
+    const Entry& e = entries_[i];
+    const Values used = values(e.used);
+    const Values limit = limits(e.account.quota);
+    for (std::size_t r = 0; r < 3; ++r) {
+      if (need[r] == 0 || used[r] + need[r] <= limit[r]) continue;
+      const bool ever = within({}, request, {limit[0], limit[1], limit[2]});
+      return QuotaLack{.account = i,
+                       .needed = need[r],
+                       .free = std::max<std::int64_t>(limit[r] - used[r], 0),
+                       .resource = kResources[r],
+                       .ever = ever};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<AccountIndex> AccountTree::over(AccountIndex account) const {
+  for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
+    const Values used = values(entries_[i].used);
+    const Values limit = limits(entries_[i].account.quota);
+    for (std::size_t r = 0; r < 3; ++r) {
+      if (used[r] > limit[r]) return i;
+    }
+  }
+  return std::nullopt;
+}
+
+double AccountTree::share(const Entry& e, TimePoint now) const {
+  const double kept = remaining(now - e.updated, half_life_);
+  const Values used = values(e.used);
+  const Values capacity = values(capacity_);
+  double dominant = 0.0;
+  for (std::size_t r = 0; r < 3; ++r) {
+    if (capacity[r] <= 0) continue;
+    const auto current = static_cast<double>(used[r]);
+    const double past = current + (e.past[r] - current) * kept;
+    dominant = std::max(dominant, (current + past) / static_cast<double>(capacity[r]));
+  }
+  return dominant * 1000.0 / static_cast<double>(e.account.weight_milli);
+}
+
+Shares AccountTree::shares(AccountIndex account, TimePoint now) const {
+  Shares result{};
+  for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
+    result[static_cast<std::size_t>(entries_[i].depth)] = share(entries_[i], now);
+  }
+  return result;
+}
+
+bool AccountTree::may_reclaim(AccountIndex waiting, const Amount& request, AccountIndex holder) const {
+  if (waiting == holder) return false;
+  AccountIndex a = waiting;
+  AccountIndex b = holder;
+  while (entries_[a].account.parent != entries_[b].account.parent || a == b) {
+    if (a == b) return false;  // one is above the other
+    AccountIndex& deeper = entries_[a].depth >= entries_[b].depth ? a : b;
+    if (entries_[deeper].account.parent == kNoAccount) return false;
+    deeper = entries_[deeper].account.parent;
+  }
+  if (!within(entries_[a].used, request, entries_[a].account.quota.nominal)) return false;
+  return !within(entries_[b].used, {}, entries_[b].account.quota.nominal);
+}
+
+}  // namespace millrace::scheduler

@@ -1,0 +1,90 @@
+// How many tasks of a workload would fit, without placing any.
+#include <algorithm>
+#include <set>
+
+#include "scheduler/place.h"
+
+namespace millrace::scheduler {
+namespace {
+
+/// Calls visit(free, node count) for each set of equal nodes, and visit(free, 1) for the nodes that are usable as they are
+/// now although they have promises, until it returns false.
+template <typename Visit>
+void each_usable(State& state, const NodeClass& c, const Demand& demand, TimePoint until, Visit visit) {
+  for (const auto& [free, peers] : c.lasting) {
+    if (!class_has_devices(free, demand)) break;
+    ++state.counters.steps;
+    if (!visit(free, static_cast<std::int64_t>(peers.nodes.size()))) return;
+  }
+  for (const auto& [free, entry] : c.passing) {
+    if (!class_has_devices(free, demand)) break;
+    for (const auto& [begin, node] : entry.nodes) {
+      if (begin < until) break;
+      ++state.counters.steps;
+      // Counted above by what lasts.
+      if (!visit(free, 1) || !visit(state.pool.node(node).lasting, -1)) return;
+    }
+  }
+}
+
+std::int64_t count_anywhere(State& state, const Job& job, TimePoint until) {
+  const ShapeKey& key = job.shape->key;
+  std::int64_t count = 0;
+  for (const ClassIndex c : job.shape->classes) {
+    each_usable(state, state.pool.classes()[c], key.demand, until,
+                [&](const NodeState& free, std::int64_t nodes) {
+                  count += tasks_that_fit(free, key) * nodes;
+                  return true;
+                });
+    if (count >= key.tasks) return key.tasks;
+  }
+  return count;
+}
+
+bool eligible(const Job& job, const NodeRecord& record) {
+  return record.listed && std::ranges::binary_search(job.shape->classes, record.node_class);
+}
+
+std::int64_t count_racks(State& state, const Job& job, TimePoint until) {
+  const ShapeKey& key = job.shape->key;
+  std::set<std::pair<bool, std::uint32_t>> racks;
+  for (const ClassIndex c : job.shape->classes) {
+    for (const NodeIndex node : state.pool.classes()[c].nodes) {
+      ++state.counters.steps;
+      const NodeRecord& record = state.pool.node(node);
+      if (!eligible(job, record) || tasks_that_fit(state.pool.usable(record, until), key) == 0) continue;
+      const RackIndex rack = state.cluster.nodes[node].rack;
+      racks.emplace(rack == kNoIndex, rack == kNoIndex ? node : rack);
+      if (std::ssize(racks) >= key.tasks) return key.tasks;
+    }
+  }
+  return std::ssize(racks);
+}
+
+std::int64_t count_in_domains(State& state, const Job& job, TimePoint until) {
+  const ShapeKey& key = job.shape->key;
+  std::int64_t best = 0;
+  for (const auto& domain : state.pool.domains()) {
+    const std::int64_t each = std::int64_t{key.demand.accelerators} * key.demand.accelerator_milli;
+    if (each > 0 && domain.free_milli / each <= best) continue;
+    std::int64_t count = 0;
+    for (const NodeIndex node : domain.nodes) {
+      ++state.counters.steps;
+      const NodeRecord& record = state.pool.node(node);
+      if (eligible(job, record)) count += tasks_that_fit(state.pool.usable(record, until), key);
+    }
+    best = std::max(best, count);
+    if (best >= key.tasks) return key.tasks;
+  }
+  return best;
+}
+
+}  // namespace
+
+std::int64_t count_places(State& state, const Job& job, TimePoint until) {
+  if (job.shape->key.together == Together::kOneDomain) return count_in_domains(state, job, until);
+  if (job.shape->key.spread_racks) return count_racks(state, job, until);
+  return count_anywhere(state, job, until);
+}
+
+}  // namespace millrace::scheduler

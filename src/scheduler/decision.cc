@@ -1,0 +1,111 @@
+#include "scheduler/decision.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace millrace::scheduler {
+namespace {
+
+constexpr std::array kNames = {"none",         "not_before", "never_fits", "capacity",    "domain",
+                               "racks",        "promised",   "quota",      "quota_kept",  "power",
+                               "preempting",   "priority",   "reclaim",    "budget_fall", "budget_room",
+                               "budget_start", "node_down"};
+
+/// "2026-11-22 14:20" (UTC).
+std::string minute_of(TimePoint time) {
+  std::string text = to_rfc3339(time).substr(0, 16);
+  text[10] = ' ';
+  return text;
+}
+
+/// Accelerators and cores are kept in thousandths, power in milliwatts.
+std::string number(std::int64_t value, const std::string& resource) {
+  if (resource == "W") return fmt::format("{}", (value + 500) / 1000);
+  if (resource != "accelerators" && resource != "cores") return fmt::format("{}", value);
+  if (value % 1000 == 0) return fmt::format("{}", value / 1000);
+  return fmt::format("{}.{:03}", value / 1000, value % 1000);
+}
+
+std::string amount(std::int64_t value, const std::string& resource) {
+  return fmt::format("{} {}", number(value, resource), resource);
+}
+
+/// ", next at 2026-11-22 14:20 when 17 ends"
+std::string expected(const Reason& reason) {
+  if (!reason.at) return "";
+  std::string text = fmt::format(", next at {}", minute_of(*reason.at));
+  if (reason.other) text += fmt::format(" when {} ends", *reason.other);
+  return text;
+}
+
+std::string lacking(const Reason& reason, std::string_view where) {
+  return fmt::format("needs {}{}; {} are free{}", amount(reason.needed, reason.resource), where,
+                     number(reason.free, reason.resource), expected(reason));
+}
+
+std::string from(const Reason& reason) {
+  return reason.at ? fmt::format(" from {} on", minute_of(*reason.at)) : std::string();
+}
+
+std::string other_of(const Reason& reason) {
+  return reason.other ? fmt::format("{}", *reason.other) : std::string("other work");
+}
+
+std::string hold_text(const Reason& r) {
+  switch (r.code) {
+    case ReasonCode::kNotBefore:
+      return r.at ? fmt::format("waits until {}", minute_of(*r.at)) : "waits";
+    case ReasonCode::kNeverFits:
+      return fmt::format(
+          "needs {}; the nodes that meet its constraints could hold {} even if they were empty",
+          amount(r.needed, r.resource), number(r.free, r.resource));
+    case ReasonCode::kCapacity:
+      return lacking(r, "");
+    case ReasonCode::kDomain:
+      return lacking(r, " in one domain");
+    case ReasonCode::kRacks:
+      return lacking(r, " of different racks");
+    case ReasonCode::kPromised:
+      return fmt::format("what is free is promised to {}{}", other_of(r),
+                         r.at ? " at " + minute_of(*r.at) : "");
+    case ReasonCode::kQuota:
+      return fmt::format("the quota of {} has {} left; {} are needed", r.subject, amount(r.free, r.resource),
+                         number(r.needed, r.resource));
+    case ReasonCode::kQuotaKept:
+      return fmt::format("what is left of the quota of {} is kept for {}, which goes first", r.subject,
+                         other_of(r));
+    case ReasonCode::kPower:
+      return fmt::format("needs {}; the power budget of {} leaves {}{}", amount(r.needed, "W"), r.subject,
+                         amount(r.free, "W"), from(r));
+    case ReasonCode::kPreempting:
+      return fmt::format("waits for work that was told to stop{}", r.at ? ", until " + minute_of(*r.at) : "");
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+const char* name_of(ReasonCode code) { return kNames[static_cast<std::size_t>(code)]; }
+
+std::string Reason::text() const {
+  switch (code) {
+    case ReasonCode::kPriority:
+      return fmt::format("stopped for {}, which has a higher priority", other_of(*this));
+    case ReasonCode::kReclaim:
+      return fmt::format("stopped for {}: {} takes back what was borrowed from it", other_of(*this), subject);
+    case ReasonCode::kBudgetFall:
+      return fmt::format("the power budget of {} is {}{}", subject, amount(free, "W"), from(*this));
+    case ReasonCode::kBudgetRoom:
+      return fmt::format("the power budget of {} has room again", subject);
+    case ReasonCode::kBudgetStart:
+      return fmt::format("capped to fit the power budget of {}", subject);
+    case ReasonCode::kNodeDown:
+      return fmt::format("node {} is down", subject);
+    default:
+      return hold_text(*this);
+  }
+}
+
+}  // namespace millrace::scheduler

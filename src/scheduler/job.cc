@@ -1,0 +1,33 @@
+#include "scheduler/job.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace millrace::scheduler {
+
+std::int64_t limit_class(const std::optional<std::chrono::seconds>& limit) {
+  if (!limit) return INT64_MAX;
+  constexpr std::int64_t kMinutesMax = std::int64_t{1} << 32;
+  const std::int64_t minutes = std::clamp<std::int64_t>((limit->count() + 59) / 60, 1, kMinutesMax);
+  const auto width = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(minutes)));
+  const int dropped = std::max(width - 6, 0);
+  const std::int64_t unit = std::int64_t{1} << dropped;
+  return (minutes + unit - 1) / unit * unit * 60;
+}
+
+TimePoint window_end(TimePoint now, std::int64_t limit_s) {
+  if (limit_s == INT64_MAX) return kNever;
+  return now + std::chrono::seconds(limit_s);
+}
+
+std::int64_t loss_of(const Job& job, TimePoint now) {
+  using std::chrono::milliseconds;
+  std::int64_t lost_ms = std::chrono::duration_cast<milliseconds>(now - job.started).count();
+  if (job.work.checkpoint_every && job.work.checkpoint_every->count() > 0) {
+    lost_ms %= milliseconds(*job.work.checkpoint_every).count();
+  }
+  const std::int64_t milli = std::max<std::int64_t>(job.shape->request.accelerators_milli, 1);
+  return lost_ms / 1000 * milli + lost_ms % 1000 * milli / 1000;
+}
+
+}  // namespace millrace::scheduler

@@ -1,0 +1,95 @@
+// Job: a workload as the scheduler keeps it, from its submission to its end.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "scheduler/decision.h"
+#include "scheduler/shape.h"
+#include "scheduler/workload.h"
+
+namespace millrace::scheduler {
+
+inline constexpr TimePoint kNever = TimePoint::max();
+/// Rank of work that has waited longer than the starvation bound: above every priority class.
+inline constexpr std::int32_t kStarvedRank = INT32_MAX;
+
+enum class Phase : std::uint8_t { kWaiting, kPending, kRunning };
+
+struct Budgeted;
+
+/// What a job draws against one budget.
+struct ScopeDraw {
+  Budgeted* budget = nullptr;
+  std::int64_t milliwatts = 0;
+};
+
+/// Capacity that is kept for a blocked workload from `begin` on.
+struct Promise {
+  TimePoint begin{};
+  std::vector<TaskPlace> places;      // the one that is free last comes first
+  std::optional<WorkloadId> because;  // the running workload that is expected to end last
+  bool claim = false;                 // others were told to stop for it
+  std::vector<ScopeDraw> draws;
+};
+
+struct Job {
+  Workload work;
+  Shape* shape = nullptr;
+  Phase phase = Phase::kPending;
+  std::int32_t rank = 0;     // priority class, or kStarvedRank
+  std::int64_t limit_s = 0;  // rounded up (limit_class); INT64_MAX without limit
+
+  // Pending.
+  Group* group = nullptr;
+  std::unique_ptr<Promise> promise;
+  ReasonCode code = ReasonCode::kNone;   // as the last plan that named it said
+  std::shared_ptr<const Reason> reason;  // its own; null: that of its group
+  bool fresh = false;                    // no pass has looked at it since it came
+  bool unplannable = false;              // the last attempt to promise it something found no time
+  bool charged = false;                  // its request is part of what its account uses
+  std::uint64_t seen_walk = 0;
+
+  // Running.
+  TimePoint started{};
+  TimePoint end = kNever;  // by its limit, or by when it was told to stop
+  bool stopping = false;
+  std::int32_t cap_milli = 1000;
+  std::vector<TaskPlace> places;
+  std::vector<ScopeDraw> draws;
+};
+
+/// Order within one account and class. The id makes it total.
+struct Turn {
+  std::int32_t nice = 0;
+  TimePoint submitted{};
+  WorkloadId id = 0;
+  Job* job = nullptr;
+  friend bool operator<(const Turn& a, const Turn& b) {
+    if (a.nice != b.nice) return a.nice < b.nice;
+    if (a.submitted != b.submitted) return a.submitted < b.submitted;
+    return a.id < b.id;
+  }
+};
+
+inline Turn turn_of(Job& job) {
+  return {.nice = job.rank == kStarvedRank ? 0 : job.work.nice,
+          .submitted = job.work.submitted,
+          .id = job.work.id,
+          .job = &job};
+}
+
+/// A limit as backfill counts it: minutes rounded up to six significant bits (exact up to an hour and at most 3 % more
+/// beyond), so that workloads of nearly equal limits are one group.
+std::int64_t limit_class(const std::optional<std::chrono::seconds>& limit);
+
+/// When work that starts at `now` counts as over for backfill; kNever without limit.
+TimePoint window_end(TimePoint now, std::int64_t limit_s);
+
+/// Accelerator-milliseconds (of thousandths of an accelerator, seconds) that a stop at `now` throws away.
+std::int64_t loss_of(const Job& job, TimePoint now);
+
+}  // namespace millrace::scheduler

@@ -1,0 +1,411 @@
+#include "scheduler/place.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace millrace::scheduler {
+namespace {
+
+constexpr std::size_t kScoresKept = 32;
+
+std::int64_t site_cost(const State& state, SiteIndex site) {
+  return site < state.policies.site_cost.size() ? state.policies.site_cost[site] : 0;
+}
+
+std::optional<Fit> scored(State& state, std::vector<Peers::Scored>& known, const NodeState& node,
+                          const Demand& demand) {
+  for (const Peers::Scored& s : known) {
+    if (s.demand == demand) return s.fit;
+  }
+  if (known.size() >= kScoresKept) known.clear();
+  known.push_back({demand, state.policy->score(node, demand)});
+  return known.back().fit;
+}
+
+struct Candidate {
+  std::int64_t score = 0;
+  std::int64_t cost = 0;
+  NodeIndex node = kNoIndex;
+  std::uint32_t devices = 0;
+  bool operator<(const Candidate& o) const {
+    return std::tie(score, cost, node) < std::tie(o.score, o.cost, o.node);
+  }
+};
+
+/// One attempt to place a gang.
+class Attempt {
+ public:
+  Attempt(State& state, Job& job, TimePoint now, std::int32_t cap)
+      : state_(state),
+        job_(job),
+        key_(job.shape->key),
+        now_(now),
+        until_(window_end(now, job.limit_s)),
+        cap_(cap) {}
+
+  bool anywhere() {
+    return place([&] { return best_anywhere(); });
+  }
+  bool in_domain(DomainIndex domain) {
+    return place([&] { return best_in(domain); });
+  }
+  std::vector<TaskPlace>& places() { return places_; }
+  std::vector<ScopeDraw>& draws() { return draws_; }
+  const std::optional<PowerLedger::Lack>& lack() const { return lack_; }
+
+ private:
+  template <typename Best>
+  bool place(Best best) {
+    places_.clear();
+    draws_.clear();
+    for (std::int32_t i = 0; i < key_.tasks; ++i) {
+      const std::optional<Candidate> found = best();
+      if (!found) {
+        undo(state_, job_, places_);
+        places_.clear();
+        return false;
+      }
+      const TaskPlace place{found->node, found->devices};
+      state_.pool.occupy(job_, place);
+      places_.push_back(place);
+      add_draw(found->node, draws_);
+    }
+    return true;
+  }
+
+  void add_draw(NodeIndex node, std::vector<ScopeDraw>& draws) const {
+    if (!state_.power.any()) return;
+    const std::int64_t mw = state_.power.task_draw(job_, node, cap_);
+    for (Budgeted* b : state_.power.budgets_of(node)) {
+      if (b == nullptr) continue;
+      const auto it = std::ranges::find(draws, b, &ScopeDraw::budget);
+      if (it == draws.end()) {
+        draws.push_back({b, mw});
+      } else {
+        it->milliwatts += mw;
+      }
+    }
+  }
+
+  bool powered(NodeIndex node) {
+    if (!state_.power.any()) return true;
+    const std::int64_t mw = state_.power.task_draw(job_, node, cap_);
+    for (Budgeted* b : state_.power.budgets_of(node)) {
+      if (b == nullptr) continue;
+      const auto it = std::ranges::find(draws_, b, &ScopeDraw::budget);
+      const std::int64_t before = it == draws_.end() ? 0 : it->milliwatts;
+      if (const auto lack = state_.power.lack(ScopeDraw{b, before + mw}, now_, until_)) {
+        if (!lack_) lack_ = lack;
+        return false;
+      }
+    }
+    return true;
+  }
+
+  bool allowed(NodeIndex node) {
+    ++state_.counters.steps;
+    if (key_.tasks_per_node > 0) {
+      const auto here = std::ranges::count(places_, node, &TaskPlace::node);
+      if (here >= key_.tasks_per_node) return false;
+    }
+    if (key_.spread_racks && rack_used(node)) return false;
+    return powered(node);
+  }
+
+  bool rack_used(NodeIndex node) const {
+    const RackIndex rack = state_.cluster.nodes[node].rack;
+    return std::ranges::any_of(places_, [&](const TaskPlace& p) {
+      return rack == kNoIndex ? p.node == node : state_.cluster.nodes[p.node].rack == rack;
+    });
+  }
+
+  /// A node that is usable as it is now: its entry among the lasting states does not count.
+  bool passing(NodeIndex node) const {
+    const TimePoint promised = state_.pool.node(node).promised;
+    return promised != kNever && promised >= until_;
+  }
+
+  std::optional<Candidate> best_anywhere() {
+    std::optional<Candidate> best;
+    for (const ClassIndex c : job_.shape->classes) {
+      consider_lasting(state_.pool.classes()[c], best);
+      consider_passing(state_.pool.classes()[c], best);
+    }
+    if (best) best->devices = canonical(usable(best->node)).real(best->devices);
+    return best;
+  }
+
+  const NodeState& usable(NodeIndex node) const { return state_.pool.usable(state_.pool.node(node), until_); }
+
+  void consider_lasting(NodeClass& c, std::optional<Candidate>& best) {
+    const std::int64_t cost = site_cost(state_, c.site);
+    for (auto& [free, peers] : c.lasting) {
+      if (!class_has_devices(free, key_.demand)) break;
+      ++state_.counters.steps;
+      const auto fit = scored(state_, peers.scored, free, key_.demand);
+      if (!fit || (best && std::tie(best->score, best->cost) < std::tie(fit->score, cost))) continue;
+      for (const NodeIndex node : peers.nodes) {
+        const Candidate candidate{fit->score, cost, node, fit->devices};
+        if (best && *best < candidate) break;
+        if (passing(node) || !allowed(node)) continue;
+        best = candidate;
+        break;
+      }
+    }
+  }
+
+  void consider_passing(NodeClass& c, std::optional<Candidate>& best) {
+    const std::int64_t cost = site_cost(state_, c.site);
+    for (auto& [free, entry] : c.passing) {
+      if (!class_has_devices(free, key_.demand)) break;
+      ++state_.counters.steps;
+      if (entry.nodes.begin()->begin < until_) continue;
+      const auto fit = scored(state_, entry.scored, free, key_.demand);
+      if (!fit || (best && std::tie(best->score, best->cost) < std::tie(fit->score, cost))) continue;
+      for (const auto& [begin, node] : entry.nodes) {
+        if (begin < until_) break;
+        const Candidate candidate{fit->score, cost, node, fit->devices};
+        if (best && *best < candidate) continue;
+        if (allowed(node)) best = candidate;
+      }
+    }
+  }
+
+  std::optional<Candidate> best_in(DomainIndex domain) {
+    std::optional<Candidate> best;
+    for (const NodeIndex node : state_.pool.domains()[domain].nodes) {
+      const NodeRecord& record = state_.pool.node(node);
+      if (!record.listed || !std::ranges::binary_search(job_.shape->classes, record.node_class)) continue;
+      auto& known = passing(node) ? record.passing_at->second.scored : record.lasting_at->second.scored;
+      const NodeState& free = passing(node) ? record.passing_at->first : record.lasting_at->first;
+      const auto fit = scored(state_, known, free, key_.demand);
+      if (!fit) continue;
+      const Candidate candidate{fit->score, site_cost(state_, state_.cluster.nodes[node].site), node,
+                                fit->devices};
+      if ((!best || candidate < *best) && allowed(node)) best = candidate;
+    }
+    if (best) best->devices = canonical(usable(best->node)).real(best->devices);
+    return best;
+  }
+
+  State& state_;
+  Job& job_;
+  const ShapeKey& key_;
+  TimePoint now_;
+  TimePoint until_;
+  std::int32_t cap_;
+  std::vector<TaskPlace> places_;
+  std::vector<ScopeDraw> draws_;
+  std::optional<PowerLedger::Lack> lack_;
+};
+
+/// Domains that have room, in the order in which they are tried.
+std::vector<DomainIndex> domains_with_room(State& state, const Job& job, TimePoint until) {
+  using Key = std::tuple<std::size_t, std::int64_t, DomainIndex>;
+  std::vector<Key> found;
+  const ShapeKey& key = job.shape->key;
+  const auto& domains = state.pool.domains();
+  for (DomainIndex d = 0; d < domains.size(); ++d) {
+    if (domains[d].free_milli < job.shape->request.accelerators_milli) continue;
+    std::int64_t count = 0;
+    for (const NodeIndex node : domains[d].nodes) {
+      ++state.counters.steps;
+      const NodeRecord& record = state.pool.node(node);
+      if (!record.listed || !std::ranges::binary_search(job.shape->classes, record.node_class)) continue;
+      count += tasks_that_fit(state.pool.usable(record, until), key);
+      if (count >= key.tasks) break;
+    }
+    if (count < key.tasks) continue;
+    found.emplace_back(domains[d].nodes.size(), site_cost(state, state.cluster.domains[d].site), d);
+  }
+  std::ranges::sort(found);
+  std::vector<DomainIndex> result;
+  for (const Key& k : found) result.push_back(std::get<2>(k));
+  return result;
+}
+
+bool attempt(State& state, const Job& job, Attempt& a, TimePoint until) {
+  const Together together = job.shape->key.together;
+  if (together != Together::kAnywhere) {
+    for (const DomainIndex d : domains_with_room(state, job, until)) {
+      if (a.in_domain(d)) return true;
+    }
+    if (together == Together::kOneDomain) return false;
+  }
+  return a.anywhere();
+}
+
+/// The highest cap at which the draw fits, when it fits at the floor.
+void raise_cap(State& state, const Job& job, Found& found, TimePoint now) {
+  std::int32_t low = found.cap_milli;
+  std::int32_t high = 1000;
+  const TimePoint until = window_end(now, job.limit_s);
+  while (low + 1 < high) {
+    const std::int32_t middle = (low + high) / 2;
+    const auto draws = state.power.draws(job, found.places, middle);
+    (state.power.lack(draws, now, until) ? high : low) = middle;
+  }
+  found.cap_milli = low;
+  found.draws = state.power.draws(job, found.places, low);
+}
+
+Reason power_reason(const State& state, const PowerLedger::Lack& lack) {
+  Reason reason;
+  reason.code = ReasonCode::kPower;
+  reason.needed = lack.needed;
+  reason.free = lack.free;
+  reason.at = lack.at;
+  reason.subject = state.power.name_of(lack.budget->scope);
+  reason.resource = "W";
+  return reason;
+}
+
+/// Of the promises that keep it from starting, the one on the first node it would fit.
+void name_promise(State& state, const Job& job, Reason& reason) {
+  NodeIndex first = kNoIndex;
+  for (const ClassIndex c : job.shape->classes) {
+    for (const auto& [free, entry] : state.pool.classes()[c].passing) {
+      if (!class_has_devices(free, job.shape->key.demand)) break;
+      for (const auto& [begin, node] : entry.nodes) {
+        if (tasks_that_fit(free, job.shape->key) > 0) first = std::min(first, node);
+      }
+    }
+  }
+  if (first == kNoIndex) return;
+  const auto& promises = state.pool.node(first).promises;
+  const auto earliest = std::ranges::min_element(
+      promises, {}, [](const Promised& p) { return std::pair(p.begin, p.job->work.id); });
+  reason.at = earliest->begin;
+  reason.other = earliest->job->work.id;
+}
+
+Reason room_reason(const Job& job, std::int64_t free) {
+  const ShapeKey& key = job.shape->key;
+  Reason reason;
+  reason.code = ReasonCode::kCapacity;
+  reason.needed = key.tasks;
+  reason.free = free;
+  reason.resource = "tasks";
+  if (key.together == Together::kOneDomain) reason.code = ReasonCode::kDomain;
+  if (key.spread_racks) {
+    reason.code = ReasonCode::kRacks;
+    reason.resource = "racks";
+  } else if (key.demand.accelerators > 0) {
+    const std::int64_t each = std::int64_t{key.demand.accelerators} * key.demand.accelerator_milli;
+    reason.needed *= each;
+    reason.free *= each;
+    reason.resource = "accelerators";
+  }
+  return reason;
+}
+
+/// Capacity, or promises; nullopt when there is room.
+std::optional<Reason> no_room(State& state, const Job& job, TimePoint until) {
+  const std::int64_t tasks = job.shape->key.tasks;
+  if (count_places(state, job, until) >= tasks) return std::nullopt;
+  const std::int64_t now = count_places(state, job, TimePoint::min());
+  Reason reason = room_reason(job, now);
+  if (now < tasks) return reason;
+  reason.code = ReasonCode::kPromised;
+  name_promise(state, job, reason);
+  return reason;
+}
+
+/// Whether the only site it could run on lacks the power; spares an attempt.
+std::optional<PowerLedger::Lack> sure_lack(State& state, const Job& job, TimePoint now, std::int32_t cap) {
+  if (!state.power.any()) return std::nullopt;
+  const auto& classes = state.pool.classes();
+  std::int64_t least = INT64_MAX;
+  Budgeted* budget = nullptr;
+  for (const ClassIndex c : job.shape->classes) {
+    Budgeted* of = state.power.budgets_of(classes[c].nodes.front())[3];
+    if (of == nullptr || (budget != nullptr && of != budget)) return std::nullopt;
+    budget = of;
+    least = std::min(least, state.power.task_draw(job, classes[c].nodes.front(), cap));
+  }
+  if (budget == nullptr) return std::nullopt;
+  return state.power.lack(ScopeDraw{budget, least * job.shape->key.tasks}, now, window_end(now, job.limit_s));
+}
+
+}  // namespace
+
+bool class_has_devices(const NodeState& state, const Demand& demand) {
+  if (demand.accelerators == 0) return true;
+  return state.device_milli_free[static_cast<std::size_t>(demand.accelerators - 1)] >=
+         demand.accelerator_milli;
+}
+
+namespace {
+
+bool fits_on(const NodeState& free, const Demand& demand, std::uint32_t devices) {
+  if (free.cpu_milli_free < demand.cpu_milli || free.memory_mib_free < demand.memory_mib) return false;
+  for (std::size_t i = 0; devices != 0; ++i, devices >>= 1) {
+    if ((devices & 1U) != 0 && free.device_milli_free[i] < demand.accelerator_milli) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void undo(State& state, Job& job, const std::vector<TaskPlace>& places) {
+  for (const TaskPlace& place : places) state.pool.undo(job, place);
+}
+
+std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& reason) {
+  ++state.counters.tries;
+  const TimePoint until = window_end(now, job.limit_s);
+  if (auto missing = no_room(state, job, until)) {
+    reason = std::move(*missing);
+    return std::nullopt;
+  }
+  const bool cappable = state.policies.start_capped && job.shape->key.demand.accelerators > 0 &&
+                        job.shape->key.accelerator_draw_milli > state.policies.cap_floor_milli;
+  std::optional<PowerLedger::Lack> lack;
+  for (const std::int32_t cap : {1000, state.policies.cap_floor_milli}) {
+    if (cap < 1000 && !cappable) break;
+    if (auto sure = sure_lack(state, job, now, cap)) {
+      if (!lack) lack = sure;
+      continue;
+    }
+    Attempt a(state, job, now, cap);
+    if (attempt(state, job, a, until)) {
+      Found found{std::move(a.places()), cap, std::move(a.draws())};
+      if (cap < 1000) raise_cap(state, job, found, now);
+      return found;
+    }
+    if (!lack) lack = a.lack();
+  }
+  if (lack) {
+    job.shape->power_blocked = true;
+    reason = power_reason(state, *lack);
+  } else {
+    reason = room_reason(job, 0);
+  }
+  return std::nullopt;
+}
+
+std::optional<Found> find_promised(State& state, Job& job, TimePoint now) {
+  const Promise& promise = *job.promise;
+  const Demand& demand = job.work.demand;
+  Found found;
+  for (const TaskPlace& place : promise.places) {
+    ++state.counters.steps;
+    const NodeRecord& record = state.pool.node(place.node);
+    if (record.health != Health::kReady || !fits_on(record.now, demand, place.devices)) {
+      undo(state, job, found.places);
+      return std::nullopt;
+    }
+    state.pool.occupy(job, place);
+    found.places.push_back(place);
+  }
+  if (!state.power.any()) return found;
+  found.draws = state.power.draws(job, found.places, 1000);
+  state.power.unpromise(promise);
+  const bool powered = !state.power.lack(found.draws, now, window_end(now, job.limit_s));
+  state.power.promise(promise);
+  if (powered) return found;
+  undo(state, job, found.places);
+  return std::nullopt;
+}
+
+}  // namespace millrace::scheduler

@@ -1,0 +1,34 @@
+// Place: where a workload could run now.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "scheduler/state.h"
+
+namespace millrace::scheduler {
+
+struct Found {
+  std::vector<TaskPlace> places;
+  std::int32_t cap_milli = 1000;
+  std::vector<ScopeDraw> draws;
+};
+
+/// Tasks of `job` that fit now, for work that is over by `until`; TimePoint::min() looks past all promises. At most its
+/// number of tasks. With one domain: of the best domain. With racks: racks.
+std::int64_t count_places(State& state, const Job& job, TimePoint until);
+
+/// Finds places for all tasks and occupies them (job.end must be set), or changes nothing and says why in `reason`.
+/// Order among places: the policy's score, the site's cost, the node. For a domain: size, site cost, index.
+std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& reason);
+
+/// The places that it was promised, if they are free now and the budgets allow. Likewise occupied.
+std::optional<Found> find_promised(State& state, Job& job, TimePoint now);
+
+/// Gives back what find_places occupied.
+void undo(State& state, Job& job, const std::vector<TaskPlace>& places);
+
+/// False if neither this state nor any that FreerFirst puts after it has the devices.
+bool class_has_devices(const NodeState& state, const Demand& demand);
+
+}  // namespace millrace::scheduler

@@ -1,0 +1,202 @@
+// When and where a blocked workload can start at the latest, by the limits of what runs.
+#include <algorithm>
+#include <queue>
+#include <set>
+#include <tuple>
+
+#include "scheduler/state.h"
+
+namespace millrace::scheduler {
+namespace {
+
+using Slot = Pool::Slot;
+
+struct LaterSlot {
+  bool operator()(const Slot& a, const Slot& b) const {
+    return std::tie(b.at, b.node, b.devices) < std::tie(a.at, a.node, a.devices);
+  }
+};
+
+std::int64_t bound_of(TimePoint at) { return at.time_since_epoch().count(); }
+
+/// The earliest slots of a gang, taken in order of (time, node).
+class Earliest {
+ public:
+  Earliest(State& state, const Job& job) : state_(state), job_(job), key_(job.shape->key) {}
+
+  /// Empty if there are not enough.
+  std::vector<Slot> anywhere() {
+    open_walks();
+    add_own_nodes();
+    std::vector<Slot> chosen;
+    std::set<std::pair<bool, std::uint32_t>> racks;
+    while (std::ssize(chosen) < key_.tasks) {
+      const auto next = next_slot();
+      if (!next || (job_.promise && next->at >= job_.promise->begin)) return {};
+      if (key_.spread_racks) {
+        const RackIndex rack = state_.cluster.nodes[next->node].rack;
+        if (!racks.emplace(rack == kNoIndex, rack == kNoIndex ? next->node : rack).second) continue;
+      }
+      chosen.push_back(*next);
+    }
+    return chosen;
+  }
+
+  /// Of the domain where the gang fits first; of those the smallest, cheapest, first.
+  std::vector<Slot> in_one_domain() {
+    std::vector<std::tuple<std::int64_t, std::size_t, std::int64_t, DomainIndex>> order;
+    const auto& domains = state_.pool.domains();
+    for (const ClassIndex c : job_.shape->classes) state_.pool.refresh_times(c);
+    for (DomainIndex d = 0; d < domains.size(); ++d) {
+      const std::int64_t bound = domain_bound(d);
+      const SiteIndex site = state_.cluster.domains[d].site;
+      const std::int64_t cost = site < state_.policies.site_cost.size() ? state_.policies.site_cost[site] : 0;
+      if (bound != INT64_MAX) order.emplace_back(bound, domains[d].nodes.size(), cost, d);
+    }
+    std::ranges::sort(order);
+    std::vector<Slot> best;
+    std::tuple<TimePoint, std::size_t, std::int64_t, DomainIndex> best_key{kNever, 0, 0, 0};
+    for (const auto& [bound, size, cost, d] : order) {
+      if (bound > bound_of(std::get<0>(best_key))) break;
+      std::vector<Slot> slots = of_domain(d);
+      if (slots.empty()) continue;
+      const std::tuple key{slots.back().at, size, cost, d};
+      if (!best.empty() && best_key < key) continue;
+      best_key = key;
+      best = std::move(slots);
+    }
+    return best;
+  }
+
+ private:
+  struct Open {
+    FreeTimes::Walk walk;
+    const NodeClass* of;
+  };
+
+  void open_walks() {
+    for (const ClassIndex c : job_.shape->classes) {
+      const NodeClass& of = state_.pool.classes()[c];
+      if (key_.demand.accelerators == 0) {
+        // No index orders nodes by when cpu or memory is free.
+        for (const NodeIndex node : of.nodes) push_slots(node);
+        continue;
+      }
+      if (of.accelerators < key_.demand.accelerators) continue;
+      state_.pool.refresh_times(c);
+      const std::int32_t k = key_.demand.accelerator_milli < 1000 ? 0 : key_.demand.accelerators;
+      walks_.push_back({FreeTimes::Walk(of.times, k), &of});
+    }
+  }
+
+  // What the job holds already is not free in the index, yet may serve it.
+  void add_own_nodes() {
+    if (!job_.promise || key_.demand.accelerators == 0) return;
+    for (const TaskPlace& place : job_.promise->places) {
+      if (own_.insert(place.node).second) push_slots(place.node);
+    }
+  }
+
+  void push_slots(NodeIndex node) {
+    scratch_.clear();
+    state_.pool.slots(node, *job_.shape, &job_, scratch_);
+    for (const Slot& slot : scratch_) slots_.push(slot);
+  }
+
+  std::optional<Slot> next_slot() {
+    while (true) {
+      Open* first = nullptr;
+      std::pair<std::int64_t, NodeIndex> bound{INT64_MAX, kNoIndex};
+      for (Open& open : walks_) {
+        const auto step = open.walk.peek();
+        if (!step) continue;
+        const std::pair<std::int64_t, NodeIndex> here{step->at, open.of->nodes[step->place]};
+        if (first == nullptr || here < bound) {
+          bound = here;
+          first = &open;
+        }
+      }
+      if (!slots_.empty()) {
+        const Slot slot = slots_.top();
+        if (first == nullptr || std::pair(bound_of(slot.at), slot.node) <= bound) {
+          slots_.pop();
+          return slot;
+        }
+      }
+      if (first == nullptr) return std::nullopt;
+      if (job_.promise && bound.first >= bound_of(job_.promise->begin)) return std::nullopt;
+      first->walk.pop();
+      if (!own_.contains(bound.second)) push_slots(bound.second);
+    }
+  }
+
+  /// No gang fits in the domain earlier, by its devices.
+  std::int64_t domain_bound(DomainIndex d) {
+    std::vector<std::int64_t> times;
+    std::int64_t per_node = 1;
+    for (const NodeIndex node : state_.pool.domains()[d].nodes) {
+      ++state_.counters.steps;
+      const NodeRecord& record = state_.pool.node(node);
+      if (!std::ranges::binary_search(job_.shape->classes, record.node_class)) continue;
+      const NodeClass& c = state_.pool.classes()[record.node_class];
+      if (c.accelerators < key_.demand.accelerators) continue;
+      per_node = std::max(per_node, most_on(c));
+      times.push_back(job_.promise || whole() == 0 ? 0 : c.times.at(whole(), record.place_in_class));
+    }
+    const std::int64_t needed = (key_.tasks + per_node - 1) / per_node;
+    if (std::ssize(times) < needed) return INT64_MAX;
+    std::ranges::nth_element(times, times.begin() + (needed - 1));
+    return times[static_cast<std::size_t>(needed - 1)];
+  }
+
+  std::int32_t whole() const { return key_.demand.accelerator_milli < 1000 ? 0 : key_.demand.accelerators; }
+
+  std::int64_t most_on(const NodeClass& c) const {
+    if (whole() > 0) return c.accelerators / whole();
+    return key_.tasks;
+  }
+
+  std::vector<Slot> of_domain(DomainIndex d) {
+    std::vector<Slot> slots;
+    for (const NodeIndex node : state_.pool.domains()[d].nodes) {
+      const NodeRecord& record = state_.pool.node(node);
+      if (!std::ranges::binary_search(job_.shape->classes, record.node_class)) continue;
+      state_.pool.slots(node, *job_.shape, &job_, slots);
+    }
+    if (std::ssize(slots) < key_.tasks) return {};
+    std::ranges::sort(slots, [](const Slot& a, const Slot& b) { return LaterSlot{}(b, a); });
+    slots.resize(static_cast<std::size_t>(key_.tasks), Slot{{}, 0, 0, std::nullopt});
+    if (job_.promise && slots.back().at >= job_.promise->begin) return {};
+    return slots;
+  }
+
+  State& state_;
+  const Job& job_;
+  const ShapeKey& key_;
+  std::vector<Open> walks_;
+  std::set<NodeIndex> own_;
+  std::vector<Slot> scratch_;
+  std::priority_queue<Slot, std::vector<Slot>, LaterSlot> slots_;
+};
+
+}  // namespace
+
+std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now) {
+  if (job.promise && job.promise->begin <= now) return std::nullopt;
+  Earliest earliest(state, job);
+  const std::vector<Slot> slots =
+      job.shape->key.together == Together::kOneDomain ? earliest.in_one_domain() : earliest.anywhere();
+  if (slots.empty()) return std::nullopt;
+  Promise promise;
+  promise.begin = std::max(now, slots.back().at);
+  promise.because = slots.back().because;
+  for (auto it = slots.rbegin(); it != slots.rend(); ++it) promise.places.push_back({it->node, it->devices});
+  promise.draws = state.power.draws(job, promise.places, 1000);
+  if (!promise.draws.empty()) {
+    promise.begin = state.power.earliest(promise.draws, promise.begin, now, job.limit_s, job.promise.get());
+  }
+  if (promise.begin == kNever || (job.promise && promise.begin >= job.promise->begin)) return std::nullopt;
+  return promise;
+}
+
+}  // namespace millrace::scheduler

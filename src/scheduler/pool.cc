@@ -1,0 +1,328 @@
+#include "scheduler/pool.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "scheduler/tightest.h"
+
+namespace millrace::scheduler {
+namespace {
+
+NodeClass class_of(const Node& node) {
+  NodeClass c;
+  c.site = node.site;
+  c.kind = node.kind;
+  c.accelerators = node.accelerators;
+  c.cpu_milli = node.cpu_milli;
+  c.memory_mib = node.memory_mib;
+  c.attested = node.attested;
+  c.cpu_max_mw = node.cpu_max_mw;
+  return c;
+}
+
+auto key_of(const NodeClass& c) {
+  return std::tuple(c.site, c.kind, c.accelerators, c.cpu_milli, c.memory_mib, c.attested, c.cpu_max_mw);
+}
+
+template <typename T>
+void remove_tenant(std::vector<T>& tenants, const Job* job, std::uint32_t devices) {
+  const auto it =
+      std::ranges::find_if(tenants, [&](const T& t) { return t.job == job && t.devices == devices; });
+  if (it == tenants.end()) return;
+  *it = tenants.back();
+  tenants.pop_back();
+}
+
+}  // namespace
+
+std::uint32_t Canonical::real(std::uint32_t sorted_mask) const {
+  std::uint32_t mask = 0;
+  for (std::size_t i = 0; sorted_mask != 0; ++i, sorted_mask >>= 1) {
+    if ((sorted_mask & 1U) != 0) mask |= 1U << device[i];
+  }
+  return mask;
+}
+
+Canonical canonical(const NodeState& state) {
+  Canonical c{.state = state};
+  const auto count = static_cast<std::size_t>(state.accelerators);
+  for (std::size_t i = 0; i < count; ++i) c.device[i] = static_cast<std::uint8_t>(i);
+  auto& free = c.state.device_milli_free;
+  for (std::size_t i = 1; i < count; ++i) {
+    const std::int16_t value = free[i];
+    std::size_t j = i;
+    for (; j > 0 && free[j - 1] < value; --j) {
+      free[j] = free[j - 1];
+      c.device[j] = c.device[j - 1];
+    }
+    free[j] = value;
+    c.device[j] = static_cast<std::uint8_t>(i);
+  }
+  return c;
+}
+
+bool FreerFirst::operator()(const NodeState& a, const NodeState& b) const {
+  if (a.device_milli_free != b.device_milli_free) return a.device_milli_free > b.device_milli_free;
+  if (a.cpu_milli_free != b.cpu_milli_free) return a.cpu_milli_free > b.cpu_milli_free;
+  return a.memory_mib_free > b.memory_mib_free;
+}
+
+Pool::Pool(const Cluster& cluster) : nodes_(cluster.nodes.size()) {
+  std::map<decltype(key_of(NodeClass())), ClassIndex> known;
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    NodeClass c = class_of(cluster.nodes[i]);
+    const auto [it, added] = known.try_emplace(key_of(c), static_cast<ClassIndex>(classes_.size()));
+    if (added) classes_.push_back(std::move(c));
+    NodeClass& of = classes_[it->second];
+    nodes_[i].node_class = it->second;
+    nodes_[i].place_in_class = static_cast<std::uint32_t>(of.nodes.size());
+    nodes_[i].health = cluster.nodes[i].health;
+    of.nodes.push_back(i);
+  }
+  stale_.resize(classes_.size());
+  domains_.resize(cluster.domains.size());
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    domain_of_.push_back(cluster.nodes[i].domain);
+    if (domain_of_[i] != kNoIndex) domains_[domain_of_[i]].nodes.push_back(i);
+  }
+  for (NodeClass& c : classes_) c.times = FreeTimes(c.nodes.size(), c.accelerators);
+  for (NodeIndex i = 0; i < nodes_.size(); ++i) {
+    NodeRecord& record = nodes_[i];
+    record.now = record.lasting = empty_state(record);
+    stale_[record.node_class].push_back(i);
+    if (record.health == Health::kReady) list(i);
+  }
+}
+
+NodeState Pool::empty_state(const NodeRecord& record) const {
+  const NodeClass& c = classes_[record.node_class];
+  NodeState state{.kind = c.kind,
+                  .accelerators = c.accelerators,
+                  .cpu_milli_total = c.cpu_milli,
+                  .memory_mib_total = c.memory_mib,
+                  .cpu_milli_free = c.cpu_milli,
+                  .memory_mib_free = c.memory_mib};
+  for (int i = 0; i < c.accelerators; ++i) state.device_milli_free[static_cast<std::size_t>(i)] = 1000;
+  return state;
+}
+
+void Pool::count_in_domain(NodeIndex index, int sign) {
+  if (domain_of_[index] == kNoIndex) return;
+  std::int64_t free = 0;
+  for (const std::int16_t milli : nodes_[index].now.device_milli_free) free += milli;
+  domains_[domain_of_[index]].free_milli += sign * free;
+}
+
+void Pool::unlist(NodeIndex index) {
+  NodeRecord& record = nodes_[index];
+  if (!record.listed) return;
+  ++steps;
+  NodeClass& c = classes_[record.node_class];
+  record.lasting_at->second.nodes.erase(index);
+  if (record.lasting_at->second.nodes.empty()) c.lasting.erase(record.lasting_at);
+  if (record.promised != kNever) {
+    record.passing_at->second.nodes.erase({record.promised, index});
+    if (record.passing_at->second.nodes.empty()) c.passing.erase(record.passing_at);
+  }
+  count_in_domain(index, -1);
+  record.listed = false;
+}
+
+void Pool::list(NodeIndex index) {
+  NodeRecord& record = nodes_[index];
+  if (record.listed || record.health != Health::kReady) return;
+  ++steps;
+  NodeClass& c = classes_[record.node_class];
+  record.lasting_at = c.lasting.try_emplace(canonical(record.lasting).state).first;
+  record.lasting_at->second.nodes.insert(index);
+  if (record.promised != kNever) {
+    record.passing_at = c.passing.try_emplace(canonical(record.now).state).first;
+    record.passing_at->second.nodes.insert({record.promised, index});
+  }
+  count_in_domain(index, 1);
+  record.listed = true;
+}
+
+// What stays free until `promised` comes and after it: everything that ends by then counts as free.
+void Pool::derive(NodeRecord& record) const {
+  record.promised = kNever;
+  for (const Promised& t : record.promises) record.promised = std::min(record.promised, t.begin);
+  record.lasting = record.now;
+  if (record.promises.empty()) return;
+  NodeState later = empty_state(record);
+  for (const Promised& t : record.promises) take(later, t.job->work.demand, t.devices);
+  for (const Tenant& t : record.running) {
+    if (t.job->end > record.promised) take(later, t.job->work.demand, t.devices);
+  }
+  NodeState& lasting = record.lasting;
+  lasting.cpu_milli_free = std::max<std::int64_t>(std::min(lasting.cpu_milli_free, later.cpu_milli_free), 0);
+  lasting.memory_mib_free =
+      std::max<std::int64_t>(std::min(lasting.memory_mib_free, later.memory_mib_free), 0);
+  for (std::size_t i = 0; i < kDevicesMax; ++i) {
+    const std::int16_t least = std::min(lasting.device_milli_free[i], later.device_milli_free[i]);
+    lasting.device_milli_free[i] = std::max<std::int16_t>(least, 0);
+  }
+}
+
+void Pool::changed(NodeIndex index) {
+  NodeRecord& record = nodes_[index];
+  derive(record);
+  list(index);
+  if (!record.times_stale) {
+    record.times_stale = true;
+    stale_[record.node_class].push_back(index);
+  }
+}
+
+void Pool::gain(NodeIndex index) {
+  NodeRecord& record = nodes_[index];
+  if (record.gained) return;
+  record.gained = true;
+  gained_.push_back(index);
+}
+
+std::vector<NodeIndex> Pool::take_gained() {
+  for (const NodeIndex i : gained_) nodes_[i].gained = false;
+  return std::exchange(gained_, {});
+}
+
+void Pool::occupy(Job& job, TaskPlace place) {
+  unlist(place.node);
+  NodeRecord& record = nodes_[place.node];
+  record.running.push_back({&job, place.devices});
+  take(record.now, job.work.demand, place.devices);
+  changed(place.node);
+}
+
+void Pool::vacate(Job& job, TaskPlace place) {
+  undo(job, place);
+  gain(place.node);
+}
+
+void Pool::undo(Job& job, TaskPlace place) {
+  unlist(place.node);
+  NodeRecord& record = nodes_[place.node];
+  remove_tenant(record.running, &job, place.devices);
+  give_back(record.now, job.work.demand, place.devices);
+  changed(place.node);
+}
+
+void Pool::end_changed(const Job& job) {
+  for (const TaskPlace& place : job.places) {
+    unlist(place.node);
+    changed(place.node);
+  }
+}
+
+void Pool::promise(const Job& job, const Promise& promise) {
+  for (const TaskPlace& place : promise.places) {
+    unlist(place.node);
+    nodes_[place.node].promises.push_back({&job, place.devices, promise.begin});
+    changed(place.node);
+  }
+}
+
+void Pool::unpromise(const Job& job, const Promise& promise) {
+  for (const TaskPlace& place : promise.places) {
+    unlist(place.node);
+    auto& promises = nodes_[place.node].promises;
+    const auto it = std::ranges::find_if(promises, [&](const Promised& p) {
+      return p.job == &job && p.devices == place.devices && p.begin == promise.begin;
+    });
+    if (it != promises.end()) {
+      *it = promises.back();
+      promises.pop_back();
+    }
+    changed(place.node);
+    gain(place.node);
+  }
+}
+
+void Pool::set_health(NodeIndex index, Health health) {
+  unlist(index);
+  nodes_[index].health = health;
+  changed(index);
+  if (health == Health::kReady) gain(index);
+}
+
+FreeTimes::Times Pool::times_of(const NodeRecord& record) const {
+  FreeTimes::Times times;
+  times.fill(INT64_MAX);
+  if (record.health != Health::kReady) return times;
+  const auto count = static_cast<std::size_t>(classes_[record.node_class].accelerators);
+  std::array<std::int64_t, kDevicesMax> whole{};
+  std::array<std::int64_t, kDevicesMax> first_end;
+  std::array<std::int32_t, kDevicesMax> unpromised;
+  first_end.fill(INT64_MAX);
+  unpromised.fill(1000);
+  for (const Tenant& t : record.running) {
+    const std::int64_t end = t.job->end.time_since_epoch().count();
+    for (std::size_t d = 0; d < count; ++d) {
+      if ((t.devices >> d & 1U) == 0) continue;
+      whole[d] = std::max(whole[d], end);
+      first_end[d] = std::min(first_end[d], end);
+    }
+  }
+  for (const Promised& t : record.promises) {
+    for (std::size_t d = 0; d < count; ++d) {
+      if ((t.devices >> d & 1U) == 0) continue;
+      whole[d] = INT64_MAX;
+      unpromised[d] -= t.job->work.demand.accelerator_milli;
+    }
+  }
+  for (std::size_t d = 0; d < count; ++d) {
+    if (unpromised[d] <= 0) continue;
+    const bool part_free = record.now.device_milli_free[d] > 1000 - unpromised[d];
+    times[0] = std::min(times[0], part_free ? 0 : first_end[d]);
+  }
+  std::sort(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(count));
+  for (std::size_t k = 1; k <= count; ++k) times[k] = whole[k - 1];
+  return times;
+}
+
+void Pool::refresh_times(ClassIndex index) {
+  for (const NodeIndex node : stale_[index]) {
+    NodeRecord& record = nodes_[node];
+    classes_[index].times.set(record.place_in_class, times_of(record));
+    record.times_stale = false;
+    ++steps;
+  }
+  stale_[index].clear();
+}
+
+void Pool::slots(NodeIndex index, const Shape& shape, const Job* except, std::vector<Slot>& out) {
+  ++steps;
+  const NodeRecord& record = nodes_[index];
+  if (record.health != Health::kReady) return;
+  const ShapeKey& key = shape.key;
+  NodeState free = record.now;
+  for (const Promised& t : record.promises) {
+    if (t.job != except) take(free, t.job->work.demand, t.devices);
+  }
+  std::vector<Tenant> leaving = record.running;
+  std::ranges::sort(leaving, [](const Tenant& a, const Tenant& b) {
+    return a.job->end != b.job->end
+               ? a.job->end < b.job->end
+               : std::pair(a.job->work.id, a.devices) < std::pair(b.job->work.id, b.devices);
+  });
+  std::int32_t most = key.tasks_per_node > 0 ? std::min(key.tasks, key.tasks_per_node) : key.tasks;
+  if (key.spread_racks) most = 1;
+  Slot slot{.at = {}, .node = index, .devices = 0, .because = std::nullopt};
+  auto next = leaving.begin();
+  while (most > 0) {
+    if (fits(free, key.demand)) {
+      slot.devices = *tightest_devices(free, key.demand);
+      take(free, key.demand, slot.devices);
+      out.push_back(slot);
+      --most;
+      continue;
+    }
+    if (next == leaving.end() || next->job->end == kNever) return;
+    slot.at = next->job->end;
+    slot.because = next->job->work.id;
+    give_back(free, next->job->work.demand, next->devices);
+    ++next;
+  }
+}
+
+}  // namespace millrace::scheduler

@@ -1,0 +1,161 @@
+// Pool: what is free, used and promised on every node; nodes of equal state are found together.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "scheduler/free_times.h"
+#include "scheduler/job.h"
+
+namespace millrace::scheduler {
+
+/// A state with its devices sorted, most free first, so that nodes which differ only in which devices are free are equal.
+struct Canonical {
+  NodeState state;
+  std::array<std::uint8_t, kDevicesMax> device{};  // device of the node at each sorted position
+  std::uint32_t real(std::uint32_t sorted_mask) const;
+};
+Canonical canonical(const NodeState& state);
+
+/// The freest devices first, so that the states where a demand fits are among the first.
+struct FreerFirst {
+  bool operator()(const NodeState& a, const NodeState& b) const;
+};
+
+/// Nodes of one class with the same free beyond all promises.
+struct Peers {
+  std::set<NodeIndex> nodes;
+  struct Scored {
+    Demand demand;
+    std::optional<Fit> fit;
+  };
+  std::vector<Scored> scored;
+};
+
+/// Nodes with promises, the latest first: work that ends before a promise begins may use all that is free until then.
+struct UntilPromised {
+  struct Entry {
+    TimePoint begin;
+    NodeIndex node;
+    bool operator<(const Entry& other) const {
+      return begin != other.begin ? begin > other.begin : node < other.node;
+    }
+  };
+  std::set<Entry> nodes;
+  std::vector<Peers::Scored> scored;
+};
+
+/// Ready nodes that differ in state only.
+struct NodeClass {
+  SiteIndex site = 0;
+  KindIndex kind = 0;
+  std::int32_t accelerators = 0;
+  std::int64_t cpu_milli = 0;
+  std::int64_t memory_mib = 0;
+  bool attested = false;
+  std::int64_t cpu_max_mw = 0;
+  std::vector<NodeIndex> nodes;                            // every one, ready or not, ascending
+  std::map<NodeState, Peers, FreerFirst> lasting;          // by what is free beyond all promises
+  std::map<NodeState, UntilPromised, FreerFirst> passing;  // of nodes with promises: by what is free now
+  FreeTimes times;
+};
+
+struct Tenant {
+  Job* job = nullptr;
+  std::uint32_t devices = 0;
+};
+
+/// Capacity of a node that is kept for a job from `begin` on.
+struct Promised {
+  const Job* job = nullptr;
+  std::uint32_t devices = 0;
+  TimePoint begin{};
+};
+
+struct NodeRecord {
+  ClassIndex node_class = 0;
+  std::uint32_t place_in_class = 0;
+  Health health = Health::kReady;
+  bool listed = false;  // in the maps of its class
+  bool gained = false;  // has more free than when the last pass ended
+  bool times_stale = true;
+  NodeState now;                // free now
+  NodeState lasting;            // free now and beyond every promise; equal to `now` without promises
+  TimePoint promised = kNever;  // when the first promise here begins
+  std::vector<Tenant> running;
+  std::vector<Promised> promises;
+  std::map<NodeState, Peers, FreerFirst>::iterator lasting_at;          // where it is listed
+  std::map<NodeState, UntilPromised, FreerFirst>::iterator passing_at;  // likewise, if it has promises
+};
+
+class Pool {
+ public:
+  explicit Pool(const Cluster& cluster);
+
+  const NodeRecord& node(NodeIndex index) const { return nodes_[index]; }
+  std::size_t size() const { return nodes_.size(); }
+  std::vector<NodeClass>& classes() { return classes_; }
+  const std::vector<NodeClass>& classes() const { return classes_; }
+  struct DomainNodes {
+    std::vector<NodeIndex> nodes;
+    std::int64_t free_milli = 0;  // of accelerators, now, on ready nodes
+  };
+  const std::vector<DomainNodes>& domains() const { return domains_; }
+
+  void occupy(Job& job, TaskPlace place);
+  void vacate(Job& job, TaskPlace place);
+  /// Undoes an occupy: nothing was gained by it.
+  void undo(Job& job, TaskPlace place);
+  /// After a running job's expected end changed.
+  void end_changed(const Job& job);
+  void promise(const Job& job, const Promise& promise);
+  void unpromise(const Job& job, const Promise& promise);
+  void set_health(NodeIndex index, Health health);
+
+  /// What work that is over by `until` may use of a node.
+  const NodeState& usable(const NodeRecord& record, TimePoint until) const {
+    return record.promised >= until ? record.now : record.lasting;
+  }
+
+  /// Nodes that gained since they were last taken, and forgets them.
+  std::vector<NodeIndex> take_gained();
+  void gain(NodeIndex index);
+  bool any_gained() const { return !gained_.empty(); }
+
+  /// Brings the times of a class up to date.
+  void refresh_times(ClassIndex index);
+  /// When 1, 2, ... tasks fit on the node beyond all promises but those of `except`; at most as many as could ever.
+  struct Slot {
+    TimePoint at;  // TimePoint{} (the epoch): now
+    NodeIndex node;
+    std::uint32_t devices;
+    std::optional<WorkloadId> because;
+    bool operator<(const Slot& other) const { return at != other.at ? at < other.at : node < other.node; }
+  };
+  void slots(NodeIndex index, const Shape& shape, const Job* except, std::vector<Slot>& out);
+
+  std::uint64_t steps = 0;
+
+ private:
+  void unlist(NodeIndex index);
+  void list(NodeIndex index);
+  void changed(NodeIndex index);
+  void count_in_domain(NodeIndex index, int sign);
+  void derive(NodeRecord& record) const;
+  NodeState empty_state(const NodeRecord& record) const;
+  FreeTimes::Times times_of(const NodeRecord& record) const;
+
+  std::vector<NodeRecord> nodes_;
+  std::vector<NodeClass> classes_;
+  std::vector<DomainNodes> domains_;
+  std::vector<DomainIndex> domain_of_;
+  std::vector<NodeIndex> gained_;
+  std::vector<std::vector<NodeIndex>> stale_;  // by class
+};
+
+}  // namespace millrace::scheduler

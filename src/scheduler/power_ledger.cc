@@ -1,0 +1,341 @@
+#include "scheduler/power_ledger.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace millrace::scheduler {
+namespace {
+
+constexpr std::array kScopeKinds = {ScopeKind::kNode, ScopeKind::kRack, ScopeKind::kFeed, ScopeKind::kSite};
+
+std::int64_t running_after(const Budgeted& b, TimePoint at) {
+  std::int64_t sum = 0;
+  for (auto it = b.ends.upper_bound(at); it != b.ends.end(); ++it) sum += it->second;
+  return sum;
+}
+
+Budgeted::Check& check_at(Budgeted& b, TimePoint at) {
+  const auto [it, added] = b.checks.try_emplace(at);
+  if (added) it->second.running_mw = running_after(b, at);
+  return it->second;
+}
+
+void add_running(Budgeted& b, std::int64_t mw, TimePoint end) {
+  b.work_mw += mw;
+  auto& at_end = b.ends[end];
+  at_end += mw;
+  if (at_end == 0) b.ends.erase(end);
+  for (auto& [at, check] : b.checks) {
+    if (at >= end) break;
+    check.running_mw += mw;
+  }
+}
+
+std::int64_t pue_milli(const Site& site) {
+  return std::max<std::int64_t>(static_cast<std::int64_t>(site.pue * 1000.0 + 0.5), 1000);
+}
+
+}  // namespace
+
+std::int64_t Budgeted::budget_at(TimePoint at) const {
+  const auto next = changes.upper_bound(at);
+  if (next == changes.begin()) return INT64_MAX;
+  return std::prev(next)->second.value_or(INT64_MAX);
+}
+
+PowerLedger::PowerLedger(const Cluster& cluster)
+    : cluster_(&cluster), powered_(cluster.nodes.size(), false), of_node_(cluster.nodes.size()) {
+  for (const Site& site : cluster.sites) pue_milli_.push_back(pue_milli(site));
+  const std::array sizes = {cluster.nodes.size(), cluster.racks.size(), cluster.feeds.size(),
+                            cluster.sites.size()};
+  for (std::size_t k = 0; k < 4; ++k) {
+    work_mw_[k].assign(sizes[k], 0);
+    idle_mw_[k].assign(sizes[k], 0);
+  }
+  for (NodeIndex i = 0; i < cluster.nodes.size(); ++i) {
+    if (cluster.nodes[i].health != Health::kDown) set_powered(i, true);
+  }
+}
+
+std::uint32_t PowerLedger::index_at(ScopeKind kind, NodeIndex index) const {
+  const Node& node = cluster_->nodes[index];
+  switch (kind) {
+    case ScopeKind::kNode:
+      return index;
+    case ScopeKind::kRack:
+      return node.rack;
+    case ScopeKind::kFeed: {
+      if (node.rack == kNoIndex) return kNoIndex;
+      const FeedIndex feed = cluster_->racks[node.rack].feed;
+      return feed == kNoFeed ? kNoIndex : feed;
+    }
+    case ScopeKind::kSite:
+      return node.site;
+  }
+  return kNoIndex;
+}
+
+void PowerLedger::set_powered(NodeIndex node, bool powered) {
+  if (powered_[node] == powered) return;
+  powered_[node] = powered;
+  const std::int64_t idle = powered ? idle_of(node) : -idle_of(node);
+  for (std::size_t k = 0; k < 4; ++k) {
+    const std::uint32_t index = index_at(kScopeKinds[k], node);
+    if (index != kNoIndex) idle_mw_[k][index] += idle;
+    if (of_node_[node][k] != nullptr) of_node_[node][k]->idle_mw += idle;
+  }
+}
+
+const Budgeted* PowerLedger::find(Scope scope) const {
+  for (const auto& b : budgets_) {
+    if (b->scope == scope) return b.get();
+  }
+  return nullptr;
+}
+
+std::string PowerLedger::name_of(Scope scope) const {
+  switch (scope.kind) {
+    case ScopeKind::kNode:
+      return "node " + cluster_->nodes[scope.index].name;
+    case ScopeKind::kRack:
+      return "rack " + cluster_->racks[scope.index].name;
+    case ScopeKind::kFeed:
+      return "feed " + cluster_->feeds[scope.index].name;
+    case ScopeKind::kSite:
+      return "site " + cluster_->sites[scope.index].name;
+  }
+  return "";
+}
+
+Budgeted& PowerLedger::budget_for(Scope scope, std::span<Job* const> running) {
+  for (const auto& b : budgets_) {
+    if (b->scope == scope) return *b;
+  }
+  budgets_.push_back(std::make_unique<Budgeted>());
+  Budgeted& b = *budgets_.back();
+  b.scope = scope;
+  const auto kind = static_cast<std::size_t>(scope.kind);
+  b.idle_mw = idle_mw_[kind][scope.index];
+  for (NodeIndex i = 0; i < of_node_.size(); ++i) {
+    if (index_at(scope.kind, i) == scope.index) of_node_[i][kind] = &b;
+  }
+  for (Job* job : running) {
+    std::int64_t mw = 0;
+    for (const TaskPlace& place : job->places) {
+      if (of_node_[place.node][kind] == &b) mw += task_draw(*job, place.node, job->cap_milli);
+    }
+    if (mw == 0) continue;
+    job->draws.push_back({&b, mw});
+    add_running(b, mw, job->end);
+    if (job->stopping) b.stopping_mw += mw;
+  }
+  return b;
+}
+
+Result<void> PowerLedger::set(const BudgetChange& change, TimePoint now, std::span<Job* const> running) {
+  const auto kind = static_cast<std::size_t>(change.scope.kind);
+  if (kind >= 4 || change.scope.index >= work_mw_[kind].size()) {
+    return failure(ErrorCode::kInvalidArgument,
+                   fmt::format("budget of scope {}/{}: there is none", kind, change.scope.index));
+  }
+  if (change.milliwatts && (*change.milliwatts < 0 || *change.milliwatts > kUnlimited / 1000)) {
+    return failure(ErrorCode::kInvalidArgument,
+                   fmt::format("budget of {} mW: out of range", *change.milliwatts));
+  }
+  Budgeted& b = budget_for(change.scope, running);
+  std::optional<std::int64_t> own = change.milliwatts;
+  if (own && change.scope.kind == ScopeKind::kSite) own = *own * 1000 / pue_milli_[change.scope.index];
+  const TimePoint from = std::max(change.from, now);
+  b.changes[from] = own;
+  b.stated[from] = change.milliwatts;
+  while (b.changes.size() > 1 && std::next(b.changes.begin())->first <= now) {
+    b.changes.erase(b.changes.begin());
+    b.stated.erase(b.stated.begin());
+  }
+  if (from > now) check_at(b, from);
+  b.reported.reset();
+  return {};
+}
+
+std::int64_t PowerLedger::task_draw(const Job& job, NodeIndex node, std::int32_t cap_milli) const {
+  return predicted_draw_mw(*cluster_, node, job.work, cap_milli);
+}
+
+std::vector<ScopeDraw> PowerLedger::draws(const Job& job, std::span<const TaskPlace> places,
+                                          std::int32_t cap) const {
+  std::vector<ScopeDraw> result;
+  if (budgets_.empty()) return result;
+  for (const TaskPlace& place : places) {
+    const std::int64_t mw = task_draw(job, place.node, cap);
+    for (Budgeted* b : of_node_[place.node]) {
+      if (b == nullptr) continue;
+      const auto it = std::ranges::find(result, b, &ScopeDraw::budget);
+      if (it == result.end()) {
+        result.push_back({b, mw});
+      } else {
+        it->milliwatts += mw;
+      }
+    }
+  }
+  return result;
+}
+
+void PowerLedger::add_work(const Job& job, int sign) {
+  for (const TaskPlace& place : job.places) {
+    const std::int64_t mw = sign * task_draw(job, place.node, job.cap_milli);
+    for (std::size_t k = 0; k < 4; ++k) {
+      const std::uint32_t index = index_at(kScopeKinds[k], place.node);
+      if (index != kNoIndex) work_mw_[k][index] += mw;
+    }
+  }
+}
+
+void PowerLedger::charge(Job& job) {
+  add_work(job, 1);
+  for (const ScopeDraw& d : job.draws) {
+    add_running(*d.budget, d.milliwatts, job.end);
+    if (job.stopping) d.budget->stopping_mw += d.milliwatts;
+    steps += d.budget->checks.size();
+  }
+}
+
+void PowerLedger::release(Job& job) {
+  add_work(job, -1);
+  for (const ScopeDraw& d : job.draws) {
+    add_running(*d.budget, -d.milliwatts, job.end);
+    if (job.stopping) d.budget->stopping_mw -= d.milliwatts;
+    steps += d.budget->checks.size();
+  }
+}
+
+void PowerLedger::promise(const Promise& promise) {
+  for (const ScopeDraw& d : promise.draws) {
+    auto& check = check_at(*d.budget, promise.begin);
+    check.promised_mw += d.milliwatts;
+    ++check.promises;
+  }
+}
+
+void PowerLedger::unpromise(const Promise& promise) {
+  for (const ScopeDraw& d : promise.draws) {
+    const auto it = d.budget->checks.find(promise.begin);
+    it->second.promised_mw -= d.milliwatts;
+    --it->second.promises;
+    if (it->second.promises == 0 && !d.budget->changes.contains(it->first)) d.budget->checks.erase(it);
+  }
+}
+
+std::optional<PowerLedger::Lack> PowerLedger::lack(const ScopeDraw& more, TimePoint now,
+                                                   TimePoint until) const {
+  const Budgeted& b = *more.budget;
+  std::int64_t promised = 0;
+  auto it = b.checks.begin();
+  for (; it != b.checks.end() && it->first <= now; ++it) promised += it->second.promised_mw;
+  const std::int64_t left = b.budget_at(now) - b.idle_mw - b.work_mw - promised;
+  if (left < more.milliwatts) return Lack{&b, more.milliwatts, std::max<std::int64_t>(left, 0), std::nullopt};
+  for (; it != b.checks.end() && it->first < until; ++it) {
+    promised += it->second.promised_mw;
+    const std::int64_t later = b.budget_at(it->first) - b.idle_mw - it->second.running_mw - promised;
+    if (later < more.milliwatts)
+      return Lack{&b, more.milliwatts, std::max<std::int64_t>(later, 0), it->first};
+  }
+  return std::nullopt;
+}
+
+std::optional<PowerLedger::Lack> PowerLedger::lack(std::span<const ScopeDraw> more, TimePoint now,
+                                                   TimePoint until) const {
+  for (const ScopeDraw& d : more) {
+    if (auto found = lack(d, now, until)) return found;
+  }
+  return std::nullopt;
+}
+
+TimePoint PowerLedger::earliest_in(const ScopeDraw& draw, TimePoint from, TimePoint now,
+                                   std::int64_t length_s, const Promise* except) const {
+  const Budgeted& b = *draw.budget;
+  std::int64_t except_mw = 0;
+  if (except != nullptr) {
+    for (const ScopeDraw& d : except->draws) {
+      if (d.budget == &b) except_mw = d.milliwatts;
+    }
+  }
+  const auto fits_later = [&](TimePoint start) {
+    const TimePoint until = window_end(start, length_s);
+    std::int64_t promised = 0;
+    for (const auto& [at, check] : b.checks) {
+      if (at >= until) break;
+      promised += check.promised_mw;
+      const std::int64_t others = except != nullptr && at >= except->begin ? promised - except_mw : promised;
+      if (at <= start) continue;
+      if (b.idle_mw + check.running_mw + others + draw.milliwatts > b.budget_at(at)) return false;
+    }
+    return true;
+  };
+  const auto fits_at = [&](TimePoint start, std::int64_t running) {
+    std::int64_t promised = 0;
+    for (const auto& [at, check] : b.checks) {
+      if (at > start) break;
+      promised += check.promised_mw;
+    }
+    if (except != nullptr && start >= except->begin) promised -= except_mw;
+    return b.idle_mw + running + promised + draw.milliwatts <= b.budget_at(start);
+  };
+  TimePoint start = from;
+  auto end = b.ends.upper_bound(start);
+  auto change = b.changes.upper_bound(start);
+  std::int64_t running = start <= now ? b.work_mw : running_after(b, start);
+  // What should have ended by now and has not is expected to end at any moment.
+  std::int64_t overdue = start <= now ? b.work_mw - running_after(b, now) : 0;
+  while (true) {
+    if (fits_at(start, running) && fits_later(start)) return start;
+    const TimePoint next_end = end == b.ends.end() ? kNever : end->first;
+    const TimePoint next_change = change == b.changes.end() ? kNever : change->first;
+    if (next_end == kNever && next_change == kNever && overdue == 0) return kNever;
+    if (next_end == kNever && next_change == kNever) {
+      running -= std::exchange(overdue, 0);
+      start += std::chrono::seconds(1);
+      continue;
+    }
+    start = std::min(next_end, next_change);
+    running -= std::exchange(overdue, 0);
+    if (next_end == start) running -= (end++)->second;
+    if (next_change == start) ++change;
+  }
+}
+
+TimePoint PowerLedger::earliest(std::span<const ScopeDraw> draws, TimePoint from, TimePoint now,
+                                std::int64_t length_s, const Promise* except) const {
+  TimePoint start = from;
+  for (bool moved = true; moved && start != kNever;) {
+    moved = false;
+    for (const ScopeDraw& d : draws) {
+      const TimePoint found = earliest_in(d, start, now, length_s, except);
+      if (found != start) moved = true;
+      start = found;
+      if (start == kNever) break;
+    }
+  }
+  return start;
+}
+
+std::optional<std::int64_t> PowerLedger::stated_budget(Scope scope, TimePoint at) const {
+  const Budgeted* b = find(scope);
+  if (b == nullptr) return std::nullopt;
+  const auto next = b->stated.upper_bound(at);
+  return next == b->stated.begin() ? std::nullopt : std::prev(next)->second;
+}
+
+std::int64_t PowerLedger::equipment_mw(Scope scope) const {
+  const auto kind = static_cast<std::size_t>(scope.kind);
+  return work_mw_[kind][scope.index] + idle_mw_[kind][scope.index];
+}
+
+std::int64_t PowerLedger::total_mw(Scope scope) const {
+  const std::int64_t own = equipment_mw(scope);
+  if (scope.kind != ScopeKind::kSite) return own;
+  // Rounded up: it must not look smaller than it is.
+  return (own * pue_milli_[scope.index] + 999) / 1000;
+}
+
+}  // namespace millrace::scheduler

@@ -1,0 +1,102 @@
+// PowerLedger: predicted draw against every budget, now and at the times when a budget or a promise begins.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/result.h"
+#include "scheduler/job.h"
+#include "scheduler/power.h"
+
+namespace millrace::scheduler {
+
+/// One budget. All figures are of the equipment itself: a site's budget is divided by its PUE first.
+struct Budgeted {
+  Scope scope;
+  std::int64_t idle_mw = 0;
+  std::int64_t work_mw = 0;                // of all work that has not been confirmed to have ended
+  std::int64_t stopping_mw = 0;            // part of it that was told to stop
+  std::map<TimePoint, std::int64_t> ends;  // work by its expected end
+  std::map<TimePoint, std::optional<std::int64_t>> changes;  // the budget from then on
+  std::map<TimePoint, std::optional<std::int64_t>> stated;   // the same, PUE included
+  struct Check {
+    std::int64_t running_mw = 0;   // work whose expected end is later
+    std::int64_t promised_mw = 0;  // promises that begin then
+    std::int32_t promises = 0;
+  };
+  std::map<TimePoint, Check> checks;  // where a promise begins or the budget changes
+  std::optional<TimePoint> reported;  // infeasible from then on, and said so
+
+  /// INT64_MAX where there is none.
+  std::int64_t budget_at(TimePoint at) const;
+};
+
+class PowerLedger {
+ public:
+  explicit PowerLedger(const Cluster& cluster);
+
+  bool any() const { return !budgets_.empty(); }
+  Result<void> set(const BudgetChange& change, TimePoint now, std::span<Job* const> running);
+  const std::vector<std::unique_ptr<Budgeted>>& budgets() const { return budgets_; }
+  const Budgeted* find(Scope scope) const;
+  std::string name_of(Scope scope) const;
+
+  /// Per budget, what a job would draw at these places under a cap.
+  std::vector<ScopeDraw> draws(const Job& job, std::span<const TaskPlace> places,
+                               std::int32_t cap_milli) const;
+  std::int64_t task_draw(const Job& job, NodeIndex node, std::int32_t cap_milli) const;
+  std::int64_t idle_of(NodeIndex node) const { return cluster_->nodes[node].idle_mw; }
+  /// Node, rack, feed, site: nullptr where there is no budget.
+  const std::array<Budgeted*, 4>& budgets_of(NodeIndex node) const { return of_node_[node]; }
+
+  void charge(Job& job);  // job.draws, until job.end
+  void release(Job& job);
+  void promise(const Promise& promise);  // its draws
+  void unpromise(const Promise& promise);
+  void set_powered(NodeIndex node, bool powered);
+
+  /// Whether `more` can be drawn from now until `until`, on top of all else. Otherwise the lack.
+  struct Lack {
+    const Budgeted* budget = nullptr;
+    std::int64_t needed = 0;
+    std::int64_t free = 0;
+    std::optional<TimePoint> at;  // later than now
+  };
+  std::optional<Lack> lack(const ScopeDraw& more, TimePoint now, TimePoint until) const;
+  std::optional<Lack> lack(std::span<const ScopeDraw> more, TimePoint now, TimePoint until) const;
+  /// The earliest time from `from` on when `draws` would fit for `length`, not counting the promise of `except`; kNever.
+  TimePoint earliest(std::span<const ScopeDraw> draws, TimePoint from, TimePoint now, std::int64_t length_s,
+                     const Promise* except) const;
+
+  /// Draw of a scope, budgeted or not, PUE included.
+  std::int64_t total_mw(Scope scope) const;
+  /// Without PUE.
+  std::int64_t equipment_mw(Scope scope) const;
+  /// As it was set; nullopt: none.
+  std::optional<std::int64_t> stated_budget(Scope scope, TimePoint at) const;
+
+  std::uint64_t steps = 0;
+
+ private:
+  Budgeted& budget_for(Scope scope, std::span<Job* const> running);
+  /// kNoIndex where the node is in none.
+  std::uint32_t index_at(ScopeKind kind, NodeIndex node) const;
+  void add_work(const Job& job, int sign);
+  TimePoint earliest_in(const ScopeDraw& draw, TimePoint from, TimePoint now, std::int64_t length_s,
+                        const Promise* except) const;
+
+  const Cluster* cluster_;
+  std::vector<std::int64_t> pue_milli_;
+  std::vector<std::int64_t> kind_range_mw_;
+  std::array<std::vector<std::int64_t>, 4> work_mw_;  // by ScopeKind, index
+  std::array<std::vector<std::int64_t>, 4> idle_mw_;
+  std::vector<bool> powered_;
+  std::vector<std::unique_ptr<Budgeted>> budgets_;
+  std::vector<std::array<Budgeted*, 4>> of_node_;
+};
+
+}  // namespace millrace::scheduler

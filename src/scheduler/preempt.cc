@@ -1,0 +1,150 @@
+// Preemption: lower priority within an account, and reclaim of what others borrowed. The victims are those whose loss is
+// least, and no more than are needed; nothing is stopped if the workload would still not fit.
+#include <algorithm>
+#include <tuple>
+
+#include "scheduler/place.h"
+#include "scheduler/state.h"
+
+namespace millrace::scheduler {
+namespace {
+
+struct Victim {
+  Job* job = nullptr;
+  ReasonCode why = ReasonCode::kNone;
+  std::int64_t loss = 0;
+};
+
+/// Takes victims away, as a trial, and puts them back.
+class Trial {
+ public:
+  Trial(State& state, Job& job, TimePoint now) : state_(state), job_(job), now_(now) {}
+
+  void remove(Job& victim) { move(victim, -1); }
+  void restore(Job& victim) { move(victim, 1); }
+
+  bool may_start() {
+    if (!job_.charged && state_.accounts.lack(job_.work.account, job_.shape->request)) return false;
+    if (count_places(state_, job_, window_end(now_, job_.limit_s)) < job_.shape->key.tasks) return false;
+    job_.end = job_.work.limit ? now_ + *job_.work.limit : kNever;
+    Reason ignored;
+    const bool power_blocked = job_.shape->power_blocked;
+    const auto found = find_places(state_, job_, now_, ignored);
+    job_.shape->power_blocked = power_blocked;
+    if (found) undo(state_, job_, found->places);
+    job_.end = kNever;
+    return found.has_value();
+  }
+
+ private:
+  void move(Job& victim, int sign) {
+    state_.accounts.shift(victim.work.account, victim.shape->request, sign);
+    for (const TaskPlace& place : victim.places) {
+      if (sign < 0) {
+        state_.pool.undo(victim, place);
+      } else {
+        state_.pool.occupy(victim, place);
+      }
+    }
+    if (sign < 0) {
+      state_.power.release(victim);
+    } else {
+      state_.power.charge(victim);
+    }
+  }
+
+  State& state_;
+  Job& job_;
+  TimePoint now_;
+};
+
+std::optional<ReasonCode> may_stop(const State& state, const Job& job, const Job& victim) {
+  if (victim.stopping || !victim.work.preemptible) return std::nullopt;
+  const bool lower = victim.work.priority < job.work.priority;
+  if (victim.work.account == job.work.account) {
+    if (lower) return ReasonCode::kPriority;
+    return std::nullopt;
+  }
+  switch (state.accounts.at(job.work.account).account.reclaim) {
+    case Reclaim::kNever:
+      return std::nullopt;
+    case Reclaim::kLowerPriority:
+      if (!lower) return std::nullopt;
+      break;
+    case Reclaim::kAny:
+      break;
+  }
+  if (!state.accounts.may_reclaim(job.work.account, job.shape->request, victim.work.account))
+    return std::nullopt;
+  return ReasonCode::kReclaim;
+}
+
+/// Those it may stop as things are, the least loss first.
+std::vector<Victim> candidates(State& state, const Job& job, TimePoint now) {
+  std::vector<Victim> result;
+  for (AccountIndex a = 0; a < state.accounts.size(); ++a) {
+    for (const auto& [id, victim] : state.accounts.at(a).running) {
+      const auto why = may_stop(state, job, *victim);
+      if (why) result.push_back({victim, *why, loss_of(*victim, now)});
+    }
+  }
+  std::ranges::sort(result, [](const Victim& a, const Victim& b) {
+    return std::tuple(a.job->work.priority, a.loss, a.job->work.id) <
+           std::tuple(b.job->work.priority, b.loss, b.job->work.id);
+  });
+  return result;
+}
+
+/// Victims without which the job may start, and none that is not needed; empty if there are none.
+std::vector<Victim> choose(State& state, Job& job, TimePoint now) {
+  std::vector<Victim> chosen;
+  Trial trial(state, job, now);
+  bool enough = false;
+  for (const Victim& v : candidates(state, job, now)) {
+    // An account may have come back to its nominal quota through the victims before.
+    if (!may_stop(state, job, *v.job)) continue;
+    trial.remove(*v.job);
+    chosen.push_back(v);
+    enough = trial.may_start();
+    if (enough) break;
+  }
+  std::vector<Victim> needed;
+  for (auto it = chosen.rbegin(); it != chosen.rend(); ++it) {
+    trial.restore(*it->job);
+    if (!enough || trial.may_start()) continue;
+    trial.remove(*it->job);
+    needed.push_back(*it);
+  }
+  for (const Victim& v : needed) trial.restore(*v.job);
+  std::ranges::reverse(needed);
+  return needed;
+}
+
+}  // namespace
+
+bool preempt_for(State& state, Job& job, TimePoint now, Plan& plan) {
+  const std::vector<Victim> victims = choose(state, job, now);
+  if (victims.empty()) return false;
+  for (const Victim& v : victims) {
+    Preempt preempt;
+    preempt.id = v.job->work.id;
+    preempt.grace = v.job->work.grace;
+    preempt.reason.code = v.why;
+    preempt.reason.other = job.work.id;
+    preempt.reason.subject = state.accounts.at(job.work.account).account.name;
+    plan.preempts.push_back(std::move(preempt));
+    stop_running(state, *v.job, now + v.job->work.grace);
+  }
+  if (job.promise) {
+    retire_promise(state, job);
+    lay_ghosts(state);
+  }
+  auto claim = plan_promise(state, job, now);
+  if (claim) {
+    claim->claim = true;
+    give_promise(state, job, std::move(*claim), now);
+  }
+  return true;
+}
+
+}  // namespace millrace::scheduler

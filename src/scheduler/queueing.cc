@@ -1,0 +1,61 @@
+// Pending work: queued, waiting for its time, starving.
+#include <algorithm>
+
+#include "scheduler/state.h"
+
+namespace millrace::scheduler {
+namespace {
+
+TimePoint starves_at(const State& state, const Job& job) {
+  const TimePoint since = std::max(job.work.submitted, job.work.not_before.value_or(job.work.submitted));
+  return since + *state.policies.starvation;
+}
+
+}  // namespace
+
+void enqueue(State& state, Job& job) {
+  job.phase = Phase::kPending;
+  job.fresh = true;
+  state.fresh.push_back(job.work.id);
+  state.queue.add(job);
+  if (state.policies.starvation && job.rank != kStarvedRank)
+    state.starving.emplace(starves_at(state, job), job.work.id);
+}
+
+void unqueue(State& state, Job& job) {
+  if (job.phase == Phase::kWaiting) {
+    state.waiting.erase({*job.work.not_before, job.work.id});
+    return;
+  }
+  state.queue.remove(job);
+  if (state.policies.starvation && job.rank != kStarvedRank)
+    state.starving.erase({starves_at(state, job), job.work.id});
+}
+
+void fire_timers(State& state, TimePoint now) {
+  while (!state.waiting.empty() && state.waiting.begin()->first <= now) {
+    Job& job = *state.find(state.waiting.begin()->second);
+    state.waiting.erase(state.waiting.begin());
+    enqueue(state, job);
+  }
+  while (!state.starving.empty() && state.starving.begin()->first <= now) {
+    Job& job = *state.find(state.starving.begin()->second);
+    unqueue(state, job);
+    job.rank = kStarvedRank;
+    enqueue(state, job);
+  }
+}
+
+void forget(State& state, Job& job) {
+  Shape& shape = *job.shape;
+  const WorkloadId id = job.work.id;
+  state.queue.sweep([&](Group& group) {
+    for (AccountIndex a = group.key.account; a != kNoAccount; a = state.accounts.at(a).account.parent) {
+      state.accounts.at(a).blocked_groups.erase(&group);
+    }
+  });
+  state.jobs.erase(id);
+  drop_shape(state, shape);
+}
+
+}  // namespace millrace::scheduler

@@ -1,0 +1,77 @@
+// Running work: begun, told to stop, capped, ended.
+#include <algorithm>
+
+#include "scheduler/state.h"
+
+namespace millrace::scheduler {
+namespace {
+
+void count(Usage& usage, const Amount& amount, int sign) {
+  usage.used.accelerators_milli += sign * amount.accelerators_milli;
+  usage.used.cpu_milli += sign * amount.cpu_milli;
+  usage.used.memory_mib += sign * amount.memory_mib;
+}
+
+}  // namespace
+
+void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::int32_t cap_milli,
+                   TimePoint now) {
+  job.phase = Phase::kRunning;
+  job.started = now;
+  job.places = std::move(places);
+  job.cap_milli = cap_milli;
+  job.draws = state.power.draws(job, job.places, cap_milli);
+  state.power.charge(job);
+  if (!job.charged) state.accounts.use(job.work.account, job.shape->request, 1, now);
+  job.charged = true;
+  state.accounts.at(job.work.account).running.emplace(job.work.id, &job);
+  if (cap_milli < 1000) state.capped.emplace(job.work.id, &job);
+  count(state.usage, job.shape->request, 1);
+  ++state.usage.running;
+}
+
+void stop_running(State& state, Job& job, TimePoint by) {
+  state.power.release(job);
+  job.end = std::min(job.end, by);
+  job.stopping = true;
+  state.power.charge(job);
+  state.pool.end_changed(job);
+  for (const TaskPlace& place : job.places) state.pool.gain(place.node);
+  state.power_eased = true;
+}
+
+void end_running(State& state, Job& job, TimePoint now) {
+  state.power.release(job);
+  for (const TaskPlace& place : job.places) state.pool.vacate(job, place);
+  state.accounts.use(job.work.account, job.shape->request, -1, now);
+  state.accounts.at(job.work.account).running.erase(job.work.id);
+  state.capped.erase(job.work.id);
+  state.lost.erase(job.work.id);
+  count(state.usage, job.shape->request, -1);
+  --state.usage.running;
+  state.released = true;
+  state.power_eased = true;
+}
+
+void set_cap(State& state, Job& job, std::int32_t cap_milli) {
+  state.power.release(job);
+  if (cap_milli < job.cap_milli) state.power_eased = true;
+  job.cap_milli = cap_milli;
+  job.draws = state.power.draws(job, job.places, cap_milli);
+  state.power.charge(job);
+  if (cap_milli < 1000) {
+    state.capped.emplace(job.work.id, &job);
+  } else {
+    state.capped.erase(job.work.id);
+  }
+}
+
+std::vector<Job*> all_running(State& state) {
+  std::vector<Job*> result;
+  for (AccountIndex a = 0; a < state.accounts.size(); ++a) {
+    for (const auto& [id, job] : state.accounts.at(a).running) result.push_back(job);
+  }
+  return result;
+}
+
+}  // namespace millrace::scheduler

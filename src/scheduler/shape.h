@@ -1,0 +1,65 @@
+// Shape: what workloads that fit the same places have in common. Interned: equal shapes are one object.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "scheduler/accounts.h"
+#include "scheduler/decision.h"
+#include "scheduler/workload.h"
+
+namespace millrace::scheduler {
+
+struct Group;
+using ClassIndex = std::uint32_t;
+
+struct ShapeKey {
+  Demand demand;
+  std::int32_t tasks = 1;
+  std::int32_t tasks_per_node = 0;
+  std::vector<KindIndex> kinds;
+  std::int64_t accelerator_memory_mib = 0;
+  Together together = Together::kAnywhere;
+  bool spread_racks = false;
+  std::vector<std::string> zones;
+  std::vector<std::string> jurisdictions;
+  bool attested = false;
+  std::int32_t accelerator_draw_milli = 1000;
+  std::int32_t cpu_draw_milli = 1000;
+
+  auto tie() const {
+    return std::tie(demand.cpu_milli, demand.memory_mib, demand.accelerators, demand.accelerator_milli, tasks,
+                    tasks_per_node, kinds, accelerator_memory_mib, together, spread_racks, zones,
+                    jurisdictions, attested, accelerator_draw_milli, cpu_draw_milli);
+  }
+  bool operator<(const ShapeKey& other) const { return tie() < other.tie(); }
+};
+
+struct Shape {
+  ShapeKey key;
+  std::uint32_t number = 0;         // unique for the life of a scheduler
+  std::vector<ClassIndex> classes;  // of nodes that meet its constraints
+  Amount request;                   // of all tasks
+  std::int64_t holds_most = 0;      // tasks that those nodes could hold if they were empty
+  std::size_t users = 0;            // workloads of this shape, pending or running
+  std::vector<Group*> groups;       // with pending work of this shape
+  bool power_blocked = false;       // the last try found places, but no power
+
+  // The last try that failed, so that the same need not be tried again in the same walk.
+  std::uint64_t failed_walk = 0;
+  std::int64_t failed_limit_s = 0;  // it and every longer one fails
+  Reason failure;
+  std::uint64_t candidate_walk = 0;    // what was gained before it may fit
+  std::uint64_t unplannable_walk = 0;  // no promise could be planned
+};
+
+ShapeKey shape_key_of(const Workload& workload);
+Amount request_of(const ShapeKey& key);
+
+/// How many tasks fit a node in that state; at most key.tasks, and at most key.tasks_per_node where that is not 0.
+std::int32_t tasks_that_fit(const NodeState& node, const ShapeKey& key);
+
+}  // namespace millrace::scheduler

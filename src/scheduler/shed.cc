@@ -1,0 +1,204 @@
+// When a budget falls: cap, then pause preemptible work, then shed batch, then anything. When it rises: lift caps.
+#include <algorithm>
+#include <tuple>
+
+#include "scheduler/state.h"
+
+namespace millrace::scheduler {
+namespace {
+
+std::int64_t draw_in(const Job& job, const Budgeted& b) {
+  const auto it =
+      std::ranges::find(job.draws, &b, [](const ScopeDraw& d) -> const Budgeted* { return d.budget; });
+  return it == job.draws.end() ? 0 : it->milliwatts;
+}
+
+/// What a scope will draw at `at` without any new start. Work whose limit is over counts until it is confirmed to be gone.
+std::int64_t expected_mw(const Budgeted& b, TimePoint at, TimePoint now) {
+  if (at <= now) return b.idle_mw + b.work_mw - b.stopping_mw;
+  const auto check = b.checks.find(at);
+  if (check != b.checks.end()) return b.idle_mw + check->second.running_mw;
+  return b.idle_mw + b.work_mw - b.stopping_mw;
+}
+
+bool counts_at(const Job& job, TimePoint at, TimePoint now) {
+  if (job.stopping && (at <= now || job.end <= at)) return false;
+  return at <= now || job.end > at;
+}
+
+std::vector<Job*> drawing(State& state, const Budgeted& b, TimePoint at, TimePoint now) {
+  std::vector<Job*> result;
+  for (Job* job : all_running(state)) {
+    if (counts_at(*job, at, now) && draw_in(*job, b) > 0) result.push_back(job);
+  }
+  return result;
+}
+
+Reason fall_reason(const State& state, const Budgeted& b, TimePoint at, TimePoint now) {
+  Reason reason;
+  reason.code = ReasonCode::kBudgetFall;
+  reason.subject = state.power.name_of(b.scope);
+  reason.free = b.budget_at(at);
+  if (at > now) reason.at = at;
+  reason.resource = "W";
+  return reason;
+}
+
+std::int64_t draw_capped(const State& state, const Job& job, const Budgeted& b, std::int32_t cap) {
+  const std::int32_t effective = std::min(job.cap_milli, cap);
+  for (const ScopeDraw& d : state.power.draws(job, job.places, effective)) {
+    if (d.budget == &b) return d.milliwatts;
+  }
+  return 0;
+}
+
+/// The highest common cap that keeps the budget, or the floor.
+void cap_all(State& state, const Budgeted& b, TimePoint at, TimePoint now, Plan& plan) {
+  const std::vector<Job*> jobs = drawing(state, b, at, now);
+  const std::int64_t over = expected_mw(b, at, now) - b.budget_at(at);
+  const auto saved = [&](std::int32_t cap) {
+    std::int64_t sum = 0;
+    for (const Job* job : jobs) sum += draw_in(*job, b) - draw_capped(state, *job, b, cap);
+    return sum;
+  };
+  std::int32_t low = state.policies.cap_floor_milli;
+  std::int32_t high = 1000;
+  while (low + 1 < high) {
+    const std::int32_t middle = (low + high) / 2;
+    (saved(middle) >= over ? low : high) = middle;
+  }
+  if (saved(low) <= 0) return;
+  const Reason reason = fall_reason(state, b, at, now);
+  for (Job* job : jobs) {
+    if (job->cap_milli <= low || job->work.accelerator_draw_milli <= low ||
+        job->work.demand.accelerators == 0)
+      continue;
+    set_cap(state, *job, low);
+    plan.caps.push_back({job->work.id, low, reason});
+  }
+}
+
+int tier_of(const Job& job) {
+  if (job.work.preemptible && !job.work.service) return 0;
+  return job.work.service ? 2 : 1;
+}
+
+void stop_some(State& state, const Budgeted& b, TimePoint at, TimePoint now, Plan& plan) {
+  std::vector<Job*> jobs = drawing(state, b, at, now);
+  std::ranges::sort(jobs, {}, [now](const Job* job) {
+    return std::tuple(tier_of(*job), job->work.priority, loss_of(*job, now), job->work.id);
+  });
+  std::int64_t over = expected_mw(b, at, now) - b.budget_at(at);
+  std::vector<Job*> chosen;
+  for (Job* job : jobs) {
+    if (over <= 0) break;
+    over -= draw_in(*job, b);
+    chosen.push_back(job);
+  }
+  const Reason reason = fall_reason(state, b, at, now);
+  for (auto it = chosen.rbegin(); it != chosen.rend(); ++it) {
+    Job& job = **it;
+    if (over + draw_in(job, b) <= 0) {
+      over += draw_in(job, b);
+      continue;
+    }
+    const std::chrono::microseconds notice = std::max(at, now) - now;
+    const auto grace = std::min<std::chrono::microseconds>(job.work.grace, notice);
+    const bool known = job.stopping;
+    stop_running(state, job, now + grace);
+    std::erase_if(plan.preempts, [&](const Preempt& p) { return known && p.id == job.work.id; });
+    plan.preempts.push_back({job.work.id, grace, reason});
+  }
+}
+
+void report_infeasible(State& state, Budgeted& b, TimePoint at, Plan& plan) {
+  const std::int64_t budget = b.budget_at(at);
+  if (b.idle_mw <= budget || (b.reported && *b.reported == at)) return;
+  b.reported = at;
+  Infeasible report{.scope = b.scope, .from = at, .budget_mw = budget, .idle_mw = b.idle_mw, .nodes = {}};
+  const auto kind = static_cast<std::size_t>(b.scope.kind);
+  std::vector<NodeIndex> nodes;
+  for (NodeIndex i = 0; i < state.pool.size(); ++i) {
+    if (state.power.budgets_of(i)[kind] == &b && state.pool.node(i).health != Health::kDown)
+      nodes.push_back(i);
+  }
+  std::ranges::sort(nodes, {}, [&](NodeIndex i) {
+    return std::tuple(!state.pool.node(i).running.empty(), -state.power.idle_of(i), i);
+  });
+  std::int64_t over = b.idle_mw - budget;
+  for (const NodeIndex i : nodes) {
+    if (over <= 0) break;
+    over -= state.power.idle_of(i);
+    report.nodes.push_back(i);
+  }
+  plan.infeasible.push_back(std::move(report));
+}
+
+void keep_at(State& state, Budgeted& b, TimePoint at, TimePoint now, Plan& plan) {
+  if (expected_mw(b, at, now) <= b.budget_at(at)) return;
+  cap_all(state, b, at, now, plan);
+  if (expected_mw(b, at, now) > b.budget_at(at)) stop_some(state, b, at, now, plan);
+  report_infeasible(state, b, at, plan);
+}
+
+/// The highest cap at which a capped job fits all its budgets.
+std::int32_t liftable(State& state, Job& job, TimePoint now) {
+  const auto fits = [&](std::int32_t cap) {
+    auto more = state.power.draws(job, job.places, cap);
+    for (ScopeDraw& d : more) d.milliwatts -= draw_in(job, *d.budget);
+    return !state.power.lack(more, now, job.end);
+  };
+  std::int32_t low = job.cap_milli;
+  std::int32_t high = std::max(std::min(job.work.accelerator_draw_milli, 1000), low);
+  if (fits(high)) return 1000;
+  while (low + 1 < high) {
+    const std::int32_t middle = (low + high) / 2;
+    (fits(middle) ? low : high) = middle;
+  }
+  return low;
+}
+
+}  // namespace
+
+void keep_budgets(State& state, TimePoint now, Plan& plan) {
+  for (const auto& b : state.power.budgets()) {
+    keep_at(state, *b, now, now, plan);
+    for (auto it = b->changes.upper_bound(now); it != b->changes.end(); ++it) {
+      if (it->first > now + state.policies.power_lead) break;
+      keep_at(state, *b, it->first, now, plan);
+    }
+  }
+}
+
+void lift_caps(State& state, TimePoint now, Plan& plan) {
+  // Smaller steps than this are not worth a message to the executor.
+  constexpr std::int32_t kStepMin = 25;
+  if (state.capped.empty() || !state.power_eased) return;
+  std::vector<Job*> jobs;
+  for (const auto& [id, job] : state.capped) jobs.push_back(job);
+  for (Job* job : jobs) {
+    if (job->stopping) continue;
+    const std::int32_t cap = liftable(state, *job, now);
+    if (cap < job->cap_milli + kStepMin && cap < 1000) continue;
+    set_cap(state, *job, cap);
+    Reason reason;
+    reason.code = ReasonCode::kBudgetRoom;
+    if (!job->draws.empty()) reason.subject = state.power.name_of(job->draws.back().budget->scope);
+    std::erase_if(plan.caps, [&](const Cap& c) { return c.id == job->work.id; });
+    plan.caps.push_back({job->work.id, cap, std::move(reason)});
+  }
+}
+
+std::optional<TimePoint> next_budget_time(const State& state, TimePoint now) {
+  std::optional<TimePoint> next;
+  for (const auto& b : state.power.budgets()) {
+    for (auto it = b->changes.upper_bound(now); it != b->changes.end(); ++it) {
+      const TimePoint lead = it->first - state.policies.power_lead;
+      const TimePoint at = lead > now ? lead : it->first;
+      next = next ? std::min(*next, at) : at;
+    }
+  }
+  return next;
+}
+
+}  // namespace millrace::scheduler

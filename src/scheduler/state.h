@@ -1,0 +1,111 @@
+// State: everything a scheduler knows. Its parts are functions of the files named here.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "scheduler/account_tree.h"
+#include "scheduler/pool.h"
+#include "scheduler/power_ledger.h"
+#include "scheduler/queue.h"
+#include "scheduler/scheduler.h"
+
+namespace millrace::scheduler {
+
+/// A promise that was given back, or replaced, during a walk: it binds until the walk is over.
+struct Ghost {
+  Job* job = nullptr;
+  Promise promise;
+};
+
+class State {
+ public:
+  State(Cluster cluster_in, Policies policies_in, std::unique_ptr<PlacementPolicy> policy_in, Amount capacity)
+      : cluster(std::move(cluster_in)),
+        policies(std::move(policies_in)),
+        policy(std::move(policy_in)),
+        pool(cluster),
+        accounts(capacity, policies.half_life),
+        power(cluster) {}
+
+  Cluster cluster;
+  Policies policies;
+  std::unique_ptr<PlacementPolicy> policy;
+  Pool pool;
+  AccountTree accounts;
+  PowerLedger power;
+  Queue queue;
+
+  std::unordered_map<WorkloadId, Job> jobs;  // looked up, never walked
+  std::map<ShapeKey, Shape> shapes;
+  std::uint32_t shapes_made = 0;
+  std::set<std::pair<TimePoint, WorkloadId>> waiting;   // until their not_before
+  std::set<std::pair<TimePoint, WorkloadId>> starving;  // pending work, by when it will be
+  std::map<WorkloadId, Job*> promised;
+  std::map<WorkloadId, Job*> capped;
+  std::set<WorkloadId> lost;  // running work with a task on a node that went down
+  std::vector<WorkloadId> fresh;
+
+  bool released = false;     // capacity, power or quota since the last full pass
+  bool power_eased = false;  // some budget has more room since the last walk
+  std::optional<TimePoint> last_full;
+  std::uint64_t walk = 0;
+  std::vector<Ghost> ghosts;  // of the walk at hand
+  Usage usage;
+  Counters counters;
+
+  Job* find(WorkloadId id) {
+    const auto it = jobs.find(id);
+    return it == jobs.end() ? nullptr : &it->second;
+  }
+};
+
+// shapes.cc: interning.
+Shape& intern(State& state, const Workload& workload);
+void drop_shape(State& state, Shape& shape);
+
+// promise.cc: promises as they bind capacity, power and (claims) quota.
+void give_promise(State& state, Job& job, Promise promise, TimePoint now);
+/// At once: its capacity is gained.
+void drop_promise(State& state, Job& job, TimePoint now);
+/// At the end of the walk.
+void retire_promise(State& state, Job& job);
+void lay_ghosts(State& state);
+/// The earliest that running work's limits allow, on capacity that is promised to nobody else; nullopt if none of it will
+/// be free for certain. If the job has a promise: only one that begins earlier.
+std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now);
+
+// run.cc: running work.
+/// Takes over places that are occupied in the pool already.
+void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::int32_t cap_milli,
+                   TimePoint now);
+void stop_running(State& state, Job& job, TimePoint by);
+void end_running(State& state, Job& job, TimePoint now);
+void set_cap(State& state, Job& job, std::int32_t cap_milli);
+std::vector<Job*> all_running(State& state);
+
+// queueing.cc: pending work.
+void enqueue(State& state, Job& job);
+void unqueue(State& state, Job& job);
+void fire_timers(State& state, TimePoint now);
+/// Forgets a job that is neither queued nor running any more.
+void forget(State& state, Job& job);
+
+// preempt.cc
+/// Stops the running work whose loss is least so that `job` can start, and gives it a claim; false if no set of victims
+/// that it may stop would do.
+bool preempt_for(State& state, Job& job, TimePoint now, Plan& plan);
+
+// shed.cc: what happens when budgets change.
+void keep_budgets(State& state, TimePoint now, Plan& plan);
+void lift_caps(State& state, TimePoint now, Plan& plan);
+std::optional<TimePoint> next_budget_time(const State& state, TimePoint now);
+
+// pass.cc
+Plan run_pass(State& state, TimePoint now, bool full);
+
+}  // namespace millrace::scheduler
