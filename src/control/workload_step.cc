@@ -231,13 +231,26 @@ void WorkloadStepper::carry_out(scheduler::Cap&& cap) {
       CapRun{.id = cap.id, .run = record->run, .cap_milli = cap.cap_milli, .reason = std::move(cap.reason)});
 }
 
+// Caps make room for starts. A pass may also cap or stop what it has just started: that comes after the start.
 void WorkloadStepper::decide() {
   scheduler::Plan plan = state_.scheduler_.pass(now_);
+  const auto is_queued = [&](WorkloadId id) {
+    const WorkloadRecord* record = find(id);
+    return record != nullptr && record->phase == WorkloadPhase::kQueued;
+  };
+  std::vector<scheduler::Cap> caps_of_starts;
+  for (scheduler::Cap& cap : plan.caps) {
+    if (is_queued(cap.id)) {
+      caps_of_starts.push_back(std::move(cap));
+    } else {
+      carry_out(std::move(cap));
+    }
+  }
+  for (scheduler::Start& start : plan.starts) carry_out(std::move(start));
+  for (scheduler::Cap& cap : caps_of_starts) carry_out(std::move(cap));
   for (scheduler::Preempt& preempt : plan.preempts) {
     if (WorkloadRecord* record = find(preempt.id)) stop(*record, preempt.grace, true, std::move(preempt.reason));
   }
-  for (scheduler::Cap& cap : plan.caps) carry_out(std::move(cap));
-  for (scheduler::Start& start : plan.starts) carry_out(std::move(start));
   for (scheduler::Hold& hold : plan.holds) {
     if (WorkloadRecord* record = find(hold.id)) record->reason = hold.reason;
     actions_.emplace_back(StoreReason{.id = hold.id, .reason = std::move(hold.reason)});

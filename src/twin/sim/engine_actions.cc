@@ -75,6 +75,7 @@ void Engine::carry_out(const control::StartRun& start) {
 void Engine::carry_out(const control::StopRun& stop) {
   const std::uint32_t slot = jobs_.slot_of(stop.id);
   if (slot == kNoSlot || jobs_[slot].run != stop.run) return;
+  if (stop.run == 0) fault_ = fmt::format("job-{}: told to stop before it was started", stop.id);
   Job& job = jobs_[slot];
   switch (stop.reason.code) {
     case scheduler::ReasonCode::kPriority:

@@ -116,6 +116,7 @@ TEST(Scenarios, TwoThousandSeedsKeepEveryPromise) {
     ASSERT_EQ(result->budget_exceeded, 0) << "seed " << seed << ": " << find_value(*result, "budget_exceeded_s").value_or(0) << " s";
     const std::uint64_t last = scenario.last_draw ^ result->last_draw;
     std::printf("seed %llu last draw %016llx decisions %.16s\n", static_cast<unsigned long long>(seed), static_cast<unsigned long long>(last), result->decisions_sha256.c_str());
+    std::fflush(stdout);
     if (seed % 20 == 0) {
       const auto again = play_world(scenario.config, scenario.jobs, options);
       ASSERT_TRUE(again);
