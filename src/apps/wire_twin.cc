@@ -7,8 +7,9 @@ namespace millrace::apps {
 void add_twin_commands(CLI::App& twin, cli::Chosen& chosen) {
   twin.require_subcommand(1);
   add_twin_run(twin, chosen);
-  add_twin_accelerators(twin, chosen);
+  add_twin_pass(twin, chosen);
   add_twin_routing(twin, chosen);
+  add_twin_accelerators(twin, chosen);
 }
 
 }  // namespace millrace::apps
