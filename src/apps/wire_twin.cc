@@ -8,6 +8,8 @@ void add_twin_commands(CLI::App& twin, cli::Chosen& chosen) {
   twin.require_subcommand(1);
   add_twin_accelerators(twin, chosen);
   add_twin_routing(twin, chosen);
+  add_twin_generate(twin, chosen);
+  add_twin_compare(twin, chosen);
 }
 
 }  // namespace millrace::apps

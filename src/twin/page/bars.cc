@@ -8,7 +8,7 @@
 namespace millrace::twin::page {
 namespace {
 
-constexpr double kWidth = 960, kRight = 16, kTop = 8, kBottom = 40;
+constexpr double kWidth = 960, kRight = 16, kTop = 20, kBottom = 40;
 constexpr std::size_t kJobsMax = 60, kAccountsMax = 40, kLabelMax = 26;
 
 std::string shortened(std::string_view text) {
@@ -18,6 +18,12 @@ std::string shortened(std::string_view text) {
   return escape(text.substr(0, cut)) + "…";
 }
 
+/// Room for labels of so many letters, of about 7.5 pixels each.
+double label_width(std::size_t letters) {
+  return 16 + 7.5 * static_cast<double>(std::clamp<std::size_t>(letters, 8, kLabelMax + 7));
+}
+
+/// Above and below, as a list of many jobs is taller than a window.
 void add_time_axis(std::string& out, const Frame& frame) {
   const auto times = time_ticks(frame.from, frame.to, 9);
   double free_from = frame.x0 - 20;
@@ -28,8 +34,10 @@ void add_time_axis(std::string& out, const Frame& frame) {
     const double half = 3.5 * static_cast<double>(times.labels[i].size());
     if (x - half < free_from || x + half > kWidth) continue;
     free_from = x + half + 6;
-    out += fmt::format("<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-                       coordinate(x), coordinate(frame.y0 + 16), times.labels[i]);
+    for (const double y : {frame.y0 + 16, frame.y0 - frame.height - 6}) {
+      out += fmt::format("<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+                         coordinate(x), coordinate(y), times.labels[i]);
+    }
   }
   out += fmt::format("<text class=\"unit\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>", kWidth - kRight,
                      coordinate(frame.y0 + 34), times.what);
@@ -101,11 +109,17 @@ std::string accounts_table(const std::vector<AccountShare>& accounts) {
 }  // namespace
 
 std::string gantt(const std::vector<GanttJob>& jobs, TimePoint from, TimePoint to) {
-  constexpr double kLeft = 230, kRow = 17;
+  constexpr double kRow = 17;
   const auto shown = std::min(jobs.size(), kJobsMax);
+  std::size_t letters = 0;
+  for (std::size_t i = 0; i < shown; ++i) {
+    letters = std::max(letters, std::min(jobs[i].name.size(), kLabelMax) + 3 +
+                                    fmt::formatted_size("{}", jobs[i].accelerators));
+  }
+  const double left = label_width(letters);
   const double height = kRow * static_cast<double>(shown);
-  const Frame frame{.x0 = kLeft,
-                    .width = kWidth - kLeft - kRight,
+  const Frame frame{.x0 = left,
+                    .width = kWidth - left - kRight,
                     .y0 = kTop + height,
                     .height = height,
                     .least = 0,
@@ -133,7 +147,7 @@ std::string gantt(const std::vector<GanttJob>& jobs, TimePoint from, TimePoint t
 }
 
 std::string fairness(const std::vector<AccountShare>& accounts) {
-  constexpr double kLeft = 230, kRow = 34, kBar = 12;
+  constexpr double kRow = 34, kBar = 12;
   auto sorted = accounts;
   std::ranges::sort(sorted, [](const auto& a, const auto& b) {
     return std::pair(-std::max(a.used, a.entitled), a.account) <
@@ -141,11 +155,15 @@ std::string fairness(const std::vector<AccountShare>& accounts) {
   });
   const auto shown = std::min(sorted.size(), kAccountsMax);
   double most = 0;
-  for (const auto& each : sorted) most = std::max({most, each.used, each.entitled});
+  std::size_t letters = 0;
+  for (const auto& each : sorted) {
+    most = std::max({most, each.used, each.entitled});
+    letters = std::max(letters, std::min(each.account.size(), kLabelMax));
+  }
+  const double left = label_width(letters);
   const auto ticks = round_ticks(0, most * 100, 5);
-  const double height = kRow * static_cast<double>(shown), bottom = kTop + height,
-               width = kWidth - kLeft - 60;
-  const auto x = [&](double percent) { return kLeft + width * percent / ticks.most; };
+  const double height = kRow * static_cast<double>(shown), bottom = kTop + height, width = kWidth - left - 60;
+  const auto x = [&](double percent) { return left + width * percent / ticks.most; };
   std::string out =
       "<section class=\"plot\" id=\"fairness\"><h2 id=\"fairness-title\">Fairness</h2><p>What each account "
       "was entitled to by its weight, and what it "
@@ -169,13 +187,13 @@ std::string fairness(const std::vector<AccountShare>& accounts) {
   for (std::size_t i = 0; i < shown; ++i) {
     const auto& each = sorted[i];
     const double top = kTop + kRow * static_cast<double>(i);
-    out += fmt::format("<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>", kLeft - 8,
+    out += fmt::format("<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>", left - 8,
                        coordinate(top + 21), shortened(each.account));
     const auto bar = [&](std::string_view kind, double part, double at) {
       out += fmt::format(
           "<rect class=\"{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/><text class=\"tick\" x=\"{}\" "
           "y=\"{}\">{}</text>",
-          kind, kLeft, coordinate(at), coordinate(std::max(1.0, x(part * 100) - kLeft)), kBar,
+          kind, left, coordinate(at), coordinate(std::max(1.0, x(part * 100) - left)), kBar,
           coordinate(x(part * 100) + 6), coordinate(at + 10), figure(part * 100, "%"));
     };
     bar("entitled", each.entitled, top + 3);

@@ -84,10 +84,13 @@ std::string legend(const Chart& chart) {
   std::string out = "<ul class=\"legend\">";
   for (std::size_t i = 0; i < chart.lines.size(); ++i) {
     const auto& line = chart.lines[i];
+    const bool area = line.style == ChartLine::Style::kArea;
+    const auto ground =
+        area ? fmt::format("<path class=\"fill c{}\" d=\"M1 2H27V11H1Z\"/>", i % kColours) : "";
     out += fmt::format(
-        "<li><svg width=\"28\" height=\"12\" aria-hidden=\"true\"><path class=\"{}\" d=\"M1 "
-        "6H27\"/></svg>{}</li>",
-        line_class(line, i), escape(line.name));
+        "<li><svg width=\"28\" height=\"12\" aria-hidden=\"true\">{}<path class=\"{}\" d=\"M1 "
+        "{}H27\"/></svg>{}</li>",
+        ground, line_class(line, i), area ? 2 : 6, escape(line.name));
   }
   return out + "</ul>";
 }

@@ -110,6 +110,8 @@ std::string figure(double value, std::string_view unit) {
   if (!std::isfinite(value)) return "-";
   if (unit == "s") return seconds_text(value);
   if (unit.empty()) return figure(value);
+  if (unit == "MWh" && std::abs(value) >= 1e4) return figure(value / 1e3) + " GWh";
+  if (unit == "t" && std::abs(value) >= 1e5) return figure(value / 1e3) + " kt";
   if (unit == "EUR" && std::abs(value) >= 1e9) return figure(value / 1e9) + " G EUR";
   if (unit == "EUR" && std::abs(value) >= 1e6) return figure(value / 1e6) + " M EUR";
   return fmt::format("{} {}", figure(value), unit);
