@@ -10,6 +10,8 @@ void add_twin_commands(CLI::App& twin, cli::Chosen& chosen) {
   add_twin_pass(twin, chosen);
   add_twin_routing(twin, chosen);
   add_twin_accelerators(twin, chosen);
+  add_twin_generate(twin, chosen);
+  add_twin_compare(twin, chosen);
 }
 
 }  // namespace millrace::apps
