@@ -10,6 +10,7 @@ void add_twin_commands(CLI::App& twin, cli::Chosen& chosen);
 
 /// One of them each (wire_twin_<name>.cc).
 void add_twin_accelerators(CLI::App& twin, cli::Chosen& chosen);
+void add_twin_carbon(CLI::App& twin, cli::Chosen& chosen);
 void add_twin_compare(CLI::App& twin, cli::Chosen& chosen);
 void add_twin_generate(CLI::App& twin, cli::Chosen& chosen);
 void add_twin_pass(CLI::App& twin, cli::Chosen& chosen);

@@ -9,6 +9,7 @@ void add_twin_commands(CLI::App& twin, cli::Chosen& chosen) {
   add_twin_run(twin, chosen);
   add_twin_pass(twin, chosen);
   add_twin_routing(twin, chosen);
+  add_twin_carbon(twin, chosen);
   add_twin_accelerators(twin, chosen);
   add_twin_generate(twin, chosen);
   add_twin_compare(twin, chosen);
