@@ -8,4 +8,7 @@ namespace millrace::apps {
 /// Adds every command to `twin`; the one that the user gave sets `chosen`.
 void add_twin_commands(CLI::App& twin, cli::Chosen& chosen);
 
+/// One of them each (wire_twin_<name>.cc).
+void add_twin_openb(CLI::App& twin, cli::Chosen& chosen);
+
 }  // namespace millrace::apps

@@ -6,7 +6,7 @@ namespace millrace::apps {
 
 void add_twin_commands(CLI::App& twin, cli::Chosen& chosen) {
   twin.require_subcommand(1);
-  (void)chosen;
+  add_twin_openb(twin, chosen);
 }
 
 }  // namespace millrace::apps
