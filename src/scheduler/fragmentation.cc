@@ -21,7 +21,8 @@ FreeNode free_of(const NodeState& node) {
     if (milli == 0) continue;
     free.devices_milli += milli;
     std::size_t at = free.devices++;
-    for (; at > 0 && free.device_milli[at - 1] < milli; --at) free.device_milli[at] = free.device_milli[at - 1];
+    for (; at > 0 && free.device_milli[at - 1] < milli; --at)
+      free.device_milli[at] = free.device_milli[at - 1];
     free.device_milli[at] = milli;
   }
   return free;
@@ -60,7 +61,8 @@ std::size_t FreeNodeHash::operator()(const FreeNode& node) const {
   mix(static_cast<std::uint64_t>(node.memory_mib));
   for (std::size_t i = 0; i < node.devices; i += 4) {
     std::uint64_t four = 0;
-    for (std::size_t k = 0; k < 4; ++k) four = (four << 16) | static_cast<std::uint16_t>(node.device_milli[i + k]);
+    for (std::size_t k = 0; k < 4; ++k)
+      four = (four << 16) | static_cast<std::uint16_t>(node.device_milli[i + k]);
     mix(four);
   }
   return hash;
@@ -82,7 +84,8 @@ std::vector<TypicalDemand> most_common(std::span<const TypicalDemand> typical, s
       merged.push_back(one);
     }
   }
-  std::ranges::sort(merged, std::greater(), [](const TypicalDemand& one) { return std::tuple(one.weight, shape_of(one)); });
+  std::ranges::sort(merged, std::greater(),
+                    [](const TypicalDemand& one) { return std::tuple(one.weight, shape_of(one)); });
   std::int64_t covered = 0;
   std::size_t count = 0;
   while (count < merged.size() && covered * 100 < total * percent) covered += merged[count++].weight;
@@ -99,8 +102,8 @@ std::int64_t Fragmentation::unusable(const FreeNode& node) const {
   std::int64_t sum = 0;
   for (const auto& [demand, kinds, weight] : typical_) {
     std::int64_t useless = node.devices_milli;
-    if (demand.accelerators > 0 && demand.cpu_milli <= node.cpu_milli && demand.memory_mib <= node.memory_mib &&
-        allows(kinds, node.kind)) {
+    if (demand.accelerators > 0 && demand.cpu_milli <= node.cpu_milli &&
+        demand.memory_mib <= node.memory_mib && allows(kinds, node.kind)) {
       std::int64_t usable = 0;
       std::size_t able = 0;
       while (able < node.devices && node.device_milli[able] >= demand.accelerator_milli) {

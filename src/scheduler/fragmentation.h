@@ -18,7 +18,7 @@ struct FreeNode {
   std::int64_t memory_mib = 0;
   std::int32_t devices_milli = 0;  // of all devices together
   KindIndex kind = 0;
-  std::uint16_t devices = 0;  // with anything free
+  std::uint16_t devices = 0;                             // with anything free
   std::array<std::int16_t, kDevicesMax> device_milli{};  // largest first; 0 beyond `devices`
 
   bool operator==(const FreeNode&) const = default;

@@ -115,22 +115,23 @@ OpenbFigure figure_of(const std::vector<Run>& runs, auto&& value) {
 
 Result<void> check(const OpenbOptions& options) {
   if (!(options.inflate >= kInflateMin && options.inflate <= kInflateMax)) {
-    return failure(ErrorCode::kInvalidArgument,
-                   fmt::format("inflate is {}; it must be in {} to {}", options.inflate, kInflateMin, kInflateMax));
+    return failure(ErrorCode::kInvalidArgument, fmt::format("inflate is {}; it must be in {} to {}",
+                                                            options.inflate, kInflateMin, kInflateMax));
   }
   if (options.seeds.last < options.seeds.first || options.seeds.last - options.seeds.first >= kSeedsMax) {
-    return failure(ErrorCode::kInvalidArgument, fmt::format("seeds {}-{}: want a first, and a last not before it, at most {} in all",
-                                                            options.seeds.first, options.seeds.last, kSeedsMax));
+    return failure(ErrorCode::kInvalidArgument,
+                   fmt::format("seeds {}-{}: want a first, and a last not before it, at most {} in all",
+                               options.seeds.first, options.seeds.last, kSeedsMax));
   }
   return {};
 }
 
 void add_means(const std::vector<Run>& runs, OpenbResult& result) {
   for (std::size_t i = 0; i < runs.front().marks.size(); ++i) {
-    result.marks.push_back({.demand_pct = runs.front().marks[i].demand_pct,
-                            .allocation_pct = figure_of(runs, [i](const Run& run) { return run.marks[i].allocation(); }),
-                            .fragmentation_pct =
-                                figure_of(runs, [i](const Run& run) { return run.marks[i].fragmentation(); })});
+    result.marks.push_back(
+        {.demand_pct = runs.front().marks[i].demand_pct,
+         .allocation_pct = figure_of(runs, [i](const Run& run) { return run.marks[i].allocation(); }),
+         .fragmentation_pct = figure_of(runs, [i](const Run& run) { return run.marks[i].fragmentation(); })});
   }
   result.arrived = figure_of(runs, [](const Run& run) { return static_cast<double>(run.arrived); });
   result.refused = figure_of(runs, [](const Run& run) { return static_cast<double>(run.refused); });
@@ -148,9 +149,12 @@ Result<SeedRange> parse_seeds(std::string_view text) {
     at = after;
     error = error_last;
   }
-  if (error != std::errc{} || at != end || seeds.last < seeds.first || seeds.last - seeds.first >= kSeedsMax) {
-    return failure(ErrorCode::kInvalidArgument,
-                   fmt::format("seeds '{}': want FIRST-LAST or one number, at most {} in all; for example 42-51", text, kSeedsMax));
+  if (error != std::errc{} || at != end || seeds.last < seeds.first ||
+      seeds.last - seeds.first >= kSeedsMax) {
+    return failure(
+        ErrorCode::kInvalidArgument,
+        fmt::format("seeds '{}': want FIRST-LAST or one number, at most {} in all; for example 42-51", text,
+                    kSeedsMax));
   }
   return seeds;
 }
@@ -164,7 +168,8 @@ Result<OpenbResult> run_openb(const OpenbOptions& options, const Progress& progr
   std::vector<Run> runs;
   for (std::uint64_t i = 0; i < count; ++i) {
     runs.push_back(run_once(input, options, options.seeds.first + i));
-    if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(count), scheduler::name_of(options.policy));
+    if (progress)
+      progress(static_cast<double>(i + 1) / static_cast<double>(count), scheduler::name_of(options.policy));
   }
   const std::chrono::duration<double> spent = clock.monotonic() - begun;
 

@@ -18,7 +18,9 @@ std::int64_t devices_free(const NodeState& node);
 /// Devices of which nothing is taken.
 std::int64_t devices_idle(const NodeState& node);
 
-inline bool is_fraction(const Demand& demand) { return demand.accelerators == 1 && demand.accelerator_milli < 1000; }
+inline bool is_fraction(const Demand& demand) {
+  return demand.accelerators == 1 && demand.accelerator_milli < 1000;
+}
 
 /// The idle devices with the lowest indexes. The demand fits and is not a fraction.
 std::uint32_t first_idle(const NodeState& node, const Demand& demand);

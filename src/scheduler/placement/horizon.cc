@@ -9,13 +9,15 @@
 namespace millrace::scheduler {
 namespace {
 
-constexpr std::int64_t kUnit = 1024;       // of a score, in a thousandth of a device
-constexpr std::int64_t kNowDivisor = 4;    // the second term weighs 1 / this
+constexpr std::int64_t kUnit = 1024;        // of a score, in a thousandth of a device
+constexpr std::int64_t kNowDivisor = 4;     // the second term weighs 1 / this
 constexpr std::int64_t kCpuTieMilli = 128;  // so much cpu breaks a tie as a thousandth of a device does
-constexpr std::uint64_t kSeed = 7;         // of the orders; any other serves as well
+constexpr std::uint64_t kSeed = 7;          // of the orders; any other serves as well
 constexpr std::size_t kKnownMax = std::size_t{1} << 18;  // about 25 MB
 
-std::uint64_t below(SeededRng& rng, std::int64_t bound) { return rng.next() % static_cast<std::uint64_t>(bound); }
+std::uint64_t below(SeededRng& rng, std::int64_t bound) {
+  return rng.next() % static_cast<std::uint64_t>(bound);
+}
 
 }  // namespace
 

@@ -50,7 +50,8 @@ std::optional<Fit> GpuPackingFit::score(const NodeState& node, const Demand& dem
   if (demand.accelerators == 0) return Fit{.score = 0, .devices = devices};
   const auto idle = devices_idle(node);
   constexpr std::int64_t kEmptyNodeBest = 33, kIdleDeviceBest = 50;
-  if (idle == node.accelerators) return Fit{.score = -std::max(kEmptyNodeBest - idle, idle), .devices = devices};
+  if (idle == node.accelerators)
+    return Fit{.score = -std::max(kEmptyNodeBest - idle, idle), .devices = devices};
   const auto room = device_free(node, std::countr_zero(devices));
   if (room == 1000) {
     return Fit{.score = -std::max(kIdleDeviceBest - demand.accelerators, kEmptyNodeBest), .devices = devices};
@@ -61,9 +62,11 @@ std::optional<Fit> GpuPackingFit::score(const NodeState& node, const Demand& dem
 std::optional<Fit> BestFit::score(const NodeState& node, const Demand& demand) {
   if (!fits(node, demand)) return std::nullopt;
   constexpr std::int64_t kPerDevice = kScaleCpuMilli / kScaleDevicesMilli;
-  const auto left = node.cpu_milli_free - demand.cpu_milli +
-                    kPerDevice * (devices_free(node) - std::int64_t{demand.accelerators} * demand.accelerator_milli);
-  return Fit{.score = -(100 * (2 * kScaleCpuMilli - left) / (2 * kScaleCpuMilli)), .devices = usual_devices(node, demand)};
+  const auto left =
+      node.cpu_milli_free - demand.cpu_milli +
+      kPerDevice * (devices_free(node) - std::int64_t{demand.accelerators} * demand.accelerator_milli);
+  return Fit{.score = -(100 * (2 * kScaleCpuMilli - left) / (2 * kScaleCpuMilli)),
+             .devices = usual_devices(node, demand)};
 }
 
 namespace {

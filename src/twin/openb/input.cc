@@ -13,8 +13,8 @@ namespace millrace::twin {
 namespace {
 
 using scheduler::Demand;
-using scheduler::KindIndex;
 using scheduler::kDevicesMax;
+using scheduler::KindIndex;
 using scheduler::NodeState;
 
 constexpr std::int64_t kAmountMax = 1'000'000'000;
@@ -24,9 +24,9 @@ constexpr std::size_t kKindsMax = 64;
 class Kinds {
  public:
   KindIndex index_of(std::string_view name) {
-    const auto found = std::ranges::find(names_, name);
-    if (found == names_.end()) names_.emplace_back(name);
-    return static_cast<KindIndex>(std::min<std::ptrdiff_t>(found - names_.begin(), kKindsMax));
+    const auto index = static_cast<std::size_t>(std::ranges::find(names_, name) - names_.begin());
+    if (index == names_.size()) names_.emplace_back(name);
+    return static_cast<KindIndex>(std::min(index, kKindsMax));
   }
 
   /// The mask of "V100M16|V100M32"; every kind for "" and "nan".
@@ -68,13 +68,14 @@ Result<void> parse_nodes(std::string_view text, const std::string& file, Kinds& 
 
 auto key_of(const scheduler::TypicalDemand& shape) {
   const auto& demand = shape.demand;
-  return std::tuple(demand.cpu_milli, demand.memory_mib, demand.accelerators, demand.accelerator_milli, shape.kinds);
+  return std::tuple(demand.cpu_milli, demand.memory_mib, demand.accelerators, demand.accelerator_milli,
+                    shape.kinds);
 }
 
 Result<void> parse_pods(std::string_view text, const std::string& file, Kinds& kinds, OpenbInput& input) {
   CsvReader csv(text, file, ',', true);
-  const auto cpu = csv.column("cpu_milli"), memory = csv.column("memory_mib"), devices = csv.column("num_gpu"),
-             milli = csv.column("gpu_milli"), spec = csv.column("gpu_spec");
+  const auto cpu = csv.column("cpu_milli"), memory = csv.column("memory_mib"),
+             devices = csv.column("num_gpu"), milli = csv.column("gpu_milli"), spec = csv.column("gpu_spec");
   std::map<decltype(key_of({})), std::uint32_t> known;
   while (csv.next()) {
     scheduler::TypicalDemand pod;
@@ -86,7 +87,8 @@ Result<void> parse_pods(std::string_view text, const std::string& file, Kinds& k
       pod.demand.accelerator_milli = static_cast<std::int32_t>(csv.integer(milli, 1, 1000));
     }
     if (pod.demand.accelerators > 0) pod.kinds = kinds.mask_of(csv.text(spec));
-    const auto [entry, is_new] = known.try_emplace(key_of(pod), static_cast<std::uint32_t>(input.shapes.size()));
+    const auto [entry, is_new] =
+        known.try_emplace(key_of(pod), static_cast<std::uint32_t>(input.shapes.size()));
     if (is_new) input.shapes.push_back(pod);
     ++input.shapes[entry->second].weight;
     input.pods.push_back(entry->second);
@@ -107,8 +109,9 @@ Result<OpenbInput> parse_openb(std::string_view nodes, const std::string& nodes_
   TRY_VOID(parse_nodes(nodes, nodes_file, kinds, input));
   TRY_VOID(parse_pods(pods, pods_file, kinds, input));
   if (kinds.too_many()) {
-    return failure(ErrorCode::kInvalidArgument,
-                   fmt::format("{} and {} name more than {} kinds of accelerators", nodes_file, pods_file, kKindsMax));
+    return failure(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} and {} name more than {} kinds of accelerators", nodes_file, pods_file, kKindsMax));
   }
   input.kinds = std::move(kinds).names();
   if (input.capacity_milli == 0) {

@@ -6,7 +6,11 @@ namespace millrace::twin {
 
 Placer::Placer(std::vector<scheduler::NodeState> nodes, const std::vector<scheduler::TypicalDemand>& shapes,
                scheduler::PlacementPolicy& policy)
-    : nodes_(std::move(nodes)), shapes_(shapes), policy_(policy), versions_(nodes_.size(), 1), opinions_(shapes.size()) {}
+    : nodes_(std::move(nodes)),
+      shapes_(shapes),
+      policy_(policy),
+      versions_(nodes_.size(), 1),
+      opinions_(shapes.size()) {}
 
 std::optional<Placed> Placer::place(std::uint32_t shape) {
   const auto& [demand, kinds, weight] = shapes_[shape];
@@ -27,7 +31,8 @@ std::optional<Placed> Placer::place(std::uint32_t shape) {
     if (opinion.fits && (best == nullptr || opinion.fit.score < best->fit.score)) best = &opinion;
   }
   if (best == nullptr) return std::nullopt;
-  const Placed placed{.node = static_cast<std::uint32_t>(best - opinions.data()), .devices = best->fit.devices};
+  const Placed placed{.node = static_cast<std::uint32_t>(best - opinions.data()),
+                      .devices = best->fit.devices};
   auto& node = nodes_[placed.node];
   scheduler::take(node, demand, placed.devices);
   node.sizes_held |= scheduler::size_bit(demand);

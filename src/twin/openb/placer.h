@@ -37,7 +37,7 @@ class Placer {
   std::vector<scheduler::NodeState> nodes_;
   const std::vector<scheduler::TypicalDemand>& shapes_;
   scheduler::PlacementPolicy& policy_;
-  std::vector<std::uint32_t> versions_;           // by node, from 1
+  std::vector<std::uint32_t> versions_;         // by node, from 1
   std::vector<std::vector<Opinion>> opinions_;  // by shape, then node; empty until a shape is first seen
 };
 
