@@ -13,6 +13,7 @@ void add_twin_accelerators(CLI::App& twin, cli::Chosen& chosen);
 void add_twin_carbon(CLI::App& twin, cli::Chosen& chosen);
 void add_twin_compare(CLI::App& twin, cli::Chosen& chosen);
 void add_twin_generate(CLI::App& twin, cli::Chosen& chosen);
+void add_twin_openb(CLI::App& twin, cli::Chosen& chosen);
 void add_twin_pass(CLI::App& twin, cli::Chosen& chosen);
 void add_twin_routing(CLI::App& twin, cli::Chosen& chosen);
 void add_twin_run(CLI::App& twin, cli::Chosen& chosen);

@@ -8,6 +8,7 @@ void add_twin_commands(CLI::App& twin, cli::Chosen& chosen) {
   twin.require_subcommand(1);
   add_twin_run(twin, chosen);
   add_twin_pass(twin, chosen);
+  add_twin_openb(twin, chosen);
   add_twin_routing(twin, chosen);
   add_twin_carbon(twin, chosen);
   add_twin_accelerators(twin, chosen);
