@@ -1,4 +1,5 @@
 #include "twin/site_config.h"
+#include "twin/hourly_csv.h"
 
 #include <gtest/gtest.h>
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "scheduler/placement_policies.h"
 #include "twin/sim/draws.h"
 
 namespace millrace::twin {
@@ -32,8 +33,9 @@ std::vector<SeededRng> streams(std::uint64_t seed, std::uint64_t salt, std::size
 
 Result<std::unique_ptr<Engine>> Engine::create(const SiteConfig& config, JobSource& source, DecisionLog& log,
                                                const EngineOptions& options) {
-  control::WorkloadState control =
-      TRY(control::WorkloadState::create(config.cluster, config.accounts, config.policy.scheduler));
+  auto policy = scheduler::make_placement(TRY(scheduler::parse_placement(config.policy.placement)), options.seed);
+  control::WorkloadState control = TRY(
+      control::WorkloadState::create(config.cluster, config.accounts, config.policy.scheduler, std::move(policy)));
   return std::unique_ptr<Engine>(new Engine(config, source, log, options, std::move(control)));
 }
 
