@@ -48,6 +48,7 @@ Engine::Engine(const SiteConfig& config, JobSource& source, DecisionLog& log, co
       control_(std::move(control)),
       speeds_(config),
       power_(config.cluster, options.start),
+      outlooks_(config, options.start),
       tally_(config, options.start),
       now_(options.start),
       runs_on_(config.cluster.nodes.size()),
@@ -78,6 +79,7 @@ void Engine::prepare() {
     plan_failure(EventKind::kNodeDown, i, config_.node_types[config_.node_type[i]].failures);
   }
   for (std::uint32_t i = 0; i < config_.feeds.size(); ++i) plan_failure(EventKind::kFeedDown, i, config_.feeds[i].failures);
+  if (outlooks_.any()) queue_.put(options_.start, EventKind::kHour, 0);
   next_job_ = source_.next();
 }
 
@@ -131,7 +133,12 @@ void Engine::arrive(const TraceJob& trace) {
   ++waiting_;
   quiet_since_ = now_;
   tally_.accounts[trace.account].asked_us += static_cast<double>(job.accelerators_milli()) * 1e-3 * job.left_us;
-  events_.emplace_back(control::Submitted{workload_of(config_, speeds_, trace, job.id, now_)});
+  scheduler::Workload workload = workload_of(config_, speeds_, trace, job.id, now_);
+  if (may_wait(trace) && outlooks_.any()) {
+    deferrable_.push_back(job.id);
+    if (const auto until = defer(job)) workload.not_before = to_time(*until);
+  }
+  events_.emplace_back(control::Submitted{std::move(workload)});
   if (trace.demand.accelerators == 0) return;
   const auto known = std::ranges::find(typical_, trace.demand, &TypicalDemand::demand);
   if (known != typical_.end()) {
@@ -155,6 +162,7 @@ void Engine::happen(const SimEvent& event) {
     case EventKind::kNodeUp: node_is_mended(event.subject); break;
     case EventKind::kFeedDown: feed_changes(static_cast<scheduler::FeedIndex>(event.subject), true); break;
     case EventKind::kFeedUp: feed_changes(static_cast<scheduler::FeedIndex>(event.subject), false); break;
+    case EventKind::kHour: hour_begins(); break;
     case EventKind::kBudgetKnown:
       hear_of_budget(budgets_[event.subject].change);
       break;
@@ -281,8 +289,8 @@ Result<void> Engine::play(const Progress& progress) {
       until_told = kProgressSteps;
       progress(part_done(), "simulating");
     }
-    collect_arrivals();
     while (!queue_.empty() && queue_.next().at <= now_) happen(queue_.take());
+    collect_arrivals();
     if (now_ >= next_sample_) sample_fragmentation();
     if (!options_.end && hopeless()) give_up();
     TRY_VOID(settle_instant());

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "control/deferral.h"
 #include "control/workload_step.h"
 #include "core/result.h"
 #include "core/rng.h"
@@ -17,6 +18,7 @@
 #include "twin/sim/inputs.h"
 #include "twin/sim/job_table.h"
 #include "twin/sim/node_room.h"
+#include "twin/sim/outlooks.h"
 #include "twin/sim/power_book.h"
 #include "twin/sim/tally.h"
 #include "twin/site_config.h"
@@ -74,6 +76,11 @@ class Engine {
   Result<void> check() const;
   void sample_fragmentation();
 
+  // engine_deferral.cc: work that may wait for clean or cheap hours
+  void hour_begins();
+  std::optional<VirtualTime> defer(const Job& job);
+  void count_deferrable(const Job& job);
+
   // engine_failures.cc: nodes and feeds that break and are mended
   void plan_failure(EventKind kind, std::uint32_t subject, const FailureRate& rate);
   void node_breaks(scheduler::NodeIndex node);
@@ -109,6 +116,9 @@ class Engine {
   control::WorkloadState control_;
   KindSpeeds speeds_;
   PowerBook power_;
+  Outlooks outlooks_;
+  control::Deferral deferral_;
+  std::vector<scheduler::WorkloadId> deferrable_;  // that are not over, and some that are
   Tally tally_;
   JobTable jobs_;
   EventQueue queue_;

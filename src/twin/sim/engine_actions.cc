@@ -28,7 +28,8 @@ void Engine::carry_out(const control::StartRun& start) {
   if (job.run != 0) return;
   if (std::cmp_not_equal(start.places.size(), job.trace.tasks)) fault_ = fmt::format("job-{}: a gang started in part", job.id);
   job.run = start.run;
-  job.broken = job.ended = false;
+  job.broken = job.ended = job.stopping = false;
+  job.site = config_.cluster.nodes[start.places.front().node].site;
   job.places.assign(start.places.begin(), start.places.end());
   job.cap_milli = start.cap_milli;
   job.run_work_us = 0.0;
@@ -98,6 +99,7 @@ void Engine::carry_out(const control::StopRun& stop) {
     end_run(slot, control::Exit::kStopped);
     return;
   }
+  job.stopping = true;
   queue_.put(now_ + grace, EventKind::kStopped, slot, jobs_.versions(slot).run);
 }
 
@@ -289,6 +291,7 @@ void Engine::close_books(const Job& job, control::Exit exit) {
   if (exit != control::Exit::kDone) return;
   const double jct_s = static_cast<double>(now_ - job.arrival) * 1e-6;
   tally_.jct_s.add(jct_s);
+  if (may_wait(job.trace)) count_deferrable(job);
   tally_.slowdown.add(jct_s * 1e6 / std::max(static_cast<double>(job.trace.work.count()), 1e6));
 }
 

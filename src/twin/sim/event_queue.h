@@ -19,6 +19,7 @@ enum class EventKind : std::uint8_t {
   kFeedUp,       // subject: feed
   kBudgetKnown,  // subject: index into the budgets of the run
   kBudgetHolds,  // likewise
+  kHour,         // an hour begins: deferrable work is asked about
 };
 
 struct SimEvent {

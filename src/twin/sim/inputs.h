@@ -14,6 +14,9 @@ namespace millrace::twin {
 inline TimePoint to_time(VirtualTime at) { return TimePoint(std::chrono::microseconds(at)); }
 inline VirtualTime to_virtual(TimePoint at) { return at.time_since_epoch().count(); }
 
+/// Deferrable, and with a deadline to meet.
+inline bool may_wait(const TraceJob& job) { return job.deferrable && job.deadline != kNever; }
+
 /// How fast work of a job goes on each kind, as a share of its speed where its work was recorded, by roofline
 /// (scheduler/roofline.h). 1 for services and environments, which hold what they have for a time; for work whose profile or
 /// reference is unknown; and between kinds whose figures are unknown.

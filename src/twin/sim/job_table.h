@@ -27,6 +27,7 @@ struct Job {
   VirtualTime first_start = kNoTime;
   std::uint32_t stops = 0;     // runs that ended before its work was done
   std::uint32_t gantt = kNoSlot;
+  scheduler::SiteIndex site = 0;  // where it ran last
 
   // What it took so far, as of `since`.
   NanoJoule energy = 0;        // of IT equipment, above idle
@@ -38,6 +39,7 @@ struct Job {
   std::uint32_t run = 0;
   bool broken = false;         // a node it needs is gone: nothing but the end of the run can come
   bool ended = false;          // its last run is over, and control has not yet said what follows
+  bool stopping = false;       // was told to stop, and has some grace left
   bool held_for_power = false; // waits because a budget has no room
   bool no_grace = false;       // it is stopped before it can write a checkpoint
   double kind_speed = 1.0;     // of the slowest kind it got, without a cap

@@ -141,6 +141,49 @@ TEST(Run, TheSameSeedWritesTheSameDecisionsAndAnotherSeedOthers) {
   EXPECT_NE(play_world(config, jobs, options).value().decisions_sha256, first.decisions_sha256);
 }
 
+/// Dirty and clean hours in turn, 300 and 30 g/kWh, for a day each of nights and days.
+SiteConfig tidal_site(const std::string& shift) {
+  SiteConfig config = small_site(2);
+  std::vector<std::int64_t> values;
+  for (int hour = 0; hour < 24; ++hour) values.push_back(hour < 12 ? 300'000 : 30'000);
+  config.sites[0].carbon = energy::HourlySeries::create(world_start(), values, energy::Outside::kWraps).value();
+  config.policy.shift = shift;
+  return config;
+}
+
+TEST(Run, DeferrableWorkWaitsForCleanHoursAndIsNotLate) {
+  for (const bool interruptible : {false, true}) {
+    std::vector<TraceJob> jobs;
+    for (int day = 0; day < 7; ++day) {
+      jobs.push_back(job_of(day * 86'400 + 3'600 * 2 + 600, 3'600 * 3, 8));
+      jobs.back().deferrable = true;
+      jobs.back().interruptible = interruptible;
+      jobs.back().deadline = jobs.back().arrival + std::chrono::hours(24);
+    }
+    const auto at_once = play_world(tidal_site("now"), jobs).value();
+    const auto oracle = play_world(tidal_site("oracle"), jobs).value();
+    const auto history = play_world(tidal_site("history"), jobs).value();
+    EXPECT_NEAR(value(at_once, "carbon_saving_pct"), 0.0, 0.01);
+    EXPECT_NEAR(value(at_once, "carbon_saving_oracle_pct"), 90.0, 0.01);
+    EXPECT_GT(value(oracle, "carbon_saving_pct"), 88.0);
+    EXPECT_GT(value(history, "carbon_saving_pct"), 80.0) << "a tide is easy to learn";
+    EXPECT_EQ(value(oracle, "deferrable_late") + value(history, "deferrable_late"), 0.0);
+    EXPECT_EQ(oracle.jobs_done, 7);
+  }
+}
+
+TEST(Run, InterruptibleWorkIsPausedInDirtyHoursWithoutLoss) {
+  std::vector<TraceJob> jobs = {job_of(3'600 * 20, 3'600 * 10, 8)};
+  jobs[0].deferrable = jobs[0].interruptible = true;
+  jobs[0].deadline = jobs[0].arrival + std::chrono::hours(48);
+  const auto result = play_world(tidal_site("oracle"), jobs).value();
+  EXPECT_EQ(result.jobs_done, 1);
+  EXPECT_GE(value(result, "pauses"), 1.0);
+  EXPECT_DOUBLE_EQ(value(result, "lost_accelerator_hours"), 0.0);
+  EXPECT_GT(value(result, "carbon_saving_pct"), 0.0);
+  EXPECT_LE(value(result, "jct_mean_s"), 48 * 3'600.0);
+}
+
 TEST(Run, AccountsWithEqualWeightsUnderBacklogGetEqualShares) {
   SiteConfig config = small_site(2);
   config.accounts.resize(2, config.accounts[0]);
