@@ -49,7 +49,6 @@ struct Job {
   ReasonCode code = ReasonCode::kNone;   // as the last plan that named it said
   std::shared_ptr<const Reason> reason;  // its own; null: that of its group
   bool fresh = false;                    // no pass has looked at it since it came
-  bool unplannable = false;              // the last attempt to promise it something found no time
   bool charged = false;                  // its request is part of what its account uses
   std::uint64_t seen_walk = 0;
 

@@ -175,7 +175,7 @@ class Pass {
     if (!room) return;
     if (job.promise) {
       if (full_) bring_forward(job);
-    } else if (!job.unplannable && lower_promises(job.rank)) {
+    } else if (!job.group->unplannable && lower_promises(job.rank)) {
       ask_drop(job);
     } else if (std::ssize(state_.promised) < state_.policies.reservations) {
       promise(job);
@@ -183,13 +183,17 @@ class Pass {
   }
 
   void promise(Job& job) {
-    if (job.shape->unplannable_walk == state_.walk) return;
+    if (job.shape->unplannable_walk == state_.walk && job.limit_s >= job.shape->unplannable_limit_s) {
+      job.group->unplannable = true;
+      return;
+    }
     auto planned = plan_promise(state_, job, now_);
-    job.unplannable = !planned;
+    job.group->unplannable = !planned;
     if (planned) {
       give_promise(state_, job, std::move(*planned), now_);
     } else {
       job.shape->unplannable_walk = state_.walk;
+      job.shape->unplannable_limit_s = job.limit_s;
     }
   }
 

@@ -31,4 +31,13 @@ void give_back(NodeState& node, const Demand& demand, std::uint32_t devices) {
   change(node, demand, devices, -1);
 }
 
+std::uint32_t size_bit(const Demand& demand) {
+  if (demand.accelerators == 0) return 0;
+  return demand.accelerator_milli < 1000 ? 1U : 1U << demand.accelerators;
+}
+
+bool allows(std::uint64_t kinds, KindIndex kind) {
+  return kind < 64 ? ((kinds >> kind) & 1) != 0 : kinds == ~std::uint64_t{0};
+}
+
 }  // namespace millrace::scheduler

@@ -40,5 +40,19 @@ TEST(Placement, what_is_given_back_is_what_was_taken) {
   EXPECT_EQ(node, before);
 }
 
+TEST(Placement, fractions_and_each_number_of_whole_devices_are_sizes_of_their_own) {
+  EXPECT_EQ(size_bit({.accelerators = 0}), 0U);
+  EXPECT_EQ(size_bit({.accelerators = 1, .accelerator_milli = 999}), 0b1U);
+  EXPECT_EQ(size_bit({.accelerators = 1}), 0b10U);
+  EXPECT_EQ(size_bit({.accelerators = kDevicesMax}), 1U << 16);
+}
+
+TEST(Placement, a_kind_beyond_the_mask_takes_only_what_may_run_everywhere) {
+  EXPECT_TRUE(allows(0b10, 1));
+  EXPECT_FALSE(allows(0b10, 0));
+  EXPECT_FALSE(allows(~std::uint64_t{1}, 64));
+  EXPECT_TRUE(allows(~std::uint64_t{0}, 64));
+}
+
 }  // namespace
 }  // namespace millrace::scheduler

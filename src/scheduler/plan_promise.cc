@@ -191,10 +191,15 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now)
   promise.begin = std::max(now, slots.back().at);
   promise.because = slots.back().because;
   for (auto it = slots.rbegin(); it != slots.rend(); ++it) promise.places.push_back({it->node, it->devices});
-  promise.draws = state.power.draws(job, promise.places, 1000);
-  if (!promise.draws.empty()) {
-    promise.begin = state.power.earliest(promise.draws, promise.begin, now, job.limit_s, job.promise.get());
-  }
+  const TimePoint room = promise.begin;
+  const auto begin_under = [&](std::int32_t cap_milli) {
+    promise.draws = state.power.draws(job, promise.places, cap_milli);
+    if (promise.draws.empty()) return room;
+    return state.power.earliest(promise.draws, room, now, job.limit_s, job.promise.get());
+  };
+  promise.begin = begin_under(1000);
+  // Work that no budget ever lets draw all it would may start under a cap, so a promise is due to it too.
+  if (promise.begin == kNever && state.policies.start_capped) promise.begin = begin_under(state.policies.cap_floor_milli);
   if (promise.begin == kNever || (job.promise && promise.begin >= job.promise->begin)) return std::nullopt;
   return promise;
 }

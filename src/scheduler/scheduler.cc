@@ -209,7 +209,6 @@ void Scheduler::set_health(NodeIndex node, Health health, TimePoint now) {
     for (const Tenant& tenant : state.pool.node(node).running) state.lost.insert(tenant.job->work.id);
   }
   state.pool.set_health(node, health);
-  state.power.set_powered(node, health != Health::kDown);
   state.released = state.power_eased = true;
 }
 

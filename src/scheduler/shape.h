@@ -53,7 +53,8 @@ struct Shape {
   std::int64_t failed_limit_s = 0;  // it and every longer one fails
   Reason failure;
   std::uint64_t candidate_walk = 0;    // what was gained before it may fit
-  std::uint64_t unplannable_walk = 0;  // no promise could be planned
+  std::uint64_t unplannable_walk = 0;  // no promise could be planned for this limit or a longer one
+  std::int64_t unplannable_limit_s = 0;
 };
 
 ShapeKey shape_key_of(const Workload& workload);

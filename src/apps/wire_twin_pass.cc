@@ -1,0 +1,52 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "apps/twin_commands.h"
+#include "cli/output.h"
+#include "host/system_clock.h"
+#include "twin/pass.h"
+
+namespace millrace::apps {
+namespace {
+
+struct Line {
+  twin::PassOptions options;
+  bool json = false;
+};
+
+int run(const Line& line) {
+  const host::SystemClock clock;
+  const auto result = twin::run_pass(line.options, clock, {});
+  if (!result) return cli::report(result.error());
+  if (line.json) {
+    cli::print_json(twin::to_json(*result));
+    return cli::kOk;
+  }
+  cli::print_table({"cold ms", "pass ms", "event ms", "started", "held", "promised"},
+                   {{fmt::format("{:.2f}", result->cold_ms), fmt::format("{:.2f}", result->pass_ms),
+                     fmt::format("{:.4f}", result->event_ms), fmt::format("{}", result->started),
+                     fmt::format("{}", result->held), fmt::format("{}", result->promised)}});
+  return cli::kOk;
+}
+
+}  // namespace
+
+void add_twin_pass(CLI::App& twin, cli::Chosen& chosen) {
+  auto line = std::make_shared<Line>();
+  auto* command =
+      twin.add_subcommand("pass", "what one scheduling pass costs on a full cluster with a long queue");
+  auto& options = line->options;
+  command->add_option("--nodes", options.nodes, "nodes of the cluster")->capture_default_str();
+  command->add_option("--accelerators", options.accelerators, "accelerators of each node")
+      ->capture_default_str();
+  command->add_option("--pending", options.pending, "jobs that wait")->capture_default_str();
+  command->add_option("--reservations", options.reservations, "waiting jobs that are promised a start")
+      ->capture_default_str();
+  command->add_option("--seed", options.seed, "of the mix of jobs")->capture_default_str();
+  command->add_flag("--json", line->json, "print one JSON object");
+  command->callback([line, &chosen] { chosen = [line] { return run(*line); }; });
+}
+
+}  // namespace millrace::apps

@@ -1,0 +1,53 @@
+#include "control/deferral.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "scheduler/shift.h"
+
+namespace millrace::control {
+
+using std::chrono::hours;
+using std::chrono::microseconds;
+
+void Deferral::set_outlook(HourOutlook outlook) {
+  outlook_ = std::move(outlook);
+  known_ = true;
+  const scheduler::Outlook view{.now = outlook_.now, .coming = outlook_.coming, .error = outlook_.error};
+  least_work_ = scheduler::least_work_that_runs(view, static_cast<std::int32_t>(outlook_.coming.size()) + 1);
+  starts_.assign(outlook_.coming.size() + 2, {});
+  made_.assign(outlook_.coming.size() + 2, false);
+}
+
+const std::vector<bool>& Deferral::starts_of(std::int32_t work_h) {
+  const auto at = static_cast<std::size_t>(work_h);
+  if (!made_[at]) {
+    made_[at] = true;
+    starts_[at] = scheduler::starts_now({.now = outlook_.now, .coming = outlook_.coming, .error = outlook_.error}, work_h);
+  }
+  return starts_[at];
+}
+
+std::optional<TimePoint> Deferral::wait_until(TimePoint now, microseconds work, TimePoint deadline, bool interruptible) {
+  if (!known_ || outlook_.coming.empty()) return std::nullopt;
+  const TimePoint latest = deadline - work;
+  if (latest <= now) return std::nullopt;
+  const TimePoint next = std::min(outlook_.hour + hours(1), latest);
+  if (next <= now) return std::nullopt;
+  const auto horizon_h = static_cast<std::int64_t>(outlook_.coming.size()) + 1;
+  const std::int64_t work_h = std::max<std::int64_t>((work + hours(1) - microseconds(1)) / hours(1), 1);
+  if (work_h > horizon_h) return std::nullopt;
+  const std::int64_t left_h = std::min<std::int64_t>((deadline - outlook_.hour) / hours(1), horizon_h);
+  if (left_h <= work_h) return std::nullopt;
+  bool runs = true;
+  if (interruptible) {
+    runs = work_h >= least_work_[static_cast<std::size_t>(left_h)];
+  } else {
+    const std::vector<bool>& starts = starts_of(static_cast<std::int32_t>(work_h));
+    const auto spare = static_cast<std::size_t>(left_h - work_h);
+    runs = starts.empty() || starts[std::min(spare, starts.size() - 1)];
+  }
+  return runs ? std::nullopt : std::optional(next);
+}
+
+}  // namespace millrace::control

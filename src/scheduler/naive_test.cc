@@ -1,0 +1,143 @@
+// The scheduler against the naive model: the same decisions after every event, on small random worlds.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "scheduler/naive_test_model.h"
+#include "scheduler/world_test_support.h"
+
+namespace millrace::scheduler {
+namespace {
+
+using testing::Dice;
+using testing::kStart;
+
+std::vector<WorkloadId> ids_of(const std::vector<Start>& starts) {
+  std::vector<WorkloadId> ids;
+  for (const Start& start : starts) ids.push_back(start.id);
+  return ids;
+}
+
+class Pair {
+ public:
+  explicit Pair(std::uint64_t seed) : dice_(seed) {
+    const Cluster cluster = testing::random_cluster(dice_);
+    const Accounts accounts = testing::random_accounts(dice_, dice_.one_in(2));
+    Policies policies;
+    policies.preempt = false;
+    policies.reservations = dice_.below(5);
+    policies.replan_every = std::chrono::seconds(300 * dice_.below(3));
+    policies.half_life = std::chrono::hours(1);
+    policies.starvation = std::chrono::minutes(30 + dice_.below(300));
+    policies.site_cost = {dice_.below(2), dice_.below(2)};
+    accounts_ = accounts.size();
+    nodes_ = static_cast<int>(cluster.nodes.size());
+    model_ = std::make_unique<naive::Model>(cluster, accounts, policies);
+    real_ = std::make_unique<Scheduler>(*Scheduler::create(cluster, accounts, policies));
+  }
+
+  void run(int steps) {
+    for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) {
+      for (int events = 1 + dice_.below(3); events > 0; --events) event();
+      compare(i);
+      now_ += std::chrono::seconds(dice_.one_in(3) ? 0 : dice_.below(1200));
+      end_overdue();
+    }
+  }
+  std::uint64_t last_draw() const { return dice_.last_draw(); }
+  std::size_t started() const { return started_; }
+
+ private:
+  std::vector<WorkloadId> in(naive::Where where) const {
+    std::vector<WorkloadId> ids;
+    for (const auto& [id, item] : model_->items()) {
+      if (item.where == where) ids.push_back(id);
+    }
+    return ids;
+  }
+
+  void event() {
+    const int kind = dice_.below(10);
+    if (kind < 6) {
+      const Workload w = testing::random_workload(dice_, ++ids_, now_, accounts_);
+      ASSERT_TRUE(real_->submit(w, now_));
+      model_->submit(w, now_);
+    } else if (kind < 8) {
+      const auto running = in(naive::Where::kRunning);
+      if (!running.empty()) end(dice_.pick(running));
+    } else if (kind == 8) {
+      const auto pending = in(naive::Where::kPending);
+      if (pending.empty()) return;
+      const WorkloadId id = dice_.pick(pending);
+      ASSERT_TRUE(real_->cancel(id, now_));
+      model_->cancel(id, now_);
+    } else if (dice_.one_in(3)) {
+      const auto node = static_cast<NodeIndex>(dice_.below(nodes_));
+      const auto health = dice_.one_in(2) ? Health::kReady : static_cast<Health>(dice_.below(3));
+      real_->set_health(node, health, now_);
+      model_->set_health(node, health);
+    }
+  }
+
+  void end(WorkloadId id) {
+    ASSERT_TRUE(real_->ended(id, now_));
+    model_->ended(id, now_);
+  }
+
+  void end_overdue() {
+    for (const WorkloadId id : in(naive::Where::kRunning)) {
+      // Some overrun their limit for a while.
+      if (model_->items().at(id).end <= now_ && !dice_.one_in(4)) end(id);
+    }
+  }
+
+  void compare(int step) {
+    const bool full = dice_.one_in(6);
+    const Plan plan = full ? real_->full_pass(now_) : real_->pass(now_);
+    const std::vector<Start> expected = model_->pass(now_, full);
+    ASSERT_EQ(ids_of(plan.starts), ids_of(expected)) << "step " << step << (full ? " full" : "");
+    started_ += expected.size();
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_EQ(plan.starts[i].places, expected[i].places) << "step " << step << " id " << expected[i].id;
+    }
+    for (const auto& [id, item] : model_->items()) {
+      if (item.where != naive::Where::kPending) continue;
+      const auto begin = real_->expected_start(id);
+      ASSERT_EQ(begin.has_value(), item.promise.has_value()) << "step " << step << " id " << id;
+      if (begin) ASSERT_EQ(*begin, item.promise->begin) << "step " << step << " id " << id;
+    }
+    for (const Preempt& p : plan.preempts) end(p.id);
+  }
+
+  Dice dice_;
+  std::unique_ptr<naive::Model> model_;
+  std::unique_ptr<Scheduler> real_;
+  TimePoint now_ = kStart;
+  WorkloadId ids_ = 0;
+  std::size_t accounts_ = 0;
+  int nodes_ = 0;
+  std::size_t started_ = 0;
+};
+
+int seeds() {
+  const char* given = std::getenv("MILLRACE_SEEDS");
+  return given != nullptr ? std::stoi(given) : 2000;
+}
+
+TEST(NaiveModel, decides_the_same_as_the_scheduler) {
+  std::uint64_t folded = 0;
+  std::size_t started = 0;
+  for (int seed = 1; seed <= seeds(); ++seed) {
+    Pair pair(static_cast<std::uint64_t>(seed));
+    pair.run(25);
+    ASSERT_FALSE(HasFailure()) << "seed " << seed;
+    folded = folded * 1099511628211ULL ^ pair.last_draw();
+    started += pair.started();
+  }
+  fmt::print("{} seeds, {} starts, last draws folded: {:016x}\n", seeds(), started, folded);
+  EXPECT_GT(started, static_cast<std::size_t>(seeds()));
+}
+
+}  // namespace
+}  // namespace millrace::scheduler

@@ -1,0 +1,376 @@
+#include "scheduler/naive_test_model.h"
+
+#include <algorithm>
+
+#include "scheduler/decay.h"
+
+namespace millrace::scheduler::naive {
+namespace {
+
+NodeState sorted(const NodeState& state, std::vector<int>& order) {
+  NodeState result = state;
+  order.clear();
+  for (int i = 0; i < state.accelerators; ++i) order.push_back(i);
+  std::sort(order.begin(), order.end(), [&](int a, int b) {
+    const auto free = [&](int device) { return state.device_milli_free[static_cast<std::size_t>(device)]; };
+    return free(a) != free(b) ? free(a) > free(b) : a < b;
+  });
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    result.device_milli_free[i] = state.device_milli_free[static_cast<std::size_t>(order[i])];
+  }
+  return result;
+}
+
+int rack_key(const Cluster& c, NodeIndex n) {
+  return c.nodes[n].rack == kNoIndex ? -1 - static_cast<int>(n) : static_cast<int>(c.nodes[n].rack);
+}
+
+std::vector<std::int64_t> request(const Workload& w) {
+  return {std::int64_t{w.tasks} * w.demand.accelerators * w.demand.accelerator_milli,
+          w.tasks * w.demand.cpu_milli, w.tasks * w.demand.memory_mib};
+}
+
+std::vector<std::int64_t> list(const Amount& a) { return {a.accelerators_milli, a.cpu_milli, a.memory_mib}; }
+
+}  // namespace
+
+Model::Model(Cluster cluster, Accounts accounts, Policies policies)
+    : cluster_(std::move(cluster)),
+      accounts_(std::move(accounts)),
+      policies_(std::move(policies)),
+      use_(accounts_.size()) {}
+
+bool Model::eligible(const Workload& w, NodeIndex n) const {
+  const Node& node = cluster_.nodes[n];
+  const auto in = [](const auto& list, const auto& value) {
+    return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
+  };
+  const Site& site = cluster_.sites[node.site];
+  if (!in(w.zones, site.zone) || !in(w.jurisdictions, site.jurisdiction)) return false;
+  if (w.attested && !node.attested) return false;
+  return w.demand.accelerators == 0 || in(w.kinds, node.kind);
+}
+
+NodeState Model::total(NodeIndex n) const {
+  const Node& node = cluster_.nodes[n];
+  NodeState s{.kind = node.kind,
+              .accelerators = node.accelerators,
+              .cpu_milli_total = node.cpu_milli,
+              .memory_mib_total = node.memory_mib,
+              .cpu_milli_free = node.cpu_milli,
+              .memory_mib_free = node.memory_mib};
+  for (int i = 0; i < node.accelerators; ++i) s.device_milli_free[static_cast<std::size_t>(i)] = 1000;
+  return s;
+}
+
+NodeState Model::free_now(NodeIndex n) const {
+  NodeState s = total(n);
+  for (const auto& [id, item] : items_) {
+    if (item.where != Where::kRunning) continue;
+    for (const TaskPlace& p : item.places) {
+      if (p.node == n) take(s, item.w.demand, p.devices);
+    }
+  }
+  return s;
+}
+
+std::vector<Model::PromiseRef> Model::promises() const {
+  std::vector<PromiseRef> all;
+  for (const auto& [id, item] : items_) {
+    if (item.where == Where::kPending && item.promise) all.push_back({id, item.rank(), *item.promise});
+  }
+  for (const auto& [id, keep] : ghosts_) all.push_back({id, INT32_MAX, keep});
+  return all;
+}
+
+// Promises of ranks below rank_from are looked past.
+NodeState Model::usable(NodeIndex n, TimePoint until, std::int32_t rank_from) const {
+  const NodeState now = free_now(n);
+  NodeState later = total(n);
+  TimePoint begin = TimePoint::max();
+  for (const PromiseRef& p : promises()) {
+    if (p.rank < rank_from) continue;
+    for (const TaskPlace& place : p.keep.places) {
+      if (place.node != n) continue;
+      begin = std::min(begin, p.keep.begin);
+      take(later, items_.at(p.id).w.demand, place.devices);
+    }
+  }
+  if (begin == TimePoint::max() || begin >= until) return now;
+  for (const auto& [id, item] : items_) {
+    if (item.where != Where::kRunning || item.end <= begin) continue;
+    for (const TaskPlace& p : item.places) {
+      if (p.node == n) take(later, item.w.demand, p.devices);
+    }
+  }
+  NodeState least = now;
+  least.cpu_milli_free = std::max<std::int64_t>(0, std::min(now.cpu_milli_free, later.cpu_milli_free));
+  least.memory_mib_free = std::max<std::int64_t>(0, std::min(now.memory_mib_free, later.memory_mib_free));
+  for (std::size_t i = 0; i < kDevicesMax; ++i) {
+    const int device = std::min<int>(now.device_milli_free[i], later.device_milli_free[i]);
+    least.device_milli_free[i] = static_cast<std::int16_t>(std::max(0, device));
+  }
+  return least;
+}
+
+std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimePoint until,
+                                                         std::int32_t rank_from,
+                                                         std::optional<DomainIndex> domain) {
+  TightestFit policy;
+  std::vector<NodeState> free;
+  for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) free.push_back(usable(n, until, rank_from));
+  std::vector<TaskPlace> places;
+  for (int t = 0; t < item.w.tasks; ++t) {
+    std::optional<std::tuple<std::int64_t, std::int64_t, NodeIndex, std::uint32_t>> best;
+    for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
+      if (cluster_.nodes[n].health != Health::kReady || !eligible(item.w, n)) continue;
+      if (domain && cluster_.nodes[n].domain != *domain) continue;
+      const auto here =
+          std::count_if(places.begin(), places.end(), [&](const TaskPlace& p) { return p.node == n; });
+      if (item.w.tasks_per_node > 0 && here >= item.w.tasks_per_node) continue;
+      const bool rack_taken = std::any_of(places.begin(), places.end(), [&](const TaskPlace& p) {
+        return rack_key(cluster_, p.node) == rack_key(cluster_, n);
+      });
+      if (item.w.spread_racks && rack_taken) continue;
+      std::vector<int> order;
+      const auto fit = policy.score(sorted(free[n], order), item.w.demand);
+      if (!fit) continue;
+      std::uint32_t devices = 0;
+      for (std::size_t i = 0; i < order.size(); ++i) {
+        if ((fit->devices >> i & 1U) != 0) devices |= 1U << order[i];
+      }
+      const SiteIndex site = cluster_.nodes[n].site;
+      const std::int64_t cost = site < policies_.site_cost.size() ? policies_.site_cost[site] : 0;
+      const std::tuple candidate{fit->score, cost, n, devices};
+      if (!best || candidate < *best) best = candidate;
+    }
+    if (!best) return std::nullopt;
+    places.push_back({std::get<2>(*best), std::get<3>(*best)});
+    take(free[std::get<2>(*best)], item.w.demand, std::get<3>(*best));
+  }
+  return places;
+}
+
+std::optional<std::vector<TaskPlace>> Model::place(const Item& item, TimePoint until,
+                                                   std::int32_t rank_from) {
+  if (item.w.together == Together::kAnywhere) return place_among(item, until, rank_from, std::nullopt);
+  std::vector<std::tuple<std::size_t, std::int64_t, DomainIndex>> order;
+  for (DomainIndex d = 0; d < cluster_.domains.size(); ++d) {
+    std::size_t size = 0;
+    for (const Node& node : cluster_.nodes) size += node.domain == d ? 1 : 0;
+    const SiteIndex site = cluster_.domains[d].site;
+    order.emplace_back(size, site < policies_.site_cost.size() ? policies_.site_cost[site] : 0, d);
+  }
+  std::sort(order.begin(), order.end());
+  for (const auto& [size, cost, d] : order) {
+    if (auto found = place_among(item, until, rank_from, d)) return found;
+  }
+  if (item.w.together == Together::kOneDomain) return std::nullopt;
+  return place_among(item, until, rank_from, std::nullopt);
+}
+
+int Model::fits_now(const Workload& w) const {
+  int count = 0;
+  std::map<int, int> in_domain;
+  std::set<int> racks;
+  for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
+    if (cluster_.nodes[n].health != Health::kReady || !eligible(w, n)) continue;
+    NodeState free = free_now(n);
+    int here = 0;
+    while (fits(free, w.demand) && here < w.tasks && (w.tasks_per_node == 0 || here < w.tasks_per_node)) {
+      take(free, w.demand, *tightest_devices(free, w.demand));
+      ++here;
+      if (w.spread_racks) break;
+    }
+    count += here;
+    if (cluster_.nodes[n].domain != kNoIndex) in_domain[static_cast<int>(cluster_.nodes[n].domain)] += here;
+    if (here > 0) racks.insert(rack_key(cluster_, n));
+  }
+  if (w.together == Together::kOneDomain) {
+    int best = 0;
+    for (const auto& [d, c] : in_domain) best = std::max(best, c);
+    return best;
+  }
+  return w.spread_racks ? static_cast<int>(racks.size()) : count;
+}
+
+bool Model::promise_is_free(const Item& item) const {
+  std::map<NodeIndex, NodeState> free;
+  for (const TaskPlace& p : item.promise->places) {
+    if (cluster_.nodes[p.node].health != Health::kReady) return false;
+    const auto it = free.try_emplace(p.node, free_now(p.node)).first;
+    take(it->second, item.w.demand, p.devices);
+    if (it->second.cpu_milli_free < 0 || it->second.memory_mib_free < 0) return false;
+    for (const auto milli : it->second.device_milli_free) {
+      if (milli < 0) return false;
+    }
+  }
+  return true;
+}
+
+std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> Model::slots(const Item& item,
+                                                                          NodeIndex n) const {
+  std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> result;
+  std::vector<TimePoint> times{TimePoint{}};
+  for (const auto& [id, other] : items_) {
+    if (other.where == Where::kRunning && other.end != TimePoint::max()) times.push_back(other.end);
+  }
+  std::sort(times.begin(), times.end());
+  std::vector<std::uint32_t> taken;
+  for (const TimePoint at : times) {
+    while (true) {
+      if (static_cast<int>(taken.size()) >= item.w.tasks) return result;
+      if (item.w.tasks_per_node > 0 && static_cast<int>(taken.size()) >= item.w.tasks_per_node) return result;
+      if (item.w.spread_racks && !taken.empty()) return result;
+      NodeState free = total(n);
+      for (const auto& [id, other] : items_) {
+        if (other.where != Where::kRunning || (at != TimePoint{} && other.end <= at)) continue;
+        for (const TaskPlace& p : other.places) {
+          if (p.node == n) take(free, other.w.demand, p.devices);
+        }
+      }
+      for (const PromiseRef& p : promises()) {
+        if (p.id == item.w.id) continue;
+        for (const TaskPlace& place : p.keep.places) {
+          if (place.node == n) take(free, items_.at(p.id).w.demand, place.devices);
+        }
+      }
+      for (const std::uint32_t devices : taken) take(free, item.w.demand, devices);
+      if (!fits(free, item.w.demand)) break;
+      const std::uint32_t devices = *tightest_devices(free, item.w.demand);
+      taken.push_back(devices);
+      result.emplace_back(at, n, devices);
+    }
+  }
+  return result;
+}
+
+std::optional<Keep> Model::plan(const Item& item, TimePoint now) const {
+  if (item.promise && item.promise->begin <= now) return std::nullopt;
+  const auto earliest = [&](std::optional<DomainIndex> domain) {
+    std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> all;
+    for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
+      if (cluster_.nodes[n].health != Health::kReady || !eligible(item.w, n)) continue;
+      if (domain && cluster_.nodes[n].domain != *domain) continue;
+      for (const auto& slot : slots(item, n)) all.push_back(slot);
+    }
+    std::sort(all.begin(), all.end());
+    std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> chosen;
+    std::set<int> racks;
+    for (const auto& slot : all) {
+      if (static_cast<int>(chosen.size()) == item.w.tasks) break;
+      if (item.w.spread_racks && !domain && !racks.insert(rack_key(cluster_, std::get<1>(slot))).second)
+        continue;
+      chosen.push_back(slot);
+    }
+    if (static_cast<int>(chosen.size()) < item.w.tasks) chosen.clear();
+    return chosen;
+  };
+  std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> best;
+  if (item.w.together == Together::kOneDomain) {
+    std::optional<std::tuple<TimePoint, std::size_t, std::int64_t, DomainIndex>> key;
+    for (DomainIndex d = 0; d < cluster_.domains.size(); ++d) {
+      const auto chosen = earliest(d);
+      if (chosen.empty()) continue;
+      std::size_t size = 0;
+      for (const Node& node : cluster_.nodes) size += node.domain == d ? 1 : 0;
+      const SiteIndex site = cluster_.domains[d].site;
+      const std::int64_t cost = site < policies_.site_cost.size() ? policies_.site_cost[site] : 0;
+      const std::tuple here{std::get<0>(chosen.back()), size, cost, d};
+      if (key && *key < here) continue;
+      key = here;
+      best = chosen;
+    }
+  } else {
+    best = earliest(std::nullopt);
+  }
+  if (best.empty()) return std::nullopt;
+  Keep keep{.begin = std::max(now, std::get<0>(best.back())), .places = {}};
+  for (const auto& [at, node, devices] : best) keep.places.push_back({node, devices});
+  if (item.promise && std::get<0>(best.back()) >= item.promise->begin) return std::nullopt;
+  if (item.promise && keep.begin >= item.promise->begin) return std::nullopt;
+  return keep;
+}
+
+std::vector<double> Model::shares(AccountIndex account, TimePoint now) const {
+  Amount capacity;
+  for (const Node& node : cluster_.nodes) {
+    capacity.accelerators_milli += std::int64_t{node.accelerators} * 1000;
+    capacity.cpu_milli += node.cpu_milli;
+    capacity.memory_mib += node.memory_mib;
+  }
+  std::vector<double> path;
+  for (AccountIndex a = account; a != kNoAccount; a = accounts_[a].parent) {
+    const double kept = remaining(now - use_[a].updated, policies_.half_life);
+    double dominant = 0;
+    for (std::size_t r = 0; r < 3; ++r) {
+      if (list(capacity)[r] == 0) continue;
+      const auto used = static_cast<double>(list(use_[a].used)[r]);
+      const double past = used + (use_[a].past[r] - used) * kept;
+      dominant = std::max(dominant, (used + past) / static_cast<double>(list(capacity)[r]));
+    }
+    path.insert(path.begin(), dominant * 1000.0 / static_cast<double>(accounts_[a].weight_milli));
+  }
+  path.resize(kAccountDepthMax, 0.0);
+  return path;
+}
+
+void Model::use(AccountIndex account, const Workload& w, int sign, TimePoint now) {
+  for (AccountIndex a = account; a != kNoAccount; a = accounts_[a].parent) {
+    Use& u = use_[a];
+    const double kept = remaining(now - u.updated, policies_.half_life);
+    for (std::size_t r = 0; r < 3; ++r) {
+      const auto used = static_cast<double>(list(u.used)[r]);
+      u.past[r] = used + (u.past[r] - used) * kept;
+    }
+    u.updated = now;
+    u.used.accelerators_milli += sign * request(w)[0];
+    u.used.cpu_milli += sign * request(w)[1];
+    u.used.memory_mib += sign * request(w)[2];
+    if (sign < 0) u.eased = true;
+  }
+}
+
+std::optional<AccountIndex> Model::lacking(const Item& item) const {
+  for (AccountIndex a = item.w.account; a != kNoAccount; a = accounts_[a].parent) {
+    const Quota& q = accounts_[a].quota;
+    for (std::size_t r = 0; r < 3; ++r) {
+      const std::int64_t limit = std::min(list(q.ceiling)[r], list(q.nominal)[r] + list(q.borrow)[r]);
+      if (request(item.w)[r] > 0 && list(use_[a].used)[r] + request(item.w)[r] > limit) return a;
+    }
+  }
+  return std::nullopt;
+}
+
+bool Model::ever_within(const Item& item, AccountIndex a) const {
+  const Quota& q = accounts_[a].quota;
+  for (std::size_t r = 0; r < 3; ++r) {
+    if (request(item.w)[r] > std::min(list(q.ceiling)[r], list(q.nominal)[r] + list(q.borrow)[r]))
+      return false;
+  }
+  return true;
+}
+
+bool Model::quota_is_kept(const Item& item) const {
+  for (AccountIndex a = item.w.account; a != kNoAccount; a = accounts_[a].parent) {
+    if (use_[a].kept && use_[a].kept->first > item.rank()) return true;
+  }
+  return false;
+}
+
+WorkloadId Model::first_in_order(const std::set<WorkloadId>& left, TimePoint now) const {
+  const auto key = [&](WorkloadId id) {
+    const Item& item = items_.at(id);
+    const std::vector<double> share =
+        item.starved ? std::vector<double>(kAccountDepthMax, 0.0) : shares(item.w.account, now);
+    return std::tuple(-std::int64_t{item.rank()}, share, item.starved ? 0 : item.w.nice, item.w.submitted,
+                      id);
+  };
+  WorkloadId best = *left.begin();
+  for (const WorkloadId id : left) {
+    if (key(id) < key(best)) best = id;
+  }
+  return best;
+}
+
+}  // namespace millrace::scheduler::naive

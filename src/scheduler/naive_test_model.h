@@ -1,0 +1,113 @@
+// NaiveModel: the scheduler's semantics again, as plainly as possible: every pass looks at all work and all nodes, and works
+// everything out from the list of what runs and what is promised. It shares no code with the scheduler but the values, the
+// default policy's choice on one node, and the arithmetic of shares.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "scheduler/scheduler.h"
+#include "scheduler/tightest.h"
+
+namespace millrace::scheduler::naive {
+
+struct Keep {
+  TimePoint begin;
+  std::vector<TaskPlace> places;
+};
+
+enum class Where { kWaiting, kPending, kRunning, kGone };
+
+struct Item {
+  Workload w;
+  Where where = Where::kPending;
+  bool starved = false;
+  bool fresh = true;
+  std::optional<Keep> promise;
+  TimePoint started{};
+  TimePoint end = TimePoint::max();
+  std::vector<TaskPlace> places;
+  std::int32_t rank() const { return starved ? INT32_MAX : w.priority; }
+};
+
+struct Use {
+  Amount used;
+  double past[3] = {0, 0, 0};
+  TimePoint updated{};
+  std::optional<std::pair<std::int32_t, WorkloadId>> kept;
+  bool eased = false;
+};
+
+/// No budgets, no preemption: those are held against their invariants instead.
+class Model {
+ public:
+  Model(Cluster cluster, Accounts accounts, Policies policies);
+
+  void submit(const Workload& w, TimePoint now);
+  void cancel(WorkloadId id, TimePoint now);
+  void ended(WorkloadId id, TimePoint now);
+  void set_health(NodeIndex node, Health health);
+  void set_quota(AccountIndex account, const Quota& quota);
+  /// Ids and places of what starts, in order.
+  std::vector<Start> pass(TimePoint now, bool full);
+
+  const std::map<WorkloadId, Item>& items() const { return items_; }
+  NodeState free_now(NodeIndex node) const;
+  /// Tasks of `w` that would fit now if nothing were promised.
+  int fits_now(const Workload& w) const;
+  /// Whether it could start now, promises and quotas kept.
+  bool could_start(WorkloadId id, TimePoint now);
+  bool lacks_quota(const Item& item) const { return lacking(item).has_value(); }
+  bool quota_is_kept(const Item& item) const;
+
+ private:
+  struct PromiseRef {
+    WorkloadId id;
+    std::int32_t rank;
+    Keep keep;
+  };
+  using Alike = std::tuple<AccountIndex, std::int32_t, std::string, std::int64_t>;
+
+  bool eligible(const Workload& w, NodeIndex node) const;
+  NodeState total(NodeIndex node) const;
+  NodeState usable(NodeIndex node, TimePoint until, std::int32_t rank_from) const;
+  std::vector<PromiseRef> promises() const;
+  std::optional<std::vector<TaskPlace>> place(const Item& item, TimePoint until, std::int32_t rank_from);
+  std::optional<std::vector<TaskPlace>> place_among(const Item& item, TimePoint until, std::int32_t rank_from,
+                                                    std::optional<DomainIndex> domain);
+  bool promise_is_free(const Item& item) const;
+  std::optional<Keep> plan(const Item& item, TimePoint now) const;
+  std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> slots(const Item& item, NodeIndex node) const;
+  bool walk(TimePoint now, bool full);
+  void visit(Item& item, TimePoint now, bool full);
+  bool try_start(Item& item, TimePoint now, bool& kept_back, bool& promised_only);
+  WorkloadId first_in_order(const std::set<WorkloadId>& left, TimePoint now) const;
+  std::vector<double> shares(AccountIndex account, TimePoint now) const;
+  void use(AccountIndex account, const Workload& w, int sign, TimePoint now);
+  std::optional<AccountIndex> lacking(const Item& item) const;
+  bool ever_within(const Item& item, AccountIndex account) const;
+  Alike alike(const Item& item) const;
+  void left_queue(const Item& item);
+  bool lower_promise(std::int32_t rank) const;
+  bool ever_fits(const Workload& w) const;
+
+  Cluster cluster_;
+  Accounts accounts_;
+  Policies policies_;
+  std::vector<Use> use_;
+  std::map<WorkloadId, Item> items_;
+  std::vector<std::pair<WorkloadId, Keep>> ghosts_;
+  std::set<Alike> unplannable_;
+  std::vector<Start> starts_;
+  std::optional<TimePoint> last_full_;
+  bool released_ = false;
+  std::int32_t drop_below_ = INT32_MIN;
+  bool again_full_ = false;
+  std::vector<AccountIndex> unkept_;
+};
+
+}  // namespace millrace::scheduler::naive

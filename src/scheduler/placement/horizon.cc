@@ -1,0 +1,117 @@
+#include "scheduler/placement/horizon.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/rng.h"
+#include "scheduler/placement/devices.h"
+
+namespace millrace::scheduler {
+namespace {
+
+constexpr std::int64_t kUnit = 1024;        // of a score, in a thousandth of a device
+constexpr std::int64_t kNowDivisor = 4;     // the second term weighs 1 / this
+constexpr std::int64_t kCpuTieMilli = 128;  // so much cpu breaks a tie as a thousandth of a device does
+constexpr std::uint64_t kSeed = 7;          // of the orders; any other serves as well
+constexpr std::size_t kKnownMax = std::size_t{1} << 18;  // about 25 MB
+
+std::uint64_t below(SeededRng& rng, std::int64_t bound) {
+  return rng.next() % static_cast<std::uint64_t>(bound);
+}
+
+}  // namespace
+
+void HorizonFit::expect(std::span<const TypicalDemand> typical) {
+  typical_.clear();
+  std::vector<TypicalDemand> by_device;
+  for (const auto& one : typical) {
+    if (one.demand.accelerators == 0 || one.weight <= 0) continue;
+    typical_.push_back(one);
+    by_device.push_back(one);
+    by_device.back().weight *= one.demand.accelerators;
+  }
+  now_ = Fragmentation(std::move(by_device));
+  futures_.clear();
+  known_.clear();
+}
+
+const HorizonFit::Future& HorizonFit::future_of(KindIndex kind) {
+  if (kind >= futures_.size()) futures_.resize(kind + std::size_t{1});
+  auto& future = futures_[kind];
+  if (future.drawn) return future;
+  future.drawn = true;
+  std::vector<std::pair<std::int64_t, Demand>> until;  // cumulative weight
+  std::int64_t total = 0;
+  for (const auto& one : typical_) {
+    if (!allows(one.kinds, kind)) continue;
+    total += one.weight;
+    future.least = until.empty() ? one.demand : future.least;
+    future.least.cpu_milli = std::min(future.least.cpu_milli, one.demand.cpu_milli);
+    future.least.memory_mib = std::min(future.least.memory_mib, one.demand.memory_mib);
+    future.least.accelerator_milli = std::min(future.least.accelerator_milli, one.demand.accelerator_milli);
+    until.emplace_back(total, one.demand);
+  }
+  if (total == 0) return future;
+  SeededRng rng(kSeed);
+  for (std::int64_t order = 0; order < kOrders; ++order) {
+    // One draw from each of kArrivals equal parts of the whole weight, then shuffled.
+    for (std::int64_t i = 0; i < kArrivals; ++i) {
+      const auto at = (i * total + static_cast<std::int64_t>(below(rng, total))) / kArrivals;
+      future.arrivals.push_back(
+          std::ranges::upper_bound(until, at, {}, &std::pair<std::int64_t, Demand>::first)->second);
+    }
+    const auto begin = future.arrivals.end() - kArrivals;
+    for (std::int64_t i = kArrivals - 1; i > 0; --i) {
+      std::swap(begin[i], begin[static_cast<std::int64_t>(below(rng, i + 1))]);
+    }
+  }
+  return future;
+}
+
+std::int64_t HorizonFit::stranded(const FreeNode& node) {
+  const auto& future = future_of(node.kind);
+  const auto& least = future.least;
+  const auto full = [&least](const FreeNode& state) {
+    return state.devices == 0 || state.cpu_milli < least.cpu_milli || state.memory_mib < least.memory_mib ||
+           state.device_milli[0] < least.accelerator_milli;
+  };
+  if (future.arrivals.empty() || full(node)) return kOrders * node.devices_milli;
+  std::int64_t sum = 0;
+  for (auto next = future.arrivals.begin(); next != future.arrivals.end();) {
+    const auto end = next + kArrivals;
+    FreeNode state = node;
+    for (; next != end; ++next) {
+      if (state.take(*next) && full(state)) break;
+    }
+    next = end;
+    sum += state.devices_milli;
+  }
+  return sum;
+}
+
+std::int64_t HorizonFit::loss(const FreeNode& node) {
+  if (typical_.empty() || node.devices == 0) return 0;
+  if (const auto known = known_.find(node); known != known_.end()) return known->second;
+  const auto value =
+      kUnit / kOrders * stranded(node) + kUnit / kNowDivisor * now_.unusable(node) / now_.weight();
+  // Starting anew changes no answer, only what it costs.
+  if (known_.size() >= kKnownMax) known_.clear();
+  known_.emplace(node, value);
+  return value;
+}
+
+std::optional<Fit> HorizonFit::score(const NodeState& node, const Demand& demand) {
+  if (!fits(node, demand)) return std::nullopt;
+  const auto before = loss(free_of(node));
+  std::optional<Fit> best;
+  for_each_way(node, demand, [&](std::uint32_t devices) {
+    NodeState after = node;
+    take(after, demand, devices);
+    const auto free = free_of(after);
+    const auto score = loss(free) - before + free.devices_milli + free.cpu_milli / kCpuTieMilli;
+    if (!best || score < best->score) best = Fit{.score = score, .devices = devices};
+  });
+  return best;
+}
+
+}  // namespace millrace::scheduler

@@ -1,0 +1,37 @@
+// Small random sites, accounts and workloads, and the executor that a test needs.
+#pragma once
+
+#include <vector>
+
+#include "core/rng.h"
+#include "scheduler/scheduler.h"
+
+namespace millrace::scheduler::testing {
+
+/// 2026-11-22T00:00:00Z.
+inline constexpr TimePoint kStart{std::chrono::sys_days{std::chrono::year{2026} / 11 / 22}};
+
+class Dice {
+ public:
+  explicit Dice(std::uint64_t seed) : rng_(seed) {}
+  /// 0 to bound - 1.
+  int below(int bound) { return static_cast<int>(last_ = rng_.next() % static_cast<std::uint64_t>(bound)); }
+  bool one_in(int n) { return below(n) == 0; }
+  template <typename T>
+  const T& pick(const std::vector<T>& from) {
+    return from[static_cast<std::size_t>(below(static_cast<int>(from.size())))];
+  }
+  std::uint64_t last_draw() const { return last_; }
+
+ private:
+  SeededRng rng_;
+  std::uint64_t last_ = 0;
+};
+
+/// Up to two sites, nine nodes of up to four devices, racks, domains, two kinds.
+Cluster random_cluster(Dice& dice);
+/// Two tenants with up to two projects each, some with tight quotas.
+Accounts random_accounts(Dice& dice, bool tight);
+Workload random_workload(Dice& dice, WorkloadId id, TimePoint now, std::size_t accounts);
+
+}  // namespace millrace::scheduler::testing

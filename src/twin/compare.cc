@@ -1,0 +1,145 @@
+#include "twin/compare.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cmath>
+#include <map>
+
+#include "host/file.h"
+#include "host/json.h"
+
+namespace millrace::twin {
+namespace {
+
+using Figures = std::map<std::string, double>;
+
+void collect(const boost::json::object& object, const std::string& path, Figures& figures) {
+  for (const auto& [key, value] : object) {
+    const auto name = path.empty() ? std::string(key) : fmt::format("{}.{}", path, std::string_view(key));
+    if (const auto* inner = value.if_object()) {
+      collect(*inner, path.empty() && key == "metrics" ? "" : name, figures);
+    } else if (value.is_number()) {
+      figures.emplace(name, value.to_number<double>());
+    } else if (value.is_bool()) {
+      figures.emplace(name, value.as_bool() ? 1 : 0);
+    }
+  }
+}
+
+Result<Figures> figures_of(std::string_view text, const std::string& name) {
+  const auto value = host::parse_json(text, {.max_depth = 16});
+  if (!value) return failure(ErrorCode::kInvalidArgument, fmt::format("{}: {}", name, value.error().message));
+  const auto* object = value->if_object();
+  if (object == nullptr) {
+    return failure(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{}: holds no JSON object: give what a command of `millrace twin` prints with --json",
+                    name));
+  }
+  Figures figures;
+  collect(*object, "", figures);
+  return figures;
+}
+
+Better direction_of(std::string_view name) {
+  if (const auto* info = find_metric(name)) return info->better;
+  // Of the process itself, which is no metric of the run.
+  if (name == "wall_s" || name == "rss_mb") return Better::kLower;
+  return Better::kNeither;
+}
+
+Verdict verdict_of(const ComparedFigure& figure) {
+  if (!figure.difference) return Verdict::kNone;
+  if (*figure.difference == 0) return Verdict::kEqual;
+  const auto direction = direction_of(figure.name);
+  if (direction == Better::kNeither) return Verdict::kNone;
+  return (*figure.difference < 0) == (direction == Better::kLower) ? Verdict::kBetter : Verdict::kWorse;
+}
+
+ComparedFigure compared(const std::string& name, const Figures& a, const Figures& b) {
+  const auto find = [&](const Figures& figures) {
+    const auto found = figures.find(name);
+    return found == figures.end() ? std::nullopt : std::optional(found->second);
+  };
+  const auto* info = find_metric(name);
+  ComparedFigure figure{.name = name,
+                        .title = info != nullptr ? std::string(info->title) : name,
+                        .unit = info != nullptr ? std::string(info->unit) : std::string(),
+                        .a = find(a),
+                        .b = find(b),
+                        .difference = std::nullopt,
+                        .percent = std::nullopt};
+  if (figure.a && figure.b) {
+    figure.difference = *figure.b - *figure.a;
+    if (*figure.a != 0) figure.percent = 100 * *figure.difference / std::abs(*figure.a);
+  }
+  figure.verdict = verdict_of(figure);
+  return figure;
+}
+
+boost::json::value or_null(const std::optional<double>& value) {
+  return value ? boost::json::value(*value) : boost::json::value(nullptr);
+}
+
+}  // namespace
+
+const char* name_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kNone:
+      return "none";
+    case Verdict::kEqual:
+      return "equal";
+    case Verdict::kBetter:
+      return "better";
+    case Verdict::kWorse:
+      return "worse";
+  }
+  return "none";
+}
+
+Result<Comparison> compare_runs(std::string_view text_a, std::string_view text_b, std::string name_a,
+                                std::string name_b) {
+  const auto a = TRY(figures_of(text_a, name_a));
+  const auto b = TRY(figures_of(text_b, name_b));
+  Comparison comparison{.a = std::move(name_a), .b = std::move(name_b), .figures = {}};
+  auto names = a;
+  names.insert(b.begin(), b.end());
+  for (const auto& info : metric_infos()) {
+    if (names.erase(std::string(info.name)) > 0)
+      comparison.figures.push_back(compared(std::string(info.name), a, b));
+  }
+  for (const auto& [name, value] : names) comparison.figures.push_back(compared(name, a, b));
+  return comparison;
+}
+
+Result<Comparison> compare_files(const std::string& path_a, const std::string& path_b) {
+  const auto a = TRY(host::read_file(path_a));
+  const auto b = TRY(host::read_file(path_b));
+  return compare_runs(a, b, path_a, path_b);
+}
+
+boost::json::object to_json(const Comparison& comparison) {
+  boost::json::object figures;
+  for (const auto& each : comparison.figures) {
+    figures[each.name] = {
+        {"a", or_null(each.a)},
+        {"b", or_null(each.b)},
+        {"difference", or_null(each.difference)},
+        {"percent", or_null(each.percent)},
+        {"verdict", each.verdict == Verdict::kNone ? boost::json::value(nullptr)
+                                                   : boost::json::value(name_of(each.verdict))},
+        {"unit", each.unit}};
+  }
+  const auto count = [&](Verdict verdict) {
+    return std::ranges::count(comparison.figures, verdict, &ComparedFigure::verdict);
+  };
+  return {{"a", comparison.a},
+          {"b", comparison.b},
+          {"better", count(Verdict::kBetter)},
+          {"worse", count(Verdict::kWorse)},
+          {"figures", std::move(figures)}};
+}
+
+}  // namespace millrace::twin

@@ -1,0 +1,156 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "host/json.h"
+#include "twin/csv.h"
+#include "twin/formats/builder.h"
+
+namespace millrace::twin {
+namespace {
+
+constexpr std::int64_t kTokensMax = 1'000'000'000;
+constexpr std::size_t kIntervalsMax = 1'000'000;
+constexpr double kReplicasMax = 1'000'000;
+
+}  // namespace
+
+Result<void> ServiceLoad::request(TraceTime at, std::int64_t input_tokens, std::int64_t output_tokens,
+                                  std::int64_t line) {
+  const auto index = static_cast<std::size_t>(at / TraceTime(builder_.options().service.interval));
+  if (index >= kIntervalsMax) {
+    return failure(ErrorCode::kExhausted,
+                   fmt::format("{}:{}: a request more than {} intervals after the first", builder_.file(),
+                               line, kIntervalsMax));
+  }
+  if (index >= intervals_.size()) intervals_.resize(index + 1);
+  ++requests_;
+  auto& interval = intervals_[index];
+  ++interval.requests;
+  interval.input_tokens += input_tokens;
+  interval.output_tokens += output_tokens;
+  return {};
+}
+
+std::vector<std::int32_t> ServiceLoad::replicas_wanted() {
+  const auto& rule = builder_.options().service;
+  const double scale = static_cast<double>(rule.requests_scale_milli) / 1000;
+  const double capacity = static_cast<double>(rule.interval.count()) * rule.utilisation;
+  std::vector<std::int32_t> wanted;
+  for (auto& interval : intervals_) {
+    const double busy_s = scale * (static_cast<double>(interval.input_tokens) / rule.prefill_tokens_per_s +
+                                   static_cast<double>(interval.output_tokens) / rule.decode_tokens_per_s);
+    interval.replicas = std::max(
+        rule.replicas_min, static_cast<std::int32_t>(std::min(std::ceil(busy_s / capacity), kReplicasMax)));
+    wanted.push_back(interval.replicas);
+  }
+  // Kept for the linger: the largest of the last intervals.
+  const auto linger =
+      static_cast<std::size_t>((rule.linger + rule.interval - std::chrono::seconds(1)) / rule.interval);
+  std::vector<std::int32_t> kept(wanted.size());
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto first = i - std::min(i, linger);
+    kept[i] = *std::max_element(wanted.begin() + static_cast<std::ptrdiff_t>(first),
+                                wanted.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+  }
+  return kept;
+}
+
+Result<void> ServiceLoad::finish() {
+  const auto& rule = builder_.options().service;
+  if (builder_.room().node == nullptr) {
+    return failure(ErrorCode::kInvalidArgument,
+                   fmt::format("{}: an inference trace needs a site with accelerators", builder_.file()));
+  }
+  auto wanted = replicas_wanted();
+  wanted.push_back(0);
+  const auto gang = builder_.gang(rule.accelerators_per_replica);
+  const auto account = builder_.deal_account();  // one endpoint
+  std::vector<std::size_t> since;                // by replica: the interval it started in
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    while (std::cmp_less(since.size(), wanted[i])) since.push_back(i);
+    while (std::cmp_greater(since.size(), wanted[i])) {
+      TraceJob job;
+      job.arrival = TraceTime(rule.interval) * static_cast<std::int64_t>(since.back());
+      job.work = TraceTime(rule.interval) * static_cast<std::int64_t>(i - since.back());
+      job.demand = gang.demand;
+      job.tasks = gang.tasks;
+      job.one_domain = gang.tasks > 1;
+      job.utilisation_milli = static_cast<std::int32_t>(std::lround(rule.utilisation * 1000));
+      job.profile = WorkProfile::kDecode;
+      job.kind = TraceJobKind::kService;
+      job.account = account;
+      job.priority_class = builder_.class_high();
+      job.preemptible = builder_.class_preemptible(job.priority_class);
+      since.pop_back();
+      TRY_VOID(builder_.add(job, 0));
+    }
+  }
+  auto& facts = builder_.facts();
+  facts.requests = requests_;
+  facts.notes.push_back(
+      fmt::format("replicas of {} accelerators: in each {} s as many as ceil((prompt tokens / {} + output "
+                  "tokens / {}) / ({} s x {})), kept {} s longer",
+                  rule.accelerators_per_replica, rule.interval.count(), rule.prefill_tokens_per_s,
+                  rule.decode_tokens_per_s, rule.interval.count(), rule.utilisation, rule.linger.count()));
+  builder_.set_service(std::move(intervals_));
+  return {};
+}
+
+Result<void> read_azure_llm(std::string_view text, TraceBuilder& builder) {
+  CsvReader csv(text, builder.file(), ',', true);
+  const auto time = csv.column("TIMESTAMP"), input = csv.column("ContextTokens"),
+             output = csv.column("GeneratedTokens");
+  ServiceLoad load(builder);
+  std::optional<TimePoint> first;
+  while (csv.next()) {
+    const auto at = parse_time_field(std::string(csv.text(time)) + "Z");
+    if (!at) {
+      csv.fail(time, "want a time as 2023-11-16 18:15:46.6805900");
+      break;
+    }
+    if (!first) first = *at;
+    if (*at < *first) csv.fail(time, "is before the first request");
+    const auto prompt = csv.integer(input, 0, kTokensMax), answer = csv.integer(output, 0, kTokensMax);
+    if (!csv.failed()) TRY_VOID(load.request(*at - *first, prompt, answer, csv.line()));
+  }
+  TRY_VOID(csv.finish());
+  return load.finish();
+}
+
+Result<void> read_mooncake(std::string_view text, TraceBuilder& builder) {
+  constexpr std::size_t kLineMax = 1u << 20;
+  constexpr std::int64_t kMillisecondsMax = 10'000'000'000'000;
+  ServiceLoad load(builder);
+  std::int64_t line = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    const auto row = text.substr(at, end - at);
+    at = end + 1;
+    ++line;
+    if (row.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const auto fault = [&](const Error& error) {
+      return failure(error.code, fmt::format("{}:{}: {}", builder.file(), line, error.message));
+    };
+    const auto value = host::parse_json(row, {.max_depth = 4, .max_bytes = kLineMax});
+    if (!value) return fault(value.error());
+    const auto object = host::JsonObject::of(*value);
+    if (!object) return fault(object.error());
+    const auto number = [&](std::string_view key, std::int64_t most) -> Result<std::int64_t> {
+      const auto found = TRY(object->required_int(key));
+      if (found >= 0 && found <= most) return found;
+      return failure(ErrorCode::kInvalidArgument, fmt::format("{}: {} is not in 0 to {}", key, found, most));
+    };
+    const auto time = number("timestamp", kMillisecondsMax);
+    const auto input = number("input_length", kTokensMax), output = number("output_length", kTokensMax);
+    for (const auto* each : {&time, &input, &output}) {
+      if (!*each) return fault(each->error());
+    }
+    TRY_VOID(load.request(std::chrono::milliseconds(*time), *input, *output, line));
+  }
+  builder.facts().notes.push_back("prompts count in full: what replicas have cached is not taken off");
+  return load.finish();
+}
+
+}  // namespace millrace::twin

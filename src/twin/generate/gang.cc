@@ -1,0 +1,62 @@
+#include "twin/generate/gang.h"
+
+#include <algorithm>
+
+namespace millrace::twin {
+
+std::uint64_t kinds_mask(const SiteConfig& site, const std::vector<std::string>& names) {
+  if (names.empty()) return ~std::uint64_t{0};
+  std::uint64_t mask = 0;
+  for (std::size_t k = 0; k < site.cluster.kinds.size(); ++k) {
+    if (std::ranges::find(names, site.cluster.kinds[k].kind) != names.end()) mask |= std::uint64_t{1} << k;
+  }
+  return mask;
+}
+
+Room room_of(const SiteConfig& site, std::uint64_t mask) {
+  const auto& cluster = site.cluster;
+  std::vector<std::int64_t> by_kind(cluster.kinds.size()), by_site(cluster.sites.size()),
+      by_domain(cluster.domains.size());
+  for (const auto& node : cluster.nodes) {
+    if (node.accelerators == 0 || (mask >> node.kind & 1) == 0) continue;
+    by_kind[node.kind] += node.accelerators;
+    by_site[node.site] += node.accelerators;
+    if (node.domain != scheduler::kNoIndex) by_domain[node.domain] += node.accelerators;
+  }
+  Room room;
+  for (std::size_t k = 0; k < by_kind.size(); ++k) {
+    if (by_kind[k] > (room.reference == TraceJob::kAnyKind ? 0 : by_kind[room.reference])) {
+      room.reference = static_cast<std::uint16_t>(k);
+    }
+  }
+  for (const auto& node : cluster.nodes) {
+    if (node.accelerators == 0 || node.kind != room.reference) continue;
+    if (room.node == nullptr || node.accelerators > room.node->accelerators) room.node = &node;
+  }
+  room.accelerators = by_site.empty() ? 0 : std::ranges::max(by_site);
+  room.domain_accelerators = by_domain.empty() ? 0 : std::ranges::max(by_domain);
+  return room;
+}
+
+Gang gang_of(const GeneratorConfig& config, const Room& room, std::int32_t accelerators,
+             std::int32_t accelerator_milli) {
+  Gang gang;
+  auto& demand = gang.demand;
+  if (accelerators == 0 || room.node == nullptr) {
+    demand = {.cpu_milli = config.cpu_cores_per_accelerator_milli,
+              .memory_mib = config.memory_mib_per_accelerator};
+    return gang;
+  }
+  const auto per_node = room.node->accelerators;
+  demand.accelerators = std::min(accelerators, per_node);
+  demand.accelerator_milli = accelerator_milli;
+  gang.tasks = (accelerators + per_node - 1) / per_node;
+  const auto part = [&](std::int64_t wanted, std::int64_t whole) {
+    return std::min(wanted, whole / per_node) * demand.accelerators * accelerator_milli / 1000;
+  };
+  demand.cpu_milli = part(config.cpu_cores_per_accelerator_milli, room.node->cpu_milli);
+  demand.memory_mib = part(config.memory_mib_per_accelerator, room.node->memory_mib);
+  return gang;
+}
+
+}  // namespace millrace::twin

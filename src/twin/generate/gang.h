@@ -1,0 +1,37 @@
+// Gang: how many accelerators become tasks on nodes of a site, with the cores and memory that go with them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "scheduler/placement.h"
+#include "twin/site_config.h"
+
+namespace millrace::twin {
+
+/// What a site can give to one workload that may run on the kinds of a mask.
+struct Room {
+  std::uint16_t reference = TraceJob::kAnyKind;  // the kind with the most accelerators; kAnyKind: none at all
+  const scheduler::Node* node = nullptr;         // one with the most accelerators of that kind
+  std::int64_t accelerators = 0;                 // of the mask, in the largest site
+  std::int64_t domain_accelerators = 0;          // in the largest domain
+};
+
+/// Bits of the kinds called so in the cluster; all bits for no names.
+std::uint64_t kinds_mask(const SiteConfig& site, const std::vector<std::string>& names);
+
+/// The site must outlive it.
+Room room_of(const SiteConfig& site, std::uint64_t mask);
+
+struct Gang {
+  scheduler::Demand demand;  // of each task
+  std::int32_t tasks = 1;
+};
+
+/// Tasks of whole nodes of `room` where one node does not do. Each accelerator brings the cores and memory that `config`
+/// says, or its part of the node's where that is less. 0 accelerators: one task with the cores and memory of one.
+Gang gang_of(const GeneratorConfig& config, const Room& room, std::int32_t accelerators,
+             std::int32_t accelerator_milli);
+
+}  // namespace millrace::twin

@@ -1,0 +1,298 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include "twin/sim/engine.h"
+#include "twin/sim/speed.h"
+
+namespace millrace::twin {
+namespace {
+
+using std::chrono::microseconds;
+
+/// What work that can be paused takes of its grace to write its checkpoint.
+constexpr VirtualTime kCheckpointUs = 30 * std::int64_t{1'000'000};
+
+}  // namespace
+
+void Engine::log_id(scheduler::WorkloadId id) {
+  about_.clear();
+  fmt::format_to(std::back_inserter(about_), "job-{}", id);
+}
+
+void Engine::carry_out(const control::StartRun& start) {
+  const std::uint32_t slot = jobs_.slot_of(start.id);
+  Job& job = jobs_[slot];
+  if (job.run != 0) return;
+  if (std::cmp_not_equal(start.places.size(), job.trace.tasks)) fault_ = fmt::format("job-{}: a gang started in part", job.id);
+  job.run = start.run;
+  job.broken = job.ended = job.stopping = false;
+  job.site = config_.cluster.nodes[start.places.front().node].site;
+  job.places.assign(start.places.begin(), start.places.end());
+  job.cap_milli = start.cap_milli;
+  job.run_work_us = 0.0;
+  job.kind_speed = 0.0;
+  job.since = job.run_began = now_;
+  ++jobs_.versions(slot).run;
+  for (const scheduler::TaskPlace& place : job.places) {
+    const scheduler::KindIndex kind = config_.cluster.nodes[place.node].kind;
+    const double its = job.trace.demand.accelerators > 0 ? speeds_.speed(job.trace, kind) : 1.0;
+    job.kind_speed = job.kind_speed == 0.0 ? its : std::min(job.kind_speed, its);
+    if (down_[place.node] != 0) fault_ = fmt::format("job-{}: placed on a node that is down", job.id);
+    if (!rooms_[place.node].take(job.trace.demand, place.devices)) fault_ = fmt::format("job-{}: over-allocates a node", job.id);
+    if (runs_on_[place.node].empty() || runs_on_[place.node].back() != slot) runs_on_[place.node].push_back(slot);
+  }
+  set_draw(job);
+  plan_finish(slot);
+  set_power_hold(job, false);
+  --waiting_;
+  ++running_;
+  ++tally_.starts;
+  quiet_since_ = now_;
+  allocated_milli_ += job.accelerators_milli();
+  if (job.first_start == kNoTime) {
+    job.first_start = now_;
+    const double wait_s = static_cast<double>(now_ - job.arrival) * 1e-6;
+    tally_.wait_s.add(wait_s);
+    tally_.classes[job.trace.priority_class].wait_s.add(wait_s);
+    tally_.accounts[job.trace.account].wait_sum_s += wait_s;
+    ++tally_.accounts[job.trace.account].started;
+  }
+  tally_.gantt.begin(job, now_);
+  log_id(job.id);
+  text_.clear();
+  fmt::format_to(std::back_inserter(text_), "run {} cap {} on ", start.run, start.cap_milli);
+  for (const scheduler::TaskPlace& place : job.places) {
+    fmt::format_to(std::back_inserter(text_), "{}:{:x},", place.node, place.devices);
+  }
+  text_.pop_back();
+  if (start.reason.code != scheduler::ReasonCode::kNone) text_ += "; " + start.reason.text();
+  log_.add(now_, about_, "start", text_);
+  events_.emplace_back(control::Started{.id = start.id, .run = start.run});
+}
+
+void Engine::carry_out(const control::StopRun& stop) {
+  const std::uint32_t slot = jobs_.slot_of(stop.id);
+  if (slot == kNoSlot || jobs_[slot].run != stop.run) return;
+  if (stop.run == 0) fault_ = fmt::format("job-{}: told to stop before it was started", stop.id);
+  Job& job = jobs_[slot];
+  switch (stop.reason.code) {
+    case scheduler::ReasonCode::kPriority:
+    case scheduler::ReasonCode::kReclaim: ++tally_.preempted; break;
+    case scheduler::ReasonCode::kBudgetFall: ++tally_.power_stops; break;
+    case scheduler::ReasonCode::kNotBefore: ++tally_.pauses; break;
+    default: break;
+  }
+  log_id(job.id);
+  text_.clear();
+  fmt::format_to(std::back_inserter(text_), "run {} grace {} us; {}", stop.run, stop.grace.count(), stop.reason.text());
+  log_.add(now_, about_, "stop", text_);
+  if (job.broken) {
+    end_run(slot, control::Exit::kLost);
+    return;
+  }
+  const VirtualTime grace = job.trace.interruptible ? std::min<VirtualTime>(stop.grace.count(), kCheckpointUs) : stop.grace.count();
+  if (grace <= 0) {
+    job.no_grace = true;
+    end_run(slot, control::Exit::kStopped);
+    return;
+  }
+  job.stopping = true;
+  queue_.put(now_ + grace, EventKind::kStopped, slot, jobs_.versions(slot).run);
+}
+
+void Engine::carry_out(const control::CapRun& cap) {
+  const std::uint32_t slot = jobs_.slot_of(cap.id);
+  if (slot == kNoSlot || jobs_[slot].run != cap.run || jobs_[slot].broken) return;
+  Job& job = jobs_[slot];
+  ++tally_.caps;
+  count_up(job);
+  clear_draw(job);
+  job.cap_milli = cap.cap_milli;
+  set_draw(job);
+  plan_finish(slot);
+  tally_.gantt.cap(job, now_);
+  log_id(job.id);
+  text_.clear();
+  fmt::format_to(std::back_inserter(text_), "cap {}; {}", cap.cap_milli, cap.reason.text());
+  log_.add(now_, about_, "cap", text_);
+}
+
+void Engine::carry_out(const control::StoreReason& store) {
+  ++tally_.holds;
+  set_power_hold(jobs_[jobs_.slot_of(store.id)], store.reason.code == scheduler::ReasonCode::kPower);
+  log_id(store.id);
+  log_.add(now_, about_, "hold", store.reason.text());
+}
+
+void Engine::set_power_hold(Job& job, bool held) {
+  power_waiting_ += static_cast<std::int64_t>(held) - static_cast<std::int64_t>(job.held_for_power);
+  job.held_for_power = held;
+}
+
+void Engine::carry_out(const control::Requeued& requeued) {
+  const std::uint32_t slot = jobs_.slot_of(requeued.id);
+  jobs_[slot].ended = false;
+  ++waiting_;
+  log_id(requeued.id);
+  log_.add(now_, about_, "queued", control::name_of(requeued.exit));
+}
+
+void Engine::carry_out(const control::Settled& settled) {
+  const std::uint32_t slot = jobs_.slot_of(settled.id);
+  Job& job = jobs_[slot];
+  if (!job.ended) --waiting_;
+  set_power_hold(job, false);
+  switch (settled.exit) {
+    case control::Exit::kDone: ++tally_.done; break;
+    case control::Exit::kRefused: ++tally_.refused; break;
+    case control::Exit::kCancelled: ++tally_.unplaceable; break;
+    default: ++tally_.failed; break;
+  }
+  close_books(job, settled.exit);
+  log_id(settled.id);
+  log_.add(now_, about_, control::name_of(settled.exit), settled.why);
+  jobs_.remove(slot);
+}
+
+void Engine::carry_out(const control::WarnInfeasible& infeasible) {
+  ++tally_.infeasible_warnings;
+  text_.clear();
+  fmt::format_to(std::back_inserter(text_), "budget {} mW from {} is below the idle draw of {} mW; power off {} nodes",
+                 infeasible.budget_mw, to_rfc3339(infeasible.from), infeasible.idle_mw, infeasible.nodes.size());
+  log_.add(now_, scope_name(infeasible.scope), "infeasible", text_);
+}
+
+void Engine::carry_out(const control::WakeAt& wake) { wake_ = std::max(to_virtual(wake.at), now_ + 1); }
+
+// Energy, carbon, money, time held and work done, up to now.
+void Engine::count_up(Job& job) {
+  const VirtualTime lasts = now_ - job.since;
+  if (lasts <= 0) return;
+  const double work_us = static_cast<double>(lasts) * job.speed;
+  job.left_us = std::max(job.left_us - work_us, 0.0);
+  job.run_work_us += work_us;
+  for (const SiteDraw& draw : job.draws) {
+    const NanoJoule energy = static_cast<NanoJoule>(draw.milliwatts) * lasts;
+    job.energy += energy;
+    tally_.sites[draw.site].attributed += energy;
+    const SiteInfo& site = config_.sites[draw.site];
+    job.co2e_ug += energy::co2e_ug(site.carbon, draw.milliwatts, to_time(job.since), to_time(now_)).value_or(0);
+    job.energy_microeur += energy::energy_cost_microeur(site.price, draw.milliwatts, to_time(job.since), to_time(now_)).value_or(0);
+  }
+  tally_.cpu_core_us += static_cast<double>(job.trace.demand.cpu_milli * job.trace.tasks) * 1e-3 * static_cast<double>(lasts);
+  const double held_us = static_cast<double>(job.accelerators_milli()) * 1e-3 * static_cast<double>(lasts);
+  job.held_us += held_us;
+  tally_.accounts[job.trace.account].held_us += held_us;
+  if (job.trace.demand.accelerators > 0) {
+    const scheduler::KindIndex kind = config_.cluster.nodes[job.places.front().node].kind;
+    (job.trace.deferrable ? tally_.held_deferrable_us_by_kind : tally_.held_us_by_kind)[kind] += held_us;
+    const double pace = job.kind_speed > 0.0 ? job.speed / job.kind_speed : 0.0;
+    tally_.useful_us += held_us * pace * static_cast<double>(job.trace.utilisation_milli) * 1e-3;
+  }
+  job.since = now_;
+}
+
+void Engine::set_draw(Job& job) {
+  const scheduler::Workload& workload = control_.find(job.id)->workload;
+  job.draws.clear();
+  scheduler::NodeIndex last = scheduler::kNoIndex;
+  std::int64_t milliwatts = 0;
+  for (const scheduler::TaskPlace& place : job.places) {
+    const scheduler::Node& node = config_.cluster.nodes[place.node];
+    if (last == scheduler::kNoIndex || config_.node_type[last] != config_.node_type[place.node]) {
+      milliwatts = scheduler::predicted_draw_mw(config_.cluster, place.node, workload, job.cap_milli);
+    }
+    last = place.node;
+    power_.add(place.node, milliwatts);
+    const auto its = std::ranges::find(job.draws, node.site, &SiteDraw::site);
+    if (its == job.draws.end()) {
+      job.draws.push_back({.site = node.site, .milliwatts = milliwatts});
+    } else {
+      its->milliwatts += milliwatts;
+    }
+  }
+  const double wanted = static_cast<double>(std::max(job.trace.utilisation_milli, 1));
+  const double pace = job.trace.demand.accelerators > 0 ? speed_under_cap(static_cast<double>(job.cap_milli) / wanted) : 1.0;
+  job.speed = job.trace.kind == TraceJobKind::kJob ? job.kind_speed * pace : 1.0;
+}
+
+void Engine::clear_draw(Job& job) {
+  if (job.draws.empty()) return;
+  const scheduler::Workload& workload = control_.find(job.id)->workload;
+  scheduler::NodeIndex last = scheduler::kNoIndex;
+  std::int64_t milliwatts = 0;
+  for (const scheduler::TaskPlace& place : job.places) {
+    if (last == scheduler::kNoIndex || config_.node_type[last] != config_.node_type[place.node]) {
+      milliwatts = scheduler::predicted_draw_mw(config_.cluster, place.node, workload, job.cap_milli);
+    }
+    last = place.node;
+    power_.add(place.node, -milliwatts);
+  }
+  job.draws.clear();
+}
+
+void Engine::plan_finish(std::uint32_t slot) {
+  const Job& job = jobs_[slot];
+  const double lasts_us = std::min(std::ceil(job.left_us / job.speed), 1e17);
+  queue_.put(now_ + static_cast<VirtualTime>(lasts_us), EventKind::kFinished, slot, ++jobs_.versions(slot).plan);
+}
+
+void Engine::end_run(std::uint32_t slot, control::Exit exit) {
+  Job& job = jobs_[slot];
+  count_up(job);
+  clear_draw(job);
+  ++jobs_.versions(slot).plan;
+  for (const scheduler::TaskPlace& place : job.places) {
+    rooms_[place.node].give_back(job.trace.demand, place.devices);
+    std::vector<std::uint32_t>& runs = runs_on_[place.node];
+    const auto at = std::ranges::find(runs, slot);
+    if (at == runs.end()) continue;
+    *at = runs.back();
+    runs.pop_back();
+  }
+  if (exit != control::Exit::kDone) lose_work(job, exit);
+  tally_.gantt.end(job, now_);
+  --running_;
+  allocated_milli_ -= job.accelerators_milli();
+  quiet_since_ = tally_.last_end = now_;
+  const double left_s = job.left_us / speeds_.slowest(job.trace) * 1e-6;
+  events_.emplace_back(control::Ended{.id = job.id,
+                                      .run = job.run,
+                                      .exit = exit,
+                                      .left = std::chrono::seconds(static_cast<std::int64_t>(left_s) + 1)});
+  job.run = 0;
+  job.ended = true;
+  job.no_grace = false;
+  job.places.clear();
+}
+
+// What was done since the last checkpoint is done again. Services and environments hold what they have for a time and
+// have nothing to lose.
+void Engine::lose_work(Job& job, control::Exit exit) {
+  ++job.stops;
+  if (exit == control::Exit::kLost) ++tally_.lost_runs;
+  if (job.trace.kind != TraceJobKind::kJob) return;
+  if (job.trace.interruptible && exit == control::Exit::kStopped && !job.no_grace) return;
+  const auto between_us = static_cast<double>(microseconds(config_.policy.checkpoint).count()) * job.kind_speed;
+  const double lost_us = between_us > 0.0 ? std::fmod(job.run_work_us, between_us) : job.run_work_us;
+  job.left_us += lost_us;
+  const double accelerators = static_cast<double>(job.accelerators_milli()) * 1e-3;
+  tally_.lost_us += lost_us / job.kind_speed * accelerators;
+}
+
+void Engine::close_books(const Job& job, control::Exit exit) {
+  AccountTally& account = tally_.accounts[job.trace.account];
+  ++account.jobs;
+  account.energy += job.energy;
+  account.co2e_ug += job.co2e_ug;
+  if (exit != control::Exit::kDone) return;
+  const double jct_s = static_cast<double>(now_ - job.arrival) * 1e-6;
+  tally_.jct_s.add(jct_s);
+  if (may_wait(job.trace)) count_deferrable(job);
+  tally_.slowdown.add(jct_s * 1e6 / std::max(static_cast<double>(job.trace.work.count()), 1e6));
+}
+
+}  // namespace millrace::twin

@@ -1,0 +1,56 @@
+#include <algorithm>
+
+#include "twin/sim/engine.h"
+
+namespace millrace::twin {
+namespace {
+
+constexpr VirtualTime kHourUs = 3'600'000'000;
+
+}  // namespace
+
+// As an hour begins everything that may wait is asked again: what waits may go, what runs and can be paused may wait.
+void Engine::hour_begins() {
+  queue_.put(now_ / kHourUs * kHourUs + kHourUs, EventKind::kHour, 0);
+  deferral_.set_outlook(outlooks_.next(now_ / kHourUs * kHourUs));
+  std::erase_if(deferrable_, [&](scheduler::WorkloadId id) { return jobs_.slot_of(id) == kNoSlot; });
+  for (const scheduler::WorkloadId id : deferrable_) {
+    Job& job = jobs_[jobs_.slot_of(id)];
+    if (job.ended) continue;
+    if (job.run == 0) {
+      const auto until = defer(job);
+      events_.emplace_back(control::Deferred{.id = id, .not_before = until ? std::optional(to_time(*until)) : std::nullopt});
+    } else if (job.trace.interruptible && !job.broken && !job.stopping) {
+      count_up(job);
+      const auto until = defer(job);
+      if (until) events_.emplace_back(control::Paused{.id = id, .run = job.run, .until = to_time(*until)});
+    }
+  }
+}
+
+std::optional<VirtualTime> Engine::defer(const Job& job) {
+  const VirtualTime deadline = job.arrival + (job.trace.deadline - job.trace.arrival).count();
+  const auto work = std::chrono::microseconds(static_cast<std::int64_t>(job.left_us / speeds_.slowest(job.trace)));
+  const auto until = deferral_.wait_until(to_time(now_), work, to_time(deadline), job.trace.interruptible);
+  if (!until) return std::nullopt;
+  quiet_since_ = std::max(quiet_since_, now_);
+  return to_virtual(*until);
+}
+
+// Against what the same energy would have caused had the work run when it came, and in the best hours before its deadline.
+void Engine::count_deferrable(const Job& job) {
+  DeferrableTally& tally = tally_.deferrable;
+  const VirtualTime deadline = job.arrival + (job.trace.deadline - job.trace.arrival).count();
+  const SiteInfo& site = config_.sites[job.site];
+  const double pue = config_.cluster.sites[job.site].pue;
+  const double meter_kwh = joules(job.energy) * pue / 3.6e6;
+  const VirtualTime work_us = job.trace.work.count();
+  ++tally.jobs;
+  if (now_ > deadline) ++tally.late;
+  // A thousandth of the series is a milligram for each kWh.
+  tally.co2e_ug += static_cast<double>(job.co2e_ug) * pue;
+  tally.co2e_at_once_ug += meter_kwh * 1e3 * mean_value(site.carbon, job.arrival, job.arrival + work_us);
+  tally.co2e_oracle_ug += meter_kwh * 1e3 * least_mean_value(site.carbon, job.arrival, deadline, work_us, job.trace.interruptible);
+}
+
+}  // namespace millrace::twin

@@ -1,0 +1,50 @@
+// Inputs: a site's configuration and a trace's jobs in the words of the scheduler.
+#pragma once
+
+#include <vector>
+
+#include "scheduler/power.h"
+#include "scheduler/workload.h"
+#include "twin/sim/event_queue.h"
+#include "twin/site_config.h"
+#include "twin/trace.h"
+
+namespace millrace::twin {
+
+inline TimePoint to_time(VirtualTime at) { return TimePoint(std::chrono::microseconds(at)); }
+inline VirtualTime to_virtual(TimePoint at) { return at.time_since_epoch().count(); }
+
+/// Deferrable, and with a deadline to meet.
+inline bool may_wait(const TraceJob& job) { return job.deferrable && job.deadline != kNever; }
+
+/// How fast work of a job goes on each kind, as a share of its speed where its work was recorded, by roofline
+/// (scheduler/roofline.h). 1 for services and environments, which hold what they have for a time; for work whose profile or
+/// reference is unknown; and between kinds whose figures are unknown.
+class KindSpeeds {
+ public:
+  explicit KindSpeeds(const SiteConfig& config);
+  double speed(const TraceJob& job, scheduler::KindIndex kind) const;
+  /// On the slowest kind that the job may get.
+  double slowest(const TraceJob& job) const;
+
+ private:
+  std::size_t kinds_ = 0;
+  std::vector<double> speeds_;  // [profile][reference][kind]
+};
+
+/// What is asked of the scheduler. Its limit is the time that the work takes on the slowest kind it allows.
+scheduler::Workload workload_of(const SiteConfig& config, const KindSpeeds& speeds, const TraceJob& job,
+                                scheduler::WorkloadId id, VirtualTime arrival);
+
+/// A budget of a scope from `from` on, known from `known` on.
+struct BudgetFact {
+  VirtualTime known = 0;
+  scheduler::BudgetChange change;
+};
+
+/// Every budget of a site's configuration: stages are known from the beginning of a run, grid events so long before they
+/// are in force as their notice says. What is told of a scope and a moment later replaces what was told before. Ordered by
+/// `known`; those that are known at `start` or before come first.
+std::vector<BudgetFact> budget_facts(const SiteConfig& config, VirtualTime start);
+
+}  // namespace millrace::twin

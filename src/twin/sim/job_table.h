@@ -1,0 +1,111 @@
+// Job table: the work that is not over, in slots that are used again.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "scheduler/workload.h"
+#include "twin/sim/power_integral.h"
+#include "twin/trace.h"
+
+namespace millrace::twin {
+
+inline constexpr std::uint32_t kNoSlot = UINT32_MAX;
+inline constexpr VirtualTime kNoTime = INT64_MIN;
+
+/// Draw of a run on one site, above idle.
+struct SiteDraw {
+  scheduler::SiteIndex site = 0;
+  std::int64_t milliwatts = 0;
+};
+
+struct Job {
+  TraceJob trace;
+  scheduler::WorkloadId id = 0;
+  VirtualTime arrival = 0;
+  double left_us = 0.0;        // of its work, at full speed where it was recorded
+  VirtualTime first_start = kNoTime;
+  std::uint32_t stops = 0;     // runs that ended before its work was done
+  std::uint32_t gantt = kNoSlot;
+  scheduler::SiteIndex site = 0;  // where it ran last
+
+  // What it took so far, as of `since`.
+  NanoJoule energy = 0;        // of IT equipment, above idle
+  std::int64_t co2e_ug = 0;    // likewise
+  std::int64_t energy_microeur = 0;
+  double held_us = 0.0;        // accelerator-microseconds
+
+  // Its run; `run` is 0 while it waits.
+  std::uint32_t run = 0;
+  bool broken = false;         // a node it needs is gone: nothing but the end of the run can come
+  bool ended = false;          // its last run is over, and control has not yet said what follows
+  bool stopping = false;       // was told to stop, and has some grace left
+  bool held_for_power = false; // waits because a budget has no room
+  bool no_grace = false;       // it is stopped before it can write a checkpoint
+  double kind_speed = 1.0;     // of the slowest kind it got, without a cap
+  double speed = 0.0;          // now
+  double run_work_us = 0.0;    // done in this run
+  std::int32_t cap_milli = 1000;
+  VirtualTime since = 0;       // to which the figures above are counted
+  VirtualTime run_began = 0;
+  std::vector<scheduler::TaskPlace> places;
+  std::vector<SiteDraw> draws;
+
+  std::int64_t accelerators_milli() const {
+    return std::int64_t{trace.tasks} * trace.demand.accelerators * trace.demand.accelerator_milli;
+  }
+};
+
+class JobTable {
+ public:
+  /// A slot for the next id; ids are 1, 2, 3, ...
+  std::uint32_t add() {
+    std::uint32_t slot = 0;
+    if (free_.empty()) {
+      slot = static_cast<std::uint32_t>(jobs_.size());
+      jobs_.emplace_back();
+      versions_.push_back({});
+    } else {
+      slot = free_.back();
+      free_.pop_back();
+    }
+    slot_of_.push_back(slot);
+    jobs_[slot].id = slot_of_.size();
+    return slot;
+  }
+  /// The work is over. Its vectors keep their capacity for the next in this slot.
+  void remove(std::uint32_t slot) {
+    Job& job = jobs_[slot];
+    slot_of_[job.id - 1] = kNoSlot;
+    ++versions_[slot].plan;
+    std::vector<scheduler::TaskPlace> places = std::move(job.places);
+    std::vector<SiteDraw> draws = std::move(job.draws);
+    places.clear();
+    draws.clear();
+    job = Job{};
+    job.places = std::move(places);
+    job.draws = std::move(draws);
+    free_.push_back(slot);
+  }
+  Job& operator[](std::uint32_t slot) { return jobs_[slot]; }
+  /// kNoSlot for work that is over.
+  std::uint32_t slot_of(scheduler::WorkloadId id) const { return slot_of_[id - 1]; }
+  /// Numbers that rise as long as the slot is used, whoever uses it: an event with an older one is void. `plan` is of the
+  /// time at which the present run will finish, `run` of the run itself.
+  struct Versions {
+    std::uint32_t plan = 0;
+    std::uint32_t run = 0;
+  };
+  Versions& versions(std::uint32_t slot) { return versions_[slot]; }
+  std::size_t ids() const { return slot_of_.size(); }
+  std::size_t live() const { return jobs_.size() - free_.size(); }
+  std::size_t slots() const { return jobs_.size(); }
+
+ private:
+  std::vector<Job> jobs_;
+  std::vector<Versions> versions_;
+  std::vector<std::uint32_t> free_;
+  std::vector<std::uint32_t> slot_of_;  // by id - 1: 4 bytes for each job of the run
+};
+
+}  // namespace millrace::twin

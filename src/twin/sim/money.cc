@@ -1,0 +1,96 @@
+#include "twin/sim/money.h"
+
+#include <algorithm>
+
+namespace millrace::twin {
+namespace {
+
+constexpr double kEuro = 1e-6;             // of a micro-euro
+constexpr double kHour = 1.0 / 3'600e6;    // of a microsecond
+
+energy::Plant plant_of(const SiteConfig& config) {
+  energy::Plant plant;
+  plant.accelerators = config.accelerators();
+  double nodes_eur = 0.0;
+  for (const std::uint16_t type : config.node_type) nodes_eur += static_cast<double>(config.node_types[type].capital_microeur) * kEuro;
+  double sites_eur = 0.0;
+  double meter_idle_w = 0.0;
+  double meter_max_w = 0.0;
+  double it_max_w = 0.0;
+  for (std::uint32_t i = 0; i < config.sites.size(); ++i) {
+    const SiteInfo& site = config.sites[i];
+    const auto index = static_cast<scheduler::SiteIndex>(i);
+    sites_eur += static_cast<double>(site.capital_microeur) * kEuro;
+    plant.operations_eur_per_year += static_cast<double>(site.operations_microeur_per_year) * kEuro;
+    const auto idle_w = static_cast<double>(config.idle_mw(index)) * 1e-3;
+    const auto max_w = static_cast<double>(config.max_mw(index)) * 1e-3;
+    meter_idle_w += idle_w;
+    meter_max_w += max_w;
+    it_max_w += max_w / config.cluster.sites[i].pue;
+    double budget_w = 0.0;
+    for (const PowerStage& stage : site.power) budget_w = std::max(budget_w, static_cast<double>(stage.budget_mw) * 1e-3);
+    const double held_kw = (site.power.empty() ? max_w : budget_w) * 1e-3;
+    plant.operations_eur_per_year += static_cast<double>(site.demand_microeur_per_kw_year) * kEuro * held_kw;
+  }
+  plant.capital_eur = nodes_eur + sites_eur;
+  plant.operations_eur_per_year += config.economics.interest_rate * plant.capital_eur / 2.0;
+  const double lost_eur_per_year = nodes_eur / config.economics.lifetime_years + sites_eur / config.economics.site_lifetime_years;
+  plant.lifetime_years = lost_eur_per_year > 0.0 ? plant.capital_eur / lost_eur_per_year : config.economics.lifetime_years;
+  plant.pue = it_max_w > 0.0 ? std::max(meter_max_w / it_max_w, 1.0) : 1.0;
+  plant.idle_w = meter_idle_w / plant.pue;
+  plant.max_w = it_max_w;
+  return plant;
+}
+
+double revenue_eur(const SiteConfig& config, const Tally& tally) {
+  double microeur = tally.cpu_core_us * kHour * static_cast<double>(config.economics.microeur_per_cpu_core_hour);
+  const double kept = 1.0 - static_cast<double>(config.economics.deferrable_discount_milli) * 1e-3;
+  for (std::size_t kind = 0; kind < config.economics.prices.size(); ++kind) {
+    const auto price = static_cast<double>(config.economics.prices[kind].microeur_per_accelerator_hour);
+    microeur += tally.held_us_by_kind[kind] * kHour * price;
+    microeur += tally.held_deferrable_us_by_kind[kind] * kHour * price * kept;
+  }
+  return microeur * kEuro;
+}
+
+std::vector<WhatIf> what_if(const energy::Plant& plant, const energy::Period& period) {
+  if (plant.accelerators == 0 || period.sold_accelerator_hours <= 0.0 || period.energy_kwh <= 0.0) return {};
+  const double all_hours = period.hours * static_cast<double>(plant.accelerators);
+  const double utilisation = std::min(period.sold_accelerator_hours / all_hours, 1.0);
+  const double price = period.energy_eur / period.energy_kwh;
+  const energy::PriceBook book{.accelerator_hour_eur = period.revenue_eur / period.sold_accelerator_hours};
+  std::vector<double> utilisations;
+  for (const double each : {0.3, 0.5, 0.7, 0.9, utilisation}) utilisations.push_back(each);
+  std::ranges::sort(utilisations);
+  const std::vector<double> prices = {price * 0.5, price, price * 1.5, price * 2.0};
+  std::vector<WhatIf> cells;
+  for (const energy::SensitivityCell& cell : energy::sensitivity(plant, {}, book, utilisations, prices)) {
+    cells.push_back({.utilisation = cell.utilisation,
+                     .eur_per_kwh = cell.eur_per_kwh,
+                     .cost_per_accelerator_hour_eur = cell.cost_per_accelerator_hour_eur,
+                     .margin_eur_per_year = cell.margin_eur_per_year,
+                     .payback_month = cell.payback_month});
+  }
+  return cells;
+}
+
+}  // namespace
+
+Money money_of(const SiteConfig& config, const Tally& tally, double hours, double energy_kwh, double energy_eur) {
+  Money money;
+  money.plant = plant_of(config);
+  money.period.hours = std::max(hours, 1e-9);
+  for (const std::vector<double>* held : {&tally.held_us_by_kind, &tally.held_deferrable_us_by_kind}) {
+    for (const double us : *held) money.period.sold_accelerator_hours += us * kHour;
+  }
+  money.period.energy_kwh = energy_kwh;
+  money.period.energy_eur = energy_eur;
+  money.period.revenue_eur = revenue_eur(config, tally);
+  money.costs = energy::costs_of(money.plant, money.period);
+  const double monthly[] = {energy::monthly_cash_eur(money.plant, money.period)};
+  money.payback_month = energy::payback_month(money.plant, monthly);
+  money.what_if = what_if(money.plant, money.period);
+  return money;
+}
+
+}  // namespace millrace::twin

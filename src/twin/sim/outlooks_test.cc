@@ -1,0 +1,76 @@
+#include "twin/sim/outlooks.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "twin/sim/test_world.h"
+
+namespace millrace::twin {
+namespace {
+
+constexpr VirtualTime kHour = 3'600'000'000;
+constexpr VirtualTime kMinute = 60'000'000;
+
+VirtualTime start() { return world_start().time_since_epoch().count(); }
+
+energy::HourlySeries random_series(SeededRng& rng, int hours) {
+  std::vector<std::int64_t> values;
+  for (int i = 0; i < hours; ++i) values.push_back(static_cast<std::int64_t>(draw_below(rng, 500'000)));
+  return energy::HourlySeries::create(world_start(), values, energy::Outside::kWraps).value();
+}
+
+TEST(LeastMean, OfAStretchIsThatOfTheBestStartTriedMinuteByMinute) {
+  SeededRng rng(1);
+  for (int round = 0; round < 50; ++round) {
+    const energy::HourlySeries series = random_series(rng, 30);
+    const VirtualTime arrival = start() + static_cast<VirtualTime>(draw_below(rng, 600)) * kMinute;
+    const VirtualTime work = (1 + static_cast<VirtualTime>(draw_below(rng, 400))) * kMinute;
+    const VirtualTime deadline = arrival + work + static_cast<VirtualTime>(draw_below(rng, 600)) * kMinute;
+    double best = mean_value(series, arrival, arrival + work);
+    for (VirtualTime at = arrival; at + work <= deadline; at += kMinute) best = std::min(best, mean_value(series, at, at + work));
+    EXPECT_NEAR(least_mean_value(series, arrival, deadline, work, false), best, 1e-6);
+  }
+}
+
+TEST(LeastMean, OfHoursIsThatOfTheCheapestMinutes) {
+  SeededRng rng(2);
+  for (int round = 0; round < 50; ++round) {
+    const energy::HourlySeries series = random_series(rng, 30);
+    const VirtualTime arrival = start() + static_cast<VirtualTime>(draw_below(rng, 600)) * kMinute;
+    const VirtualTime work = (1 + static_cast<VirtualTime>(draw_below(rng, 400))) * kMinute;
+    const VirtualTime deadline = arrival + work + static_cast<VirtualTime>(1 + draw_below(rng, 600)) * kMinute;
+    std::vector<double> minutes;
+    for (VirtualTime at = arrival; at < deadline; at += kMinute) minutes.push_back(mean_value(series, at, at + kMinute));
+    std::ranges::sort(minutes);
+    double sum = 0.0;
+    for (VirtualTime i = 0; i < work / kMinute; ++i) sum += minutes[static_cast<std::size_t>(i)];
+    EXPECT_NEAR(least_mean_value(series, arrival, deadline, work, true), sum / static_cast<double>(work / kMinute), 1e-6);
+  }
+}
+
+TEST(Outlooks, TheDayAheadForecastIsRightAndTheOracleAlways) {
+  SeededRng rng(3);
+  SiteConfig config = small_site(1);
+  config.sites[0].carbon = random_series(rng, 200);
+  config.policy.shift = "forecast";
+  Outlooks forecast(config, start());
+  config.policy.shift = "oracle";
+  Outlooks oracle(config, start());
+  config.policy.shift = "history";
+  Outlooks history(config, start());
+  for (int hour = 0; hour < 48; ++hour) {
+    const VirtualTime at = start() + hour * kHour;
+    const control::HourOutlook known = forecast.next(at);
+    const control::HourOutlook all = oracle.next(at);
+    const control::HourOutlook learnt = history.next(at);
+    ASSERT_EQ(all.coming.size(), static_cast<std::size_t>(Outlooks::kHorizonHours));
+    EXPECT_TRUE(std::equal(known.coming.begin(), known.coming.begin() + 24, all.coming.begin()));
+    EXPECT_EQ(known.now, all.now);
+    EXPECT_EQ(learnt.now, all.now);
+    EXPECT_FALSE(std::equal(learnt.coming.begin(), learnt.coming.end(), all.coming.begin())) << "nobody knows noise";
+  }
+}
+
+}  // namespace
+}  // namespace millrace::twin

@@ -1,0 +1,204 @@
+#include "twin/run.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "twin/sim/speed.h"
+#include "twin/sim/test_world.h"
+
+namespace millrace::twin {
+namespace {
+
+double value(const RunResult& result, std::string_view name) {
+  const auto found = find_value(result, name);
+  EXPECT_TRUE(found) << name;
+  return found.value_or(-1.0);
+}
+
+TEST(Run, AJobTakesItsWorkAndItsEnergy) {
+  const auto result = play_world(small_site(1), {job_of(100, 3'600, 8)}).value();
+  EXPECT_EQ(result.jobs_done, 1);
+  EXPECT_DOUBLE_EQ(value(result, "wait_mean_s"), 0.0);
+  EXPECT_DOUBLE_EQ(value(result, "jct_mean_s"), 3'600.0);
+  EXPECT_DOUBLE_EQ(value(result, "makespan_s"), 3'700.0);
+  EXPECT_NEAR(value(result, "allocation_pct"), 100.0 * 3'600.0 / 3'700.0, 1e-9);
+  // 8 x 600 W and 8 of 128 cores of 400 W for an hour.
+  EXPECT_NEAR(value(result, "energy_work_mwh"), (4'800.0 + 25.0) * 1e-6, 1e-12);
+  EXPECT_NEAR(value(result, "energy_idle_mwh"), 1'600.0 * 3'700.0 / 3'600.0 * 1e-6, 1e-12);
+  const double all = value(result, "energy_work_mwh") + value(result, "energy_idle_mwh");
+  EXPECT_NEAR(value(result, "energy_mwh"), all * 1.2, 1e-12);
+  EXPECT_NEAR(value(result, "co2e_t"), all * 1.2 * 1'000 * 50.0 * 1e-6, 1e-9) << "at 50 g/kWh";
+  EXPECT_NEAR(value(result, "cost_energy_eur"), all * 1.2 * 80.0, 1e-5) << "at 80 EUR/MWh";
+  EXPECT_NEAR(value(result, "revenue_eur"), 16.0, 1e-9) << "8 accelerator-hours at 2 EUR";
+  EXPECT_NEAR(value(result, "peak_power_mw"), 1.2 * (1'600.0 + 4'825.0) * 1e-6, 1e-9);
+}
+
+TEST(Run, WaitsAreThoseOfOneServerInOrder) {
+  std::vector<TraceJob> jobs;
+  for (int i = 0; i < 10; ++i) jobs.push_back(job_of(i, 1'000, 8));
+  const auto result = play_world(small_site(1), jobs).value();
+  EXPECT_EQ(result.jobs_done, 10);
+  EXPECT_DOUBLE_EQ(value(result, "makespan_s"), 10'000.0);
+  // Job i arrives at i and starts at 1,000 i: waits 999 i.
+  EXPECT_NEAR(value(result, "wait_mean_s"), 999.0 * 4.5, 1e-6);
+  EXPECT_DOUBLE_EQ(value(result, "wait_p50_s"), 999.0 * 4);
+  EXPECT_DOUBLE_EQ(value(result, "wait_p99_s"), 999.0 * 9);
+  ASSERT_EQ(result.waits.size(), 1u);
+  EXPECT_EQ(result.waits[0].jobs, 10);
+}
+
+TEST(Run, TheClockStopsAfterTheDaysAskedFor) {
+  RunOptions options;
+  options.days = 0.5;
+  const auto result = play_world(small_site(1), {job_of(0, 86'400, 8), job_of(1, 10, 8), job_of(50'000, 10, 8)}, options).value();
+  EXPECT_EQ(result.jobs, 2) << "the third comes later";
+  EXPECT_EQ(result.jobs_running, 1);
+  EXPECT_EQ(result.jobs_waiting, 1);
+  EXPECT_DOUBLE_EQ(result.simulated_days, 0.5);
+  EXPECT_NEAR(value(result, "allocation_pct"), 100.0, 1e-9);
+}
+
+TEST(Run, AJobThatCanNeverRunIsToldAsUnplaceableAndTheRunEnds) {
+  const auto result = play_world(small_site(1), {job_of(0, 10, 8, 2), job_of(0, 10, 8)}).value();
+  EXPECT_EQ(result.jobs_done, 1);
+  EXPECT_EQ(result.jobs_unplaceable + result.jobs_refused, 1);
+  EXPECT_EQ(result.jobs_waiting, 0);
+}
+
+TEST(Run, ABudgetCapsWorkWhichThenTakesLongerByTheCubeRoot) {
+  SiteConfig config = small_site(1);
+  // Room for 80 % of the accelerators' range and the cores.
+  const double it_w = 1'600.0 + 25.0 + 0.8 * 4'800.0;
+  config.sites[0].power = {{.since = config.start, .budget_mw = static_cast<std::int64_t>(it_w * 1.2 * 1'000.0) + 1}};
+  const auto result = play_world(config, {job_of(0, 36'000, 8)}).value();
+  EXPECT_EQ(result.jobs_done, 1);
+  EXPECT_EQ(result.budget_exceeded, 0);
+  EXPECT_NEAR(value(result, "jct_mean_s"), 36'000.0 / speed_under_cap(0.8), 36'000.0 * 0.01);
+  EXPECT_LE(value(result, "peak_power_mw"), it_w * 1.2e-6 + 1e-9);
+}
+
+TEST(Run, AFallOfTheBudgetIsHeldFromTheEndOfItsNoticeOn) {
+  for (const std::int64_t notice : {0, 60, 3'600}) {
+    SiteConfig config = small_site(4);
+    std::vector<TraceJob> jobs;
+    for (int i = 0; i < 40; ++i) jobs.push_back(job_of(0, 20'000, 4));
+    GridEvent fall;
+    fall.at = config.start + seconds(10'000);
+    fall.notice = seconds(notice);
+    fall.budget_mw = static_cast<std::int64_t>(1.2 * (4 * 1'600'000 + 6'000'000));
+    GridEvent over;
+    over.at = config.start + seconds(20'000);
+    config.grid_events = {fall, over};
+    const auto result = play_world(config, jobs).value();
+    EXPECT_EQ(result.budget_exceeded, 0) << notice;
+    EXPECT_EQ(result.jobs_done, 40) << notice;
+    EXPECT_GT(value(result, "caps") + value(result, "power_stops"), 0.0) << notice;
+  }
+}
+
+TEST(Run, AFailedNodeLosesTheWorkSinceTheLastCheckpoint) {
+  SiteConfig config = small_site(1);
+  config.policy.checkpoint = seconds(1'000);
+  config.node_types[0].failures = {.between = seconds(4'000), .repair = seconds(100)};
+  RunOptions options;
+  options.seed = 3;
+  const auto result = play_world(config, {job_of(0, 20'000, 8)}, options).value();
+  EXPECT_EQ(result.jobs_done, 1);
+  const double lost = value(result, "runs_lost");
+  ASSERT_GT(lost, 0.0);
+  const double lost_s = value(result, "lost_accelerator_hours") * 3'600.0 / 8.0;
+  EXPECT_GT(lost_s, 0.0);
+  EXPECT_LT(lost_s, 1'000.0 * lost);
+  // What it held its node for is its work and what was lost of it.
+  EXPECT_NEAR(value(result, "allocation_pct") * 0.01 * value(result, "makespan_s"), 20'000.0 + lost_s, 1.0);
+}
+
+TEST(Run, AFailedFeedTakesItsNodesAndTheirDraw) {
+  SiteConfig config = small_site(2);
+  config.feeds[0].failures = {.between = seconds(5'000), .repair = seconds(5'000)};
+  const auto result = play_world(config, {job_of(0, 40'000, 8), job_of(0, 40'000, 8)}).value();
+  EXPECT_EQ(result.jobs_done, 2);
+  EXPECT_GT(value(result, "feed_failures"), 0.0);
+  EXPECT_LT(value(result, "energy_idle_mwh"), 2 * 1'600.0 * value(result, "makespan_s") / 3'600.0 * 1e-6);
+}
+
+TEST(Run, TheSameSeedWritesTheSameDecisionsAndAnotherSeedOthers) {
+  SiteConfig config = small_site(4);
+  config.node_types[0].failures = {.between = seconds(20'000), .repair = seconds(1'000)};
+  std::vector<TraceJob> jobs;
+  SeededRng rng(5);
+  for (int i = 0; i < 200; ++i) {
+    jobs.push_back(job_of(i * 60, 100 + static_cast<std::int64_t>(draw_below(rng, 8'000)), 1 + static_cast<std::int32_t>(draw_below(rng, 8))));
+  }
+  RunOptions options;
+  const auto first = play_world(config, jobs, options).value();
+  const auto second = play_world(config, jobs, options).value();
+  EXPECT_EQ(first.decisions_sha256, second.decisions_sha256);
+  EXPECT_EQ(first.last_draw, second.last_draw);
+  EXPECT_GT(first.decisions, 400);
+  options.seed = 2;
+  EXPECT_NE(play_world(config, jobs, options).value().decisions_sha256, first.decisions_sha256);
+}
+
+/// Dirty and clean hours in turn, 300 and 30 g/kWh, for a day each of nights and days.
+SiteConfig tidal_site(const std::string& shift) {
+  SiteConfig config = small_site(2);
+  std::vector<std::int64_t> values;
+  for (int hour = 0; hour < 24; ++hour) values.push_back(hour < 12 ? 300'000 : 30'000);
+  config.sites[0].carbon = energy::HourlySeries::create(world_start(), values, energy::Outside::kWraps).value();
+  config.policy.shift = shift;
+  return config;
+}
+
+TEST(Run, DeferrableWorkWaitsForCleanHoursAndIsNotLate) {
+  for (const bool interruptible : {false, true}) {
+    std::vector<TraceJob> jobs;
+    for (int day = 0; day < 7; ++day) {
+      jobs.push_back(job_of(day * 86'400 + 3'600 * 2 + 600, 3'600 * 3, 8));
+      jobs.back().deferrable = true;
+      jobs.back().interruptible = interruptible;
+      jobs.back().deadline = jobs.back().arrival + std::chrono::hours(24);
+    }
+    const auto at_once = play_world(tidal_site("now"), jobs).value();
+    const auto oracle = play_world(tidal_site("oracle"), jobs).value();
+    const auto history = play_world(tidal_site("history"), jobs).value();
+    EXPECT_NEAR(value(at_once, "carbon_saving_pct"), 0.0, 0.01);
+    EXPECT_NEAR(value(at_once, "carbon_saving_oracle_pct"), 90.0, 0.01);
+    EXPECT_GT(value(oracle, "carbon_saving_pct"), 88.0);
+    EXPECT_GT(value(history, "carbon_saving_pct"), 80.0) << "a tide is easy to learn";
+    EXPECT_EQ(value(oracle, "deferrable_late") + value(history, "deferrable_late"), 0.0);
+    EXPECT_EQ(oracle.jobs_done, 7);
+  }
+}
+
+TEST(Run, InterruptibleWorkIsPausedInDirtyHoursWithoutLoss) {
+  std::vector<TraceJob> jobs = {job_of(3'600 * 20, 3'600 * 10, 8)};
+  jobs[0].deferrable = jobs[0].interruptible = true;
+  jobs[0].deadline = jobs[0].arrival + std::chrono::hours(48);
+  const auto result = play_world(tidal_site("oracle"), jobs).value();
+  EXPECT_EQ(result.jobs_done, 1);
+  EXPECT_GE(value(result, "pauses"), 1.0);
+  EXPECT_DOUBLE_EQ(value(result, "lost_accelerator_hours"), 0.0);
+  EXPECT_GT(value(result, "carbon_saving_pct"), 0.0);
+  EXPECT_LE(value(result, "jct_mean_s"), 48 * 3'600.0);
+}
+
+TEST(Run, AccountsWithEqualWeightsUnderBacklogGetEqualShares) {
+  SiteConfig config = small_site(2);
+  config.accounts.resize(2, config.accounts[0]);
+  config.accounts[1].name = "other";
+  config.leaves = {0, 1};
+  std::vector<TraceJob> jobs;
+  for (int i = 0; i < 400; ++i) {
+    jobs.push_back(job_of(i < 200 ? 0 : 1, 3'000, 4));
+    jobs.back().account = i < 200 ? 0 : 1;
+  }
+  RunOptions options;
+  options.days = 1.0;
+  const auto result = play_world(config, jobs, options).value();
+  EXPECT_GT(value(result, "fairness_jain"), 0.98);
+}
+
+}  // namespace
+}  // namespace millrace::twin

@@ -1,0 +1,19 @@
+#include "twin/sim/tally.h"
+
+namespace millrace::twin {
+
+Tally::Tally(const SiteConfig& config, VirtualTime start)
+    : last_end(start),
+      classes(config.priority_classes.size()),
+      accounts(config.accounts.size()),
+      sites(config.sites.size()),
+      held_us_by_kind(config.cluster.kinds.size(), 0.0),
+      held_deferrable_us_by_kind(config.cluster.kinds.size(), 0.0),
+      power_mw(start),
+      budget_mw(start),
+      idle_mw(start),
+      queue(start),
+      running(start),
+      allocated(start) {}
+
+}  // namespace millrace::twin

@@ -1,0 +1,63 @@
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+
+#include "host/file.h"
+#include "twin/site/reader.h"
+
+namespace millrace::twin {
+
+std::int64_t to_milli(double value) { return std::llround(value * 1e3); }
+std::int64_t to_micro(double value) { return std::llround(value * 1e6); }
+std::chrono::seconds hours_of(double hours) { return std::chrono::seconds(std::llround(hours * 3600)); }
+
+std::string read_named_file(SiteReader& reader, host::TomlTable& table, std::string_view key,
+                            const std::string& path) {
+  constexpr std::size_t kBytesMax = 256u << 20;
+  auto text = host::read_file(path.starts_with('/') ? path : reader.folder + "/" + path, kBytesMax);
+  if (text) return std::move(*text);
+  table.fail(key, text.error().message);
+  return {};
+}
+
+FailureRate read_failures(host::TomlTable& table) {
+  constexpr double kHoursMax = 1e7;
+  const FailureRate rate{.between = hours_of(table.number("mtbf_h", 0, kHoursMax, 0)),
+                         .repair = hours_of(table.number("repair_h", 0, kHoursMax, 0))};
+  if (!rate.never() && rate.repair.count() == 0) table.fail("repair_h", "is missing: mtbf_h needs it");
+  return rate;
+}
+
+PowerStages read_power(host::TomlTable& table) {
+  constexpr double kKilowattsMax = 1e8;
+  const auto flat = table.maybe_number("budget_kw", 0.001, kKilowattsMax);
+  auto stages = table.tables("power");
+  if (flat && !stages.empty()) table.fail("power", "stands beside budget_kw: give one of the two");
+  if (flat) return {{.since = TimePoint::min(), .budget_mw = std::llround(*flat * 1e6)}};
+  PowerStages power;
+  for (auto& stage : stages) {
+    const auto from = stage.maybe_time("from");
+    const double kilowatts = stage.number("budget_kw", 0.001, kKilowattsMax);
+    power.push_back({.since = from.value_or(TimePoint::min()), .budget_mw = std::llround(kilowatts * 1e6)});
+    if (power.size() > 1 && power.back().since <= power[power.size() - 2].since) {
+      stage.fail("from", "want a time after that of the stage before; only the first may go without");
+    }
+  }
+  return power;
+}
+
+std::string numbered(std::string_view pattern, std::int64_t number) {
+  const auto open = pattern.find('{');
+  const auto close = pattern.find('}', open);
+  if (open == std::string_view::npos || close == std::string_view::npos) {
+    return fmt::format("{}-{}", pattern, number + 1);
+  }
+  const auto digits = pattern.substr(open + 1, close - open - 1);
+  std::int64_t first = 1;
+  (void)std::from_chars(digits.data(), digits.data() + digits.size(), first);
+  return fmt::format("{}{:0{}}{}", pattern.substr(0, open), first + number, digits.size(),
+                     pattern.substr(close + 1));
+}
+
+}  // namespace millrace::twin
