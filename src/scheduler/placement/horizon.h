@@ -40,11 +40,11 @@ class HorizonFit final : public PlacementPolicy {
   std::int64_t loss(const FreeNode& node);
 
  private:
-  /// What may come to a node of one kind: kOrders x kArrivals demands, and the least that any of them asks for.
+  /// What may come to a node of one kind: kOrders x kArrivals indexes into the shapes that are ever drawn.
   struct Future {
     bool drawn = false;
-    std::vector<Demand> arrivals;
-    Demand least;
+    std::vector<Demand> shapes;
+    std::vector<std::uint32_t> arrivals;
   };
 
   const Future& future_of(KindIndex kind);
@@ -52,7 +52,8 @@ class HorizonFit final : public PlacementPolicy {
 
   std::vector<TypicalDemand> typical_;  // that ask for devices
   Fragmentation now_;
-  std::vector<Future> futures_;  // by kind
+  std::vector<Future> futures_;        // by kind
+  std::vector<std::uint8_t> may_fit_;  // by shape of a future; for `stranded` alone
   std::unordered_map<FreeNode, std::int64_t, FreeNodeHash> known_;
 };
 
