@@ -1,9 +1,13 @@
 #include "twin/compare.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <string>
+
+#include "host/file.h"
 
 namespace millrace::twin {
 namespace {
@@ -62,6 +66,15 @@ TEST(Metrics, HaveNamesWithTheirUnitLast) {
     if (info.unit == "%") EXPECT_TRUE(info.name.ends_with("_pct")) << info.name;
     if (info.unit == "EUR") EXPECT_TRUE(info.name.ends_with("_eur")) << info.name;
     EXPECT_FALSE(info.meaning.empty());
+  }
+}
+
+TEST(Metrics, StandInTheDocumentation) {
+  const auto document = host::read_file(std::string(MILLRACE_SOURCE) + "/docs/twin.md");
+  ASSERT_TRUE(document) << document.error().message;
+  for (const auto& info : metric_infos()) {
+    const auto row = fmt::format("| `{}` | {} |", info.name, info.unit);
+    EXPECT_NE(document->find(row), std::string::npos) << row;
   }
 }
 
