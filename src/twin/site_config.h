@@ -156,9 +156,4 @@ std::set<std::string> site_keys();
 Result<std::vector<GridEvent>> read_grid_events(std::string_view text, const std::string& file,
                                                 const scheduler::Cluster& cluster, TimePoint start);
 
-/// Reads an hourly CSV: the first column is the time (RFC 3339, hours in order without gaps), one column for each zone.
-/// The series wraps.
-Result<energy::HourlySeries> read_hourly_csv(std::string_view text, const std::string& file,
-                                             std::string_view zone);
-
 }  // namespace millrace::twin

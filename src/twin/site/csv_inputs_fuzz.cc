@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "twin/hourly_csv.h"
 #include "twin/site_config.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "energy/carbon.h"
+#include "twin/hourly_csv.h"
 #include "twin/site/kinds.h"
 #include "twin/site/reader.h"
 
