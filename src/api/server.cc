@@ -83,16 +83,17 @@ void ApiServer::on_head(net::Exchange& exchange) { exchange.set_body_limit(Dispa
 
 void ApiServer::on_request(net::Exchange& exchange) {
   Work work{exchange.id(), raw_of(exchange, services_.clock, rng_)};
-  bool full = false;
-  {
-    const std::lock_guard lock(mutex_);
-    full = queue_.size() >= kQueueMax;
-    if (!full) queue_.push_back(std::move(work));
-  }
-  if (!full) return some_.notify_one();
+  if (enqueue(work)) return some_.notify_one();
   const Problem problem{503, "exhausted", "too many requests wait; try again later", ""};
   exchange.respond(503, kProblemType, {{"retry-after", "1"}, {"x-request-id", work.request.request_id}},
                    encode(problem, work.request.path));
+}
+
+bool ApiServer::enqueue(Work& work) {
+  const std::lock_guard lock(mutex_);
+  if (queue_.size() >= kQueueMax) return false;
+  queue_.push_back(std::move(work));
+  return true;
 }
 
 net::ErrorAnswer ApiServer::on_refused(int status, std::string_view reason) {

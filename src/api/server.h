@@ -52,6 +52,8 @@ class ApiServer final : private net::ServerHandler {
   void on_head(net::Exchange& exchange) override;
   void on_request(net::Exchange& exchange) override;
   net::ErrorAnswer on_refused(int status, std::string_view reason) override;
+  /// Takes the work; false, and nothing taken, if too much waits.
+  bool enqueue(Work& work);
   void work_until_stopped();
   void answer(std::uint64_t exchange, const Reply& reply);
 

@@ -27,7 +27,10 @@ struct Subject {
 
 std::string body_of(std::map<std::string, std::string> members) {
   std::string out = "{";
-  for (const auto& [name, value] : members) out += (out.size() > 1 ? ",\"" : "\"") + name + "\":" + value;
+  for (const auto& [name, value] : members) {
+    out += out.size() > 1 ? ",\"" : "\"";
+    out.append(name).append("\":").append(value);
+  }
   return out + "}";
 }
 
