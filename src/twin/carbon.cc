@@ -218,8 +218,12 @@ Result<CarbonResult> shift_year(const energy::HourlySeries& series, const Carbon
   oracle.policy = CarbonPolicy::kOracle;
   oracle.error_pct = 0.0;
   const double best = saving(emitted_by(series, oracle, {}));
-  const double saved =
-      options.policy == CarbonPolicy::kNow ? 0.0 : saving(emitted_by(series, options, progress));
+  double saved = best;
+  if (options.policy == CarbonPolicy::kNow) {
+    saved = 0.0;
+  } else if (options.policy != CarbonPolicy::kOracle || options.error_pct > 0.0) {
+    saved = saving(emitted_by(series, options, progress));
+  }
   return CarbonResult{.options = options,
                       .jobs = static_cast<std::int64_t>(values.size()),
                       .saving_pct = 100.0 * saved,
