@@ -25,6 +25,7 @@ def expected():
 
 
 class Openb(twin_case.Case):
+    timeout_s = 800  # ten seeds of an unoptimised build
     found = {}
 
     def run_policy(self, workload, policy):

@@ -11,12 +11,12 @@ namespace {
 
 constexpr std::int64_t kUnit = 1024;        // of a score, in a thousandth of a device
 constexpr std::int64_t kNowDivisor = 4;     // the second term weighs 1 / this
-constexpr std::int64_t kCpuTieMilli = 128;  // so much cpu breaks a tie as a thousandth of a device does
+constexpr std::int64_t kCpuTieMilli = 128;  // as much free cpu as counts like a thousandth of a device
 constexpr std::uint64_t kSeed = 7;          // of the orders; any other serves as well
 constexpr std::size_t kKnownMax = std::size_t{1} << 18;  // about 25 MB
 
-std::uint64_t below(SeededRng& rng, std::int64_t bound) {
-  return rng.next() % static_cast<std::uint64_t>(bound);
+std::int64_t below(SeededRng& rng, std::int64_t bound) {
+  return static_cast<std::int64_t>(rng.next() % static_cast<std::uint64_t>(bound));
 }
 
 }  // namespace
