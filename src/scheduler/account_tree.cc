@@ -88,6 +88,11 @@ void AccountTree::ease(AccountIndex account) {
   if (!entries_[account].blocked_groups.empty() || entries_[account].kept) eased_.push_back(account);
 }
 
+void AccountTree::unkeep(AccountIndex account) {
+  ease(account);
+  entries_[account].kept.reset();
+}
+
 std::vector<AccountIndex> AccountTree::take_eased() {
   std::ranges::sort(eased_);
   eased_.erase(std::ranges::unique(eased_).begin(), eased_.end());

@@ -65,6 +65,7 @@ class AccountTree {
   std::vector<AccountIndex> take_eased();
   bool any_eased() const { return !eased_.empty(); }
   void ease(AccountIndex account);
+  void unkeep(AccountIndex account);
 
   /// Whether reclaiming for `waiting` (which needs `request`) may stop work of `holder`: below the lowest account that they
   /// have in common, the one stays within its nominal quota and the other uses more than its own.

@@ -27,7 +27,6 @@ class Collector {
     }
     for (const AccountIndex a : eased) {
       auto& entry = state_.accounts.at(a);
-      entry.kept.reset();
       for (Group* group : std::exchange(entry.blocked_groups, {})) add_group(*group);
     }
     if (gains.any() || power) {

@@ -327,7 +327,6 @@ void Model::use(AccountIndex account, const Workload& w, int sign, TimePoint now
     u.used.accelerators_milli += sign * request(w)[0];
     u.used.cpu_milli += sign * request(w)[1];
     u.used.memory_mib += sign * request(w)[2];
-    if (sign < 0) u.eased = true;
   }
 }
 

@@ -39,7 +39,6 @@ struct Use {
   double past[3] = {0, 0, 0};
   TimePoint updated{};
   std::optional<std::pair<std::int32_t, WorkloadId>> kept;
-  bool eased = false;
 };
 
 /// No budgets, no preemption: those are held against their invariants instead.
@@ -84,7 +83,7 @@ class Model {
   std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> slots(const Item& item, NodeIndex node) const;
   bool walk(TimePoint now, bool full);
   void visit(Item& item, TimePoint now, bool full);
-  bool try_start(Item& item, TimePoint now, bool& kept_back, bool& promised_only);
+  bool try_start(Item& item, TimePoint now, bool consider, bool& kept_back, bool& promised_only);
   WorkloadId first_in_order(const std::set<WorkloadId>& left, TimePoint now) const;
   std::vector<double> shares(AccountIndex account, TimePoint now) const;
   void use(AccountIndex account, const Workload& w, int sign, TimePoint now);

@@ -47,7 +47,7 @@ void Model::cancel(WorkloadId id, TimePoint now) {
   (void)now;
   Item& item = items_.at(id);
   for (Use& u : use_) {
-    if (u.kept && u.kept->second == id) u.eased = true;
+    if (u.kept && u.kept->second == id) u.kept.reset();
   }
   if (item.promise) released_ = true;
   if (item.where == Where::kPending) left_queue(item);
@@ -78,7 +78,6 @@ void Model::set_health(NodeIndex node, Health health) {
 
 void Model::set_quota(AccountIndex account, const Quota& quota) {
   accounts_[account].quota = quota;
-  use_[account].eased = true;
   released_ = true;
 }
 
@@ -95,11 +94,11 @@ bool Model::could_start(WorkloadId id, TimePoint now) {
   return place(item, window(now, item.w), INT32_MIN).has_value();
 }
 
-bool Model::try_start(Item& item, TimePoint now, bool& kept_back, bool& promised_only) {
+bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back, bool& promised_only) {
   kept_back = promised_only = false;
   if (const auto account = lacking(item)) {
     Use& u = use_[*account];
-    if (ever_within(item, *account) && (!u.kept || u.kept->first < item.rank()))
+    if (consider && ever_within(item, *account) && (!u.kept || u.kept->first < item.rank()))
       u.kept = {item.rank(), item.w.id};
     kept_back = true;
     return false;
@@ -115,6 +114,7 @@ bool Model::try_start(Item& item, TimePoint now, bool& kept_back, bool& promised
     promised_only = lower_promise(item.rank()) && place(item, window(now, item.w), item.rank());
     return false;
   }
+  std::ranges::sort(*places, {}, [](const TaskPlace& p) { return std::pair(p.node, p.devices); });
   if (item.promise) ghosts_.emplace_back(item.w.id, *item.promise);
   for (AccountIndex a = 0; a < use_.size(); ++a) {
     if (use_[a].kept && use_[a].kept->second == item.w.id) unkept_.push_back(a);
@@ -141,8 +141,8 @@ void Model::visit(Item& item, TimePoint now, bool full) {
   item.fresh = false;
   bool kept_back = false;
   bool promised_only = false;
-  if (try_start(item, now, kept_back, promised_only)) return;
-  if (kept_back || !ever_fits(item.w)) return;
+  if (!ever_fits(item.w) || try_start(item, now, consider, kept_back, promised_only)) return;
+  if (kept_back) return;
   const auto ask_drop = [&] {
     drop_below_ = std::max(drop_below_, item.rank());
     if (full) {
@@ -178,8 +178,7 @@ bool Model::walk(TimePoint now, bool full) {
   again_full_ = false;
   drop_below_ = INT32_MIN;
   for (Use& u : use_) {
-    if (u.eased || full) u.kept.reset();
-    u.eased = false;
+    if (full) u.kept.reset();
   }
   std::set<WorkloadId> left;
   for (const auto& [id, item] : items_) {
@@ -193,7 +192,7 @@ bool Model::walk(TimePoint now, bool full) {
   bool again = !ghosts_.empty();
   ghosts_.clear();
   for (const AccountIndex a : std::exchange(unkept_, {})) {
-    use_[a].eased = true;
+    use_[a].kept.reset();
     again = true;
   }
   for (auto& [id, item] : items_) {

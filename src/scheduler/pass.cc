@@ -50,7 +50,7 @@ class Pass {
     job.seen_walk = state_.walk;
     const bool consider = std::exchange(job.fresh, false) || full_;
     Reason reason;
-    if (try_start(job, reason)) return;
+    if (try_start(job, reason, consider)) return;
     const bool claims = job.promise && job.promise->claim;
     if (!claims) plan_for(job, reason, consider);
     if (consider) tell(job, std::move(reason));
@@ -65,8 +65,12 @@ class Pass {
     if (full_) tell_group(group, job);
   }
 
-  bool try_start(Job& job, Reason& reason) {
-    if (job.charged ? waits_for_quota(job) : blocked_by_quota(job, reason)) return false;
+  bool try_start(Job& job, Reason& reason, bool consider) {
+    if (job.shape->holds_most < job.shape->key.tasks) {
+      reason = never_fits(*job.shape);
+      return false;
+    }
+    if (job.charged ? waits_for_quota(job) : blocked_by_quota(job, reason, consider)) return false;
     job.end = job.work.limit ? now_ + *job.work.limit : kNever;
     std::optional<Found> found;
     if (job.promise) found = find_promised(state_, job, now_);
@@ -81,10 +85,6 @@ class Pass {
 
   std::optional<Found> find(Job& job, Reason& reason) {
     Shape& shape = *job.shape;
-    if (shape.holds_most < shape.key.tasks) {
-      reason = never_fits(shape);
-      return std::nullopt;
-    }
     if (shape.failed_walk == state_.walk && job.limit_s >= shape.failed_limit_s) {
       reason = shape.failure;
       return std::nullopt;
@@ -106,12 +106,14 @@ class Pass {
     return reason;
   }
 
-  bool blocked_by_quota(Job& job, Reason& reason) {
+  // What is left of a quota is kept for the first that it is too little for, from when that is considered until it starts,
+  // leaves, or all is considered again.
+  bool blocked_by_quota(Job& job, Reason& reason, bool consider) {
     AccountTree& accounts = state_.accounts;
     if (const auto lack = accounts.lack(job.work.account, job.shape->request)) {
       auto& entry = accounts.at(lack->account);
       entry.blocked_groups.insert(job.group);
-      if (lack->ever && (!entry.kept || entry.kept->rank < job.rank))
+      if (consider && lack->ever && (!entry.kept || entry.kept->rank < job.rank))
         entry.kept = Kept{job.rank, job.work.id};
       reason.code = ReasonCode::kQuota;
       reason.needed = lack->needed;
@@ -145,6 +147,7 @@ class Pass {
     }
     if (job.promise) retire_promise(state_, job);
     unqueue(state_, job);
+    std::ranges::sort(found.places, {}, [](const TaskPlace& p) { return std::pair(p.node, p.devices); });
     Start decision{.id = job.work.id, .places = found.places, .cap_milli = found.cap_milli, .reason = {}};
     if (found.cap_milli < 1000) {
       decision.reason.code = ReasonCode::kBudgetStart;
@@ -261,7 +264,7 @@ class Pass {
     bool again = !state_.ghosts.empty();
     lay_ghosts(state_);
     for (const AccountIndex a : std::exchange(unkept_, {})) {
-      state_.accounts.ease(a);
+      state_.accounts.unkeep(a);
       again = true;
     }
     if (drop_below_ != INT32_MIN) again = drop_lower() || again;

@@ -320,8 +320,9 @@ void Pool::slots(NodeIndex index, const Shape& shape, const Job* except, std::ve
     if (next == leaving.end() || next->job->end == kNever) return;
     slot.at = next->job->end;
     slot.because = next->job->work.id;
-    give_back(free, next->job->work.demand, next->devices);
-    ++next;
+    for (; next != leaving.end() && next->job->end == slot.at; ++next) {
+      give_back(free, next->job->work.demand, next->devices);
+    }
   }
 }
 

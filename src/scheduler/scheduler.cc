@@ -91,7 +91,7 @@ Result<Job*> make_job(State& state, const Workload& workload) {
 /// Quota that was kept for a job which no longer waits for it.
 void release_kept(State& state, const Job& job) {
   for (AccountIndex a = job.work.account; a != kNoAccount; a = state.accounts.at(a).account.parent) {
-    if (state.accounts.at(a).kept && state.accounts.at(a).kept->id == job.work.id) state.accounts.ease(a);
+    if (state.accounts.at(a).kept && state.accounts.at(a).kept->id == job.work.id) state.accounts.unkeep(a);
   }
 }
 
