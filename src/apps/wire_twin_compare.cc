@@ -39,7 +39,7 @@ void print(const twin::Comparison& comparison, bool all) {
                     signed_percent(each.percent), told ? name_of(each.verdict) : ""});
   }
   cli::print_table({"figure", "unit", "A", "B", "B - A", "percent", "B is"}, rows);
-  if (equal > 0) fmt::print("{} figures are equal (--all shows them)\n", equal);
+  if (equal > 0) fmt::print("{} {} equal (--all shows it)\n", equal, equal == 1 ? "figure is" : "figures are");
 }
 
 int run(const Line& line) {

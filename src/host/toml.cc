@@ -6,12 +6,7 @@
 #include <cmath>
 #include <variant>
 
-// Debian builds the library with exceptions only; without them its code is compiled into this file.
-#define TOML_EXCEPTIONS 0
-#undef TOML_HEADER_ONLY
-#define TOML_HEADER_ONLY 1
-#undef TOML_SHARED_LIB
-#include <toml++/toml.h>
+#include "host/toml_library.h"
 
 namespace millrace::host {
 
@@ -27,6 +22,7 @@ struct TomlNode {
   std::variant<Absent, std::string, std::int64_t, double, bool, TimePoint, Members, Elements> value;
   std::int64_t line = 0;
   bool asked = false;
+  bool visited = false;  // a table: some key of it was asked for
 };
 
 namespace {
@@ -82,6 +78,10 @@ std::unique_ptr<TomlNode> convert(const toml::node& from, int depth) {
   return node;
 }
 
+Error error_at(const std::string& file, std::int64_t line, std::string_view key, std::string_view message) {
+  return Error{ErrorCode::kInvalidArgument, fmt::format("{}:{}: {}: {}", file, line, key, message)};
+}
+
 }  // namespace
 
 TomlDocument::TomlDocument(std::string file) : file_(std::move(file)) {}
@@ -104,27 +104,27 @@ Result<std::unique_ptr<TomlDocument>> TomlDocument::parse(std::string_view text,
 TomlTable TomlDocument::root() { return {*this, top_.get(), ""}; }
 
 void TomlDocument::fail(std::int64_t line, std::string_view key, std::string_view message) {
-  if (fault_) return;
-  fault_ = Error{ErrorCode::kInvalidArgument, fmt::format("{}:{}: {}: {}", file_, line, key, message)};
+  if (!fault_) fault_ = error_at(file_, line, key, message);
 }
 
-void TomlDocument::find_unread(const TomlNode& node, const std::string& path) {
+std::optional<Error> TomlDocument::find_unread(const TomlNode& node, const std::string& path) const {
   if (const auto* members = std::get_if<TomlNode::Members>(&node.value)) {
+    if (fault_ && !node.visited) return std::nullopt;
     for (const auto& [key, member] : *members) {
       const auto name = path.empty() ? key : path + "." + key;
-      if (!member->asked) {
-        fail(member->line, name, "there is no such key");
-      } else {
-        find_unread(*member, name);
-      }
+      if (!member->asked) return error_at(file_, member->line, name, "there is no such key");
+      if (auto found = find_unread(*member, name)) return found;
     }
   } else if (const auto* elements = std::get_if<TomlNode::Elements>(&node.value)) {
-    for (const auto& element : *elements) find_unread(*element, path);
+    for (const auto& element : *elements) {
+      if (auto found = find_unread(*element, path)) return found;
+    }
   }
+  return std::nullopt;
 }
 
 Result<void> TomlDocument::finish() {
-  if (!fault_) find_unread(*top_, "");
+  if (auto unread = find_unread(*top_, "")) fault_ = std::move(unread);
   if (fault_) return std::unexpected(*fault_);
   return {};
 }
@@ -136,6 +136,7 @@ std::string TomlTable::path_of(std::string_view key) const {
 TomlNode* TomlTable::find(std::string_view key) {
   document_->asked_.insert(path_of(key));
   if (node_ == nullptr) return nullptr;
+  node_->visited = true;
   for (auto& member : std::get<TomlNode::Members>(node_->value)) {
     if (member.key == key) {
       member.node->asked = true;

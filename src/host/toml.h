@@ -28,8 +28,9 @@ class TomlDocument {
   TomlDocument& operator=(const TomlDocument&) = delete;
 
   TomlTable root();
-  /// The first fault of any read, or the first key that no read asked for ("there is no such key"). Call it once
-  /// everything is read, before the values are used.
+  /// A key that no read asked for ("there is no such key"), else the first fault of any read: a key written wrongly is often
+  /// the cause of the other. After a fault only tables that were read at all count. Call it once everything is read, before
+  /// the values are used.
   Result<void> finish();
   /// Keeps `message` as the fault if none was before: for checks by the caller.
   void fail(std::int64_t line, std::string_view key, std::string_view message);
@@ -41,7 +42,7 @@ class TomlDocument {
  private:
   friend class TomlTable;
   explicit TomlDocument(std::string file);
-  void find_unread(const TomlNode& node, const std::string& path);
+  std::optional<Error> find_unread(const TomlNode& node, const std::string& path) const;
 
   std::string file_;
   std::unique_ptr<TomlNode> top_;

@@ -60,12 +60,29 @@ TEST(Toml, FaultsNameFileLineAndKey) {
             "f.toml:1: k: want a dat");
 }
 
+TEST(Toml, HeadersWithoutAKeyAreFaults) {
+  for (const auto* text :
+       {"[", "[\n", "[[", "[ #", "[.a]", "[]", "[[]]", "[a.]", "[a..b]", "[=", "[\x01", "[[a]"}) {
+    const auto fault = fault_of(text, [](TomlTable&) {});
+    EXPECT_TRUE(fault.starts_with("f.toml:")) << text << ": " << fault;
+  }
+}
+
 TEST(Toml, KeysThatNobodyAskedForAreFaults) {
   const auto read = [](TomlTable& root) {
     for (auto& each : root.tables("l")) (void)each.integer("k", 0, 9, 0);
   };
   EXPECT_EQ(fault_of("[[l]]\nk = 1\n[[l]]\nkk = 2\n", read), "f.toml:4: l.kk: there is no such key");
   EXPECT_EQ(fault_of("[q]\n", read), "f.toml:1: q: there is no such key");
+  EXPECT_EQ(fault_of("[[l]]\nk = 10\nkk = 2\n", read), "f.toml:3: l.kk: there is no such key")
+      << "the cause, not what follows";
+  EXPECT_EQ(fault_of("k = 10\n[[l]]\nkk = 2\n",
+                     [](TomlTable& root) {
+                       (void)root.integer("k", 0, 9);
+                       (void)root.tables("l");
+                     }),
+            "f.toml:1: k: 10 is not in 0 to 9")
+      << "a reader that gave up asks for nothing more";
 }
 
 TEST(Toml, TheFirstFaultIsKeptAndKeysAskedForAreKnown) {

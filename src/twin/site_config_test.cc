@@ -7,6 +7,7 @@
 #include <string>
 
 #include "host/file.h"
+#include "twin/hourly_csv.h"
 
 namespace millrace::twin {
 namespace {

@@ -113,9 +113,9 @@ struct ServiceRule {
 };
 
 struct TraceOptions {
-  ServiceRule service;
+  ServiceRule service{};
   std::size_t max_bytes = std::size_t{1} << 30;
-  std::int64_t max_jobs = 20'000'000;
+  std::int64_t max_jobs = 5'000'000;
 };
 
 /// A whole trace in memory.

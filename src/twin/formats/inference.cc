@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t kTokensMax = 1'000'000'000;
 constexpr std::size_t kIntervalsMax = 1'000'000;
-constexpr double kReplicasMax = 1'000'000;
+constexpr double kReplicasMax = 100'000;
 
 }  // namespace
 

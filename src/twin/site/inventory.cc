@@ -215,7 +215,11 @@ void read_node_types(SiteReader& reader, TomlTable& root) {
     auto& node = type.node;
     node.accelerators =
         static_cast<std::int32_t>(table.integer("accelerators", 0, scheduler::kDevicesMax, 0));
-    if (node.accelerators > 0) node.kind = kind_of_type(reader, table);
+    if (node.accelerators > 0) {
+      node.kind = kind_of_type(reader, table);
+    } else if (table.has("kind")) {
+      table.fail("kind", "goes with accelerators only");
+    }
     node.cpu_milli = to_milli(table.number("cpu_cores", 0.1, 1e5));
     node.memory_mib = std::llround(table.number("memory_gib", 0.1, 1e6) * 1024);
     node.attested = table.truth("attested", false);

@@ -1,0 +1,82 @@
+#include "twin/compare.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <string>
+
+#include "host/file.h"
+
+namespace millrace::twin {
+namespace {
+
+const ComparedFigure& figure(const Comparison& comparison, std::string_view name) {
+  const auto found = std::ranges::find(comparison.figures, name, &ComparedFigure::name);
+  EXPECT_NE(found, comparison.figures.end()) << name;
+  return *found;
+}
+
+TEST(Compare, PutsFiguresSideBySideAndTellsWhichIsBetter) {
+  const auto compared = compare_runs(
+      R"({"metrics": {"wait_mean_s": 200, "allocation_pct": 90, "starts": 5}, "wall_s": 2, "jobs": 7, "name": "a", "gone": 1})",
+      R"({"metrics": {"wait_mean_s": 150, "allocation_pct": 81, "starts": 6}, "wall_s": 2, "jobs": 7, "list": [1], "new": true})",
+      "a", "b");
+  ASSERT_TRUE(compared) << compared.error().message;
+  const auto& wait = figure(*compared, "wait_mean_s");
+  EXPECT_EQ(wait.difference, -50);
+  EXPECT_EQ(wait.percent, -25);
+  EXPECT_EQ(wait.verdict, Verdict::kBetter);
+  EXPECT_EQ(wait.unit, "s");
+  EXPECT_EQ(figure(*compared, "allocation_pct").verdict, Verdict::kWorse);
+  EXPECT_EQ(figure(*compared, "allocation_pct").percent, -10);
+  EXPECT_EQ(figure(*compared, "starts").verdict, Verdict::kNone);
+  EXPECT_EQ(figure(*compared, "wall_s").verdict, Verdict::kEqual);
+  EXPECT_FALSE(figure(*compared, "gone").b);
+  EXPECT_FALSE(figure(*compared, "new").a);
+  EXPECT_FALSE(figure(*compared, "new").difference);
+  EXPECT_EQ(compared->figures.size(), 7u) << "texts and arrays are left out";
+  EXPECT_EQ(compared->figures[0].name, "allocation_pct") << "in the order of metric_infos()";
+  const auto json = to_json(*compared);
+  EXPECT_EQ(json.at("better").as_int64(), 1);
+  EXPECT_EQ(json.at("worse").as_int64(), 1);
+  EXPECT_EQ(boost::json::serialize(json.at("figures").at("wait_mean_s")),
+            R"({"a":2E2,"b":1.5E2,"difference":-5E1,"percent":-2.5E1,"verdict":"better","unit":"s"})");
+  EXPECT_TRUE(json.at("figures").at("gone").at("b").is_null());
+}
+
+TEST(Compare, NestedFiguresHaveTheirPaths) {
+  const auto compared = compare_runs(R"({"allocation_pct": {"100": 90.5, "130": 95}})",
+                                     R"({"allocation_pct": {"100": 91.5, "130": 95}})", "a", "b");
+  ASSERT_TRUE(compared);
+  EXPECT_EQ(figure(*compared, "allocation_pct.100").difference, 1);
+}
+
+TEST(Compare, NamesTheFileThatIsNone) {
+  EXPECT_EQ(compare_runs("{", "{}", "a.json", "b.json").error().message.substr(0, 8), "a.json: ");
+  EXPECT_EQ(compare_runs("{}", "[]", "a.json", "b.json").error().message.substr(0, 36),
+            "b.json: holds no JSON object: give w");
+}
+
+TEST(Metrics, HaveNamesWithTheirUnitLast) {
+  for (const auto& info : metric_infos()) {
+    EXPECT_EQ(find_metric(info.name), &info) << "twice: " << info.name;
+    if (info.unit == "s") EXPECT_TRUE(info.name.ends_with("_s")) << info.name;
+    if (info.unit == "%") EXPECT_TRUE(info.name.ends_with("_pct")) << info.name;
+    if (info.unit == "EUR") EXPECT_TRUE(info.name.ends_with("_eur")) << info.name;
+    EXPECT_FALSE(info.meaning.empty());
+  }
+}
+
+TEST(Metrics, StandInTheDocumentation) {
+  const auto document = host::read_file(std::string(MILLRACE_SOURCE) + "/docs/twin.md");
+  ASSERT_TRUE(document) << document.error().message;
+  for (const auto& info : metric_infos()) {
+    const auto row = fmt::format("| `{}` | {} |", info.name, info.unit);
+    EXPECT_NE(document->find(row), std::string::npos) << row;
+  }
+}
+
+}  // namespace
+}  // namespace millrace::twin
