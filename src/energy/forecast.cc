@@ -13,16 +13,21 @@ constexpr std::int32_t kRegressedMax = 192;
 constexpr std::int64_t kFirstOrigin = 23, kFirstFit = 72, kRefitEvery = 24;
 /// Ridge penalty in squared scales: kPenalty + kPenaltyPerHour x hours ahead.
 constexpr double kPenalty = 10.0, kPenaltyPerHour = 20.0;
+/// Of that, for the weights of weekend and profile.
+constexpr double kCalendarPenaltyShare = 0.05;
 constexpr double kRegressionShare = 0.5;
 /// Errors older than this many forecasts fade.
 constexpr std::int32_t kErrorMemory = 336;
 
-/// Solves (products + penalty) x = targets by Cholesky's method; the lower triangle stands row by row. The matrix is
-/// positive definite with a positive penalty; with none and nothing learnt the answer is 0.
+/// Solves (a + diagonal of penalty) x = targets, given in x, by Cholesky's method; the lower triangle of a stands row by
+/// row. Positive definite with a positive penalty; with none and nothing learnt the answer is 0.
 template <std::size_t n>
-std::array<double, n> solve(std::array<double, n*(n + 1) / 2> a, std::array<double, n> x, double penalty) {
-  const auto at = [&a](std::size_t row, std::size_t column) -> double& { return a[row * (row + 1) / 2 + column]; };
-  for (std::size_t i = 0; i < n; ++i) at(i, i) += penalty;
+std::array<double, n> solve(std::array<double, n*(n + 1) / 2> a, std::array<double, n> x,
+                            const std::array<double, n>& penalty) {
+  const auto at = [&a](std::size_t row, std::size_t column) -> double& {
+    return a[row * (row + 1) / 2 + column];
+  };
+  for (std::size_t i = 0; i < n; ++i) at(i, i) += penalty[i];
   for (std::size_t i = 0; i < n; ++i) {
     for (std::size_t j = 0; j <= i; ++j) {
       double sum = at(i, j);
@@ -79,9 +84,11 @@ void HistoryForecaster::learn(double value) {
     const double target = value - base_of(origin, ahead);
     auto& equations = equations_[ahead - 1];
     double* product = equations.products.data();
+    const double* const features = row.data();  // plain, for this loop is most of a year's time
     for (std::size_t i = 0; i < kFeatures; ++i) {
-      for (std::size_t j = 0; j <= i; ++j) *product++ += row[i] * row[j];
-      equations.targets[i] += row[i] * target;
+      const double feature = features[i];
+      for (std::size_t j = 0; j <= i; ++j) *product++ += feature * features[j];
+      equations.targets[i] += feature * target;
     }
   }
 }
@@ -89,7 +96,9 @@ void HistoryForecaster::learn(double value) {
 void HistoryForecaster::refit() {
   const double unit = recent_.origin().scale * recent_.origin().scale;
   for (std::size_t i = 0; i < regressed_h_; ++i) {
-    const double penalty = (kPenalty + kPenaltyPerHour * static_cast<double>(i + 1)) * unit;
+    Row penalty;
+    penalty.fill((kPenalty + kPenaltyPerHour * static_cast<double>(i + 1)) * unit);
+    for (std::size_t k = RecentHours::kShared; k < kFeatures; ++k) penalty[k] *= kCalendarPenaltyShare;
     coefficients_[i] = solve<kFeatures>(equations_[i].products, equations_[i].targets, penalty);
   }
 }
@@ -134,7 +143,8 @@ void ForecastErrors::observe(double value) {
 }
 
 void ForecastErrors::issued(std::span<const double> forecast) {
-  std::ranges::copy(forecast.first(horizon_h_), issued_.begin() + static_cast<std::ptrdiff_t>(hours_ % horizon_h_ * horizon_h_));
+  std::ranges::copy(forecast.first(horizon_h_),
+                    issued_.begin() + static_cast<std::ptrdiff_t>(hours_ % horizon_h_ * horizon_h_));
   ++hours_;
 }
 

@@ -35,7 +35,7 @@ class HistoryForecaster {
   using Row = std::array<double, kFeatures>;
   /// Normal equations of one hour ahead; the lower triangle, row by row.
   struct Equations {
-    std::array<double, kFeatures * (kFeatures + 1) / 2> products{};
+    std::array<double, kFeatures*(kFeatures + 1) / 2> products{};
     Row targets{};
   };
 

@@ -45,7 +45,8 @@ TEST(HistoryForecaster, LearnsThatWeekendsDiffer) {
   // Eight weeks and four days: the hours to come begin with a Friday.
   const auto forecast = forecast_of(fed(60 * 24, weekly));
   const auto fresh = forecast_of(fed(4 * 24, weekly));
-  EXPECT_GT(forecast[12] - forecast[24 + 12], 6.0);  // of 40: shrunk, and half of the forecast knows no weekdays
+  EXPECT_GT(forecast[12] - forecast[24 + 12],
+            6.0);  // of 40: shrunk, and half of the forecast knows no weekdays
   EXPECT_LT(fresh[12] - fresh[24 + 12], 2.0);
 }
 

@@ -20,13 +20,8 @@ constexpr SeasonalMean kSeasonalMeans[] = {{7, 0.9592, 0.9592}, {14, 0.9794, 0.9
 constexpr std::size_t kKept = 28 * kDay;
 
 /// sin(15 degrees x i) for the first quarter of the day, from tables: libm differs between machines.
-constexpr double kQuarter[] = {0.0,
-                               0.25881904510252074,
-                               0.5,
-                               0.7071067811865476,
-                               0.8660254037844386,
-                               0.9659258262890683,
-                               1.0};
+constexpr double kQuarter[] = {
+    0.0, 0.25881904510252074, 0.5, 0.7071067811865476, 0.8660254037844386, 0.9659258262890683, 1.0};
 
 double sine_of_day(std::int64_t hour) {
   const auto h = hour % 24;
@@ -60,7 +55,8 @@ void RecentHours::push(double value) {
 RecentHours::Origin RecentHours::origin() const {
   const auto hour_of_week = (next_hour_of_week_ + 167) % 168;
   const auto hour = hour_of_week % 24;
-  Origin origin{.hour_of_week = hour_of_week, .level = level_, .scale = scale_, .profile = profile_, .features = {}};
+  Origin origin{
+      .hour_of_week = hour_of_week, .level = level_, .scale = scale_, .profile = profile_, .features = {}};
   const auto deviation = [&](std::size_t ago) {
     if (ago >= values_.size()) return 0.0;
     return back(ago) - level_ - profile_[(hour + 24 - static_cast<std::int64_t>(ago)) % 24];
@@ -90,7 +86,8 @@ void RecentHours::seasonal(std::span<double> out) const {
     const auto day = std::min(kDay, values_.size());
     for (std::size_t ago = 0; ago < kDay; ++ago) {
       std::size_t count = 0;
-      for (std::size_t at = ago; at < values_.size() && count < mean.days; at += kDay, ++count) by_ago[ago] += back(at);
+      for (std::size_t at = ago; at < values_.size() && count < mean.days; at += kDay, ++count)
+        by_ago[ago] += back(at);
       by_ago[ago] = count > 0 ? by_ago[ago] / static_cast<double>(count) : back(0);
       if (ago < day) day_error += (back(ago) - by_ago[ago]) / static_cast<double>(day);
     }

@@ -17,9 +17,9 @@ class RecentHours {
 
   /// The state in which a forecast is made.
   struct Origin {
-    std::int64_t hour_of_week = 0;  // 0: Monday, 00:00 UTC
-    double level = 0.0;             // mean of the last week
-    double scale = 0.0;             // mean absolute deviation from the level, since the start
+    std::int64_t hour_of_week = 0;     // 0: Monday, 00:00 UTC
+    double level = 0.0;                // mean of the last week
+    double scale = 0.0;                // mean absolute deviation from the level, since the start
     std::array<double, 24> profile{};  // by hour of the day, relative to the last day's mean
     std::array<double, kShared> features{};
   };

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::int64_t kHourMin = 60;
 
-/// `taken` of `left` hours or starts; `errors` is the sum over `count` coming hours.
+/// `taken` of the time `left`; `errors` is the sum over `count` coming hours.
 double waiting_worth(double errors, std::size_t count, std::int64_t taken, std::int64_t left) {
   if (count == 0) return 0.0;
   const double share = static_cast<double>(taken) / static_cast<double>(left);
@@ -51,11 +51,13 @@ ShiftDecision shift_interruptible(const Outlook& outlook, const Deferrable& work
 }
 
 /// Value x minutes from now until `minute`; all of it must be in the forecast.
-double integral(const Outlook& outlook, std::span<const double> sums, const Deferrable& work, std::int64_t minute) {
+double integral(const Outlook& outlook, std::span<const double> sums, const Deferrable& work,
+                std::int64_t minute) {
   if (minute <= work.hour_left_min) return outlook.now * static_cast<double>(minute);
   const auto hour = static_cast<std::size_t>((minute - work.hour_left_min) / kHourMin);
   const auto rest = (minute - work.hour_left_min) % kHourMin;
-  const double whole = outlook.now * static_cast<double>(work.hour_left_min) + sums[hour] * static_cast<double>(kHourMin);
+  const double whole =
+      outlook.now * static_cast<double>(work.hour_left_min) + sums[hour] * static_cast<double>(kHourMin);
   return rest == 0 ? whole : whole + outlook.coming[hour] * static_cast<double>(rest);
 }
 
@@ -80,10 +82,7 @@ ShiftDecision shift_whole(const Outlook& outlook, const Deferrable& work) {
   }
   if (starts.empty() || starts.back() < last_min) starts.push_back(last_min);
   const auto best = *std::ranges::min_element(starts, {}, cost);
-  double errors = 0.0;
-  for (std::size_t hour = 0; hour < hours; ++hour) errors += error_of(outlook, hour);
-  const double worth = waiting_worth(errors, hours, 1, static_cast<std::int64_t>(starts.size()) + 1);
-  if (cost(0) <= cost(best) - worth * static_cast<double>(work.work_min)) return {};
+  if (cost(0) <= cost(best)) return {};
   return {.run = false, .wait_min = best};
 }
 
@@ -107,7 +106,8 @@ std::vector<std::int32_t> least_work_that_runs(const Outlook& outlook, std::int3
     }
     // More work means dearer hours and less worth in waiting: once work runs, all longer work does.
     const auto waits = [&](std::int32_t work_h) {
-      return outlook.now > cheapest[work_h - 1] - waiting_worth(errors, left - 1, work_h, static_cast<std::int64_t>(left));
+      return outlook.now >
+             cheapest[work_h - 1] - waiting_worth(errors, left - 1, work_h, static_cast<std::int64_t>(left));
     };
     std::int32_t low = 1;
     auto high = static_cast<std::int32_t>(cheapest.size()) + 1;
@@ -131,15 +131,11 @@ std::vector<bool> starts_now(const Outlook& outlook, std::int32_t work_h) {
   // A later start at the end of hour k takes coming[k] to coming[k + work - 1].
   const double now = outlook.now + sums[work - 1];
   std::vector<bool> starts(outlook.coming.size() + 2 - work, true);
-  double errors = 0.0;
-  for (std::size_t hour = 0; hour + 1 < work; ++hour) errors += error_of(outlook, hour);
   double best = 0.0;
   for (std::size_t slack = 1; slack < starts.size(); ++slack) {
     const double later = sums[slack - 1 + work] - sums[slack - 1];
     best = slack == 1 ? later : std::min(best, later);
-    errors += error_of(outlook, slack + work - 2);
-    const double worth = waiting_worth(errors, slack + work - 1, 1, static_cast<std::int64_t>(slack) + 1);
-    starts[slack] = now <= best - worth * static_cast<double>(work_h);
+    starts[slack] = now <= best;
   }
   return starts;
 }

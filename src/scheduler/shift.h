@@ -11,7 +11,8 @@ namespace millrace::scheduler {
 struct Outlook {
   double now = 0.0;                // of the current hour, known
   std::span<const double> coming;  // expected; coming[0] is the hour after the current one
-  std::span<const double> error;   // expected absolute error of each coming hour; hours without an entry are certain
+  std::span<const double>
+      error;  // expected absolute error of each coming hour; hours without an entry are certain
 };
 
 /// Work of constant power. All times are whole minutes, at least 1.
@@ -24,21 +25,25 @@ struct Deferrable {
 
 struct ShiftDecision {
   bool run = true;
-  std::int64_t wait_min = 0;  // until the start that is expected now; at an hour's border, or the last that is possible
+  std::int64_t wait_min =
+      0;  // until the start that is expected now; at an hour's border, or the last that is possible
 };
 
-/// In expected absolute errors; see `shift`. tests/twin/carbon_test.cc shows how little its exact value matters.
+/// In expected absolute errors; see `shift`. 0.15 to 0.45 change the mean share of the oracle's saving over ten European
+/// zones (tests/data/carbon-eu-2022) by at most 0.013.
 inline constexpr double kWaitingWorth = 0.3;
 
 /// Decide again whenever an hour begins. Work that would miss its deadline by waiting for the next hour runs; hours beyond
 /// the forecast are not counted on.
 ///
-/// Interruptible work runs if this hour is not dearer than the dearest of the coming hours that it would take instead; other
-/// work, if now is not dearer than the cheapest later start. From what the later hours cost is taken first what waiting is
-/// worth: a plan made of expected values leaves out that hours are chosen later, when they are known better (the value of
-/// an option grows with the uncertainty). That worth is kWaitingWorth x (1 - 2 x share) x the mean expected error, where
-/// share is the part of the hours or starts left that must be taken. Above one half it is negative: little is left to
-/// choose then, and running now keeps the choice of which hours to skip.
+/// Work that is not interruptible runs if now is not dearer than the cheapest later start.
+///
+/// Interruptible work runs if this hour is not dearer than the dearest of the coming hours that it would take instead, less
+/// what waiting is worth: a plan made of expected values leaves out that hours are chosen later, when they are known better
+/// (an option is worth more the less is certain). That worth is kWaitingWorth x (1 - 2 x share) x the mean expected error,
+/// where share is the part of the time left that must be taken. Above one half it is negative: little is left to choose
+/// then, and running now keeps the choice of which hours to skip. (Windows of many hours differ less than their errors
+/// say: a worth of the same kind made other work save less.)
 ShiftDecision shift(const Outlook& outlook, const Deferrable& work);
 
 /// What `shift` decides at the start of an hour for every interruptible work of whole hours at once: element L is the least

@@ -12,7 +12,8 @@
 namespace millrace::scheduler {
 namespace {
 
-constexpr Deferrable interruptible(std::int64_t work_min, std::int64_t left_min, std::int64_t hour_left_min = 60) {
+constexpr Deferrable interruptible(std::int64_t work_min, std::int64_t left_min,
+                                   std::int64_t hour_left_min = 60) {
   return {.work_min = work_min, .left_min = left_min, .hour_left_min = hour_left_min, .interruptible = true};
 }
 constexpr Deferrable whole(std::int64_t work_min, std::int64_t left_min, std::int64_t hour_left_min = 60) {
@@ -112,7 +113,8 @@ std::optional<double> cost_of_decisions(const std::vector<double>& hours, const 
   int left = work;
   for (std::size_t hour = 0; hour < hours.size() && left > 0; ++hour) {
     const auto coming = std::span(told).subspan(hour + 1);
-    const Outlook outlook{.now = hours[hour], .coming = coming, .error = std::span(error).first(coming.size())};
+    const Outlook outlook{
+        .now = hours[hour], .coming = coming, .error = std::span(error).first(coming.size())};
     const bool started = !in_pieces && left < work;
     const Deferrable rest{.work_min = 60 * left,
                           .left_min = 60 * static_cast<std::int64_t>(hours.size() - hour),
@@ -159,14 +161,16 @@ RC_GTEST_PROP(Shift, DecidingForAllWorkAtOnceIsTheSame, ()) {
   const auto coming = values(*rc::gen::inRange(0, 14));
   auto error = values(static_cast<int>(coming.size()));
   for (auto& each : error) each = std::max(each, 0.0);
-  const Outlook outlook{.now = static_cast<double>(*rc::gen::inRange(-20, 60)), .coming = coming, .error = error};
+  const Outlook outlook{
+      .now = static_cast<double>(*rc::gen::inRange(-20, 60)), .coming = coming, .error = error};
   const int work_max = *rc::gen::inRange(1, 9);
   const auto least = least_work_that_runs(outlook, work_max);
   RC_ASSERT(least.size() == coming.size() + 2);
   for (int work = 1; work <= work_max; ++work) {
     const auto starts = starts_now(outlook, work);
     for (int left = work; left < static_cast<int>(least.size()); ++left) {
-      RC_ASSERT(shift(outlook, interruptible(60 * work, 60 * left)).run == (work >= left || work >= least[left]));
+      RC_ASSERT(shift(outlook, interruptible(60 * work, 60 * left)).run ==
+                (work >= left || work >= least[left]));
       RC_ASSERT(shift(outlook, whole(60 * work, 60 * left)).run == starts.at(left - work));
     }
   }

@@ -39,13 +39,15 @@ std::string forecaster_of(CarbonPolicy policy) {
 }
 
 /// What each hour is told as, in thousandths: the true value, or one with an error.
-std::vector<double> told(std::span<const std::int64_t> values, std::size_t hours, double error_pct, std::uint64_t seed) {
+std::vector<double> told(std::span<const std::int64_t> values, std::size_t hours, double error_pct,
+                         std::uint64_t seed) {
   SeededRng rng(seed);
   std::vector<double> result(hours);
   for (std::size_t hour = 0; hour < hours; ++hour) {
     double normal = -6.0;
     for (int i = 0; i < 12; ++i) normal += static_cast<double>(rng.next() >> 11) * 0x1p-53;
-    result[hour] = static_cast<double>(values[hour % values.size()]) * std::max(0.0, 1.0 + error_pct / 100.0 * normal);
+    result[hour] =
+        static_cast<double>(values[hour % values.size()]) * std::max(0.0, 1.0 + error_pct / 100.0 * normal);
   }
   return result;
 }
@@ -53,7 +55,8 @@ std::vector<double> told(std::span<const std::int64_t> values, std::size_t hours
 std::int32_t hour_of_week(TimePoint time) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const auto weekday = std::chrono::weekday(day).iso_encoding() - 1;
-  return static_cast<std::int32_t>(weekday * 24 + std::chrono::duration_cast<std::chrono::hours>(time - day).count());
+  return static_cast<std::int32_t>(weekday * 24 +
+                                   std::chrono::duration_cast<std::chrono::hours>(time - day).count());
 }
 
 /// What a policy expects at each hour in turn.
@@ -63,7 +66,8 @@ class Outlooks {
       : policy_(options.policy),
         values_(series.values()),
         told_(told(values_, hours, options.error_pct, options.seed)),
-        reach_(static_cast<std::size_t>(std::max<std::int64_t>(options.job_hours + options.slack_hours - 1, 1))),
+        reach_(
+            static_cast<std::size_t>(std::max<std::int64_t>(options.job_hours + options.slack_hours - 1, 1))),
         coming_(reach_),
         history_(hour_of_week(series.start()), static_cast<std::int32_t>(reach_)),
         errors_(static_cast<std::int32_t>(reach_)) {}
@@ -150,9 +154,11 @@ class Year {
   __int128 emitted_ = 0;            // thousandths x hours
 };
 
-__int128 emitted_by(const energy::HourlySeries& series, const CarbonOptions& options, const Progress& progress) {
+__int128 emitted_by(const energy::HourlySeries& series, const CarbonOptions& options,
+                    const Progress& progress) {
   Year year(series, options);
-  Outlooks outlooks(series, options, static_cast<std::size_t>(year.hours() + options.job_hours + options.slack_hours));
+  Outlooks outlooks(series, options,
+                    static_cast<std::size_t>(year.hours() + options.job_hours + options.slack_hours));
   for (std::int64_t hour = 0; hour < year.hours(); ++hour) {
     if (progress && hour % 168 == 0) {
       progress(static_cast<double>(hour) / static_cast<double>(year.hours()), name_of(options.policy));
@@ -200,8 +206,9 @@ Result<CarbonResult> shift_year(const energy::HourlySeries& series, const Carbon
   // Each hour is one of the first job_hours of a job as often as any other.
   const auto sum = std::accumulate(values.begin(), values.end(), std::int64_t{0});
   if (sum <= 0) {
-    return failure(ErrorCode::kInvalidArgument,
-                   fmt::format("the mean of zone '{}' is not positive: there is nothing to save", options.zone));
+    return failure(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the mean of zone '{}' is not positive: there is nothing to save", options.zone));
   }
   const auto at_once = static_cast<__int128>(sum) * options.job_hours;
   const auto saving = [at_once](__int128 emitted) {
@@ -211,7 +218,12 @@ Result<CarbonResult> shift_year(const energy::HourlySeries& series, const Carbon
   oracle.policy = CarbonPolicy::kOracle;
   oracle.error_pct = 0.0;
   const double best = saving(emitted_by(series, oracle, {}));
-  const double saved = options.policy == CarbonPolicy::kNow ? 0.0 : saving(emitted_by(series, options, progress));
+  double saved = best;
+  if (options.policy == CarbonPolicy::kNow) {
+    saved = 0.0;
+  } else if (options.policy != CarbonPolicy::kOracle || options.error_pct > 0.0) {
+    saved = saving(emitted_by(series, options, progress));
+  }
   return CarbonResult{.options = options,
                       .jobs = static_cast<std::int64_t>(values.size()),
                       .saving_pct = 100.0 * saved,

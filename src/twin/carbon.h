@@ -40,9 +40,9 @@ struct CarbonOptions {
 
 struct CarbonResult {
   CarbonOptions options;
-  std::int64_t jobs = 0;           // one for each hour of the series
-  double saving_pct = 0.0;         // 100 x (1 - sum of emissions / their sum if each job ran at once)
-  double oracle_saving_pct = 0.0;  // with every coming hour known exactly
+  std::int64_t jobs = 0;                  // one for each hour of the series
+  double saving_pct = 0.0;                // 100 x (1 - sum of emissions / their sum if each job ran at once)
+  double oracle_saving_pct = 0.0;         // with every coming hour known exactly
   std::optional<double> share_of_oracle;  // nullopt where the oracle saves nothing
   std::string forecaster;
 };

@@ -22,7 +22,8 @@ CarbonResult shifted(const energy::HourlySeries& hours, const CarbonOptions& opt
   return result.value();
 }
 
-CarbonOptions options(CarbonPolicy policy, std::int64_t job_hours, std::int64_t slack_hours, bool interruptible) {
+CarbonOptions options(CarbonPolicy policy, std::int64_t job_hours, std::int64_t slack_hours,
+                      bool interruptible) {
   CarbonOptions options;
   options.zone = "FR";
   options.policy = policy;
@@ -114,7 +115,8 @@ TEST(CarbonYear, RefusesWhatItCannotRun) {
 }
 
 RC_GTEST_PROP(CarbonYear, TheOracleIsTheBestOfAllWaysAndNoPolicyBeatsIt, ()) {
-  const auto values = *rc::gen::container<std::vector<std::int64_t>>(*rc::gen::inRange(8, 30), rc::gen::inRange(1, 50));
+  const auto values =
+      *rc::gen::container<std::vector<std::int64_t>>(*rc::gen::inRange(8, 30), rc::gen::inRange(1, 50));
   const int job = *rc::gen::inRange(1, 5), slack = *rc::gen::inRange(0, 5);
   const bool interruptible = *rc::gen::arbitrary<bool>();
   std::int64_t best = 0, at_once = 0;
@@ -142,9 +144,11 @@ RC_GTEST_PROP(CarbonYear, TheOracleIsTheBestOfAllWaysAndNoPolicyBeatsIt, ()) {
 }
 
 TEST(HourlyCsv, ReadsOneZoneAndWraps) {
-  const auto read = read_hourly_csv("utc_hour,DE,FR\n2022-01-01T00:00Z,300.5,50.51\n2022-01-01T01:00Z,310,-3\n", "f.csv", "FR");
+  const auto read = read_hourly_csv(
+      "utc_hour,DE,FR\n2022-01-01T00:00Z,300.5,50.51\n2022-01-01T01:00Z,310,-3\n", "f.csv", "FR");
   ASSERT_TRUE(read) << read.error().message;
-  EXPECT_EQ(std::vector<std::int64_t>(read->values().begin(), read->values().end()), (std::vector<std::int64_t>{50'510, -3'000}));
+  EXPECT_EQ(std::vector<std::int64_t>(read->values().begin(), read->values().end()),
+            (std::vector<std::int64_t>{50'510, -3'000}));
   EXPECT_EQ(read->outside(), energy::Outside::kWraps);
 }
 

@@ -11,6 +11,7 @@ namespace millrace::twin {
 
 /// The column `zone` (gCO2e/kWh or EUR/MWh) of a text whose first column is the time of each hour, UTC, without gaps. The
 /// series wraps. Errors name file, line and column.
-Result<energy::HourlySeries> read_hourly_csv(std::string_view text, const std::string& file, std::string_view zone);
+Result<energy::HourlySeries> read_hourly_csv(std::string_view text, const std::string& file,
+                                             std::string_view zone);
 
 }  // namespace millrace::twin
