@@ -43,7 +43,7 @@ int run(Line& line) {
   const auto result = [&line] {
     const host::SystemClock clock;
     ProgressBar bar(clock);
-    return twin::run_openb(line.options, bar.callback());
+    return twin::run_openb(line.options, clock, bar.callback());
   }();
   if (!result) return cli::report(result.error());
   if (line.json) {

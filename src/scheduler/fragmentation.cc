@@ -28,21 +28,24 @@ FreeNode free_of(const NodeState& node) {
   return free;
 }
 
+bool FreeNode::fits(const Demand& demand) const {
+  return demand.cpu_milli <= cpu_milli && demand.memory_mib <= memory_mib &&
+         (demand.accelerators == 0 ||
+          with_room(demand.accelerator_milli) >= static_cast<std::size_t>(demand.accelerators));
+}
+
 bool FreeNode::take(const Demand& demand) {
   if (demand.cpu_milli > cpu_milli || demand.memory_mib > memory_mib) return false;
   if (demand.accelerators > 0) {
-    const std::size_t wanted = static_cast<std::size_t>(demand.accelerators);
-    std::size_t able = devices;  // devices with room for it are the first so many
-    while (able > 0 && device_milli[able - 1] < demand.accelerator_milli) --able;
+    const auto able = with_room(demand.accelerator_milli),
+               wanted = static_cast<std::size_t>(demand.accelerators);
     if (able < wanted) return false;
-    const auto begin = device_milli.begin();
-    for (std::size_t i = able - wanted; i < able; ++i) {
-      device_milli[i] = static_cast<std::int16_t>(device_milli[i] - demand.accelerator_milli);
-    }
-    // What was taken from has less now than what comes before it; it moves behind what comes after.
+    // Last first: what was taken from has less now than what came after it.
     for (std::size_t i = able; i-- > able - wanted;) {
+      const auto left = static_cast<std::int16_t>(device_milli[i] - demand.accelerator_milli);
       std::size_t at = i;
-      for (; at + 1 < devices && begin[at + 1] > begin[at]; ++at) std::swap(begin[at], begin[at + 1]);
+      for (; at + 1 < devices && device_milli[at + 1] > left; ++at) device_milli[at] = device_milli[at + 1];
+      device_milli[at] = left;
     }
     while (devices > 0 && device_milli[devices - 1U] == 0) --devices;
     devices_milli -= demand.accelerators * demand.accelerator_milli;

@@ -22,8 +22,17 @@ struct FreeNode {
   std::array<std::int16_t, kDevicesMax> device_milli{};  // largest first; 0 beyond `devices`
 
   bool operator==(const FreeNode&) const = default;
+  bool fits(const Demand& demand) const;
   /// Whether a demand fits, and what is left after it; a fraction goes to the device with the least room that suffices.
   bool take(const Demand& demand);
+
+ private:
+  /// Devices with that much room; they come first.
+  std::size_t with_room(std::int32_t milli) const {
+    std::size_t count = devices;
+    while (count > 0 && device_milli[count - 1] < milli) --count;
+    return count;
+  }
 };
 FreeNode free_of(const NodeState& node);
 

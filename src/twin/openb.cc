@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cmath>
 
-#include "host/system_clock.h"
 #include "scheduler/fragmentation.h"
 #include "twin/openb/input.h"
 #include "twin/openb/placer.h"
@@ -159,11 +158,10 @@ Result<SeedRange> parse_seeds(std::string_view text) {
   return seeds;
 }
 
-Result<OpenbResult> run_openb(const OpenbOptions& options, const Progress& progress) {
+Result<OpenbResult> run_openb(const OpenbOptions& options, const Clock& clock, const Progress& progress) {
   TRY_VOID(check(options));
   const auto input = TRY(read_openb(options.nodes, options.pods));
   const auto count = options.seeds.last - options.seeds.first + 1;
-  const host::SystemClock clock;
   const auto begun = clock.monotonic();
   std::vector<Run> runs;
   for (std::uint64_t i = 0; i < count; ++i) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/clock.h"
 #include "core/result.h"
 #include "scheduler/placement_policies.h"
 #include "twin/progress.h"
@@ -55,7 +56,8 @@ struct OpenbResult {
 
 /// kInvalidArgument: an option out of range, a file that is not as it should be (names file, line and column), more than 64
 /// kinds of accelerators, no accelerator at all in either list. kNotFound: a file that is not there.
-Result<OpenbResult> run_openb(const OpenbOptions& options, const Progress& progress);
+/// `clock` is for seconds_per_run alone.
+Result<OpenbResult> run_openb(const OpenbOptions& options, const Clock& clock, const Progress& progress);
 
 /// Members: policy, inflate, seeds [first, last], nodes, accelerators, pods, shapes;
 /// allocation_pct {"100": mean, "130": mean}, fragmentation_pct (the same keys: demand in percent of capacity);

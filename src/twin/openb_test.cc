@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "host/file.h"
+#include "host/system_clock.h"
 #include "twin/openb/input.h"
 #include "twin/openb/placer.h"
 
@@ -141,7 +142,8 @@ TEST(Openb, figures_are_those_of_a_case_worked_by_hand) {
   ASSERT_TRUE(host::write_file_atomic(options.nodes, nodes));
   ASSERT_TRUE(host::write_file_atomic(options.pods, pods));
   int calls = 0;
-  const auto result = run_openb(options, [&](double, std::string_view) { ++calls; });
+  const host::SystemClock clock;
+  const auto result = run_openb(options, clock, [&](double, std::string_view) { ++calls; });
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_EQ(calls, 2);
   const auto json = to_json(*result);

@@ -10,8 +10,10 @@ PROGRAM = str(pathlib.Path(sys.argv[1]).resolve()) if len(sys.argv) > 1 else ""
 
 
 class Case(unittest.TestCase):
+    timeout_s = 200  # of one command
+
     def twin(self, *arguments, code=0):
-        done = subprocess.run([PROGRAM, "twin", *map(str, arguments)], capture_output=True, text=True, timeout=200)
+        done = subprocess.run([PROGRAM, "twin", *map(str, arguments)], capture_output=True, text=True, timeout=self.timeout_s)
         self.assertEqual(done.returncode, code, done.stderr + done.stdout)
         return done
 

@@ -11,12 +11,12 @@ namespace {
 
 constexpr std::int64_t kUnit = 1024;        // of a score, in a thousandth of a device
 constexpr std::int64_t kNowDivisor = 4;     // the second term weighs 1 / this
-constexpr std::int64_t kCpuTieMilli = 128;  // so much cpu breaks a tie as a thousandth of a device does
+constexpr std::int64_t kCpuTieMilli = 128;  // as much free cpu as counts like a thousandth of a device
 constexpr std::uint64_t kSeed = 7;          // of the orders; any other serves as well
 constexpr std::size_t kKnownMax = std::size_t{1} << 18;  // about 25 MB
 
-std::uint64_t below(SeededRng& rng, std::int64_t bound) {
-  return rng.next() % static_cast<std::uint64_t>(bound);
+std::int64_t below(SeededRng& rng, std::int64_t bound) {
+  return static_cast<std::int64_t>(rng.next() % static_cast<std::uint64_t>(bound));
 }
 
 }  // namespace
@@ -40,50 +40,56 @@ const HorizonFit::Future& HorizonFit::future_of(KindIndex kind) {
   auto& future = futures_[kind];
   if (future.drawn) return future;
   future.drawn = true;
-  std::vector<std::pair<std::int64_t, Demand>> until;  // cumulative weight
+  std::vector<std::int64_t> until;  // cumulative weight, by shape
   std::int64_t total = 0;
   for (const auto& one : typical_) {
     if (!allows(one.kinds, kind)) continue;
     total += one.weight;
-    future.least = until.empty() ? one.demand : future.least;
-    future.least.cpu_milli = std::min(future.least.cpu_milli, one.demand.cpu_milli);
-    future.least.memory_mib = std::min(future.least.memory_mib, one.demand.memory_mib);
-    future.least.accelerator_milli = std::min(future.least.accelerator_milli, one.demand.accelerator_milli);
-    until.emplace_back(total, one.demand);
+    until.push_back(total);
+    future.shapes.push_back(one.demand);
   }
   if (total == 0) return future;
   SeededRng rng(kSeed);
   for (std::int64_t order = 0; order < kOrders; ++order) {
     // One draw from each of kArrivals equal parts of the whole weight, then shuffled.
     for (std::int64_t i = 0; i < kArrivals; ++i) {
-      const auto at = (i * total + static_cast<std::int64_t>(below(rng, total))) / kArrivals;
+      const auto at = (i * total + below(rng, total)) / kArrivals;
       future.arrivals.push_back(
-          std::ranges::upper_bound(until, at, {}, &std::pair<std::int64_t, Demand>::first)->second);
+          static_cast<std::uint32_t>(std::ranges::upper_bound(until, at) - until.begin()));
     }
     const auto begin = future.arrivals.end() - kArrivals;
-    for (std::int64_t i = kArrivals - 1; i > 0; --i) {
-      std::swap(begin[i], begin[static_cast<std::int64_t>(below(rng, i + 1))]);
-    }
+    for (std::int64_t i = kArrivals - 1; i > 0; --i) std::swap(begin[i], begin[below(rng, i + 1)]);
   }
   return future;
 }
 
 std::int64_t HorizonFit::stranded(const FreeNode& node) {
   const auto& future = future_of(node.kind);
-  const auto& least = future.least;
-  const auto full = [&least](const FreeNode& state) {
-    return state.devices == 0 || state.cpu_milli < least.cpu_milli || state.memory_mib < least.memory_mib ||
-           state.device_milli[0] < least.accelerator_milli;
-  };
-  if (future.arrivals.empty() || full(node)) return kOrders * node.devices_milli;
+  // What does not fit now never will: room only shrinks.
+  may_fit_.assign(future.shapes.size(), 0);
+  Demand least;
+  bool any = false;
+  for (std::size_t i = 0; i < future.shapes.size(); ++i) {
+    const auto& shape = future.shapes[i];
+    if (!node.fits(shape)) continue;
+    may_fit_[i] = 1;
+    if (!any) least = shape;
+    any = true;
+    least.cpu_milli = std::min(least.cpu_milli, shape.cpu_milli);
+    least.memory_mib = std::min(least.memory_mib, shape.memory_mib);
+    least.accelerator_milli = std::min(least.accelerator_milli, shape.accelerator_milli);
+  }
+  if (!any) return kOrders * node.devices_milli;
   std::int64_t sum = 0;
-  for (auto next = future.arrivals.begin(); next != future.arrivals.end();) {
-    const auto end = next + kArrivals;
+  for (auto begin = future.arrivals.begin(); begin != future.arrivals.end(); begin += kArrivals) {
     FreeNode state = node;
-    for (; next != end; ++next) {
-      if (state.take(*next) && full(state)) break;
+    for (auto next = begin; next != begin + kArrivals; ++next) {
+      if (may_fit_[*next] == 0 || !state.take(future.shapes[*next])) continue;
+      if (state.devices == 0 || state.device_milli[0] < least.accelerator_milli ||
+          state.cpu_milli < least.cpu_milli || state.memory_mib < least.memory_mib) {
+        break;
+      }
     }
-    next = end;
     sum += state.devices_milli;
   }
   return sum;
