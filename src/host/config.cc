@@ -10,12 +10,7 @@
 
 #include "host/file.h"
 
-// Debian builds the library with exceptions only; without them its code is compiled into this file.
-#define TOML_EXCEPTIONS 0
-#undef TOML_HEADER_ONLY
-#define TOML_HEADER_ONLY 1
-#undef TOML_SHARED_LIB
-#include <toml++/toml.h>
+#include "host/toml_library.h"
 
 namespace millrace::host {
 namespace {

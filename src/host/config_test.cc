@@ -33,6 +33,7 @@ TEST(Config, NamesFileLineAndKeyOfAFault) {
   EXPECT_EQ(fault_of("[engine]\nslots = 1.5\n"), "config.toml:2: engine.slots: want an integer");
   EXPECT_EQ(fault_of("[site]\npue = nan\n").substr(0, 24), "config.toml:2: site.pue:");
   EXPECT_EQ(fault_of("[site\n").substr(0, 14), "config.toml:1:");
+  EXPECT_EQ(fault_of("[ #\n").substr(0, 14), "config.toml:1:");
   EXPECT_NE(fault_of("[listen]\ntls_cert = 'a'\n"), "");
 }
 

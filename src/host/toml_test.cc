@@ -60,6 +60,14 @@ TEST(Toml, FaultsNameFileLineAndKey) {
             "f.toml:1: k: want a dat");
 }
 
+TEST(Toml, HeadersWithoutAKeyAreFaults) {
+  for (const auto* text :
+       {"[", "[\n", "[[", "[ #", "[.a]", "[]", "[[]]", "[a.]", "[a..b]", "[=", "[\x01", "[[a]"}) {
+    const auto fault = fault_of(text, [](TomlTable&) {});
+    EXPECT_TRUE(fault.starts_with("f.toml:")) << text << ": " << fault;
+  }
+}
+
 TEST(Toml, KeysThatNobodyAskedForAreFaults) {
   const auto read = [](TomlTable& root) {
     for (auto& each : root.tables("l")) (void)each.integer("k", 0, 9, 0);

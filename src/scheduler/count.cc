@@ -7,35 +7,47 @@
 namespace millrace::scheduler {
 namespace {
 
-/// Calls visit(free, node count) for each set of equal nodes, and visit(free, 1) for the nodes that are usable as they are
-/// now although they have promises, until it returns false.
-template <typename Visit>
-void each_usable(State& state, const NodeClass& c, const Demand& demand, TimePoint until, Visit visit) {
+/// Tasks that fit what is free now, promised or not.
+std::int64_t count_now(State& state, const NodeClass& c, const ShapeKey& key) {
+  std::int64_t count = 0;
   for (const auto& [free, peers] : c.lasting) {
-    if (!class_has_devices(free, demand)) break;
+    if (!class_has_devices(free, key.demand)) break;
     ++state.counters.steps;
-    if (!visit(free, static_cast<std::int64_t>(peers.nodes.size()))) return;
+    count += tasks_that_fit(free, key) * (std::ssize(peers.nodes) - peers.promised);
   }
   for (const auto& [free, entry] : c.passing) {
-    if (!class_has_devices(free, demand)) break;
+    if (!class_has_devices(free, key.demand)) break;
+    ++state.counters.steps;
+    count += tasks_that_fit(free, key) * std::ssize(entry.nodes);
+  }
+  return count;
+}
+
+std::int64_t count_until(State& state, const NodeClass& c, const ShapeKey& key, TimePoint until) {
+  std::int64_t count = 0;
+  for (const auto& [free, peers] : c.lasting) {
+    if (!class_has_devices(free, key.demand)) break;
+    ++state.counters.steps;
+    count += tasks_that_fit(free, key) * std::ssize(peers.nodes);
+  }
+  for (const auto& [free, entry] : c.passing) {
+    if (!class_has_devices(free, key.demand) || count >= key.tasks) break;
     for (const auto& [begin, node] : entry.nodes) {
-      if (begin < until) break;
+      if (begin < until || count >= key.tasks) break;
       ++state.counters.steps;
-      // Counted above by what lasts.
-      if (!visit(free, 1) || !visit(state.pool.node(node).lasting, -1)) return;
+      // Counted above by what lasts, which is less.
+      count += tasks_that_fit(free, key) - tasks_that_fit(state.pool.node(node).lasting, key);
     }
   }
+  return count;
 }
 
 std::int64_t count_anywhere(State& state, const Job& job, TimePoint until) {
   const ShapeKey& key = job.shape->key;
   std::int64_t count = 0;
-  for (const ClassIndex c : job.shape->classes) {
-    each_usable(state, state.pool.classes()[c], key.demand, until,
-                [&](const NodeState& free, std::int64_t nodes) {
-                  count += tasks_that_fit(free, key) * nodes;
-                  return true;
-                });
+  for (const ClassIndex index : job.shape->classes) {
+    const NodeClass& c = state.pool.classes()[index];
+    count += until == TimePoint::min() ? count_now(state, c, key) : count_until(state, c, key, until);
     if (count >= key.tasks) return key.tasks;
   }
   return count;

@@ -77,19 +77,18 @@ NodeState Model::free_now(NodeIndex n) const {
 std::vector<Model::PromiseRef> Model::promises() const {
   std::vector<PromiseRef> all;
   for (const auto& [id, item] : items_) {
-    if (item.where == Where::kPending && item.promise) all.push_back({id, item.rank(), *item.promise});
+    if (item.where == Where::kPending && item.promise) all.push_back({id, *item.promise});
   }
-  for (const auto& [id, keep] : ghosts_) all.push_back({id, INT32_MAX, keep});
+  for (const auto& [id, keep] : ghosts_) all.push_back({id, keep});
   return all;
 }
 
-// Promises of ranks below rank_from are looked past.
-NodeState Model::usable(NodeIndex n, TimePoint until, std::int32_t rank_from) const {
+NodeState Model::usable(NodeIndex n, TimePoint until) const {
   const NodeState now = free_now(n);
   NodeState later = total(n);
   TimePoint begin = TimePoint::max();
   for (const PromiseRef& p : promises()) {
-    if (p.rank < rank_from) continue;
+    if (ignored_.contains(p.id)) continue;
     for (const TaskPlace& place : p.keep.places) {
       if (place.node != n) continue;
       begin = std::min(begin, p.keep.begin);
@@ -114,11 +113,10 @@ NodeState Model::usable(NodeIndex n, TimePoint until, std::int32_t rank_from) co
 }
 
 std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimePoint until,
-                                                         std::int32_t rank_from,
                                                          std::optional<DomainIndex> domain) {
   TightestFit policy;
   std::vector<NodeState> free;
-  for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) free.push_back(usable(n, until, rank_from));
+  for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) free.push_back(usable(n, until));
   std::vector<TaskPlace> places;
   for (int t = 0; t < item.w.tasks; ++t) {
     std::optional<std::tuple<std::int64_t, std::int64_t, NodeIndex, std::uint32_t>> best;
@@ -151,9 +149,8 @@ std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimeP
   return places;
 }
 
-std::optional<std::vector<TaskPlace>> Model::place(const Item& item, TimePoint until,
-                                                   std::int32_t rank_from) {
-  if (item.w.together == Together::kAnywhere) return place_among(item, until, rank_from, std::nullopt);
+std::optional<std::vector<TaskPlace>> Model::place(const Item& item, TimePoint until) {
+  if (item.w.together == Together::kAnywhere) return place_among(item, until, std::nullopt);
   std::vector<std::tuple<std::size_t, std::int64_t, DomainIndex>> order;
   for (DomainIndex d = 0; d < cluster_.domains.size(); ++d) {
     std::size_t size = 0;
@@ -163,10 +160,10 @@ std::optional<std::vector<TaskPlace>> Model::place(const Item& item, TimePoint u
   }
   std::sort(order.begin(), order.end());
   for (const auto& [size, cost, d] : order) {
-    if (auto found = place_among(item, until, rank_from, d)) return found;
+    if (auto found = place_among(item, until, d)) return found;
   }
   if (item.w.together == Together::kOneDomain) return std::nullopt;
-  return place_among(item, until, rank_from, std::nullopt);
+  return place_among(item, until, std::nullopt);
 }
 
 int Model::fits_now(const Workload& w) const {
@@ -194,18 +191,19 @@ int Model::fits_now(const Workload& w) const {
   return w.spread_racks ? static_cast<int>(racks.size()) : count;
 }
 
-bool Model::promise_is_free(const Item& item) const {
+bool Model::promise_is_free(const Item& item, TimePoint until) {
   std::map<NodeIndex, NodeState> free;
+  bool fits = true;
+  ignored_ = {item.w.id};
   for (const TaskPlace& p : item.promise->places) {
-    if (cluster_.nodes[p.node].health != Health::kReady) return false;
-    const auto it = free.try_emplace(p.node, free_now(p.node)).first;
+    const auto it = free.try_emplace(p.node, usable(p.node, until)).first;
     take(it->second, item.w.demand, p.devices);
-    if (it->second.cpu_milli_free < 0 || it->second.memory_mib_free < 0) return false;
-    for (const auto milli : it->second.device_milli_free) {
-      if (milli < 0) return false;
-    }
+    fits = fits && cluster_.nodes[p.node].health == Health::kReady;
+    fits = fits && it->second.cpu_milli_free >= 0 && it->second.memory_mib_free >= 0;
+    for (const auto milli : it->second.device_milli_free) fits = fits && milli >= 0;
   }
-  return true;
+  ignored_.clear();
+  return fits;
 }
 
 std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> Model::slots(const Item& item,
@@ -287,8 +285,11 @@ std::optional<Keep> Model::plan(const Item& item, TimePoint now) const {
   if (best.empty()) return std::nullopt;
   Keep keep{.begin = std::max(now, std::get<0>(best.back())), .places = {}};
   for (const auto& [at, node, devices] : best) keep.places.push_back({node, devices});
-  if (item.promise && std::get<0>(best.back()) >= item.promise->begin) return std::nullopt;
-  if (item.promise && keep.begin >= item.promise->begin) return std::nullopt;
+  if (item.promise) {
+    const TimePoint cutoff =
+        item.promise->begin - (item.promise->begin - now) * policies_.forward_min_pct / 100;
+    if (std::get<0>(best.back()) >= cutoff || keep.begin >= cutoff) return std::nullopt;
+  }
   return keep;
 }
 

@@ -66,19 +66,18 @@ class Model {
  private:
   struct PromiseRef {
     WorkloadId id;
-    std::int32_t rank;
     Keep keep;
   };
   using Alike = std::tuple<AccountIndex, std::int32_t, std::string, std::int64_t>;
 
   bool eligible(const Workload& w, NodeIndex node) const;
   NodeState total(NodeIndex node) const;
-  NodeState usable(NodeIndex node, TimePoint until, std::int32_t rank_from) const;
+  NodeState usable(NodeIndex node, TimePoint until) const;
   std::vector<PromiseRef> promises() const;
-  std::optional<std::vector<TaskPlace>> place(const Item& item, TimePoint until, std::int32_t rank_from);
-  std::optional<std::vector<TaskPlace>> place_among(const Item& item, TimePoint until, std::int32_t rank_from,
+  std::optional<std::vector<TaskPlace>> place(const Item& item, TimePoint until);
+  std::optional<std::vector<TaskPlace>> place_among(const Item& item, TimePoint until,
                                                     std::optional<DomainIndex> domain);
-  bool promise_is_free(const Item& item) const;
+  bool promise_is_free(const Item& item, TimePoint until);
   std::optional<Keep> plan(const Item& item, TimePoint now) const;
   std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> slots(const Item& item, NodeIndex node) const;
   bool walk(TimePoint now, bool full);
@@ -91,7 +90,9 @@ class Model {
   bool ever_within(const Item& item, AccountIndex account) const;
   Alike alike(const Item& item) const;
   void left_queue(const Item& item);
-  bool lower_promise(std::int32_t rank) const;
+  std::vector<WorkloadId> lower_promises(std::int32_t rank) const;
+  void ask(Item& item, const std::vector<WorkloadId>& drops);
+  bool ask_for_room(Item& item, TimePoint now);
   bool ever_fits(const Workload& w) const;
 
   Cluster cluster_;
@@ -104,8 +105,10 @@ class Model {
   std::vector<Start> starts_;
   std::optional<TimePoint> last_full_;
   bool released_ = false;
-  std::int32_t drop_below_ = INT32_MIN;
-  bool again_full_ = false;
+  std::vector<WorkloadId> drops_;
+  bool due_ = false;
+  std::set<Alike> asked_;
+  std::set<WorkloadId> ignored_;  // of promises, in a trial
   std::vector<AccountIndex> unkept_;
 };
 

@@ -81,17 +81,25 @@ void Model::set_quota(AccountIndex account, const Quota& quota) {
   released_ = true;
 }
 
-bool Model::lower_promise(std::int32_t rank) const {
-  return std::any_of(items_.begin(), items_.end(), [&](const auto& e) {
-    return e.second.where == Where::kPending && e.second.promise && e.second.rank() < rank;
+std::vector<WorkloadId> Model::lower_promises(std::int32_t rank) const {
+  std::vector<WorkloadId> lower;
+  for (const auto& [id, item] : items_) {
+    if (item.where == Where::kPending && item.promise && item.rank() < rank) lower.push_back(id);
+  }
+  std::sort(lower.begin(), lower.end(), [this](WorkloadId a, WorkloadId b) {
+    const Item& x = items_.at(a);
+    const Item& y = items_.at(b);
+    if (x.rank() != y.rank()) return x.rank() < y.rank();
+    return x.promise->begin != y.promise->begin ? x.promise->begin > y.promise->begin : a > b;
   });
+  return lower;
 }
 
 bool Model::could_start(WorkloadId id, TimePoint now) {
   const Item& item = items_.at(id);
   if (lacking(item) || quota_is_kept(item)) return false;
-  if (item.promise && promise_is_free(item)) return true;
-  return place(item, window(now, item.w), INT32_MIN).has_value();
+  if (item.promise && promise_is_free(item, window(now, item.w))) return true;
+  return place(item, window(now, item.w)).has_value();
 }
 
 bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back, bool& promised_only) {
@@ -108,10 +116,10 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
     return false;
   }
   std::optional<std::vector<TaskPlace>> places;
-  if (item.promise && promise_is_free(item)) places = item.promise->places;
-  if (!places) places = place(item, window(now, item.w), INT32_MIN);
+  if (item.promise && promise_is_free(item, window(now, item.w))) places = item.promise->places;
+  if (!places) places = place(item, window(now, item.w));
   if (!places) {
-    promised_only = lower_promise(item.rank()) && place(item, window(now, item.w), item.rank());
+    promised_only = ask_for_room(item, now);
     return false;
   }
   std::ranges::sort(*places, {}, [](const TaskPlace& p) { return std::pair(p.node, p.devices); });
@@ -143,40 +151,78 @@ void Model::visit(Item& item, TimePoint now, bool full) {
   bool promised_only = false;
   if (!ever_fits(item.w) || try_start(item, now, consider, kept_back, promised_only)) return;
   if (kept_back) return;
-  const auto ask_drop = [&] {
-    drop_below_ = std::max(drop_below_, item.rank());
-    if (full) {
-      again_full_ = true;
-    } else {
-      item.fresh = true;
-    }
-  };
-  if (promised_only) return ask_drop();
+  if (promised_only) return;
   if (!consider) return;
   if (item.promise) {
     if (!full) return;
     if (auto better = plan(item, now)) {
       ghosts_.emplace_back(item.w.id, *item.promise);
       item.promise = better;
+      if (better->begin <= now) item.fresh = due_ = true;
     }
     return;
   }
-  if (!unplannable_.contains(alike(item)) && lower_promise(item.rank())) return ask_drop();
   const auto promised = std::count_if(items_.begin(), items_.end(), [](const auto& e) {
     return e.second.where == Where::kPending && e.second.promise.has_value();
   });
-  if (promised >= policies_.reservations) return;
-  item.promise = plan(item, now);
+  const bool depth = promised < policies_.reservations;
+  if (depth) item.promise = plan(item, now);
   if (item.promise) {
     unplannable_.erase(alike(item));
-  } else {
-    unplannable_.insert(alike(item));
+    if (item.promise->begin <= now) item.fresh = due_ = true;
+    return;
   }
+  if (unplannable_.contains(alike(item))) return;
+  std::vector<WorkloadId> lower = lower_promises(item.rank());
+  if (lower.empty()) {
+    if (depth) unplannable_.insert(alike(item));
+    return;
+  }
+  if (asked_.contains(alike(item))) return;
+  const auto amount = [](const Workload& w) {
+    return std::int64_t{w.tasks} * (w.demand.accelerators > 0
+                                        ? w.demand.accelerators * w.demand.accelerator_milli
+                                        : w.demand.cpu_milli);
+  };
+  std::int64_t missing = amount(item.w);
+  std::vector<WorkloadId> drops;
+  for (const WorkloadId id : lower) {
+    if (missing <= 0) break;
+    missing -= amount(items_.at(id).w);
+    drops.push_back(id);
+  }
+  ask(item, drops);
+}
+
+void Model::ask(Item& item, const std::vector<WorkloadId>& drops) {
+  if (drops_.empty()) drops_ = drops;
+  asked_.insert(alike(item));
+  item.fresh = true;
+}
+
+bool Model::ask_for_room(Item& item, TimePoint now) {
+  const std::vector<WorkloadId> lower = lower_promises(item.rank());
+  if (lower.empty() || fits_now(item.w) < item.w.tasks || asked_.contains(alike(item))) return false;
+  if (!drops_.empty()) {
+    ask(item, {});
+    return true;
+  }
+  std::vector<WorkloadId> drops;
+  bool enough = false;
+  for (const WorkloadId id : lower) {
+    drops.push_back(id);
+    ignored_.insert(id);
+    enough = place(item, window(now, item.w)).has_value();
+    if (enough) break;
+  }
+  ignored_.clear();
+  if (enough) ask(item, drops);
+  return enough;
 }
 
 bool Model::walk(TimePoint now, bool full) {
-  again_full_ = false;
-  drop_below_ = INT32_MIN;
+  drops_.clear();
+  asked_.clear();
   for (Use& u : use_) {
     if (full) u.kept.reset();
   }
@@ -189,19 +235,20 @@ bool Model::walk(TimePoint now, bool full) {
     left.erase(id);
     visit(items_.at(id), now, full);
   }
-  bool again = !ghosts_.empty();
+  bool again = std::exchange(due_, false) || !ghosts_.empty();
   ghosts_.clear();
   for (const AccountIndex a : std::exchange(unkept_, {})) {
     use_[a].kept.reset();
     again = true;
   }
-  for (auto& [id, item] : items_) {
-    if (item.where != Where::kPending || !item.promise || item.rank() >= drop_below_) continue;
+  for (const WorkloadId id : drops_) {
+    Item& item = items_.at(id);
+    if (item.where != Where::kPending || !item.promise) continue;
     item.promise.reset();
     item.fresh = true;
     released_ = again = true;
   }
-  return again || again_full_;
+  return again;
 }
 
 std::vector<Start> Model::pass(TimePoint now, bool full) {
@@ -231,7 +278,7 @@ std::vector<Start> Model::pass(TimePoint now, bool full) {
   bool again = true;
   for (int i = 0; i < 8 && again; ++i) {
     again = walk(now, full);
-    full = again_full_;
+    full = false;
   }
   return starts_;
 }

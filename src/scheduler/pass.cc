@@ -21,7 +21,7 @@ class Pass {
     unsettled_ = true;
     for (; walks_ < kWalksMax && unsettled_; ++walks_) {
       unsettled_ = walk(full);
-      full = again_full_;
+      full = false;
     }
   }
   int walks() const { return walks_; }
@@ -31,8 +31,7 @@ class Pass {
   // One walk and what follows it; whether another is due.
   bool walk(bool full) {
     full_ = full;
-    again_full_ = false;
-    drop_below_ = INT32_MIN;
+    drops_.clear();
     preemptors_.clear();
     ++state_.walk;
     Walk order(state_.accounts, now_);
@@ -158,76 +157,108 @@ class Pass {
     job.reason.reset();
   }
 
-  bool lower_promises(std::int32_t rank) const {
-    return std::ranges::any_of(state_.promised, [&](const auto& entry) {
-      return entry.second->rank < rank && !entry.second->promise->claim;
-    });
-  }
-
   // What is done for work that could not start: a promise, or what clears the way for it after the walk.
   void plan_for(Job& job, Reason& reason, bool consider) {
     const bool room = reason.code == ReasonCode::kCapacity || reason.code == ReasonCode::kDomain ||
                       reason.code == ReasonCode::kRacks || reason.code == ReasonCode::kPromised ||
                       reason.code == ReasonCode::kPower;
-    if (reason.code == ReasonCode::kPromised && fits_without_lower(job)) {
-      ask_drop(job);
-      return;
-    }
+    if (reason.code == ReasonCode::kPromised && ask_for_room(job)) return;
     if (!consider) return;
     if (state_.policies.preempt && (room || reason.code == ReasonCode::kQuota)) preemptors_.push_back(&job);
     if (!room) return;
     if (job.promise) {
       if (full_) bring_forward(job);
-    } else if (!job.group->unplannable && lower_promises(job.rank)) {
-      ask_drop(job);
-    } else if (std::ssize(state_.promised) < state_.policies.reservations) {
-      promise(job);
+      return;
+    }
+    const bool depth = std::ssize(state_.promised) < state_.policies.reservations;
+    if (depth && promise(job)) return;
+    if (job.group->unplannable) return;
+    std::vector<Job*> lower = lower_promises(state_, job.rank);
+    if (!lower.empty()) {
+      ask_for_promise(job, std::move(lower));
+    } else if (depth) {
+      job.group->unplannable = true;
     }
   }
 
-  void promise(Job& job) {
-    if (job.shape->unplannable_walk == state_.walk && job.limit_s >= job.shape->unplannable_limit_s) {
-      job.group->unplannable = true;
-      return;
-    }
+  bool promise(Job& job) {
+    Shape& shape = *job.shape;
+    if (shape.unplannable_walk == state_.walk && job.limit_s >= shape.unplannable_limit_s) return false;
     auto planned = plan_promise(state_, job, now_);
-    job.group->unplannable = !planned;
-    if (planned) {
-      give_promise(state_, job, std::move(*planned), now_);
-    } else {
-      job.shape->unplannable_walk = state_.walk;
-      job.shape->unplannable_limit_s = job.limit_s;
+    if (!planned) {
+      shape.unplannable_walk = state_.walk;
+      shape.unplannable_limit_s = job.limit_s;
+      return false;
     }
+    job.group->unplannable = false;
+    keep(job, std::move(*planned));
+    return true;
   }
 
   void bring_forward(Job& job) {
     auto better = plan_promise(state_, job, now_);
     if (!better) return;
     retire_promise(state_, job);
-    give_promise(state_, job, std::move(*better), now_);
+    keep(job, std::move(*better));
   }
 
-  void ask_drop(Job& job) {
-    drop_below_ = std::max(drop_below_, job.rank);
-    if (full_) {
-      again_full_ = true;
+  void keep(Job& job, Promise promise) {
+    const bool now = promise.begin <= now_;
+    give_promise(state_, job, std::move(promise), now_);
+    if (!now) return;
+    // What it was promised is free already: it starts in the next walk.
+    job.fresh = due_ = true;
+    state_.fresh.push_back(job.work.id);
+  }
+
+  // Of alike workloads one asks in a walk, and one in all is heard; the others ask again in the next.
+  void ask(Job& job, std::vector<Job*> drops) {
+    if (drops_.empty()) drops_ = std::move(drops);
+    job.group->asked_walk = state_.walk;
+    job.fresh = true;
+    state_.fresh.push_back(job.work.id);
+  }
+
+  /// Whether it has room now if the last promises of lower ranks are dropped: as few as that takes.
+  bool ask_for_room(Job& job) {
+    std::vector<Job*> lower = lower_promises(state_, job.rank);
+    if (lower.empty() || job.group->asked_walk == state_.walk) return false;
+    if (!drops_.empty()) {
+      ask(job, {});
+      return true;
+    }
+    Shape& shape = *job.shape;
+    if (shape.roomless_walk == state_.walk && job.limit_s >= shape.roomless_limit_s) return false;
+    std::size_t dropped = 0;
+    bool enough = false;
+    while (!enough && dropped < lower.size()) {
+      state_.pool.unpromise(*lower[dropped], *lower[dropped]->promise);
+      ++dropped;
+      enough = count_places(state_, job, window_end(now_, job.limit_s)) >= job.shape->key.tasks;
+    }
+    for (std::size_t i = 0; i < dropped; ++i) state_.pool.promise(*lower[i], *lower[i]->promise);
+    lower.resize(dropped);
+    if (enough) {
+      ask(job, std::move(lower));
     } else {
-      job.fresh = true;
-      state_.fresh.push_back(job.work.id);
+      shape.roomless_walk = state_.walk;
+      shape.roomless_limit_s = job.limit_s;
     }
+    return enough;
   }
 
-  /// Whether it would have room if nothing were promised to work of a lower rank.
-  bool fits_without_lower(const Job& job) {
-    if (!lower_promises(job.rank)) return false;
-    std::vector<Job*> lower;
-    for (const auto& [id, other] : state_.promised) {
-      if (other->rank < job.rank && !other->promise->claim) lower.push_back(other);
-    }
-    for (Job* other : lower) state_.pool.unpromise(*other, *other->promise);
-    const std::int64_t count = count_places(state_, job, window_end(now_, job.limit_s));
-    for (Job* other : lower) state_.pool.promise(*other, *other->promise);
-    return count >= job.shape->key.tasks;
+  /// The last promises of lower ranks, as many as make up for what it needs.
+  void ask_for_promise(Job& job, std::vector<Job*> lower) {
+    if (job.group->asked_walk == state_.walk) return;
+    const auto amount = [](const Job& j) {
+      const Amount& request = j.shape->request;
+      return request.accelerators_milli > 0 ? request.accelerators_milli : request.cpu_milli;
+    };
+    std::int64_t missing = amount(job);
+    std::size_t dropped = 0;
+    while (dropped < lower.size() && missing > 0) missing -= amount(*lower[dropped++]);
+    lower.resize(dropped);
+    ask(job, std::move(lower));
   }
 
   void tell(Job& job, Reason reason) {
@@ -261,28 +292,27 @@ class Pass {
 
   // After the walk: what was given back is free again, and may let others start.
   bool settle() {
-    bool again = !state_.ghosts.empty();
+    bool again = std::exchange(due_, false) || !state_.ghosts.empty();
     lay_ghosts(state_);
     for (const AccountIndex a : std::exchange(unkept_, {})) {
       state_.accounts.unkeep(a);
       again = true;
     }
-    if (drop_below_ != INT32_MIN) again = drop_lower() || again;
+    again = drop() || again;
     again = preempt() || again;
-    return again || again_full_;
+    return again;
   }
 
-  bool drop_lower() {
-    std::vector<Job*> lower;
-    for (const auto& [id, job] : state_.promised) {
-      if (job->rank < drop_below_ && !job->promise->claim) lower.push_back(job);
-    }
-    for (Job* job : lower) {
+  bool drop() {
+    bool any = false;
+    for (Job* job : drops_) {
+      if (!job->promise) continue;  // it has started
       drop_promise(state_, *job, now_);
       job->fresh = true;
       state_.fresh.push_back(job->work.id);
+      any = true;
     }
-    return !lower.empty();
+    return any;
   }
 
   bool preempt() {
@@ -305,10 +335,10 @@ class Pass {
   TimePoint now_;
   Plan& plan_;
   bool full_ = false;
-  bool again_full_ = false;
+  bool due_ = false;
   bool unsettled_ = false;
   int walks_ = 0;
-  std::int32_t drop_below_ = INT32_MIN;
+  std::vector<Job*> drops_;
   std::vector<Job*> preemptors_;
   std::vector<AccountIndex> unkept_;
 };
@@ -327,6 +357,14 @@ void stop_lost(State& state, TimePoint now, Plan& plan) {
     plan.preempts.push_back({id, std::chrono::microseconds(0), std::move(reason)});
   }
   state.lost.clear();
+}
+
+void note_budget_changes(State& state, TimePoint now) {
+  for (const auto& b : state.power.budgets()) {
+    const auto due = state.last_pass ? b->changes.upper_bound(*state.last_pass) : b->changes.begin();
+    if (due != b->changes.end() && due->first <= now) state.power_eased = state.released = true;
+  }
+  state.last_pass = now;
 }
 
 void tell_waiting(State& state, Plan& plan) {
@@ -376,6 +414,7 @@ Plan run_pass(State& state, TimePoint now, bool full) {
   Plan plan;
   ++state.counters.passes;
   fire_timers(state, now);
+  note_budget_changes(state, now);
   tell_waiting(state, plan);
   stop_lost(state, now, plan);
   keep_budgets(state, now, plan);

@@ -260,23 +260,21 @@ Reason power_reason(const State& state, const PowerLedger::Lack& lack) {
   return reason;
 }
 
-/// Of the promises that keep it from starting, the one on the first node it would fit.
+/// Of the promises that keep it from starting, the one that begins first.
 void name_promise(State& state, const Job& job, Reason& reason) {
-  NodeIndex first = kNoIndex;
+  std::optional<UntilPromised::Entry> first;
   for (const ClassIndex c : job.shape->classes) {
     for (const auto& [free, entry] : state.pool.classes()[c].passing) {
       if (!class_has_devices(free, job.shape->key.demand)) break;
-      for (const auto& [begin, node] : entry.nodes) {
-        if (tasks_that_fit(free, job.shape->key) > 0) first = std::min(first, node);
-      }
+      if (tasks_that_fit(free, job.shape->key) == 0) continue;
+      if (!first || entry.nodes.rbegin()->begin < first->begin) first = *entry.nodes.rbegin();
     }
   }
-  if (first == kNoIndex) return;
-  const auto& promises = state.pool.node(first).promises;
-  const auto earliest = std::ranges::min_element(
-      promises, {}, [](const Promised& p) { return std::pair(p.begin, p.job->work.id); });
-  reason.at = earliest->begin;
-  reason.other = earliest->job->work.id;
+  if (!first) return;
+  reason.at = first->begin;
+  for (const Promised& p : state.pool.node(first->node).promises) {
+    if (p.begin == first->begin) reason.other = p.job->work.id;
+  }
 }
 
 Reason room_reason(const Job& job, std::int64_t free) {
@@ -387,11 +385,14 @@ std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& 
 std::optional<Found> find_promised(State& state, Job& job, TimePoint now) {
   const Promise& promise = *job.promise;
   const Demand& demand = job.work.demand;
+  const TimePoint until = window_end(now, job.limit_s);
   Found found;
   for (const TaskPlace& place : promise.places) {
     ++state.counters.steps;
     const NodeRecord& record = state.pool.node(place.node);
-    if (record.health != Health::kReady || !fits_on(record.now, demand, place.devices)) {
+    // What others are promised before its own promise begins must not suffer if it starts early.
+    if (record.health != Health::kReady ||
+        !fits_on(state.pool.usable_without(place.node, job, until), demand, place.devices)) {
       undo(state, job, found.places);
       return std::nullopt;
     }
@@ -401,7 +402,7 @@ std::optional<Found> find_promised(State& state, Job& job, TimePoint now) {
   if (!state.power.any()) return found;
   found.draws = state.power.draws(job, found.places, 1000);
   state.power.unpromise(promise);
-  const bool powered = !state.power.lack(found.draws, now, window_end(now, job.limit_s));
+  const bool powered = !state.power.lack(found.draws, now, until);
   state.power.promise(promise);
   if (powered) return found;
   undo(state, job, found.places);

@@ -22,7 +22,9 @@ std::int64_t bound_of(TimePoint at) { return at.time_since_epoch().count(); }
 /// The earliest slots of a gang, taken in order of (time, node).
 class Earliest {
  public:
-  Earliest(State& state, const Job& job) : state_(state), job_(job), key_(job.shape->key) {}
+  /// Only slots before `cutoff` count.
+  Earliest(State& state, const Job& job, TimePoint cutoff)
+      : state_(state), job_(job), key_(job.shape->key), cutoff_(cutoff) {}
 
   /// Empty if there are not enough.
   std::vector<Slot> anywhere() {
@@ -32,7 +34,7 @@ class Earliest {
     std::set<std::pair<bool, std::uint32_t>> racks;
     while (std::ssize(chosen) < key_.tasks) {
       const auto next = next_slot();
-      if (!next || (job_.promise && next->at >= job_.promise->begin)) return {};
+      if (!next || next->at >= cutoff_) return {};
       if (key_.spread_racks) {
         const RackIndex rack = state_.cluster.nodes[next->node].rack;
         if (!racks.emplace(rack == kNoIndex, rack == kNoIndex ? next->node : rack).second) continue;
@@ -124,7 +126,7 @@ class Earliest {
         }
       }
       if (first == nullptr) return std::nullopt;
-      if (job_.promise && bound.first >= bound_of(job_.promise->begin)) return std::nullopt;
+      if (bound.first >= bound_of(cutoff_)) return std::nullopt;
       first->walk.pop();
       if (!own_.contains(bound.second)) push_slots(bound.second);
     }
@@ -166,13 +168,14 @@ class Earliest {
     if (std::ssize(slots) < key_.tasks) return {};
     std::ranges::sort(slots, [](const Slot& a, const Slot& b) { return LaterSlot{}(b, a); });
     slots.resize(static_cast<std::size_t>(key_.tasks), Slot{{}, 0, 0, std::nullopt});
-    if (job_.promise && slots.back().at >= job_.promise->begin) return {};
+    if (slots.back().at >= cutoff_) return {};
     return slots;
   }
 
   State& state_;
   const Job& job_;
   const ShapeKey& key_;
+  TimePoint cutoff_;
   std::vector<Open> walks_;
   std::set<NodeIndex> own_;
   std::vector<Slot> scratch_;
@@ -183,7 +186,12 @@ class Earliest {
 
 std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now) {
   if (job.promise && job.promise->begin <= now) return std::nullopt;
-  Earliest earliest(state, job);
+  TimePoint cutoff = kNever;
+  if (job.promise) {
+    const auto wait = job.promise->begin - now;
+    cutoff = job.promise->begin - wait * state.policies.forward_min_pct / 100;
+  }
+  Earliest earliest(state, job, cutoff);
   const std::vector<Slot> slots =
       job.shape->key.together == Together::kOneDomain ? earliest.in_one_domain() : earliest.anywhere();
   if (slots.empty()) return std::nullopt;
@@ -199,8 +207,10 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now)
   };
   promise.begin = begin_under(1000);
   // Work that no budget ever lets draw all it would may start under a cap, so a promise is due to it too.
-  if (promise.begin == kNever && state.policies.start_capped) promise.begin = begin_under(state.policies.cap_floor_milli);
-  if (promise.begin == kNever || (job.promise && promise.begin >= job.promise->begin)) return std::nullopt;
+  if (promise.begin == kNever && state.policies.start_capped) {
+    promise.begin = begin_under(state.policies.cap_floor_milli);
+  }
+  if (promise.begin >= cutoff) return std::nullopt;
   return promise;
 }
 

@@ -14,6 +14,9 @@ struct Policies {
   /// A pass looks at all that is pending, and tries to bring promises forward, at most this often; passes in between
   /// look only at what an event may have changed. Zero: every pass.
   std::chrono::seconds replan_every{60};
+  /// A promise is moved only if that brings it forward by more than this part of what is left of its wait: a promise on
+  /// many nodes is costly to move, and its work starts in any case once all that it was promised is free.
+  std::int32_t forward_min_pct = 10;
   /// Past use counts half after this.
   std::chrono::seconds half_life{7 * 24 * 3600};
   /// A workload that has waited so long goes before all others, whatever class and share. nullopt: never.

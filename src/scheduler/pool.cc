@@ -119,6 +119,7 @@ void Pool::unlist(NodeIndex index) {
   ++steps;
   NodeClass& c = classes_[record.node_class];
   record.lasting_at->second.nodes.erase(index);
+  if (record.promised != kNever) --record.lasting_at->second.promised;
   if (record.lasting_at->second.nodes.empty()) c.lasting.erase(record.lasting_at);
   if (record.promised != kNever) {
     record.passing_at->second.nodes.erase({record.promised, index});
@@ -135,6 +136,7 @@ void Pool::list(NodeIndex index) {
   NodeClass& c = classes_[record.node_class];
   record.lasting_at = c.lasting.try_emplace(canonical(record.lasting).state).first;
   record.lasting_at->second.nodes.insert(index);
+  if (record.promised != kNever) ++record.lasting_at->second.promised;
   if (record.promised != kNever) {
     record.passing_at = c.passing.try_emplace(canonical(record.now).state).first;
     record.passing_at->second.nodes.insert({record.promised, index});
@@ -149,19 +151,35 @@ void Pool::derive(NodeRecord& record) const {
   for (const Promised& t : record.promises) record.promised = std::min(record.promised, t.begin);
   record.lasting = record.now;
   if (record.promises.empty()) return;
+  keep_lasting(record.lasting, record, record.promised, nullptr);
+}
+
+// Takes from `free` what promises need, but those of `except`, when the first of them begins.
+void Pool::keep_lasting(NodeState& free, const NodeRecord& record, TimePoint begin, const Job* except) const {
   NodeState later = empty_state(record);
-  for (const Promised& t : record.promises) take(later, t.job->work.demand, t.devices);
+  for (const Promised& p : record.promises) {
+    if (p.job != except) take(later, p.job->work.demand, p.devices);
+  }
   for (const Tenant& t : record.running) {
-    if (t.job->end > record.promised) take(later, t.job->work.demand, t.devices);
+    if (t.job == except || t.job->end > begin) take(later, t.job->work.demand, t.devices);
   }
-  NodeState& lasting = record.lasting;
-  lasting.cpu_milli_free = std::max<std::int64_t>(std::min(lasting.cpu_milli_free, later.cpu_milli_free), 0);
-  lasting.memory_mib_free =
-      std::max<std::int64_t>(std::min(lasting.memory_mib_free, later.memory_mib_free), 0);
+  free.cpu_milli_free = std::max<std::int64_t>(std::min(free.cpu_milli_free, later.cpu_milli_free), 0);
+  free.memory_mib_free = std::max<std::int64_t>(std::min(free.memory_mib_free, later.memory_mib_free), 0);
   for (std::size_t i = 0; i < kDevicesMax; ++i) {
-    const std::int16_t least = std::min(lasting.device_milli_free[i], later.device_milli_free[i]);
-    lasting.device_milli_free[i] = std::max<std::int16_t>(least, 0);
+    const std::int16_t least = std::min(free.device_milli_free[i], later.device_milli_free[i]);
+    free.device_milli_free[i] = std::max<std::int16_t>(least, 0);
   }
+}
+
+NodeState Pool::usable_without(NodeIndex index, const Job& job, TimePoint until) const {
+  const NodeRecord& record = nodes_[index];
+  TimePoint begin = kNever;
+  for (const Promised& p : record.promises) {
+    if (p.job != &job) begin = std::min(begin, p.begin);
+  }
+  NodeState free = record.now;
+  if (begin < until) keep_lasting(free, record, begin, &job);
+  return free;
 }
 
 void Pool::changed(NodeIndex index) {

@@ -30,6 +30,7 @@ struct FreerFirst {
 /// Nodes of one class with the same free beyond all promises.
 struct Peers {
   std::set<NodeIndex> nodes;
+  std::int64_t promised = 0;  // of them, nodes with promises
   struct Scored {
     Demand demand;
     std::optional<Fit> fit;
@@ -122,6 +123,9 @@ class Pool {
     return record.promised >= until ? record.now : record.lasting;
   }
 
+  /// The same for a job that gives up what it is promised there for it.
+  NodeState usable_without(NodeIndex index, const Job& job, TimePoint until) const;
+
   /// Nodes that gained since they were last taken, and forgets them.
   std::vector<NodeIndex> take_gained();
   void gain(NodeIndex index);
@@ -147,6 +151,7 @@ class Pool {
   void changed(NodeIndex index);
   void count_in_domain(NodeIndex index, int sign);
   void derive(NodeRecord& record) const;
+  void keep_lasting(NodeState& free, const NodeRecord& record, TimePoint begin, const Job* except) const;
   NodeState empty_state(const NodeRecord& record) const;
   FreeTimes::Times times_of(const NodeRecord& record) const;
 

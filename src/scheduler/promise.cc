@@ -1,15 +1,28 @@
 // Promises: how capacity is kept for a blocked workload, and given back.
+#include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "scheduler/state.h"
 
 namespace millrace::scheduler {
+namespace {
+
+void count_rank(State& state, const Job& job, int change) {
+  if (job.promise->claim) return;
+  const auto it = state.promises_of_rank.try_emplace(job.rank, 0).first;
+  it->second += change;
+  if (it->second == 0) state.promises_of_rank.erase(it);
+}
+
+}  // namespace
 
 void give_promise(State& state, Job& job, Promise promise, TimePoint now) {
   job.promise = std::make_unique<Promise>(std::move(promise));
   state.pool.promise(job, *job.promise);
   state.power.promise(*job.promise);
   state.promised[job.work.id] = &job;
+  count_rank(state, job, 1);
   if (job.promise->claim && !job.charged) {
     state.accounts.use(job.work.account, job.shape->request, 1, now);
     job.charged = true;
@@ -26,10 +39,12 @@ void drop_promise(State& state, Job& job, TimePoint now) {
   state.power_eased = true;
   state.released = true;
   state.promised.erase(job.work.id);
+  count_rank(state, job, -1);
   job.promise.reset();
 }
 
 void retire_promise(State& state, Job& job) {
+  count_rank(state, job, -1);
   state.ghosts.push_back({&job, std::move(*job.promise)});
   state.promised.erase(job.work.id);
   job.promise.reset();
@@ -42,6 +57,25 @@ void lay_ghosts(State& state) {
     if (!ghost.promise.draws.empty()) state.power_eased = true;
   }
   state.ghosts.clear();
+}
+
+void set_rank(State& state, Job& job, std::int32_t rank) {
+  if (job.promise) count_rank(state, job, -1);
+  job.rank = rank;
+  if (job.promise) count_rank(state, job, 1);
+}
+
+std::vector<Job*> lower_promises(const State& state, std::int32_t rank) {
+  std::vector<Job*> lower;
+  if (state.promises_of_rank.empty() || state.promises_of_rank.begin()->first >= rank) return lower;
+  for (const auto& [id, job] : state.promised) {
+    if (job->rank < rank && !job->promise->claim) lower.push_back(job);
+  }
+  std::ranges::sort(lower, [](const Job* a, const Job* b) {
+    return std::tuple(a->rank, b->promise->begin, b->work.id) <
+           std::tuple(b->rank, a->promise->begin, a->work.id);
+  });
+  return lower;
 }
 
 }  // namespace millrace::scheduler

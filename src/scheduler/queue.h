@@ -29,6 +29,7 @@ struct Group {
   bool unplannable = false;  // the last attempt to promise a member something found no time
   std::size_t index_in_shape = 0;
   std::uint64_t seen_walk = 0;
+  std::uint64_t asked_walk = 0;  // a member asked for the way to be cleared
 };
 
 class Queue {

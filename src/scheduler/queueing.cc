@@ -41,7 +41,7 @@ void fire_timers(State& state, TimePoint now) {
   while (!state.starving.empty() && state.starving.begin()->first <= now) {
     Job& job = *state.find(state.starving.begin()->second);
     unqueue(state, job);
-    job.rank = kStarvedRank;
+    set_rank(state, job, kStarvedRank);
     enqueue(state, job);
   }
 }

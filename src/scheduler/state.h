@@ -46,6 +46,7 @@ class State {
   std::set<std::pair<TimePoint, WorkloadId>> waiting;   // until their not_before
   std::set<std::pair<TimePoint, WorkloadId>> starving;  // pending work, by when it will be
   std::map<WorkloadId, Job*> promised;
+  std::map<std::int32_t, std::int64_t> promises_of_rank;  // but claims
   std::map<WorkloadId, Job*> capped;
   std::set<WorkloadId> lost;  // running work with a task on a node that went down
   std::vector<WorkloadId> fresh;
@@ -53,6 +54,7 @@ class State {
   bool released = false;     // capacity, power or quota since the last full pass
   bool power_eased = false;  // some budget has more room since the last walk
   std::optional<TimePoint> last_full;
+  std::optional<TimePoint> last_pass;
   std::uint64_t walk = 0;
   std::vector<Ghost> ghosts;  // of the walk at hand
   Usage usage;
@@ -75,6 +77,9 @@ void drop_promise(State& state, Job& job, TimePoint now);
 /// At the end of the walk.
 void retire_promise(State& state, Job& job);
 void lay_ghosts(State& state);
+void set_rank(State& state, Job& job, std::int32_t rank);
+/// Promises to work of lower ranks, but claims: the lowest rank, then the latest, first.
+std::vector<Job*> lower_promises(const State& state, std::int32_t rank);
 /// The earliest that running work's limits allow, on capacity that is promised to nobody else; nullopt if none of it will
 /// be free for certain. If the job has a promise: only one that begins earlier.
 std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now);

@@ -166,6 +166,12 @@ TEST(TraceGavel, ReadsTheNineColumnsOfLaterTraces) {
   EXPECT_EQ(trace.jobs[0].priority_class, 0);
 }
 
+TEST(TraceGavel, ABatchSizeBeyondReasonIsCut) {
+  const auto trace = parse("LM (batch size 2147483647)\tc\t-n\t0\t1\t0\t1\n", "gavel");
+  ASSERT_EQ(trace.jobs.size(), 1u);
+  EXPECT_GT(trace.jobs[0].work, seconds(1));
+}
+
 TEST(TraceGavel, ReadsThePublishedFile) {
   const auto trace = read("gavel.trace", "gavel");
   EXPECT_EQ(trace.facts.jobs, 101);

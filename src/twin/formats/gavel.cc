@@ -45,9 +45,10 @@ std::pair<std::string_view, std::int32_t> split_type(std::string_view type) {
   constexpr std::string_view kMark = " (batch size ";
   const auto at = type.find(kMark);
   if (at == std::string_view::npos) return {type, 0};
+  constexpr std::int32_t kBatchMax = 1 << 20;
   std::int32_t batch = 0;
   (void)std::from_chars(type.data() + at + kMark.size(), type.data() + type.size(), batch);
-  return {type.substr(0, at), batch};
+  return {type.substr(0, at), std::clamp(batch, 0, kBatchMax)};
 }
 
 /// nullopt for a type that Gavel's job table has not.
