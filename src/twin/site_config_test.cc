@@ -88,7 +88,7 @@ TEST(SiteConfig, TenantsOwnLendAndTakeBack) {
     return *std::ranges::find(site.accounts, name, &scheduler::Account::name);
   };
   EXPECT_EQ(find("physics").quota.nominal.accelerators_milli, 128'000);
-  EXPECT_EQ(find("physics").quota.borrow.accelerators_milli, 128'000);
+  EXPECT_EQ(find("physics").quota.borrow.accelerators_milli, 64'000);
   EXPECT_EQ(find("physics").quota.nominal.cpu_milli, scheduler::kUnlimited);
   EXPECT_EQ(find("medicine").quota.borrow.accelerators_milli, scheduler::kUnlimited);
   EXPECT_EQ(find("language").reclaim, scheduler::Reclaim::kLowerPriority);
