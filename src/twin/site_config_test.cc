@@ -77,7 +77,7 @@ TEST(SiteConfig, EighteenThousandAcceleratorsBindAtFortyMegawatts) {
 TEST(SiteConfig, ThreeSitesDifferInZoneLawAndCarbon) {
   const auto site = example("three-sites");
   ASSERT_EQ(site.cluster.sites.size(), 3u);
-  EXPECT_EQ(site.cluster.sites[1].zone, "SE-SE1");
+  EXPECT_EQ(site.cluster.sites[1].zone, "SE-SE3");
   EXPECT_EQ(site.cluster.sites[1].jurisdiction, "SE");
   EXPECT_GT(site.sites[2].carbon.values()[0], 5 * site.sites[0].carbon.values()[0]);
   EXPECT_EQ(site.policy.shift, "forecast");

@@ -34,7 +34,7 @@ std::vector<WorkClass> default_classes() {
   training.duration_median =
       seconds(874);                // Philly in AcmeTrace's cluster_summary.csv: median 874 s, mean 18,006 s
   training.duration_sigma = 2.46;  // sqrt(2 ln(mean / median))
-  training.duration_max = hours(30 * 24);
+  training.duration_max = hours(48);  // the longest limit of the mix of `millrace twin pass`
   training.utilisation_milli = 800;
   training.deferrable_milli = 200;
   training.interruptible = true;
@@ -46,7 +46,7 @@ std::vector<WorkClass> default_classes() {
                       {.accelerators = 8, .share = 10}};
   evaluation.duration_median = seconds(122);  // Seren, there: median 122 s, mean 1,414 s
   evaluation.duration_sigma = 2.21;
-  evaluation.duration_max = hours(7 * 24);
+  evaluation.duration_max = hours(48);
   evaluation.utilisation_milli = 600;
   evaluation.deferrable_milli = 500;
 

@@ -43,7 +43,10 @@ Result<PreparedClass> prepare_class(const SiteConfig& site, const WorkClass& wor
     prepared.priority_class = static_cast<std::uint16_t>(found - site.priority_classes.begin());
   }
   prepared.preemptible = site.priority_classes[prepared.priority_class].preemptible;
-  const auto most = work.one_domain ? room.domain_accelerators : room.accelerators;
+  // Services and notebooks always hold a part of a shared site: a job of all of it would never start, or empty it for days.
+  const auto shared =
+      std::max<std::int64_t>(room.accelerators / 2, room.node != nullptr ? room.node->accelerators : 0);
+  const auto most = work.one_domain ? std::min(room.domain_accelerators, shared) : shared;
   double size_sum = 0, share_sum = 0;
   for (const auto& size : work.sizes) {
     if (size.accelerators > most || size.share <= 0) continue;
@@ -56,8 +59,9 @@ Result<PreparedClass> prepare_class(const SiteConfig& site, const WorkClass& wor
     return failure(
         ErrorCode::kInvalidArgument,
         fmt::format(
-            "workload class '{}': none of its sizes fits; the largest {} of its kinds has {} accelerators",
-            work.name, work.one_domain ? "domain" : "site", most));
+            "workload class '{}': none of its sizes fits: at most {} accelerators go to one job (half of the "
+            "largest site, or one node, and no more than a domain where it asks for one)",
+            work.name, most));
   }
   prepared.accelerator_seconds_mean =
       size_sum / share_sum *
