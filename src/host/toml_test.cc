@@ -62,7 +62,7 @@ TEST(Toml, FaultsNameFileLineAndKey) {
 
 TEST(Toml, HeadersWithoutAKeyAreFaults) {
   for (const auto* text :
-       {"[", "[\n", "[[", "[ #", "[.a]", "[]", "[[]]", "[a.]", "[a..b]", "[=", "[\x01", "[[a]"}) {
+       {"[", "[\n", "[[", "[ #", "[.a]", "[]", "[[]]", "[a.]", "[a..b]", "[=", "[\x01", "[[a]", "[\xCB\x81", "é = 1"}) {
     const auto fault = fault_of(text, [](TomlTable&) {});
     EXPECT_TRUE(fault.starts_with("f.toml:")) << text << ": " << fault;
   }
