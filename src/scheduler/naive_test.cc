@@ -133,7 +133,34 @@ class Pair {
       ASSERT_EQ(begin.has_value(), item.promise.has_value()) << "step " << step << " id " << id;
       if (begin) ASSERT_EQ(*begin, item.promise->begin) << "step " << step << " id " << id;
     }
+    check_reasons(plan);
     for (const Preempt& p : plan.preempts) end(p.id);
+  }
+
+  // What a hold says is so, and none of them could start.
+  void check_reasons(const Plan& plan) {
+    if (plan.wake && *plan.wake <= now_) return;  // it goes on at once
+    for (const Hold& hold : plan.holds) {
+      const naive::Item& item = model_->items().at(hold.id);
+      const std::string what = fmt::format("id {}: {}", hold.id, hold.reason.text());
+      switch (hold.reason.code) {
+        case ReasonCode::kNotBefore:
+          ASSERT_GT(*item.w.not_before, now_) << what;
+          continue;
+        case ReasonCode::kQuota:
+          ASSERT_TRUE(model_->lacks_quota(item)) << what;
+          break;
+        case ReasonCode::kNeverFits:
+        case ReasonCode::kCapacity:
+        case ReasonCode::kDomain:
+        case ReasonCode::kRacks:
+          ASSERT_LT(model_->fits_now(item.w), item.w.tasks) << what;
+          break;
+        default:
+          break;
+      }
+      ASSERT_FALSE(model_->could_start(hold.id, now_)) << what;
+    }
   }
 
   Dice dice_;

@@ -58,8 +58,9 @@ class Trial {
   TimePoint now_;
 };
 
-std::optional<ReasonCode> may_stop(const State& state, const Job& job, const Job& victim) {
-  if (victim.stopping || !victim.work.preemptible) return std::nullopt;
+std::optional<ReasonCode> may_stop(const State& state, const Job& job, const Job& victim, TimePoint now) {
+  // What has started in this very pass stays.
+  if (victim.stopping || !victim.work.preemptible || victim.started >= now) return std::nullopt;
   const bool lower = victim.work.priority < job.work.priority;
   if (victim.work.account == job.work.account) {
     if (lower) return ReasonCode::kPriority;
@@ -84,7 +85,7 @@ std::vector<Victim> candidates(State& state, const Job& job, TimePoint now) {
   std::vector<Victim> result;
   for (AccountIndex a = 0; a < state.accounts.size(); ++a) {
     for (const auto& [id, victim] : state.accounts.at(a).running) {
-      const auto why = may_stop(state, job, *victim);
+      const auto why = may_stop(state, job, *victim, now);
       if (why) result.push_back({victim, *why, loss_of(*victim, now)});
     }
   }
@@ -102,7 +103,7 @@ std::vector<Victim> choose(State& state, Job& job, TimePoint now) {
   bool enough = false;
   for (const Victim& v : candidates(state, job, now)) {
     // An account may have come back to its nominal quota through the victims before.
-    if (!may_stop(state, job, *v.job)) continue;
+    if (!may_stop(state, job, *v.job, now)) continue;
     trial.remove(*v.job);
     chosen.push_back(v);
     enough = trial.may_start();

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <map>
+
+#include "core/rng.h"
 
 namespace millrace::scheduler {
 namespace {
@@ -62,6 +66,257 @@ TEST(Scheduler, starts_what_fits_and_holds_the_rest_with_a_reason) {
   ASSERT_EQ(plan.holds.size(), 1U);
   EXPECT_EQ(plan.holds[0].reason.text(),
             "needs 4 accelerators; 0 are free, next at 2026-11-22 01:00 when 1 ends");
+}
+
+Scheduler make(const Cluster& cluster, const Policies& policies = {},
+               const Accounts& accounts = one_account()) {
+  return std::move(*Scheduler::create(cluster, accounts, policies));
+}
+
+TEST(Scheduler, work_of_a_higher_class_stops_the_least_loss_in_its_account_and_starts_when_that_has_ended) {
+  Scheduler s = make(cluster_of(1));
+  for (WorkloadId id : {1, 2}) {
+    Workload w = job_of(id, 4);
+    w.preemptible = true;
+    w.grace = 20s;
+    if (id == 2) w.checkpoint_every = 60s;  // loses less
+    ASSERT_TRUE(s.submit(w, kStart));
+  }
+  ASSERT_EQ(s.pass(kStart).starts.size(), 2U);
+  Workload urgent = job_of(3, 4);
+  urgent.priority = 1;
+  ASSERT_TRUE(s.submit(urgent, kStart + 150s));
+  const Plan plan = s.pass(kStart + 150s);
+  ASSERT_EQ(plan.preempts.size(), 1U);
+  EXPECT_EQ(plan.preempts[0].id, 2U);
+  EXPECT_EQ(plan.preempts[0].grace, 20s);
+  EXPECT_TRUE(plan.starts.empty()) << "its capacity is taken until the executor confirms";
+  EXPECT_EQ(s.why(3)->code, ReasonCode::kPreempting);
+  ASSERT_TRUE(s.ended(2, kStart + 160s));
+  EXPECT_EQ(s.pass(kStart + 160s).starts.at(0).id, 3U);
+}
+
+TEST(Scheduler, nothing_is_stopped_for_work_that_would_still_not_fit) {
+  Scheduler s = make(cluster_of(1));
+  Workload small = job_of(1, 4);
+  small.preemptible = true;
+  ASSERT_TRUE(s.submit(small, kStart));
+  ASSERT_TRUE(s.submit(job_of(2, 4), kStart));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 2U);
+  Workload urgent = job_of(3, 8);
+  urgent.priority = 1;
+  ASSERT_TRUE(s.submit(urgent, kStart + 1s));
+  EXPECT_TRUE(s.pass(kStart + 1s).preempts.empty());
+}
+
+TEST(Scheduler, a_falling_budget_caps_first_then_pauses_preemptible_work_then_sheds_batch) {
+  Scheduler s = make(cluster_of(1));
+  for (WorkloadId id = 1; id <= 4; ++id) {
+    Workload w = job_of(id, 2);
+    w.cpu_draw_milli = 0;
+    w.preemptible = id == 3;
+    w.service = id == 1;
+    if (w.service) w.limit = std::nullopt;
+    ASSERT_TRUE(s.submit(w, kStart));
+  }
+  ASSERT_EQ(s.pass(kStart).starts.size(), 4U);
+  // 1 kW idle, 8 accelerators of 600 W: 5.8 kW. Capped to half: 3.4 kW.
+  const Scope node{ScopeKind::kNode, 0};
+  ASSERT_TRUE(s.set_budget({node, kStart + 60s, 3'500'000}, kStart));
+  Plan plan = s.pass(kStart);
+  EXPECT_EQ(plan.caps.size(), 4U);
+  EXPECT_TRUE(plan.preempts.empty());
+  ASSERT_TRUE(s.set_budget({node, kStart + 120s, 2'300'000}, kStart + 61s));
+  plan = s.pass(kStart + 61s);
+  ASSERT_EQ(plan.preempts.size(), 2U);
+  std::vector<WorkloadId> stopped{plan.preempts[0].id, plan.preempts[1].id};
+  std::ranges::sort(stopped);
+  EXPECT_EQ(stopped, (std::vector<WorkloadId>{2, 3})) << "preemptible work, then batch, no service";
+  for (const WorkloadId id : stopped) ASSERT_TRUE(s.ended(id, kStart + 90s));
+  s.pass(kStart + 90s);
+  ASSERT_TRUE(s.set_budget({node, kStart + 200s, std::nullopt}, kStart + 200s));
+  plan = s.pass(kStart + 200s);
+  ASSERT_EQ(plan.caps.size(), 2U);
+  EXPECT_EQ(plan.caps[0].cap_milli, 1000) << "caps are lifted when it rises again";
+}
+
+TEST(Scheduler, a_budget_below_idle_draw_is_reported_with_the_nodes_to_switch_off) {
+  Scheduler s = make(cluster_of(3));
+  ASSERT_TRUE(s.set_budget({{ScopeKind::kSite, 0}, kStart, 1'500'000}, kStart));
+  const Plan plan = s.pass(kStart);
+  ASSERT_EQ(plan.infeasible.size(), 1U);
+  EXPECT_EQ(plan.infeasible[0].nodes.size(), 2U);
+  EXPECT_TRUE(s.pass(kStart + 1s).infeasible.empty()) << "said once";
+}
+
+TEST(Scheduler, work_is_not_started_that_a_known_fall_of_the_budget_would_stop) {
+  Scheduler s = make(cluster_of(1));
+  ASSERT_TRUE(s.set_budget({{ScopeKind::kNode, 0}, kStart + 600s, 1'100'000}, kStart));
+  ASSERT_TRUE(s.submit(job_of(1, 8, 1h), kStart));
+  ASSERT_TRUE(s.submit(job_of(2, 8, 300s), kStart));
+  const Plan plan = s.pass(kStart);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].id, 2U) << "it ends before";
+  EXPECT_EQ(s.why(1)->code, ReasonCode::kPower);
+}
+
+TEST(Scheduler, shares_of_what_runs_converge_to_the_weights) {
+  Accounts accounts;
+  for (int i = 0; i < 2; ++i) {
+    Account a;
+    a.name = "a" + std::to_string(i);
+    a.weight_milli = i == 0 ? 1000 : 3000;
+    a.quota = kUnlimitedQuota;
+    accounts.push_back(a);
+  }
+  Policies policies;
+  policies.half_life = 1h;
+  policies.starvation = std::nullopt;
+  Scheduler s = make(cluster_of(4), policies, accounts);
+  std::map<WorkloadId, TimePoint> running;
+  WorkloadId ids = 0;
+  int waiting[2] = {0, 0};
+  double held[2] = {0, 0};
+  for (int minute = 0; minute < 3000; ++minute) {
+    const TimePoint now = kStart + std::chrono::minutes(minute);
+    for (auto it = running.begin(); it != running.end();) {
+      const bool over = it->second <= now;
+      if (over) ASSERT_TRUE(s.ended(it->first, now));
+      it = over ? running.erase(it) : std::next(it);
+    }
+    while (waiting[0] < 20 || waiting[1] < 20) {
+      ++ids;
+      Workload w = job_of(ids, 1, std::chrono::minutes(10 + ids % 7));
+      w.account = static_cast<AccountIndex>(ids % 2);
+      ++waiting[w.account];
+      ASSERT_TRUE(s.submit(w, now));
+    }
+    for (const Start& start : s.pass(now).starts) {
+      running[start.id] = now + std::chrono::minutes(10 + start.id % 7);
+      --waiting[start.id % 2];
+    }
+    if (minute < 1000) continue;
+    for (const auto& [id, end] : running) held[id % 2] += 1;
+  }
+  EXPECT_NEAR(held[1] / held[0], 3.0, 0.15);
+}
+
+TEST(Scheduler, backfill_never_delays_what_was_promised) {
+  int promised = 0;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    SeededRng rng(seed);
+    const auto below = [&](std::uint64_t n) { return rng.next() % n; };
+    Policies policies;
+    policies.preempt = false;
+    policies.reservations = 4;
+    policies.starvation = std::nullopt;
+    Scheduler s = make(cluster_of(4), policies);
+    std::map<WorkloadId, TimePoint> ends;
+    std::map<WorkloadId, TimePoint> promises;
+    std::map<WorkloadId, std::chrono::seconds> limits;
+    WorkloadId ids = 0;
+    TimePoint arrival = kStart;
+    while (ids < 60 || !ends.empty()) {
+      const auto first = std::ranges::min_element(ends, {}, [](const auto& e) { return e.second; });
+      const bool arrives = ids < 60 && (ends.empty() || arrival < first->second);
+      const TimePoint now = arrives ? arrival : first->second;
+      if (arrives) {
+        limits[++ids] = std::chrono::seconds(60 + below(7200));
+        const auto devices = static_cast<int>(1 + below(8));
+        ASSERT_TRUE(s.submit(job_of(ids, devices, limits[ids], static_cast<int>(1 + below(3))), now));
+        arrival += std::chrono::seconds(below(900));
+      } else {
+        ASSERT_TRUE(s.ended(first->first, now));
+        ends.erase(first);
+      }
+      for (const Start& start : s.pass(now).starts) {
+        if (promises.contains(start.id)) ASSERT_LE(now, promises.at(start.id)) << "seed " << seed;
+        ends[start.id] = now + limits[start.id] * (2 + below(9)) / 10;
+      }
+      for (WorkloadId p = 1; p <= ids; ++p) {
+        const auto at = s.expected_start(p);
+        if (!at) continue;
+        ++promised;
+        const auto [it, fresh] = promises.try_emplace(p, *at);
+        ASSERT_LE(*at, it->second) << "seed " << seed << " workload " << p;
+        it->second = *at;
+      }
+    }
+  }
+  EXPECT_GT(promised, 1000);
+}
+
+TEST(Scheduler, waiting_is_bounded_whatever_the_priority_of_others) {
+  Policies policies;
+  policies.starvation = 4h;
+  policies.preempt = false;
+  Scheduler s = make(cluster_of(2), policies);
+  ASSERT_TRUE(s.submit(job_of(1, 8, 1h, 2), kStart + 1s));
+  std::map<WorkloadId, TimePoint> ends;
+  WorkloadId ids = 10;
+  TimePoint now = kStart;
+  std::optional<TimePoint> started;
+  for (int minute = 0; minute < 600 && !started; ++minute) {
+    now = kStart + std::chrono::minutes(minute);
+    for (auto it = ends.begin(); it != ends.end();) {
+      const bool over = it->second <= now;
+      if (over) ASSERT_TRUE(s.ended(it->first, now));
+      it = over ? ends.erase(it) : std::next(it);
+    }
+    while (s.usage().pending < 10) {
+      ++ids;
+      Workload w = job_of(ids, 4, std::chrono::minutes(20 + ids % 11));
+      w.priority = 1;
+      w.submitted = now;
+      ASSERT_TRUE(s.submit(w, now));
+    }
+    for (const Start& start : s.pass(now).starts) {
+      if (start.id == 1) started = now;
+      ends[start.id] = now + std::chrono::minutes(20 + start.id % 11);
+    }
+  }
+  ASSERT_TRUE(started);
+  EXPECT_GT(*started, kStart + 3h) << "else the bound is not what let it in";
+  EXPECT_LE(*started, kStart + 4h + 31min) << "the bound and the longest limit of what ran then";
+}
+
+/// Steps of one end and one arrival on a full cluster with a queue, on average.
+std::uint64_t steps_of_an_event(int nodes) {
+  Cluster cluster = cluster_of(nodes);
+  Policies policies;
+  policies.replan_every = 24h;
+  Scheduler s = make(cluster, policies);
+  WorkloadId ids = 0;
+  for (int n = 0; n < nodes; ++n) {
+    for (std::uint32_t d = 0; d < 8; ++d) {
+      Running r;
+      ++ids;
+      r.workload = job_of(ids, 1, std::chrono::minutes(60 + (ids * 7919) % 997));
+      r.started = kStart;
+      r.places = {{static_cast<NodeIndex>(n), 1U << d}};
+      EXPECT_TRUE(s.adopt(r));
+    }
+  }
+  const WorkloadId running = ids;
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(s.submit(job_of(++ids, 8, 2h), kStart));
+  s.full_pass(kStart);
+  constexpr int kEvents = 50;
+  const std::uint64_t before = s.counters().steps;
+  for (int i = 1; i <= kEvents; ++i) {
+    const TimePoint now = kStart + std::chrono::seconds(i);
+    EXPECT_TRUE(s.ended(static_cast<WorkloadId>(i) * running / (kEvents + 1), now));
+    s.pass(now);
+    EXPECT_TRUE(s.submit(job_of(++ids, 1, 1h), now));
+    s.pass(now);
+  }
+  return (s.counters().steps - before) / kEvents;
+}
+
+TEST(Scheduler, an_event_costs_no_more_than_the_logarithm_of_the_cluster) {
+  const std::uint64_t small = steps_of_an_event(256);
+  const std::uint64_t large = steps_of_an_event(8192);
+  EXPECT_GT(small, 0U);
+  EXPECT_LE(large, small * 13 / 8 + 2) << small << " steps on 256 nodes";
 }
 
 }  // namespace

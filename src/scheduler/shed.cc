@@ -113,9 +113,12 @@ void stop_some(State& state, const Budgeted& b, TimePoint at, TimePoint now, Pla
 
 void report_infeasible(State& state, Budgeted& b, TimePoint at, Plan& plan) {
   const std::int64_t budget = b.budget_at(at);
-  if (b.idle_mw <= budget || (b.reported && *b.reported == at)) return;
-  b.reported = at;
-  Infeasible report{.scope = b.scope, .from = at, .budget_mw = budget, .idle_mw = b.idle_mw, .nodes = {}};
+  const auto next = b.changes.upper_bound(at);
+  if (b.idle_mw <= budget || next == b.changes.begin()) return;
+  const TimePoint from = std::prev(next)->first;
+  if (b.reported == from) return;
+  b.reported = from;
+  Infeasible report{.scope = b.scope, .from = from, .budget_mw = budget, .idle_mw = b.idle_mw, .nodes = {}};
   const auto kind = static_cast<std::size_t>(b.scope.kind);
   std::vector<NodeIndex> nodes;
   for (NodeIndex i = 0; i < state.pool.size(); ++i) {

@@ -161,6 +161,33 @@ void note(const Plan& plan, std::vector<WorkloadId>& running) {
   for (const auto& start : plan.starts) running.push_back(start.id);
 }
 
+/// Passes over everything, then events, each after one more job has ended.
+Result<void> time_warm(Scheduler& scheduler, std::vector<WorkloadId>& running, Mix& mix, const Clock& clock,
+                       PassResult& result) {
+  TimePoint now = kStart;
+  std::vector<double> passes;
+  std::vector<double> events;
+  for (int i = 0; i < kFullPasses && !running.empty(); ++i) {
+    now += std::chrono::seconds(1);
+    TRY_VOID(end_one(scheduler, running, mix, now));
+    const Stopwatch watch(clock);
+    const Plan plan = scheduler.full_pass(now);
+    passes.push_back(watch.ms());
+    note(plan, running);
+  }
+  for (int i = 0; i < kEvents && !running.empty(); ++i) {
+    now += std::chrono::milliseconds(1);
+    const Stopwatch watch(clock);
+    TRY_VOID(end_one(scheduler, running, mix, now));
+    const Plan plan = scheduler.pass(now);
+    events.push_back(watch.ms());
+    note(plan, running);
+  }
+  result.pass_ms = median(passes);
+  result.event_ms = median(events);
+  return {};
+}
+
 }  // namespace
 
 Result<PassResult> run_pass(const PassOptions& options, const Clock& clock, const Progress& progress) {
@@ -199,28 +226,7 @@ Result<PassResult> run_pass(const PassOptions& options, const Clock& clock, cons
   for (const Running& r : snapshot.running) running.push_back(r.workload.id);
   note(first, running);
   result.running = std::ssize(running);
-  TimePoint now = kStart;
-  std::vector<double> passes;
-  std::vector<double> events;
-  for (int i = 0; i < kFullPasses && !running.empty(); ++i) {
-    now += std::chrono::seconds(1);
-    TRY_VOID(end_one(scheduler, running, mix, now));
-    const Stopwatch watch(clock);
-    const Plan plan = scheduler.full_pass(now);
-    passes.push_back(watch.ms());
-    note(plan, running);
-  }
-  report(0.8, "events");
-  for (int i = 0; i < kEvents && !running.empty(); ++i) {
-    now += std::chrono::milliseconds(1);
-    const Stopwatch watch(clock);
-    TRY_VOID(end_one(scheduler, running, mix, now));
-    const Plan plan = scheduler.pass(now);
-    events.push_back(watch.ms());
-    note(plan, running);
-  }
-  result.pass_ms = median(passes);
-  result.event_ms = median(events);
+  TRY_VOID(time_warm(scheduler, running, mix, clock, result));
   report(1.0, "done");
   return result;
 }
