@@ -23,12 +23,14 @@ const std::vector<bool>& Deferral::starts_of(std::int32_t work_h) {
   const auto at = static_cast<std::size_t>(work_h);
   if (!made_[at]) {
     made_[at] = true;
-    starts_[at] = scheduler::starts_now({.now = outlook_.now, .coming = outlook_.coming, .error = outlook_.error}, work_h);
+    starts_[at] = scheduler::starts_now(
+        {.now = outlook_.now, .coming = outlook_.coming, .error = outlook_.error}, work_h);
   }
   return starts_[at];
 }
 
-std::optional<TimePoint> Deferral::wait_until(TimePoint now, microseconds work, TimePoint deadline, bool interruptible) {
+std::optional<TimePoint> Deferral::wait_until(TimePoint now, microseconds work, TimePoint deadline,
+                                              bool interruptible) {
   if (!known_ || outlook_.coming.empty()) return std::nullopt;
   const TimePoint latest = deadline - work;
   if (latest <= now) return std::nullopt;

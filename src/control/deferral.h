@@ -12,7 +12,7 @@ namespace millrace::control {
 
 /// What is known and expected as an hour begins: carbon intensity or price, of one kind.
 struct HourOutlook {
-  TimePoint hour{};            // when it began; a whole hour
+  TimePoint hour{};  // when it began; a whole hour
   double now = 0.0;
   std::vector<double> coming;  // coming[0] is the hour after
   std::vector<double> error;   // expected absolute error of each; hours without an entry are certain
@@ -34,8 +34,9 @@ class Deferral {
 
   HourOutlook outlook_;
   bool known_ = false;
-  std::vector<std::int32_t> least_work_;         // scheduler::least_work_that_runs
-  std::vector<std::vector<bool>> starts_;        // by work in hours: scheduler::starts_now, made when first asked for
+  std::vector<std::int32_t> least_work_;  // scheduler::least_work_that_runs
+  std::vector<std::vector<bool>>
+      starts_;  // by work in hours: scheduler::starts_now, made when first asked for
   std::vector<bool> made_;
 };
 

@@ -59,8 +59,11 @@ TEST(Deferral, AgreesWithTheDecisionOfOneWorkload) {
     for (std::int64_t work_h = 1; work_h < 10; ++work_h) {
       for (std::int64_t left_h = work_h + 1; left_h < 30; ++left_h) {
         for (const bool interruptible : {false, true}) {
-          const auto one = scheduler::shift({.now = now, .coming = coming, .error = {}},
-                                            {.work_min = work_h * 60, .left_min = left_h * 60, .hour_left_min = 60, .interruptible = interruptible});
+          const auto one =
+              scheduler::shift({.now = now, .coming = coming, .error = {}}, {.work_min = work_h * 60,
+                                                                             .left_min = left_h * 60,
+                                                                             .hour_left_min = 60,
+                                                                             .interruptible = interruptible});
           const auto many = deferral.wait_until(at(0), hours(work_h), at(left_h), interruptible);
           ASSERT_EQ(one.run, !many) << work_h << " of " << left_h << (interruptible ? " interruptible" : "");
         }

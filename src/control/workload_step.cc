@@ -10,36 +10,48 @@ using std::chrono::microseconds;
 
 const char* name_of(WorkloadPhase phase) {
   switch (phase) {
-    case WorkloadPhase::kQueued: return "queued";
-    case WorkloadPhase::kStarting: return "starting";
-    case WorkloadPhase::kRunning: return "running";
-    case WorkloadPhase::kPausing: return "pausing";
-    case WorkloadPhase::kStopping: return "stopping";
+    case WorkloadPhase::kQueued:
+      return "queued";
+    case WorkloadPhase::kStarting:
+      return "starting";
+    case WorkloadPhase::kRunning:
+      return "running";
+    case WorkloadPhase::kPausing:
+      return "pausing";
+    case WorkloadPhase::kStopping:
+      return "stopping";
   }
   return "queued";
 }
 
 const char* name_of(Exit exit) {
   switch (exit) {
-    case Exit::kDone: return "done";
-    case Exit::kFailed: return "failed";
-    case Exit::kStopped: return "stopped";
-    case Exit::kLost: return "lost";
-    case Exit::kCancelled: return "cancelled";
-    case Exit::kRefused: return "refused";
+    case Exit::kDone:
+      return "done";
+    case Exit::kFailed:
+      return "failed";
+    case Exit::kStopped:
+      return "stopped";
+    case Exit::kLost:
+      return "lost";
+    case Exit::kCancelled:
+      return "cancelled";
+    case Exit::kRefused:
+      return "refused";
   }
   return "done";
 }
 
 Result<WorkloadState> WorkloadState::create(scheduler::Cluster cluster, scheduler::Accounts accounts,
                                             scheduler::Policies policies,
-                                            std::unique_ptr<scheduler::PlacementPolicy> policy, WorkloadRules rules) {
+                                            std::unique_ptr<scheduler::PlacementPolicy> policy,
+                                            WorkloadRules rules) {
   std::vector<scheduler::Health> health;
   health.reserve(cluster.nodes.size());
   for (const scheduler::Node& node : cluster.nodes) health.push_back(node.health);
   const auto count = static_cast<scheduler::AccountIndex>(accounts.size());
-  WorkloadState state(TRY(scheduler::Scheduler::create(std::move(cluster), std::move(accounts), std::move(policies),
-                                                       std::move(policy))),
+  WorkloadState state(TRY(scheduler::Scheduler::create(std::move(cluster), std::move(accounts),
+                                                       std::move(policies), std::move(policy))),
                       rules);
   state.health_ = std::move(health);
   state.accounts_ = count;
@@ -62,7 +74,9 @@ class WorkloadStepper {
   Result<void> apply(const Started& event);
   Result<void> apply(const Ended& event);
   Result<void> apply(const NodeHealth& event);
-  Result<void> apply(const scheduler::BudgetChange& event) { return state_.scheduler_.set_budget(event, now_); }
+  Result<void> apply(const scheduler::BudgetChange& event) {
+    return state_.scheduler_.set_budget(event, now_);
+  }
   Result<void> apply(const QuotaChanged& event) {
     return state_.scheduler_.set_quota(event.account, event.quota, now_);
   }
@@ -157,7 +171,8 @@ Result<void> WorkloadStepper::apply(const Ended& event) {
 }
 
 Result<void> WorkloadStepper::apply(const NodeHealth& event) {
-  if (event.node >= state_.health_.size()) return failure(ErrorCode::kInvalidArgument, "health of a node that is not there");
+  if (event.node >= state_.health_.size())
+    return failure(ErrorCode::kInvalidArgument, "health of a node that is not there");
   if (state_.health_[event.node] == event.health) return {};
   state_.health_[event.node] = event.health;
   state_.scheduler_.set_health(event.node, event.health, now_);
@@ -224,7 +239,8 @@ void WorkloadStepper::carry_out(scheduler::Start&& start) {
 
 void WorkloadStepper::carry_out(scheduler::Cap&& cap) {
   WorkloadRecord* record = find(cap.id);
-  if (record == nullptr || record->phase == WorkloadPhase::kQueued || record->cap_milli == cap.cap_milli) return;
+  if (record == nullptr || record->phase == WorkloadPhase::kQueued || record->cap_milli == cap.cap_milli)
+    return;
   record->cap_milli = cap.cap_milli;
   record->reason = cap.reason;
   actions_.emplace_back(
@@ -249,7 +265,8 @@ void WorkloadStepper::decide() {
   for (scheduler::Start& start : plan.starts) carry_out(std::move(start));
   for (scheduler::Cap& cap : caps_of_starts) carry_out(std::move(cap));
   for (scheduler::Preempt& preempt : plan.preempts) {
-    if (WorkloadRecord* record = find(preempt.id)) stop(*record, preempt.grace, true, std::move(preempt.reason));
+    if (WorkloadRecord* record = find(preempt.id))
+      stop(*record, preempt.grace, true, std::move(preempt.reason));
   }
   for (scheduler::Hold& hold : plan.holds) {
     if (WorkloadRecord* record = find(hold.id)) record->reason = hold.reason;

@@ -46,11 +46,12 @@ struct WorkloadRecord {
   scheduler::Workload workload;
   WorkloadPhase phase = WorkloadPhase::kQueued;
   std::uint32_t run = 0;
-  std::uint32_t failures = 0;                  // runs that ended kFailed
-  std::vector<scheduler::TaskPlace> places;    // while it is not queued
+  std::uint32_t failures = 0;                // runs that ended kFailed
+  std::vector<scheduler::TaskPlace> places;  // while it is not queued
   std::int32_t cap_milli = 1000;
-  std::optional<std::chrono::microseconds> stop_grace;  // while pausing or stopping: the shortest that was told
-  scheduler::Reason reason;                    // why it waits, is capped or was told to stop; the latest
+  std::optional<std::chrono::microseconds>
+      stop_grace;            // while pausing or stopping: the shortest that was told
+  scheduler::Reason reason;  // why it waits, is capped or was told to stop; the latest
 };
 
 // Events. Ids rise in the order in which workloads are submitted: an id that is not above all before it is a repetition.
@@ -99,8 +100,8 @@ struct Paused {
 /// Time has passed.
 struct Tick {};
 
-using WorkloadEvent = std::variant<Tick, Submitted, Cancelled, Started, Ended, NodeHealth, scheduler::BudgetChange,
-                                   QuotaChanged, AccountAdded, Deferred, Paused>;
+using WorkloadEvent = std::variant<Tick, Submitted, Cancelled, Started, Ended, NodeHealth,
+                                   scheduler::BudgetChange, QuotaChanged, AccountAdded, Deferred, Paused>;
 
 // Actions. Each names the run it is meant for, so that carrying one out twice, or late, changes nothing.
 
@@ -142,7 +143,7 @@ struct Settled {
   WorkloadId id = 0;
   std::uint32_t run = 0;  // its last; 0 if it never ran
   Exit exit = Exit::kDone;
-  std::string why;        // kRefused: for its owner
+  std::string why;  // kRefused: for its owner
 };
 /// A budget that no schedule can keep, with the nodes to power off.
 using WarnInfeasible = scheduler::Infeasible;
@@ -178,7 +179,8 @@ class WorkloadState {
  private:
   friend class WorkloadStepper;
   friend std::vector<WorkloadAction> outstanding(const WorkloadState& state);
-  WorkloadState(scheduler::Scheduler scheduler, WorkloadRules rules) : scheduler_(std::move(scheduler)), rules_(rules) {}
+  WorkloadState(scheduler::Scheduler scheduler, WorkloadRules rules)
+      : scheduler_(std::move(scheduler)), rules_(rules) {}
 
   scheduler::Scheduler scheduler_;
   WorkloadRules rules_;

@@ -19,8 +19,13 @@ TimePoint at(std::int64_t second) { return TimePoint(seconds(1'767'225'600 + sec
 
 scheduler::Cluster cluster_of(int nodes) {
   scheduler::Cluster cluster;
-  cluster.kinds.push_back({.kind = "test", .memory_bytes = {}, .compute_tflops_bf16 = {}, .memory_bandwidth_gb_per_s = {},
-                           .interconnect_gb_per_s = {}, .power_idle_w = 100.0, .power_max_w = 700.0});
+  cluster.kinds.push_back({.kind = "test",
+                           .memory_bytes = {},
+                           .compute_tflops_bf16 = {},
+                           .memory_bandwidth_gb_per_s = {},
+                           .interconnect_gb_per_s = {},
+                           .power_idle_w = 100.0,
+                           .power_max_w = 700.0});
   cluster.sites.push_back({.name = "site", .zone = "FR", .jurisdiction = "FR"});
   for (int i = 0; i < nodes; ++i) {
     scheduler::Node node;
@@ -52,7 +57,8 @@ Workload work(WorkloadId id, std::int32_t accelerators, std::int32_t tasks = 1) 
   return workload;
 }
 
-std::vector<WorkloadAction> act(WorkloadState& state, std::vector<WorkloadEvent> events, std::int64_t second) {
+std::vector<WorkloadAction> act(WorkloadState& state, std::vector<WorkloadEvent> events,
+                                std::int64_t second) {
   std::vector<WorkloadAction> actions;
   const auto stepped = step(state, events, at(second), actions);
   EXPECT_TRUE(stepped) << stepped.error().message;
@@ -77,7 +83,8 @@ TEST(WorkloadStep, AWorkloadIsStartedRunsAndIsForgottenWhenItIsDone) {
   EXPECT_EQ(state.find(1)->phase, WorkloadPhase::kStarting);
   act(state, {Started{1, 1}}, 5);
   EXPECT_EQ(state.find(1)->phase, WorkloadPhase::kRunning);
-  const auto settled = only<Settled>(act(state, {Ended{.id = 1, .run = 1, .exit = Exit::kDone, .left = {}}}, 60));
+  const auto settled =
+      only<Settled>(act(state, {Ended{.id = 1, .run = 1, .exit = Exit::kDone, .left = {}}}, 60));
   ASSERT_EQ(settled.size(), 1u);
   EXPECT_EQ(settled[0].exit, Exit::kDone);
   EXPECT_EQ(state.find(1), nullptr);
@@ -91,7 +98,8 @@ TEST(WorkloadStep, WhatWaitsHasItsReasonStoredAndStartsWhenThereIsRoom) {
   ASSERT_EQ(reasons.size(), 1u);
   EXPECT_EQ(reasons[0].id, 2u);
   EXPECT_EQ(state.find(2)->reason.code, reasons[0].reason.code);
-  const auto starts = only<StartRun>(act(state, {Ended{.id = 1, .run = 1, .exit = Exit::kDone, .left = {}}}, 60));
+  const auto starts =
+      only<StartRun>(act(state, {Ended{.id = 1, .run = 1, .exit = Exit::kDone, .left = {}}}, 60));
   ASSERT_EQ(starts.size(), 1u);
   EXPECT_EQ(starts[0].id, 2u);
 }
@@ -124,7 +132,8 @@ TEST(WorkloadStep, ACancelledWorkloadLeavesTheQueueAtOnceAndItsNodesWhenTheExecu
   ASSERT_EQ(stops.size(), 1u);
   EXPECT_FALSE(stops[0].again);
   EXPECT_EQ(state.scheduler().usage().running, 1u) << "its room is not free before it is gone";
-  const auto ended = only<Settled>(act(state, {Ended{.id = 1, .run = 1, .exit = Exit::kStopped, .left = {}}}, 30));
+  const auto ended =
+      only<Settled>(act(state, {Ended{.id = 1, .run = 1, .exit = Exit::kStopped, .left = {}}}, 30));
   ASSERT_EQ(ended.size(), 1u);
   EXPECT_EQ(ended[0].exit, Exit::kCancelled);
   EXPECT_EQ(state.size(), 0u);
@@ -140,14 +149,17 @@ TEST(WorkloadStep, ACancellationOutlivesAPause) {
   EXPECT_FALSE(stops[0].again);
   act(state, {NodeHealth{0, Health::kDown}}, 4);
   EXPECT_EQ(state.find(1)->phase, WorkloadPhase::kStopping);
-  EXPECT_EQ(only<Settled>(act(state, {Ended{.id = 1, .run = 1, .exit = Exit::kLost, .left = {}}}, 5)).at(0).exit, Exit::kCancelled);
+  EXPECT_EQ(
+      only<Settled>(act(state, {Ended{.id = 1, .run = 1, .exit = Exit::kLost, .left = {}}}, 5)).at(0).exit,
+      Exit::kCancelled);
 }
 
 TEST(WorkloadStep, APausedWorkloadWaitsUntilItsTime) {
   WorkloadState state = make_state(1);
   act(state, {Submitted{work(1, 4)}}, 0);
   act(state, {Paused{.id = 1, .run = 1, .until = at(7'200)}}, 10);
-  EXPECT_TRUE(only<StartRun>(act(state, {Ended{.id = 1, .run = 1, .exit = Exit::kStopped, .left = {}}}, 20)).empty());
+  EXPECT_TRUE(
+      only<StartRun>(act(state, {Ended{.id = 1, .run = 1, .exit = Exit::kStopped, .left = {}}}, 20)).empty());
   EXPECT_TRUE(only<StartRun>(act(state, {Tick{}}, 7'199)).empty());
   EXPECT_EQ(only<StartRun>(act(state, {Tick{}}, 7'200)).size(), 1u);
 }
@@ -204,10 +216,18 @@ class Player {
     switch (rng_.next() % 8) {
       case 0:
       case 1:
-      case 2: events.emplace_back(Submitted{work(++last_id_, static_cast<std::int32_t>(rng_.next() % 4) + 1)}); break;
-      case 3: events.emplace_back(NodeHealth{static_cast<scheduler::NodeIndex>(rng_.next() % 3), rng_.next() % 2 == 0 ? Health::kDown : Health::kReady}); break;
-      case 4: events.emplace_back(Cancelled{rng_.next() % (last_id_ + 1)}); break;
-      default: break;
+      case 2:
+        events.emplace_back(Submitted{work(++last_id_, static_cast<std::int32_t>(rng_.next() % 4) + 1)});
+        break;
+      case 3:
+        events.emplace_back(NodeHealth{static_cast<scheduler::NodeIndex>(rng_.next() % 3),
+                                       rng_.next() % 2 == 0 ? Health::kDown : Health::kReady});
+        break;
+      case 4:
+        events.emplace_back(Cancelled{rng_.next() % (last_id_ + 1)});
+        break;
+      default:
+        break;
     }
     if (last_id_ == 0) return events;
     const WorkloadId id = rng_.next() % last_id_ + 1;
@@ -233,9 +253,11 @@ std::string told(const std::vector<WorkloadAction>& actions) {
     text += std::to_string(action.index());
     std::visit(
         [&](const auto& each) {
-          if constexpr (requires { each.run; }) text += ":" + std::to_string(each.id) + "." + std::to_string(each.run);
+          if constexpr (requires { each.run; })
+            text += ":" + std::to_string(each.id) + "." + std::to_string(each.run);
           if constexpr (requires { each.places; }) {
-            for (const scheduler::TaskPlace& place : each.places) text += "@" + std::to_string(place.node) + "/" + std::to_string(place.devices);
+            for (const scheduler::TaskPlace& place : each.places)
+              text += "@" + std::to_string(place.node) + "/" + std::to_string(place.devices);
           }
         },
         action);

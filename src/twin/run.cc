@@ -13,11 +13,13 @@ constexpr double kDayUs = 86'400e6;
 
 }  // namespace
 
-Result<RunResult> run_twin(const SiteConfig& site, JobSource& source, const RunOptions& options, const Progress& progress) {
+Result<RunResult> run_twin(const SiteConfig& site, JobSource& source, const RunOptions& options,
+                           const Progress& progress) {
   DecisionLog log;
   if (!options.decisions_path.empty()) log = TRY(DecisionLog::create(options.decisions_path));
   EngineOptions engine_options{.start = to_virtual(site.start), .end = {}, .seed = options.seed};
-  if (options.days) engine_options.end = engine_options.start + static_cast<VirtualTime>(std::ceil(*options.days * kDayUs));
+  if (options.days)
+    engine_options.end = engine_options.start + static_cast<VirtualTime>(std::ceil(*options.days * kDayUs));
   const std::unique_ptr<Engine> engine = TRY(Engine::create(site, source, log, engine_options));
   TRY_VOID(engine->play(progress));
   RunResult result = figures_of(site, *engine, engine_options.start);

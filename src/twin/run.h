@@ -17,16 +17,16 @@ namespace millrace::twin {
 
 struct RunOptions {
   std::string site_path;
-  std::string workload_path;            // empty: the site's generator
-  std::string format;                   // of `workload_path`; see trace_formats()
-  std::optional<double> days;           // nullopt: with a workload file until all work is over, else as the site says
-  std::string decisions_path;           // empty: no file, only the digest
-  std::uint64_t seed = 1;               // of generated work and of failures
+  std::string workload_path;   // empty: the site's generator
+  std::string format;          // of `workload_path`; see trace_formats()
+  std::optional<double> days;  // nullopt: with a workload file until all work is over, else as the site says
+  std::string decisions_path;  // empty: no file, only the digest
+  std::uint64_t seed = 1;      // of generated work and of failures
 };
 
 struct WaitFigures {
   std::string priority_class;
-  std::int64_t jobs = 0;                // that started
+  std::int64_t jobs = 0;  // that started
   double mean_s = 0, p50_s = 0, p95_s = 0, p99_s = 0;
 };
 
@@ -39,7 +39,7 @@ struct SiteFigures {
 struct AccountFigures {
   std::string name;
   std::int64_t jobs = 0;
-  double entitled = 0, used = 0;        // shares of all, 0 to 1
+  double entitled = 0, used = 0;  // shares of all, 0 to 1
   double accelerator_hours = 0, energy_kwh = 0, co2e_kg = 0, wait_mean_s = 0;
 };
 
@@ -52,8 +52,8 @@ struct WhatIf {
 };
 
 struct RunResult {
-  std::vector<Metric> metrics;          // in the order of metric_infos()
-  std::vector<WaitFigures> waits;       // by priority class, highest first
+  std::vector<Metric> metrics;     // in the order of metric_infos()
+  std::vector<WaitFigures> waits;  // by priority class, highest first
   std::vector<SiteFigures> sites;
   std::vector<AccountFigures> accounts;
   std::vector<WhatIf> what_if;
@@ -62,13 +62,13 @@ struct RunResult {
   std::int64_t accelerators = 0, nodes = 0;
   std::int64_t budget_exceeded = 0, budget_infeasible = 0;
   double simulated_days = 0;
-  std::int64_t steps = 0;               // of control
+  std::int64_t steps = 0;  // of control
   std::int64_t decisions = 0;
   std::string decisions_sha256;
   std::uint64_t seed = 0, last_draw = 0;
-  std::string workload;                 // where the jobs came from
-  std::vector<std::string> notes;       // on the workload, for a person
-  double wall_s = 0, rss_mb = 0;        // the caller measures them: the twin has no clock of its own
+  std::string workload;            // where the jobs came from
+  std::vector<std::string> notes;  // on the workload, for a person
+  double wall_s = 0, rss_mb = 0;   // the caller measures them: the twin has no clock of its own
   RunReport report;
 };
 
@@ -76,7 +76,8 @@ struct RunResult {
 Result<RunResult> run_twin(const RunOptions& options, const Progress& progress = {});
 
 /// The same with site and workload in memory; the paths of both in `options` are not read.
-Result<RunResult> run_twin(const SiteConfig& site, JobSource& source, const RunOptions& options, const Progress& progress = {});
+Result<RunResult> run_twin(const SiteConfig& site, JobSource& source, const RunOptions& options,
+                           const Progress& progress = {});
 
 /// Every figure but the charts of the report; docs/twin.md tells each field.
 boost::json::object to_json(const RunResult& result);

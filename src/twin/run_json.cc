@@ -28,12 +28,9 @@ json::object waits_json(const RunResult& result) {
 json::object sites_json(const RunResult& result) {
   json::object sites;
   for (const SiteFigures& each : result.sites) {
-    sites[each.name] = {{"energy_kwh", each.energy_kwh},
-                        {"work_kwh", each.work_kwh},
-                        {"idle_kwh", each.idle_kwh},
-                        {"overhead_kwh", each.overhead_kwh},
-                        {"co2e_kg", each.co2e_kg},
-                        {"energy_eur", each.energy_eur}};
+    sites[each.name] = {{"energy_kwh", each.energy_kwh}, {"work_kwh", each.work_kwh},
+                        {"idle_kwh", each.idle_kwh},     {"overhead_kwh", each.overhead_kwh},
+                        {"co2e_kg", each.co2e_kg},       {"energy_eur", each.energy_eur}};
   }
   return sites;
 }

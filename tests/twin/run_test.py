@@ -62,7 +62,7 @@ class Run(twin_case.Case):
     def test_what_is_wrong_is_told_and_fails(self):
         self.assertIn("/nonexistent/site.toml", self.twin("run", "/nonexistent/site.toml", code=3).stderr)
         self.twin("run", SITE, "--workload", "x.csv", code=2)
-        done = self.twin("run", SITE, "--days", 1, "--decisions", "/nonexistent/decisions.tsv", code=1)
+        done = self.twin("run", SITE, "--days", 1, "--decisions", "/nonexistent/decisions.tsv", code=3)
         self.assertIn("/nonexistent/decisions.tsv", done.stderr)
 
 

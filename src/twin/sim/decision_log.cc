@@ -33,7 +33,8 @@ Result<DecisionLog> DecisionLog::create(const std::string& path) {
   return log;
 }
 
-void DecisionLog::add(VirtualTime at, std::string_view about, std::string_view decision, std::string_view reason) {
+void DecisionLog::add(VirtualTime at, std::string_view about, std::string_view decision,
+                      std::string_view reason) {
   put_time(at);
   put_field(about);
   put_field(decision);
@@ -77,7 +78,8 @@ void DecisionLog::flush() {
   digest_.update(buffer_);
   if (file_ && written_) {
     written_ = host::write_all(file_.get(), buffer_);
-    if (!written_) written_.error().message = "write the decisions to " + path_ + ": " + written_.error().message;
+    if (!written_)
+      written_.error().message = "write the decisions to " + path_ + ": " + written_.error().message;
   }
   buffer_.clear();
 }

@@ -37,10 +37,10 @@ class DecisionLog {
   std::string path_;
   host::Sha256 digest_;
   std::string buffer_;
-  std::string day_;          // "2026-11-22T" of day_number_
+  std::string day_;  // "2026-11-22T" of day_number_
   std::int64_t day_number_ = INT64_MIN;
   std::int64_t lines_ = 0;
-  Result<void> written_;     // the first failure of writing
+  Result<void> written_;  // the first failure of writing
 };
 
 }  // namespace millrace::twin

@@ -28,7 +28,8 @@ inline double ln_unit(double x) {
   const double t = (mantissa - 1.0) / (mantissa + 1.0);
   const double square = t * t;
   double sum = 0.0;
-  for (int k = 23; k >= 1; k -= 2) sum = sum * square + 1.0 / k;  // t is below 0.172: t^25 / 25 is below 1e-20
+  for (int k = 23; k >= 1; k -= 2)
+    sum = sum * square + 1.0 / k;  // t is below 0.172: t^25 / 25 is below 1e-20
   return 2.0 * t * sum + static_cast<double>(exponent) * 0.6931471805599453;
 }
 

@@ -13,7 +13,6 @@
 namespace millrace::twin {
 namespace {
 
-
 constexpr VirtualTime kNoMoment = std::numeric_limits<VirtualTime>::max();
 /// With nothing running, arriving or changing for so long, what waits will wait for ever.
 constexpr VirtualTime kHopelessUs = 7 * 24 * 3600 * std::int64_t{1'000'000};
@@ -33,9 +32,10 @@ std::vector<SeededRng> streams(std::uint64_t seed, std::uint64_t salt, std::size
 
 Result<std::unique_ptr<Engine>> Engine::create(const SiteConfig& config, JobSource& source, DecisionLog& log,
                                                const EngineOptions& options) {
-  auto policy = scheduler::make_placement(TRY(scheduler::parse_placement(config.policy.placement)), options.seed);
-  control::WorkloadState control = TRY(
-      control::WorkloadState::create(config.cluster, config.accounts, config.policy.scheduler, std::move(policy)));
+  auto policy =
+      scheduler::make_placement(TRY(scheduler::parse_placement(config.policy.placement)), options.seed);
+  control::WorkloadState control = TRY(control::WorkloadState::create(
+      config.cluster, config.accounts, config.policy.scheduler, std::move(policy)));
   return std::unique_ptr<Engine>(new Engine(config, source, log, options, std::move(control)));
 }
 
@@ -64,7 +64,8 @@ void Engine::prepare() {
   for (const scheduler::Node& node : config_.cluster.nodes) {
     accelerators_ += node.accelerators;
     NodeRoom room{.cpu_milli = node.cpu_milli, .memory_mib = node.memory_mib, .device_milli = {}};
-    for (std::int32_t i = 0; i < node.accelerators; ++i) room.device_milli[static_cast<std::size_t>(i)] = 1000;
+    for (std::int32_t i = 0; i < node.accelerators; ++i)
+      room.device_milli[static_cast<std::size_t>(i)] = 1000;
     rooms_.push_back(room);
   }
   budgets_ = budget_facts(config_, options_.start);
@@ -78,7 +79,8 @@ void Engine::prepare() {
   for (std::uint32_t i = 0; i < config_.cluster.nodes.size(); ++i) {
     plan_failure(EventKind::kNodeDown, i, config_.node_types[config_.node_type[i]].failures);
   }
-  for (std::uint32_t i = 0; i < config_.feeds.size(); ++i) plan_failure(EventKind::kFeedDown, i, config_.feeds[i].failures);
+  for (std::uint32_t i = 0; i < config_.feeds.size(); ++i)
+    plan_failure(EventKind::kFeedDown, i, config_.feeds[i].failures);
   if (outlooks_.any()) queue_.put(options_.start, EventKind::kHour, 0);
   next_job_ = source_.next();
 }
@@ -101,8 +103,10 @@ void Engine::advance_clock(VirtualTime to) {
     const std::int64_t draw = power_.draw_mw(PowerBook::Level::kSite, i);
     const SiteInfo& site = config_.sites[i];
     SiteTally& its = tally_.sites[i];
-    its.co2e_ug += static_cast<double>(energy::co2e_ug(site.carbon, draw, to_time(now_), to_time(to)).value_or(0));
-    its.energy_microeur += static_cast<double>(energy::energy_cost_microeur(site.price, draw, to_time(now_), to_time(to)).value_or(0));
+    its.co2e_ug +=
+        static_cast<double>(energy::co2e_ug(site.carbon, draw, to_time(now_), to_time(to)).value_or(0));
+    its.energy_microeur += static_cast<double>(
+        energy::energy_cost_microeur(site.price, draw, to_time(now_), to_time(to)).value_or(0));
     idle_mw += at_meter(power_.idle_mw(PowerBook::Level::kSite, i), config_.cluster.sites[i].pue);
     const std::int64_t budget = power_.budget(PowerBook::Level::kSite, i);
     if (budget != kNoBudget) budget_mw += budget;
@@ -132,7 +136,8 @@ void Engine::arrive(const TraceJob& trace) {
   ++tally_.submitted;
   ++waiting_;
   quiet_since_ = now_;
-  tally_.accounts[trace.account].asked_us += static_cast<double>(job.accelerators_milli()) * 1e-3 * job.left_us;
+  tally_.accounts[trace.account].asked_us +=
+      static_cast<double>(job.accelerators_milli()) * 1e-3 * job.left_us;
   scheduler::Workload workload = workload_of(config_, speeds_, trace, job.id, now_);
   if (may_wait(trace) && outlooks_.any()) {
     deferrable_.push_back(job.id);
@@ -158,11 +163,21 @@ void Engine::happen(const SimEvent& event) {
         end_run(event.subject, control::Exit::kStopped);
       }
       break;
-    case EventKind::kNodeDown: node_breaks(event.subject); break;
-    case EventKind::kNodeUp: node_is_mended(event.subject); break;
-    case EventKind::kFeedDown: feed_changes(static_cast<scheduler::FeedIndex>(event.subject), true); break;
-    case EventKind::kFeedUp: feed_changes(static_cast<scheduler::FeedIndex>(event.subject), false); break;
-    case EventKind::kHour: hour_begins(); break;
+    case EventKind::kNodeDown:
+      node_breaks(event.subject);
+      break;
+    case EventKind::kNodeUp:
+      node_is_mended(event.subject);
+      break;
+    case EventKind::kFeedDown:
+      feed_changes(static_cast<scheduler::FeedIndex>(event.subject), true);
+      break;
+    case EventKind::kFeedUp:
+      feed_changes(static_cast<scheduler::FeedIndex>(event.subject), false);
+      break;
+    case EventKind::kHour:
+      hour_begins();
+      break;
     case EventKind::kBudgetKnown:
       hear_of_budget(budgets_[event.subject].change);
       break;
@@ -181,7 +196,8 @@ void Engine::hear_of_budget(const scheduler::BudgetChange& change) {
   quiet_since_ = now_;
   text_.clear();
   if (change.milliwatts) {
-    fmt::format_to(std::back_inserter(text_), "{} mW from {} on", *change.milliwatts, to_rfc3339(change.from));
+    fmt::format_to(std::back_inserter(text_), "{} mW from {} on", *change.milliwatts,
+                   to_rfc3339(change.from));
   } else {
     fmt::format_to(std::back_inserter(text_), "no limit from {} on", to_rfc3339(change.from));
   }
@@ -192,10 +208,14 @@ void Engine::hear_of_budget(const scheduler::BudgetChange& change) {
 std::string_view Engine::scope_name(scheduler::Scope scope) const {
   const scheduler::Cluster& cluster = config_.cluster;
   switch (scope.kind) {
-    case scheduler::ScopeKind::kNode: return cluster.nodes[scope.index].name;
-    case scheduler::ScopeKind::kRack: return cluster.racks[scope.index].name;
-    case scheduler::ScopeKind::kFeed: return cluster.feeds[scope.index].name;
-    case scheduler::ScopeKind::kSite: break;
+    case scheduler::ScopeKind::kNode:
+      return cluster.nodes[scope.index].name;
+    case scheduler::ScopeKind::kRack:
+      return cluster.racks[scope.index].name;
+    case scheduler::ScopeKind::kFeed:
+      return cluster.feeds[scope.index].name;
+    case scheduler::ScopeKind::kSite:
+      break;
   }
   return cluster.sites[scope.index].name;
 }
@@ -265,10 +285,12 @@ Result<void> Engine::check() const {
                    fmt::format("site {}: work and idle took {} J, the site {} J: energy is not conserved",
                                config_.cluster.sites[i].name, joules(counted), joules(drawn)));
   }
-  const std::int64_t known = tally_.done + tally_.failed + tally_.refused + tally_.unplaceable + waiting_ + running_;
+  const std::int64_t known =
+      tally_.done + tally_.failed + tally_.refused + tally_.unplaceable + waiting_ + running_;
   if (known == tally_.submitted) return {};
-  return failure(ErrorCode::kInternal, fmt::format("{} jobs were submitted, {} are known: work was lost or doubled",
-                                                   tally_.submitted, known));
+  return failure(
+      ErrorCode::kInternal,
+      fmt::format("{} jobs were submitted, {} are known: work was lost or doubled", tally_.submitted, known));
 }
 
 Result<void> Engine::play(const Progress& progress) {
@@ -300,7 +322,8 @@ Result<void> Engine::play(const Progress& progress) {
   for (std::uint32_t slot = 0; slot < jobs_.slots(); ++slot) {
     if (jobs_[slot].run != 0) count_up(jobs_[slot]);
   }
-  for (Timeline* line : {&tally_.power_mw, &tally_.budget_mw, &tally_.idle_mw, &tally_.queue, &tally_.running, &tally_.allocated}) {
+  for (Timeline* line : {&tally_.power_mw, &tally_.budget_mw, &tally_.idle_mw, &tally_.queue, &tally_.running,
+                         &tally_.allocated}) {
     line->settle(now_);
   }
   for (SeededRng& rng : node_rng_) last_draw_ = last_draw_ * 31 + rng.next();
@@ -312,7 +335,8 @@ double Engine::part_done() const {
   if (options_.end) {
     return static_cast<double>(now_ - options_.start) / static_cast<double>(*options_.end - options_.start);
   }
-  const auto expected = static_cast<double>(std::max<std::int64_t>(source_.jobs_expected(), tally_.submitted + 1));
+  const auto expected =
+      static_cast<double>(std::max<std::int64_t>(source_.jobs_expected(), tally_.submitted + 1));
   return static_cast<double>(tally_.done) / expected;
 }
 

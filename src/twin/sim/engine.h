@@ -130,7 +130,7 @@ class Engine {
   std::vector<control::WorkloadAction> actions_;
   std::vector<NodeRoom> rooms_;
   std::vector<std::vector<std::uint32_t>> runs_on_;  // by node: slots
-  std::vector<std::int32_t> down_;                   // by node: failures that hold it down (its own, its feed's)
+  std::vector<std::int32_t> down_;  // by node: failures that hold it down (its own, its feed's)
   std::vector<SeededRng> node_rng_, feed_rng_;
   VirtualTime next_sample_;
   struct TypicalDemand {
@@ -139,13 +139,13 @@ class Engine {
   };
   std::vector<TypicalDemand> typical_;  // the first demands that were met
   std::int64_t waiting_ = 0, running_ = 0;
-  std::int64_t power_waiting_ = 0;     // of those that wait: for want of power
+  std::int64_t power_waiting_ = 0;  // of those that wait: for want of power
   std::int64_t allocated_milli_ = 0, accelerators_ = 0;
-  VirtualTime quiet_since_;            // when last something arrived, started, ended or was told
-  std::int64_t facts_to_come_ = 0;     // budgets to be told or to hold
+  VirtualTime quiet_since_;         // when last something arrived, started, ended or was told
+  std::int64_t facts_to_come_ = 0;  // budgets to be told or to hold
   std::int64_t steps_ = 0;
   std::uint64_t last_draw_ = 0;
-  std::string fault_;                  // an invariant that broke
+  std::string fault_;  // an invariant that broke
   std::string text_, about_;
 };
 

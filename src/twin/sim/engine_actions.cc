@@ -26,7 +26,8 @@ void Engine::carry_out(const control::StartRun& start) {
   const std::uint32_t slot = jobs_.slot_of(start.id);
   Job& job = jobs_[slot];
   if (job.run != 0) return;
-  if (std::cmp_not_equal(start.places.size(), job.trace.tasks)) fault_ = fmt::format("job-{}: a gang started in part", job.id);
+  if (std::cmp_not_equal(start.places.size(), job.trace.tasks))
+    fault_ = fmt::format("job-{}: a gang started in part", job.id);
   job.run = start.run;
   job.broken = job.ended = job.stopping = false;
   job.site = config_.cluster.nodes[start.places.front().node].site;
@@ -41,8 +42,10 @@ void Engine::carry_out(const control::StartRun& start) {
     const double its = job.trace.demand.accelerators > 0 ? speeds_.speed(job.trace, kind) : 1.0;
     job.kind_speed = job.kind_speed == 0.0 ? its : std::min(job.kind_speed, its);
     if (down_[place.node] != 0) fault_ = fmt::format("job-{}: placed on a node that is down", job.id);
-    if (!rooms_[place.node].take(job.trace.demand, place.devices)) fault_ = fmt::format("job-{}: over-allocates a node", job.id);
-    if (runs_on_[place.node].empty() || runs_on_[place.node].back() != slot) runs_on_[place.node].push_back(slot);
+    if (!rooms_[place.node].take(job.trace.demand, place.devices))
+      fault_ = fmt::format("job-{}: over-allocates a node", job.id);
+    if (runs_on_[place.node].empty() || runs_on_[place.node].back() != slot)
+      runs_on_[place.node].push_back(slot);
   }
   set_draw(job);
   plan_finish(slot);
@@ -80,20 +83,29 @@ void Engine::carry_out(const control::StopRun& stop) {
   Job& job = jobs_[slot];
   switch (stop.reason.code) {
     case scheduler::ReasonCode::kPriority:
-    case scheduler::ReasonCode::kReclaim: ++tally_.preempted; break;
-    case scheduler::ReasonCode::kBudgetFall: ++tally_.power_stops; break;
-    case scheduler::ReasonCode::kNotBefore: ++tally_.pauses; break;
-    default: break;
+    case scheduler::ReasonCode::kReclaim:
+      ++tally_.preempted;
+      break;
+    case scheduler::ReasonCode::kBudgetFall:
+      ++tally_.power_stops;
+      break;
+    case scheduler::ReasonCode::kNotBefore:
+      ++tally_.pauses;
+      break;
+    default:
+      break;
   }
   log_id(job.id);
   text_.clear();
-  fmt::format_to(std::back_inserter(text_), "run {} grace {} us; {}", stop.run, stop.grace.count(), stop.reason.text());
+  fmt::format_to(std::back_inserter(text_), "run {} grace {} us; {}", stop.run, stop.grace.count(),
+                 stop.reason.text());
   log_.add(now_, about_, "stop", text_);
   if (job.broken) {
     end_run(slot, control::Exit::kLost);
     return;
   }
-  const VirtualTime grace = job.trace.interruptible ? std::min<VirtualTime>(stop.grace.count(), kCheckpointUs) : stop.grace.count();
+  const VirtualTime grace =
+      job.trace.interruptible ? std::min<VirtualTime>(stop.grace.count(), kCheckpointUs) : stop.grace.count();
   if (grace <= 0) {
     job.no_grace = true;
     end_run(slot, control::Exit::kStopped);
@@ -146,10 +158,18 @@ void Engine::carry_out(const control::Settled& settled) {
   if (!job.ended) --waiting_;
   set_power_hold(job, false);
   switch (settled.exit) {
-    case control::Exit::kDone: ++tally_.done; break;
-    case control::Exit::kRefused: ++tally_.refused; break;
-    case control::Exit::kCancelled: ++tally_.unplaceable; break;
-    default: ++tally_.failed; break;
+    case control::Exit::kDone:
+      ++tally_.done;
+      break;
+    case control::Exit::kRefused:
+      ++tally_.refused;
+      break;
+    case control::Exit::kCancelled:
+      ++tally_.unplaceable;
+      break;
+    default:
+      ++tally_.failed;
+      break;
   }
   close_books(job, settled.exit);
   log_id(settled.id);
@@ -160,8 +180,9 @@ void Engine::carry_out(const control::Settled& settled) {
 void Engine::carry_out(const control::WarnInfeasible& infeasible) {
   ++tally_.infeasible_warnings;
   text_.clear();
-  fmt::format_to(std::back_inserter(text_), "budget {} mW from {} is below the idle draw of {} mW; power off {} nodes",
-                 infeasible.budget_mw, to_rfc3339(infeasible.from), infeasible.idle_mw, infeasible.nodes.size());
+  fmt::format_to(
+      std::back_inserter(text_), "budget {} mW from {} is below the idle draw of {} mW; power off {} nodes",
+      infeasible.budget_mw, to_rfc3339(infeasible.from), infeasible.idle_mw, infeasible.nodes.size());
   log_.add(now_, scope_name(infeasible.scope), "infeasible", text_);
 }
 
@@ -179,10 +200,14 @@ void Engine::count_up(Job& job) {
     job.energy += energy;
     tally_.sites[draw.site].attributed += energy;
     const SiteInfo& site = config_.sites[draw.site];
-    job.co2e_ug += energy::co2e_ug(site.carbon, draw.milliwatts, to_time(job.since), to_time(now_)).value_or(0);
-    job.energy_microeur += energy::energy_cost_microeur(site.price, draw.milliwatts, to_time(job.since), to_time(now_)).value_or(0);
+    job.co2e_ug +=
+        energy::co2e_ug(site.carbon, draw.milliwatts, to_time(job.since), to_time(now_)).value_or(0);
+    job.energy_microeur +=
+        energy::energy_cost_microeur(site.price, draw.milliwatts, to_time(job.since), to_time(now_))
+            .value_or(0);
   }
-  tally_.cpu_core_us += static_cast<double>(job.trace.demand.cpu_milli * job.trace.tasks) * 1e-3 * static_cast<double>(lasts);
+  tally_.cpu_core_us +=
+      static_cast<double>(job.trace.demand.cpu_milli * job.trace.tasks) * 1e-3 * static_cast<double>(lasts);
   const double held_us = static_cast<double>(job.accelerators_milli()) * 1e-3 * static_cast<double>(lasts);
   job.held_us += held_us;
   tally_.accounts[job.trace.account].held_us += held_us;
@@ -215,7 +240,8 @@ void Engine::set_draw(Job& job) {
     }
   }
   const double wanted = static_cast<double>(std::max(job.trace.utilisation_milli, 1));
-  const double pace = job.trace.demand.accelerators > 0 ? speed_under_cap(static_cast<double>(job.cap_milli) / wanted) : 1.0;
+  const double pace =
+      job.trace.demand.accelerators > 0 ? speed_under_cap(static_cast<double>(job.cap_milli) / wanted) : 1.0;
   job.speed = job.trace.kind == TraceJobKind::kJob ? job.kind_speed * pace : 1.0;
 }
 
@@ -237,7 +263,8 @@ void Engine::clear_draw(Job& job) {
 void Engine::plan_finish(std::uint32_t slot) {
   const Job& job = jobs_[slot];
   const double lasts_us = std::min(std::ceil(job.left_us / job.speed), 1e17);
-  queue_.put(now_ + static_cast<VirtualTime>(lasts_us), EventKind::kFinished, slot, ++jobs_.versions(slot).plan);
+  queue_.put(now_ + static_cast<VirtualTime>(lasts_us), EventKind::kFinished, slot,
+             ++jobs_.versions(slot).plan);
 }
 
 void Engine::end_run(std::uint32_t slot, control::Exit exit) {
@@ -276,7 +303,8 @@ void Engine::lose_work(Job& job, control::Exit exit) {
   if (exit == control::Exit::kLost) ++tally_.lost_runs;
   if (job.trace.kind != TraceJobKind::kJob) return;
   if (job.trace.interruptible && exit == control::Exit::kStopped && !job.no_grace) return;
-  const auto between_us = static_cast<double>(microseconds(config_.policy.checkpoint).count()) * job.kind_speed;
+  const auto between_us =
+      static_cast<double>(microseconds(config_.policy.checkpoint).count()) * job.kind_speed;
   const double lost_us = between_us > 0.0 ? std::fmod(job.run_work_us, between_us) : job.run_work_us;
   job.left_us += lost_us;
   const double accelerators = static_cast<double>(job.accelerators_milli()) * 1e-3;

@@ -19,7 +19,8 @@ void Engine::hour_begins() {
     if (job.ended) continue;
     if (job.run == 0) {
       const auto until = defer(job);
-      events_.emplace_back(control::Deferred{.id = id, .not_before = until ? std::optional(to_time(*until)) : std::nullopt});
+      events_.emplace_back(
+          control::Deferred{.id = id, .not_before = until ? std::optional(to_time(*until)) : std::nullopt});
     } else if (job.trace.interruptible && !job.broken && !job.stopping) {
       count_up(job);
       const auto until = defer(job);
@@ -30,7 +31,8 @@ void Engine::hour_begins() {
 
 std::optional<VirtualTime> Engine::defer(const Job& job) {
   const VirtualTime deadline = job.arrival + (job.trace.deadline - job.trace.arrival).count();
-  const auto work = std::chrono::microseconds(static_cast<std::int64_t>(job.left_us / speeds_.slowest(job.trace)));
+  const auto work =
+      std::chrono::microseconds(static_cast<std::int64_t>(job.left_us / speeds_.slowest(job.trace)));
   const auto until = deferral_.wait_until(to_time(now_), work, to_time(deadline), job.trace.interruptible);
   if (!until) return std::nullopt;
   quiet_since_ = std::max(quiet_since_, now_);
@@ -50,7 +52,9 @@ void Engine::count_deferrable(const Job& job) {
   // A thousandth of the series is a milligram for each kWh.
   tally.co2e_ug += static_cast<double>(job.co2e_ug) * pue;
   tally.co2e_at_once_ug += meter_kwh * 1e3 * mean_value(site.carbon, job.arrival, job.arrival + work_us);
-  tally.co2e_oracle_ug += meter_kwh * 1e3 * least_mean_value(site.carbon, job.arrival, deadline, work_us, job.trace.interruptible);
+  tally.co2e_oracle_ug +=
+      meter_kwh * 1e3 *
+      least_mean_value(site.carbon, job.arrival, deadline, work_us, job.trace.interruptible);
 }
 
 }  // namespace millrace::twin

@@ -24,7 +24,7 @@ enum class EventKind : std::uint8_t {
 
 struct SimEvent {
   VirtualTime at = 0;
-  std::uint64_t order = 0;    // of insertion
+  std::uint64_t order = 0;  // of insertion
   EventKind kind = EventKind::kFinished;
   std::uint32_t subject = 0;
   std::uint32_t version = 0;  // an event whose version is not its subject's any more is void

@@ -44,7 +44,8 @@ void add_sites(const SiteConfig& config, const Engine& engine, RunResult& result
 }
 
 // Entitled are the accounts that asked for something, by their weights; used is what they held of all that was held.
-void add_accounts(const SiteConfig& config, const Tally& tally, RunResult& result, std::vector<double>& weighted) {
+void add_accounts(const SiteConfig& config, const Tally& tally, RunResult& result,
+                  std::vector<double>& weighted) {
   const std::vector<std::int64_t> weights = leaf_weights(config);
   double weight_sum = 0.0;
   double held_sum = 0.0;
@@ -123,7 +124,8 @@ void add_money(const Money& money, MetricList& list) {
   list.add("cost_energy_eur", money.costs.energy_eur);
   list.add("cost_capital_eur", money.costs.capital_eur);
   list.add("cost_operations_eur", money.costs.operations_eur);
-  if (money.costs.per_accelerator_hour_eur) list.add("cost_per_accelerator_hour_eur", *money.costs.per_accelerator_hour_eur);
+  if (money.costs.per_accelerator_hour_eur)
+    list.add("cost_per_accelerator_hour_eur", *money.costs.per_accelerator_hour_eur);
   list.add("revenue_eur", money.period.revenue_eur);
   list.add("margin_eur", money.costs.margin_eur);
   if (money.payback_month) list.add("payback_months", std::int64_t{*money.payback_month});

@@ -10,6 +10,7 @@ namespace millrace::twin {
 RunResult figures_of(const SiteConfig& config, Engine& engine, VirtualTime start);
 
 /// Charts, Gantt, shares and tables for people. `result` is complete but for its report.
-RunReport report_of(const SiteConfig& config, const Engine& engine, const RunResult& result, VirtualTime start);
+RunReport report_of(const SiteConfig& config, const Engine& engine, const RunResult& result,
+                    VirtualTime start);
 
 }  // namespace millrace::twin

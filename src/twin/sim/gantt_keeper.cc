@@ -10,7 +10,8 @@
 namespace millrace::twin {
 
 bool GanttKeeper::Kept::larger_than(const Kept& other) const {
-  return std::tie(accelerators_milli, work_us, other.id) > std::tie(other.accelerators_milli, other.work_us, id);
+  return std::tie(accelerators_milli, work_us, other.id) >
+         std::tie(other.accelerators_milli, other.work_us, id);
 }
 
 GanttKeeper::Kept* GanttKeeper::find(const Job& job) {
@@ -19,7 +20,8 @@ GanttKeeper::Kept* GanttKeeper::find(const Job& job) {
 }
 
 void GanttKeeper::open(Kept& kept, const Job& job, VirtualTime now) {
-  if (kept.stretches.size() < kStretches) kept.stretches.push_back({.from = now, .capped = job.cap_milli < job.trace.utilisation_milli});
+  if (kept.stretches.size() < kStretches)
+    kept.stretches.push_back({.from = now, .capped = job.cap_milli < job.trace.utilisation_milli});
 }
 
 void GanttKeeper::begin(Job& job, VirtualTime now) {
@@ -38,7 +40,8 @@ void GanttKeeper::begin(Job& job, VirtualTime now) {
     job.gantt = static_cast<std::uint32_t>(kept_.size());
     kept_.push_back(std::move(candidate));
   } else {
-    const auto least = std::ranges::min_element(kept_, [](const Kept& a, const Kept& b) { return b.larger_than(a); });
+    const auto least =
+        std::ranges::min_element(kept_, [](const Kept& a, const Kept& b) { return b.larger_than(a); });
     if (!candidate.larger_than(*least)) return;
     job.gantt = static_cast<std::uint32_t>(least - kept_.begin());
     *least = std::move(candidate);
@@ -55,7 +58,8 @@ void GanttKeeper::cap(const Job& job, VirtualTime now) {
 
 void GanttKeeper::end(const Job& job, VirtualTime now) {
   Kept* kept = find(job);
-  if (kept != nullptr && !kept->stretches.empty() && kept->stretches.back().to == kNoTime) kept->stretches.back().to = now;
+  if (kept != nullptr && !kept->stretches.empty() && kept->stretches.back().to == kNoTime)
+    kept->stretches.back().to = now;
 }
 
 std::vector<GanttJob> GanttKeeper::jobs(VirtualTime now, const std::vector<std::string>& accounts) const {

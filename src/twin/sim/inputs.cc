@@ -18,11 +18,15 @@ constexpr std::size_t kProfiles = 5;
 std::optional<scheduler::WorkProfile> roofline_of(WorkProfile profile) {
   static const scheduler::ReferenceWorks works = scheduler::reference_works();
   switch (profile) {
-    case WorkProfile::kTraining: return works.training;
-    case WorkProfile::kPrefill: return works.prefill;
-    case WorkProfile::kDecode: return works.decode;
+    case WorkProfile::kTraining:
+      return works.training;
+    case WorkProfile::kPrefill:
+      return works.prefill;
+    case WorkProfile::kDecode:
+      return works.decode;
     case WorkProfile::kUnknown:
-    case WorkProfile::kCpu: break;
+    case WorkProfile::kCpu:
+      break;
   }
   return std::nullopt;
 }
@@ -38,7 +42,8 @@ KindSpeeds::KindSpeeds(const SiteConfig& config)
       const auto there = scheduler::estimate(config.cluster.kinds[reference], *work).seconds();
       for (std::size_t kind = 0; kind < kinds_; ++kind) {
         const auto here = scheduler::estimate(config.cluster.kinds[kind], *work).seconds();
-        if (there && here && *here > 0.0) speeds_[(profile * kinds_ + reference) * kinds_ + kind] = *there / *here;
+        if (there && here && *here > 0.0)
+          speeds_[(profile * kinds_ + reference) * kinds_ + kind] = *there / *here;
       }
     }
   }
@@ -97,23 +102,27 @@ scheduler::Workload workload_of(const SiteConfig& config, const KindSpeeds& spee
 
 namespace {
 
-void add_stages(std::vector<BudgetFact>& facts, scheduler::Scope scope, const PowerStages& stages, VirtualTime start) {
+void add_stages(std::vector<BudgetFact>& facts, scheduler::Scope scope, const PowerStages& stages,
+                VirtualTime start) {
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const bool is_over = i + 1 < stages.size() && to_virtual(stages[i + 1].since) <= start;
     if (is_over) continue;
-    facts.push_back({.known = start, .change = {.scope = scope, .from = stages[i].since, .milliwatts = stages[i].budget_mw}});
+    facts.push_back({.known = start,
+                     .change = {.scope = scope, .from = stages[i].since, .milliwatts = stages[i].budget_mw}});
   }
 }
 
 // While an event is in force the stages of its site say nothing: it is told again at each border of theirs.
-void add_event(std::vector<BudgetFact>& facts, const SiteConfig& config, const GridEvent& event, VirtualTime start,
-               TimePoint until) {
+void add_event(std::vector<BudgetFact>& facts, const SiteConfig& config, const GridEvent& event,
+               VirtualTime start, TimePoint until) {
   const PowerStages& stages = config.sites[event.site].power;
   const VirtualTime known = std::max(start, to_virtual(event.at - event.notice));
   const auto tell = [&](TimePoint from) {
     const auto budget = event.budget_mw ? event.budget_mw : budget_at(stages, from);
-    facts.push_back({.known = known,
-                     .change = {.scope = {.kind = ScopeKind::kSite, .index = event.site}, .from = from, .milliwatts = budget}});
+    facts.push_back(
+        {.known = known,
+         .change = {
+             .scope = {.kind = ScopeKind::kSite, .index = event.site}, .from = from, .milliwatts = budget}});
   };
   tell(event.at);
   for (const PowerStage& stage : stages) {
@@ -125,20 +134,26 @@ void add_event(std::vector<BudgetFact>& facts, const SiteConfig& config, const G
 
 std::vector<BudgetFact> budget_facts(const SiteConfig& config, VirtualTime start) {
   std::vector<BudgetFact> facts;
-  for (std::uint32_t i = 0; i < config.sites.size(); ++i) add_stages(facts, {ScopeKind::kSite, i}, config.sites[i].power, start);
-  for (std::uint32_t i = 0; i < config.feeds.size(); ++i) add_stages(facts, {ScopeKind::kFeed, i}, config.feeds[i].power, start);
+  for (std::uint32_t i = 0; i < config.sites.size(); ++i)
+    add_stages(facts, {ScopeKind::kSite, i}, config.sites[i].power, start);
+  for (std::uint32_t i = 0; i < config.feeds.size(); ++i)
+    add_stages(facts, {ScopeKind::kFeed, i}, config.feeds[i].power, start);
   const auto fixed = [&](ScopeKind kind, std::uint32_t index, std::int64_t budget_mw) {
     if (budget_mw == 0) return;
-    facts.push_back({.known = start,
-                     .change = {.scope = {.kind = kind, .index = index}, .from = to_time(start), .milliwatts = budget_mw}});
+    facts.push_back(
+        {.known = start,
+         .change = {
+             .scope = {.kind = kind, .index = index}, .from = to_time(start), .milliwatts = budget_mw}});
   };
-  for (std::uint32_t i = 0; i < config.racks.size(); ++i) fixed(ScopeKind::kRack, i, config.racks[i].budget_mw);
+  for (std::uint32_t i = 0; i < config.racks.size(); ++i)
+    fixed(ScopeKind::kRack, i, config.racks[i].budget_mw);
   for (std::uint32_t i = 0; i < config.node_type.size(); ++i) {
     fixed(ScopeKind::kNode, i, config.node_types[config.node_type[i]].budget_mw);
   }
   for (std::size_t i = 0; i < config.grid_events.size(); ++i) {
     const GridEvent& event = config.grid_events[i];
-    const auto next = std::find_if(config.grid_events.begin() + static_cast<std::ptrdiff_t>(i) + 1, config.grid_events.end(),
+    const auto next = std::find_if(config.grid_events.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                                   config.grid_events.end(),
                                    [&](const GridEvent& other) { return other.site == event.site; });
     if (next != config.grid_events.end() && to_virtual(next->at) <= start) continue;
     add_event(facts, config, event, start, next == config.grid_events.end() ? TimePoint::max() : next->at);

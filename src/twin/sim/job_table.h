@@ -23,30 +23,30 @@ struct Job {
   TraceJob trace;
   scheduler::WorkloadId id = 0;
   VirtualTime arrival = 0;
-  double left_us = 0.0;        // of its work, at full speed where it was recorded
+  double left_us = 0.0;  // of its work, at full speed where it was recorded
   VirtualTime first_start = kNoTime;
-  std::uint32_t stops = 0;     // runs that ended before its work was done
+  std::uint32_t stops = 0;  // runs that ended before its work was done
   std::uint32_t gantt = kNoSlot;
   scheduler::SiteIndex site = 0;  // where it ran last
 
   // What it took so far, as of `since`.
-  NanoJoule energy = 0;        // of IT equipment, above idle
-  std::int64_t co2e_ug = 0;    // likewise
+  NanoJoule energy = 0;      // of IT equipment, above idle
+  std::int64_t co2e_ug = 0;  // likewise
   std::int64_t energy_microeur = 0;
-  double held_us = 0.0;        // accelerator-microseconds
+  double held_us = 0.0;  // accelerator-microseconds
 
   // Its run; `run` is 0 while it waits.
   std::uint32_t run = 0;
-  bool broken = false;         // a node it needs is gone: nothing but the end of the run can come
-  bool ended = false;          // its last run is over, and control has not yet said what follows
-  bool stopping = false;       // was told to stop, and has some grace left
-  bool held_for_power = false; // waits because a budget has no room
-  bool no_grace = false;       // it is stopped before it can write a checkpoint
-  double kind_speed = 1.0;     // of the slowest kind it got, without a cap
-  double speed = 0.0;          // now
-  double run_work_us = 0.0;    // done in this run
+  bool broken = false;          // a node it needs is gone: nothing but the end of the run can come
+  bool ended = false;           // its last run is over, and control has not yet said what follows
+  bool stopping = false;        // was told to stop, and has some grace left
+  bool held_for_power = false;  // waits because a budget has no room
+  bool no_grace = false;        // it is stopped before it can write a checkpoint
+  double kind_speed = 1.0;      // of the slowest kind it got, without a cap
+  double speed = 0.0;           // now
+  double run_work_us = 0.0;     // done in this run
   std::int32_t cap_milli = 1000;
-  VirtualTime since = 0;       // to which the figures above are counted
+  VirtualTime since = 0;  // to which the figures above are counted
   VirtualTime run_began = 0;
   std::vector<scheduler::TaskPlace> places;
   std::vector<SiteDraw> draws;

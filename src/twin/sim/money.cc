@@ -5,14 +5,15 @@
 namespace millrace::twin {
 namespace {
 
-constexpr double kEuro = 1e-6;             // of a micro-euro
-constexpr double kHour = 1.0 / 3'600e6;    // of a microsecond
+constexpr double kEuro = 1e-6;           // of a micro-euro
+constexpr double kHour = 1.0 / 3'600e6;  // of a microsecond
 
 energy::Plant plant_of(const SiteConfig& config) {
   energy::Plant plant;
   plant.accelerators = config.accelerators();
   double nodes_eur = 0.0;
-  for (const std::uint16_t type : config.node_type) nodes_eur += static_cast<double>(config.node_types[type].capital_microeur) * kEuro;
+  for (const std::uint16_t type : config.node_type)
+    nodes_eur += static_cast<double>(config.node_types[type].capital_microeur) * kEuro;
   double sites_eur = 0.0;
   double meter_idle_w = 0.0;
   double meter_max_w = 0.0;
@@ -28,14 +29,17 @@ energy::Plant plant_of(const SiteConfig& config) {
     meter_max_w += max_w;
     it_max_w += max_w / config.cluster.sites[i].pue;
     double budget_w = 0.0;
-    for (const PowerStage& stage : site.power) budget_w = std::max(budget_w, static_cast<double>(stage.budget_mw) * 1e-3);
+    for (const PowerStage& stage : site.power)
+      budget_w = std::max(budget_w, static_cast<double>(stage.budget_mw) * 1e-3);
     const double held_kw = (site.power.empty() ? max_w : budget_w) * 1e-3;
     plant.operations_eur_per_year += static_cast<double>(site.demand_microeur_per_kw_year) * kEuro * held_kw;
   }
   plant.capital_eur = nodes_eur + sites_eur;
   plant.operations_eur_per_year += config.economics.interest_rate * plant.capital_eur / 2.0;
-  const double lost_eur_per_year = nodes_eur / config.economics.lifetime_years + sites_eur / config.economics.site_lifetime_years;
-  plant.lifetime_years = lost_eur_per_year > 0.0 ? plant.capital_eur / lost_eur_per_year : config.economics.lifetime_years;
+  const double lost_eur_per_year =
+      nodes_eur / config.economics.lifetime_years + sites_eur / config.economics.site_lifetime_years;
+  plant.lifetime_years =
+      lost_eur_per_year > 0.0 ? plant.capital_eur / lost_eur_per_year : config.economics.lifetime_years;
   plant.pue = it_max_w > 0.0 ? std::max(meter_max_w / it_max_w, 1.0) : 1.0;
   plant.idle_w = meter_idle_w / plant.pue;
   plant.max_w = it_max_w;
@@ -43,7 +47,8 @@ energy::Plant plant_of(const SiteConfig& config) {
 }
 
 double revenue_eur(const SiteConfig& config, const Tally& tally) {
-  double microeur = tally.cpu_core_us * kHour * static_cast<double>(config.economics.microeur_per_cpu_core_hour);
+  double microeur =
+      tally.cpu_core_us * kHour * static_cast<double>(config.economics.microeur_per_cpu_core_hour);
   const double kept = 1.0 - static_cast<double>(config.economics.deferrable_discount_milli) * 1e-3;
   for (std::size_t kind = 0; kind < config.economics.prices.size(); ++kind) {
     const auto price = static_cast<double>(config.economics.prices[kind].microeur_per_accelerator_hour);
@@ -76,7 +81,8 @@ std::vector<WhatIf> what_if(const energy::Plant& plant, const energy::Period& pe
 
 }  // namespace
 
-Money money_of(const SiteConfig& config, const Tally& tally, double hours, double energy_kwh, double energy_eur) {
+Money money_of(const SiteConfig& config, const Tally& tally, double hours, double energy_kwh,
+               double energy_eur) {
   Money money;
   money.plant = plant_of(config);
   money.period.hours = std::max(hours, 1e-9);

@@ -21,6 +21,7 @@ struct Money {
 
 /// The plant has one lifetime: that at which all its parts together lose as much a year as they do apart. Interest and the
 /// charge for the largest power budget are counted as operations. Accelerator-hours are sold while work holds them.
-Money money_of(const SiteConfig& config, const Tally& tally, double hours, double energy_kwh, double energy_eur);
+Money money_of(const SiteConfig& config, const Tally& tally, double hours, double energy_kwh,
+               double energy_eur);
 
 }  // namespace millrace::twin

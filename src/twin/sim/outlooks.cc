@@ -14,13 +14,16 @@ constexpr std::int64_t kKnownBeforeHours = 28 * 24;
 constexpr std::size_t kDayAhead = 24;
 
 /// 0 is Monday, 00:00 UTC; the first of January 1970 was a Thursday.
-std::int32_t hour_of_week(VirtualTime hour) { return static_cast<std::int32_t>((hour / kHourUs + 3 * 24) % 168); }
+std::int32_t hour_of_week(VirtualTime hour) {
+  return static_cast<std::int32_t>((hour / kHourUs + 3 * 24) % 168);
+}
 
 }  // namespace
 
 Outlooks::Outlooks(const SiteConfig& config, VirtualTime start) : config_(config), errors_(kHorizonHours) {
   weights_.assign(config.sites.size(), 0.0);
-  for (const scheduler::Node& node : config.cluster.nodes) weights_[node.site] += static_cast<double>(std::max(node.accelerators, 1));
+  for (const scheduler::Node& node : config.cluster.nodes)
+    weights_[node.site] += static_cast<double>(std::max(node.accelerators, 1));
   if (config.policy.shift != "history" && config.policy.shift != "forecast") return;
   const VirtualTime first = start / kHourUs * kHourUs - kKnownBeforeHours * kHourUs;
   forecaster_.emplace(hour_of_week(first), kHorizonHours);
@@ -47,7 +50,8 @@ control::HourOutlook Outlooks::next(VirtualTime hour) {
   std::size_t known = 0;
   if (config_.policy.shift == "forecast") known = kDayAhead;
   if (!forecaster_) known = kHorizonHours;
-  for (std::size_t i = 0; i < known; ++i) outlook.coming[i] = value(hour + static_cast<VirtualTime>(i + 1) * kHourUs);
+  for (std::size_t i = 0; i < known; ++i)
+    outlook.coming[i] = value(hour + static_cast<VirtualTime>(i + 1) * kHourUs);
   if (!forecaster_) return outlook;
   forecaster_->observe(outlook.now);
   errors_.observe(outlook.now);
@@ -66,17 +70,21 @@ double mean_value(const energy::HourlySeries& series, VirtualTime from, VirtualT
 
 namespace {
 
-double cheapest_stretch(const energy::HourlySeries& series, VirtualTime arrival, VirtualTime latest, VirtualTime work_us) {
-  double least = std::min(mean_value(series, arrival, arrival + work_us), mean_value(series, latest, latest + work_us));
+double cheapest_stretch(const energy::HourlySeries& series, VirtualTime arrival, VirtualTime latest,
+                        VirtualTime work_us) {
+  double least =
+      std::min(mean_value(series, arrival, arrival + work_us), mean_value(series, latest, latest + work_us));
   // The mean over a sliding stretch is linear between moments at which one of its ends meets an hour's border.
   for (const VirtualTime shift : {VirtualTime{0}, work_us}) {
     VirtualTime border = (arrival + shift) / kHourUs * kHourUs + kHourUs;
-    for (; border - shift < latest; border += kHourUs) least = std::min(least, mean_value(series, border - shift, border - shift + work_us));
+    for (; border - shift < latest; border += kHourUs)
+      least = std::min(least, mean_value(series, border - shift, border - shift + work_us));
   }
   return least;
 }
 
-double cheapest_hours(const energy::HourlySeries& series, VirtualTime arrival, VirtualTime deadline, VirtualTime work_us) {
+double cheapest_hours(const energy::HourlySeries& series, VirtualTime arrival, VirtualTime deadline,
+                      VirtualTime work_us) {
   std::vector<std::pair<double, VirtualTime>> hours;  // value, how much of the hour there is
   for (VirtualTime at = arrival; at < deadline;) {
     const VirtualTime end = std::min(at / kHourUs * kHourUs + kHourUs, deadline);
@@ -97,11 +105,12 @@ double cheapest_hours(const energy::HourlySeries& series, VirtualTime arrival, V
 
 }  // namespace
 
-double least_mean_value(const energy::HourlySeries& series, VirtualTime arrival, VirtualTime deadline, VirtualTime work_us,
-                        bool interruptible) {
+double least_mean_value(const energy::HourlySeries& series, VirtualTime arrival, VirtualTime deadline,
+                        VirtualTime work_us, bool interruptible) {
   const VirtualTime latest = deadline - work_us;
   if (work_us <= 0 || latest <= arrival) return mean_value(series, arrival, arrival + work_us);
-  return interruptible ? cheapest_hours(series, arrival, deadline, work_us) : cheapest_stretch(series, arrival, latest, work_us);
+  return interruptible ? cheapest_hours(series, arrival, deadline, work_us)
+                       : cheapest_stretch(series, arrival, latest, work_us);
 }
 
 }  // namespace millrace::twin

@@ -38,7 +38,7 @@ double mean_value(const energy::HourlySeries& series, VirtualTime from, VirtualT
 
 /// The least mean that work of `work_us` could have between `arrival` and `deadline`, with the future known: over the
 /// cheapest hours if it is interruptible, else over the cheapest stretch.
-double least_mean_value(const energy::HourlySeries& series, VirtualTime arrival, VirtualTime deadline, VirtualTime work_us,
-                        bool interruptible);
+double least_mean_value(const energy::HourlySeries& series, VirtualTime arrival, VirtualTime deadline,
+                        VirtualTime work_us, bool interruptible);
 
 }  // namespace millrace::twin

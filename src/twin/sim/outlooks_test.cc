@@ -28,7 +28,8 @@ TEST(LeastMean, OfAStretchIsThatOfTheBestStartTriedMinuteByMinute) {
     const VirtualTime work = (1 + static_cast<VirtualTime>(draw_below(rng, 400))) * kMinute;
     const VirtualTime deadline = arrival + work + static_cast<VirtualTime>(draw_below(rng, 600)) * kMinute;
     double best = mean_value(series, arrival, arrival + work);
-    for (VirtualTime at = arrival; at + work <= deadline; at += kMinute) best = std::min(best, mean_value(series, at, at + work));
+    for (VirtualTime at = arrival; at + work <= deadline; at += kMinute)
+      best = std::min(best, mean_value(series, at, at + work));
     EXPECT_NEAR(least_mean_value(series, arrival, deadline, work, false), best, 1e-6);
   }
 }
@@ -39,13 +40,16 @@ TEST(LeastMean, OfHoursIsThatOfTheCheapestMinutes) {
     const energy::HourlySeries series = random_series(rng, 30);
     const VirtualTime arrival = start() + static_cast<VirtualTime>(draw_below(rng, 600)) * kMinute;
     const VirtualTime work = (1 + static_cast<VirtualTime>(draw_below(rng, 400))) * kMinute;
-    const VirtualTime deadline = arrival + work + static_cast<VirtualTime>(1 + draw_below(rng, 600)) * kMinute;
+    const VirtualTime deadline =
+        arrival + work + static_cast<VirtualTime>(1 + draw_below(rng, 600)) * kMinute;
     std::vector<double> minutes;
-    for (VirtualTime at = arrival; at < deadline; at += kMinute) minutes.push_back(mean_value(series, at, at + kMinute));
+    for (VirtualTime at = arrival; at < deadline; at += kMinute)
+      minutes.push_back(mean_value(series, at, at + kMinute));
     std::ranges::sort(minutes);
     double sum = 0.0;
     for (VirtualTime i = 0; i < work / kMinute; ++i) sum += minutes[static_cast<std::size_t>(i)];
-    EXPECT_NEAR(least_mean_value(series, arrival, deadline, work, true), sum / static_cast<double>(work / kMinute), 1e-6);
+    EXPECT_NEAR(least_mean_value(series, arrival, deadline, work, true),
+                sum / static_cast<double>(work / kMinute), 1e-6);
   }
 }
 
@@ -68,7 +72,8 @@ TEST(Outlooks, TheDayAheadForecastIsRightAndTheOracleAlways) {
     EXPECT_TRUE(std::equal(known.coming.begin(), known.coming.begin() + 24, all.coming.begin()));
     EXPECT_EQ(known.now, all.now);
     EXPECT_EQ(learnt.now, all.now);
-    EXPECT_FALSE(std::equal(learnt.coming.begin(), learnt.coming.end(), all.coming.begin())) << "nobody knows noise";
+    EXPECT_FALSE(std::equal(learnt.coming.begin(), learnt.coming.end(), all.coming.begin()))
+        << "nobody knows noise";
   }
 }
 

@@ -164,7 +164,8 @@ void PowerBook::settle(VirtualTime now) {
 PowerBook::Totals PowerBook::totals() const {
   Totals totals = totals_;
   for (const Scope& scope : scopes_) {
-    if (scope.over_since >= 0) totals.exceeded_s += static_cast<double>(settled_at_ - scope.over_since) * 1e-6;
+    if (scope.over_since >= 0)
+      totals.exceeded_s += static_cast<double>(settled_at_ - scope.over_since) * 1e-6;
   }
   totals.used_share = limit_ > 0 ? used_ / limit_ : 0.0;
   totals.used_share_backlog = limit_backlog_ > 0 ? used_backlog_ / limit_backlog_ : 0.0;

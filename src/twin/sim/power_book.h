@@ -22,13 +22,13 @@ class PowerBook {
   using Level = scheduler::ScopeKind;
 
   struct Totals {
-    std::int64_t exceeded = 0;       // intervals above a budget that was feasible
+    std::int64_t exceeded = 0;  // intervals above a budget that was feasible
     double exceeded_s = 0.0;
-    std::int64_t infeasible = 0;     // intervals in which a budget was below the idle draw of what was up
-    std::int64_t peak_mw = 0;        // all sites together, at the meter
-    double used_share = 0.0;         // draw / budget, over the time in which a site was limited; 0 if none was
-    double used_share_backlog = 0.0; // the same over the time in which work waited for power
-    double backlog_s = 0.0;          // limited and with work waiting for power, over all sites
+    std::int64_t infeasible = 0;  // intervals in which a budget was below the idle draw of what was up
+    std::int64_t peak_mw = 0;     // all sites together, at the meter
+    double used_share = 0.0;      // draw / budget, over the time in which a site was limited; 0 if none was
+    double used_share_backlog = 0.0;  // the same over the time in which work waited for power
+    double backlog_s = 0.0;           // limited and with work waiting for power, over all sites
   };
 
   /// Every node that is not kDown draws its idle power from `from` on.
@@ -57,11 +57,11 @@ class PowerBook {
 
  private:
   struct Scope {
-    std::int64_t draw_mw = 0;      // of IT equipment
-    std::int64_t idle_mw = 0;      // of that, what draws with nothing running
-    std::int64_t max_mw = 0;       // when all in it runs at its most
+    std::int64_t draw_mw = 0;  // of IT equipment
+    std::int64_t idle_mw = 0;  // of that, what draws with nothing running
+    std::int64_t max_mw = 0;   // when all in it runs at its most
     std::int64_t budget_mw = kNoBudget;
-    VirtualTime over_since = -1;   // -1: not above its budget
+    VirtualTime over_since = -1;  // -1: not above its budget
     bool infeasible = false;
     bool dirty = false;
   };
@@ -84,7 +84,7 @@ class PowerBook {
   VirtualTime settled_at_;
   bool was_backlog_ = false;
   std::int64_t meter_mw_ = 0;
-  std::vector<std::int64_t> used_mw_;   // by site, since settled_at_; 0 where it had no limit
+  std::vector<std::int64_t> used_mw_;  // by site, since settled_at_; 0 where it had no limit
   std::vector<std::int64_t> limit_mw_;
   double used_ = 0.0, limit_ = 0.0, used_backlog_ = 0.0, limit_backlog_ = 0.0;  // mW x us
   Totals totals_;

@@ -11,29 +11,41 @@ namespace {
 std::vector<TimePoint> times_of(const Timeline& line, VirtualTime start, std::size_t count) {
   std::vector<TimePoint> times;
   times.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) times.push_back(to_time(start + static_cast<VirtualTime>(i) * line.width()));
+  for (std::size_t i = 0; i < count; ++i)
+    times.push_back(to_time(start + static_cast<VirtualTime>(i) * line.width()));
   return times;
 }
 
-ChartLine line_of(std::string name, const Timeline& line, double scale, ChartLine::Style style, bool peaks = false) {
+ChartLine line_of(std::string name, const Timeline& line, double scale, ChartLine::Style style,
+                  bool peaks = false) {
   ChartLine out{.name = std::move(name), .values = {}, .style = style};
-  for (const Timeline::Interval& each : line.intervals()) out.values.push_back((peaks ? each.max : each.mean) * scale);
+  for (const Timeline::Interval& each : line.intervals())
+    out.values.push_back((peaks ? each.max : each.mean) * scale);
   return out;
 }
 
 Chart power_chart(const Tally& tally, VirtualTime start) {
   constexpr double kMegawatt = 1e-9;
-  Chart chart{.id = "power", .title = "Power against budget", .unit = "MW", .note = {}, .times = {}, .lines = {}};
-  chart.note = "The highest draw of each interval at the meters of all sites, what idle equipment takes of it, and the budget.";
+  Chart chart{
+      .id = "power", .title = "Power against budget", .unit = "MW", .note = {}, .times = {}, .lines = {}};
+  chart.note =
+      "The highest draw of each interval at the meters of all sites, what idle equipment takes of it, and "
+      "the budget.";
   chart.lines.push_back(line_of("Draw", tally.power_mw, kMegawatt, ChartLine::Style::kArea, true));
   chart.lines.push_back(line_of("Idle", tally.idle_mw, kMegawatt, ChartLine::Style::kLine));
-  if (tally.budget_mw.value() > 0) chart.lines.push_back(line_of("Budget", tally.budget_mw, kMegawatt, ChartLine::Style::kLimit));
+  if (tally.budget_mw.value() > 0)
+    chart.lines.push_back(line_of("Budget", tally.budget_mw, kMegawatt, ChartLine::Style::kLimit));
   chart.times = times_of(tally.power_mw, start, chart.lines[0].values.size());
   return chart;
 }
 
 Chart queue_chart(const Tally& tally, VirtualTime start) {
-  Chart chart{.id = "queue", .title = "Queue", .unit = "jobs", .note = "Work that waits and work that runs.", .times = {}, .lines = {}};
+  Chart chart{.id = "queue",
+              .title = "Queue",
+              .unit = "jobs",
+              .note = "Work that waits and work that runs.",
+              .times = {},
+              .lines = {}};
   chart.lines.push_back(line_of("Waiting", tally.queue, 1.0, ChartLine::Style::kArea));
   chart.lines.push_back(line_of("Running", tally.running, 1.0, ChartLine::Style::kLine));
   chart.times = times_of(tally.queue, start, chart.lines[0].values.size());
@@ -41,7 +53,12 @@ Chart queue_chart(const Tally& tally, VirtualTime start) {
 }
 
 Chart allocation_chart(const Tally& tally, VirtualTime start, std::int64_t accelerators) {
-  Chart chart{.id = "allocation", .title = "Allocation", .unit = "%", .note = "Accelerators that work holds, of all.", .times = {}, .lines = {}};
+  Chart chart{.id = "allocation",
+              .title = "Allocation",
+              .unit = "%",
+              .note = "Accelerators that work holds, of all.",
+              .times = {},
+              .lines = {}};
   const double scale = accelerators > 0 ? 0.1 / static_cast<double>(accelerators) : 0.0;  // from thousandths
   chart.lines.push_back(line_of("Allocated", tally.allocated, scale, ChartLine::Style::kArea));
   chart.times = times_of(tally.allocated, start, chart.lines[0].values.size());
@@ -49,7 +66,8 @@ Chart allocation_chart(const Tally& tally, VirtualTime start, std::int64_t accel
 }
 
 Chart carbon_chart(const SiteConfig& config, const Tally& tally, VirtualTime start) {
-  Chart chart{.id = "carbon", .title = "Carbon intensity", .unit = "g/kWh", .note = {}, .times = {}, .lines = {}};
+  Chart chart{
+      .id = "carbon", .title = "Carbon intensity", .unit = "g/kWh", .note = {}, .times = {}, .lines = {}};
   chart.note = "Of the electricity of each site's zone. Deferrable work should run where it is low.";
   const std::size_t count = tally.power_mw.intervals().size();
   chart.times = times_of(tally.power_mw, start, count);
@@ -57,7 +75,8 @@ Chart carbon_chart(const SiteConfig& config, const Tally& tally, VirtualTime sta
     ChartLine line{.name = config.cluster.sites[i].name, .values = {}, .style = ChartLine::Style::kLine};
     for (const TimePoint time : chart.times) {
       const auto value = config.sites[i].carbon.at(time);
-      line.values.push_back(value ? static_cast<double>(*value) * 1e-3 : std::numeric_limits<double>::quiet_NaN());
+      line.values.push_back(value ? static_cast<double>(*value) * 1e-3
+                                  : std::numeric_limits<double>::quiet_NaN());
     }
     chart.lines.push_back(std::move(line));
   }
@@ -67,27 +86,46 @@ Chart carbon_chart(const SiteConfig& config, const Tally& tally, VirtualTime sta
 std::string decimal(double value) { return fmt::format("{:.1f}", value); }
 
 Table waits_table(const RunResult& result) {
-  Table table{.id = "waits", .title = "Wait by class", .columns = {"Class", "Jobs", "Mean s", "Median s", "95 % s", "99 % s"}, .numeric = {false, true, true, true, true, true}, .rows = {}};
+  Table table{.id = "waits",
+              .title = "Wait by class",
+              .columns = {"Class", "Jobs", "Mean s", "Median s", "95 % s", "99 % s"},
+              .numeric = {false, true, true, true, true, true},
+              .rows = {}};
   for (const WaitFigures& each : result.waits) {
-    table.rows.push_back({each.priority_class, std::to_string(each.jobs), decimal(each.mean_s), decimal(each.p50_s), decimal(each.p95_s), decimal(each.p99_s)});
+    table.rows.push_back({each.priority_class, std::to_string(each.jobs), decimal(each.mean_s),
+                          decimal(each.p50_s), decimal(each.p95_s), decimal(each.p99_s)});
   }
   return table;
 }
 
 Table sites_table(const RunResult& result) {
-  Table table{.id = "sites", .title = "Sites", .columns = {"Site", "Energy MWh", "Work MWh", "Idle MWh", "PUE adds MWh", "CO2e t", "Energy EUR"}, .numeric = {false, true, true, true, true, true, true}, .rows = {}};
+  Table table{
+      .id = "sites",
+      .title = "Sites",
+      .columns = {"Site", "Energy MWh", "Work MWh", "Idle MWh", "PUE adds MWh", "CO2e t", "Energy EUR"},
+      .numeric = {false, true, true, true, true, true, true},
+      .rows = {}};
   for (const SiteFigures& each : result.sites) {
-    table.rows.push_back({each.name, decimal(each.energy_kwh * 1e-3), decimal(each.work_kwh * 1e-3), decimal(each.idle_kwh * 1e-3), decimal(each.overhead_kwh * 1e-3), decimal(each.co2e_kg * 1e-3), decimal(each.energy_eur)});
+    table.rows.push_back({each.name, decimal(each.energy_kwh * 1e-3), decimal(each.work_kwh * 1e-3),
+                          decimal(each.idle_kwh * 1e-3), decimal(each.overhead_kwh * 1e-3),
+                          decimal(each.co2e_kg * 1e-3), decimal(each.energy_eur)});
   }
   return table;
 }
 
 Table what_if_table(const RunResult& result) {
-  Table table{.id = "what-if", .title = "What if", .columns = {"Utilisation %", "EUR/kWh", "EUR/accelerator-hour", "Margin EUR/year", "Paid back in month"}, .numeric = {true, true, true, true, true}, .rows = {}};
+  Table table{.id = "what-if",
+              .title = "What if",
+              .columns = {"Utilisation %", "EUR/kWh", "EUR/accelerator-hour", "Margin EUR/year",
+                          "Paid back in month"},
+              .numeric = {true, true, true, true, true},
+              .rows = {}};
   for (const WhatIf& each : result.what_if) {
-    table.rows.push_back({decimal(each.utilisation * 100.0), fmt::format("{:.4f}", each.eur_per_kwh),
-                          each.cost_per_accelerator_hour_eur ? fmt::format("{:.3f}", *each.cost_per_accelerator_hour_eur) : "",
-                          fmt::format("{:.0f}", each.margin_eur_per_year), each.payback_month ? std::to_string(*each.payback_month) : "never"});
+    table.rows.push_back(
+        {decimal(each.utilisation * 100.0), fmt::format("{:.4f}", each.eur_per_kwh),
+         each.cost_per_accelerator_hour_eur ? fmt::format("{:.3f}", *each.cost_per_accelerator_hour_eur) : "",
+         fmt::format("{:.0f}", each.margin_eur_per_year),
+         each.payback_month ? std::to_string(*each.payback_month) : "never"});
   }
   return table;
 }
@@ -95,43 +133,53 @@ Table what_if_table(const RunResult& result) {
 std::vector<std::string> findings_of(const RunResult& result) {
   std::vector<std::string> findings;
   const auto value = [&](std::string_view name) { return find_value(result, name).value_or(0.0); };
-  findings.push_back(fmt::format("{} of {} jobs are done; work held {:.1f} % of {} accelerators and waited {:.0f} s in the mean.",
-                                 result.jobs_done, result.jobs, value("allocation_pct"), result.accelerators, value("wait_mean_s")));
+  findings.push_back(fmt::format(
+      "{} of {} jobs are done; work held {:.1f} % of {} accelerators and waited {:.0f} s in the mean.",
+      result.jobs_done, result.jobs, value("allocation_pct"), result.accelerators, value("wait_mean_s")));
   if (result.budget_exceeded > 0) {
-    findings.push_back(fmt::format("The draw was above a power budget {} times, {:.0f} s in all.", result.budget_exceeded, value("budget_exceeded_s")));
+    findings.push_back(fmt::format("The draw was above a power budget {} times, {:.0f} s in all.",
+                                   result.budget_exceeded, value("budget_exceeded_s")));
   } else {
     findings.push_back("The draw was never above a power budget.");
   }
   if (result.budget_infeasible > 0) {
-    findings.push_back(fmt::format("A budget was below what idle equipment draws {} times: no schedule can keep it.", result.budget_infeasible));
+    findings.push_back(
+        fmt::format("A budget was below what idle equipment draws {} times: no schedule can keep it.",
+                    result.budget_infeasible));
   }
   if (value("deferrable_jobs") > 0) {
-    findings.push_back(fmt::format("Deferrable work caused {:.1f} % less CO2e than if it had run at once; with the future known {:.1f} % could have been saved.",
-                                   value("carbon_saving_pct"), value("carbon_saving_oracle_pct")));
+    findings.push_back(
+        fmt::format("Deferrable work caused {:.1f} % less CO2e than if it had run at once; with the future "
+                    "known {:.1f} % could have been saved.",
+                    value("carbon_saving_pct"), value("carbon_saving_oracle_pct")));
   }
   if (const auto month = find_value(result, "payback_months")) {
     findings.push_back(fmt::format("At this use the investment is paid back in month {:.0f}.", *month));
   } else {
     findings.push_back("At this use and these prices the investment is not paid back within its lifetime.");
   }
-  if (result.jobs_unplaceable > 0) findings.push_back(fmt::format("{} jobs can never run on this site.", result.jobs_unplaceable));
+  if (result.jobs_unplaceable > 0)
+    findings.push_back(fmt::format("{} jobs can never run on this site.", result.jobs_unplaceable));
   return findings;
 }
 
 }  // namespace
 
-RunReport report_of(const SiteConfig& config, const Engine& engine, const RunResult& result, VirtualTime start) {
+RunReport report_of(const SiteConfig& config, const Engine& engine, const RunResult& result,
+                    VirtualTime start) {
   const Tally& tally = engine.tally();
   RunReport report;
   report.title = config.name;
   report.subtitle = fmt::format("{} accelerators, {:.1f} days", result.accelerators, result.simulated_days);
   report.start = to_time(start);
   report.end = to_time(engine.now());
-  report.inputs = {{"Workload", result.workload}, {"Seed", std::to_string(result.seed)}, {"Decisions (SHA-256)", result.decisions_sha256}};
+  report.inputs = {{"Workload", result.workload},
+                   {"Seed", std::to_string(result.seed)},
+                   {"Decisions (SHA-256)", result.decisions_sha256}};
   report.metrics = result.metrics;
   report.findings = findings_of(result);
-  report.charts = {power_chart(tally, start), queue_chart(tally, start), allocation_chart(tally, start, result.accelerators),
-                   carbon_chart(config, tally, start)};
+  report.charts = {power_chart(tally, start), queue_chart(tally, start),
+                   allocation_chart(tally, start, result.accelerators), carbon_chart(config, tally, start)};
   std::vector<std::string> names;
   for (const scheduler::Account& account : config.accounts) names.push_back(account.name);
   report.gantt = tally.gantt.jobs(engine.now(), names);

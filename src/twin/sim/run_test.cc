@@ -51,7 +51,9 @@ TEST(Run, WaitsAreThoseOfOneServerInOrder) {
 TEST(Run, TheClockStopsAfterTheDaysAskedFor) {
   RunOptions options;
   options.days = 0.5;
-  const auto result = play_world(small_site(1), {job_of(0, 86'400, 8), job_of(1, 10, 8), job_of(50'000, 10, 8)}, options).value();
+  const auto result =
+      play_world(small_site(1), {job_of(0, 86'400, 8), job_of(1, 10, 8), job_of(50'000, 10, 8)}, options)
+          .value();
   EXPECT_EQ(result.jobs, 2) << "the third comes later";
   EXPECT_EQ(result.jobs_running, 1);
   EXPECT_EQ(result.jobs_waiting, 1);
@@ -70,7 +72,8 @@ TEST(Run, ABudgetCapsWorkWhichThenTakesLongerByTheCubeRoot) {
   SiteConfig config = small_site(1);
   // Room for 80 % of the accelerators' range and the cores.
   const double it_w = 1'600.0 + 25.0 + 0.8 * 4'800.0;
-  config.sites[0].power = {{.since = config.start, .budget_mw = static_cast<std::int64_t>(it_w * 1.2 * 1'000.0) + 1}};
+  config.sites[0].power = {
+      {.since = config.start, .budget_mw = static_cast<std::int64_t>(it_w * 1.2 * 1'000.0) + 1}};
   const auto result = play_world(config, {job_of(0, 36'000, 8)}).value();
   EXPECT_EQ(result.jobs_done, 1);
   EXPECT_EQ(result.budget_exceeded, 0);
@@ -129,7 +132,8 @@ TEST(Run, TheSameSeedWritesTheSameDecisionsAndAnotherSeedOthers) {
   std::vector<TraceJob> jobs;
   SeededRng rng(5);
   for (int i = 0; i < 200; ++i) {
-    jobs.push_back(job_of(i * 60, 100 + static_cast<std::int64_t>(draw_below(rng, 8'000)), 1 + static_cast<std::int32_t>(draw_below(rng, 8))));
+    jobs.push_back(job_of(i * 60, 100 + static_cast<std::int64_t>(draw_below(rng, 8'000)),
+                          1 + static_cast<std::int32_t>(draw_below(rng, 8))));
   }
   RunOptions options;
   const auto first = play_world(config, jobs, options).value();
@@ -146,7 +150,8 @@ SiteConfig tidal_site(const std::string& shift) {
   SiteConfig config = small_site(2);
   std::vector<std::int64_t> values;
   for (int hour = 0; hour < 24; ++hour) values.push_back(hour < 12 ? 300'000 : 30'000);
-  config.sites[0].carbon = energy::HourlySeries::create(world_start(), values, energy::Outside::kWraps).value();
+  config.sites[0].carbon =
+      energy::HourlySeries::create(world_start(), values, energy::Outside::kWraps).value();
   config.policy.shift = shift;
   return config;
 }

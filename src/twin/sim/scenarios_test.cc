@@ -24,18 +24,26 @@ bool draw_chance(SeededRng& rng, std::uint64_t one_in) { return draw_below(rng, 
 void draw_power(SiteConfig& config, SeededRng& rng) {
   const std::int64_t idle = config.idle_mw(0);
   const std::int64_t most = config.max_mw(0);
-  if (draw_chance(rng, 2)) config.sites[0].power.push_back({.since = config.start, .budget_mw = draw_range(rng, idle + (most - idle) / 4, most)});
+  if (draw_chance(rng, 2))
+    config.sites[0].power.push_back(
+        {.since = config.start, .budget_mw = draw_range(rng, idle + (most - idle) / 4, most)});
   if (draw_chance(rng, 2)) add_grid_events(config, rng, 6 * 3'600.0, 48.0, idle * 9 / 10, most);
-  if (draw_chance(rng, 4)) config.feeds[0].power.push_back({.since = config.start, .budget_mw = draw_range(rng, idle, most)});
+  if (draw_chance(rng, 4))
+    config.feeds[0].power.push_back({.since = config.start, .budget_mw = draw_range(rng, idle, most)});
   if (draw_chance(rng, 4)) {
-    for (RackInfo& rack : config.racks) rack.budget_mw = draw_range(rng, most / 4, most / 2) / static_cast<std::int64_t>(config.racks.size());
+    for (RackInfo& rack : config.racks)
+      rack.budget_mw = draw_range(rng, most / 4, most / 2) / static_cast<std::int64_t>(config.racks.size());
   }
   if (draw_chance(rng, 8)) config.node_types[0].budget_mw = draw_range(rng, 2'000'000, 7'000'000);
 }
 
 void draw_failures(SiteConfig& config, SeededRng& rng) {
-  if (draw_chance(rng, 2)) config.node_types[0].failures = {.between = seconds(draw_range(rng, 20'000, 400'000)), .repair = seconds(draw_range(rng, 60, 20'000))};
-  if (draw_chance(rng, 4)) config.feeds[0].failures = {.between = seconds(draw_range(rng, 100'000, 800'000)), .repair = seconds(draw_range(rng, 60, 5'000))};
+  if (draw_chance(rng, 2))
+    config.node_types[0].failures = {.between = seconds(draw_range(rng, 20'000, 400'000)),
+                                     .repair = seconds(draw_range(rng, 60, 20'000))};
+  if (draw_chance(rng, 4))
+    config.feeds[0].failures = {.between = seconds(draw_range(rng, 100'000, 800'000)),
+                                .repair = seconds(draw_range(rng, 60, 5'000))};
 }
 
 void draw_accounts(SiteConfig& config, SeededRng& rng) {
@@ -54,13 +62,19 @@ void draw_accounts(SiteConfig& config, SeededRng& rng) {
     config.leaves.push_back(static_cast<scheduler::AccountIndex>(config.accounts.size()));
     config.accounts.push_back(account);
   }
-  config.priority_classes = {{.name = "high", .priority = 10, .preemptible = draw_chance(rng, 2), .grace = seconds(draw_range(rng, 0, 120))},
-                             {.name = "low", .priority = 0, .preemptible = true, .grace = seconds(draw_range(rng, 0, 120))}};
+  config.priority_classes = {
+      {.name = "high",
+       .priority = 10,
+       .preemptible = draw_chance(rng, 2),
+       .grace = seconds(draw_range(rng, 0, 120))},
+      {.name = "low", .priority = 0, .preemptible = true, .grace = seconds(draw_range(rng, 0, 120))}};
 }
 
 TraceJob draw_job(const SiteConfig& config, SeededRng& rng) {
-  TraceJob job = job_of(draw_range(rng, 0, 40'000), draw_range(rng, 1, 20'000), static_cast<std::int32_t>(draw_range(rng, 0, 8)));
-  if (job.demand.accelerators == 1 && draw_chance(rng, 2)) job.demand.accelerator_milli = static_cast<std::int32_t>(draw_range(rng, 1, 999));
+  TraceJob job = job_of(draw_range(rng, 0, 40'000), draw_range(rng, 1, 20'000),
+                        static_cast<std::int32_t>(draw_range(rng, 0, 8)));
+  if (job.demand.accelerators == 1 && draw_chance(rng, 2))
+    job.demand.accelerator_milli = static_cast<std::int32_t>(draw_range(rng, 1, 999));
   if (job.demand.accelerators == 0) job.demand.cpu_milli = draw_range(rng, 100, 20'000);
   if (draw_chance(rng, 4)) job.tasks = static_cast<std::int32_t>(draw_range(rng, 1, 4));
   job.one_domain = draw_chance(rng, 4);
@@ -80,7 +94,8 @@ TraceJob draw_job(const SiteConfig& config, SeededRng& rng) {
 Scenario draw_scenario(std::uint64_t seed) {
   SeededRng rng(seed);
   Scenario scenario;
-  scenario.config = small_site(static_cast<std::uint32_t>(draw_range(rng, 1, 8)), static_cast<std::uint32_t>(draw_range(rng, 1, 2)));
+  scenario.config = small_site(static_cast<std::uint32_t>(draw_range(rng, 1, 8)),
+                               static_cast<std::uint32_t>(draw_range(rng, 1, 2)));
   SiteConfig& config = scenario.config;
   config.policy.checkpoint = seconds(draw_range(rng, 0, 2) * 900);
   config.policy.scheduler.cap_floor_milli = static_cast<std::int32_t>(draw_range(rng, 200, 1'000));
@@ -89,7 +104,8 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_accounts(config, rng);
   std::vector<std::int64_t> intensities;
   for (int hour = 0; hour < 48; ++hour) intensities.push_back(draw_range(rng, 10'000, 500'000));
-  config.sites[0].carbon = energy::HourlySeries::create(world_start(), intensities, energy::Outside::kWraps).value();
+  config.sites[0].carbon =
+      energy::HourlySeries::create(world_start(), intensities, energy::Outside::kWraps).value();
   for (std::int64_t i = draw_range(rng, 1, 40); i > 0; --i) scenario.jobs.push_back(draw_job(config, rng));
   std::ranges::sort(scenario.jobs, {}, &TraceJob::arrival);
   scenario.last_draw = rng.next();
@@ -111,11 +127,15 @@ TEST(Scenarios, TwoThousandSeedsKeepEveryPromise) {
     if (const char* path = std::getenv("MILLRACE_DECISIONS")) options.decisions_path = path;
     const auto result = play_world(scenario.config, scenario.jobs, options);
     ASSERT_TRUE(result) << "seed " << seed << ": " << result.error().message;
-    ASSERT_EQ(result->jobs_done + result->jobs_unplaceable + result->jobs_refused, static_cast<std::int64_t>(scenario.jobs.size())) << "seed " << seed;
+    ASSERT_EQ(result->jobs_done + result->jobs_unplaceable + result->jobs_refused,
+              static_cast<std::int64_t>(scenario.jobs.size()))
+        << "seed " << seed;
     ASSERT_EQ(result->jobs_running + result->jobs_waiting, 0) << "seed " << seed;
-    ASSERT_EQ(result->budget_exceeded, 0) << "seed " << seed << ": " << find_value(*result, "budget_exceeded_s").value_or(0) << " s";
+    ASSERT_EQ(result->budget_exceeded, 0)
+        << "seed " << seed << ": " << find_value(*result, "budget_exceeded_s").value_or(0) << " s";
     const std::uint64_t last = scenario.last_draw ^ result->last_draw;
-    std::printf("seed %llu last draw %016llx decisions %.16s\n", static_cast<unsigned long long>(seed), static_cast<unsigned long long>(last), result->decisions_sha256.c_str());
+    std::printf("seed %llu last draw %016llx decisions %.16s\n", static_cast<unsigned long long>(seed),
+                static_cast<unsigned long long>(last), result->decisions_sha256.c_str());
     std::fflush(stdout);
     if (seed % 20 == 0) {
       const auto again = play_world(scenario.config, scenario.jobs, options);
@@ -123,7 +143,9 @@ TEST(Scenarios, TwoThousandSeedsKeepEveryPromise) {
       ASSERT_EQ(again->decisions_sha256, result->decisions_sha256) << "seed " << seed;
     }
     started += static_cast<std::int64_t>(find_value(*result, "starts").value_or(0));
-    stopped += static_cast<std::int64_t>(find_value(*result, "power_stops").value_or(0) + find_value(*result, "preemptions").value_or(0) + find_value(*result, "runs_lost").value_or(0));
+    stopped += static_cast<std::int64_t>(find_value(*result, "power_stops").value_or(0) +
+                                         find_value(*result, "preemptions").value_or(0) +
+                                         find_value(*result, "runs_lost").value_or(0));
   }
   if (count > 1) {
     EXPECT_GT(started, 20'000) << "scenarios that start little protect little";
@@ -146,7 +168,8 @@ TEST(Scenarios, RandomGridEventsNeverExceedABudgetAndLeaveLittleOfItUnused) {
   config.accounts[0].quota = scheduler::kUnlimitedQuota;
   std::vector<TraceJob> jobs;
   for (double at = 0.0; at < hours * 3'600.0; at += draw_exponential(rng, 600.0)) {
-    jobs.push_back(job_of(static_cast<std::int64_t>(at), draw_range(rng, 600, 30'000), static_cast<std::int32_t>(draw_range(rng, 1, 8))));
+    jobs.push_back(job_of(static_cast<std::int64_t>(at), draw_range(rng, 600, 30'000),
+                          static_cast<std::int32_t>(draw_range(rng, 1, 8))));
     jobs.back().utilisation_milli = static_cast<std::int32_t>(draw_range(rng, 500, 1'000));
   }
   RunOptions options;

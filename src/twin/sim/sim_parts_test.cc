@@ -69,11 +69,13 @@ TEST(Draws, BelowABoundIsNeverAtTheBound) {
 TEST(Speed, FallsWithTheCubeRootOfPowerAndNeverRisesAboveOne) {
   EXPECT_EQ(speed_under_cap(1.0), 1.0);
   EXPECT_EQ(speed_under_cap(1.5), 1.0);
-  for (double share = 0.01; share < 1.0; share += 0.01) EXPECT_NEAR(speed_under_cap(share), std::cbrt(share), 1e-14);
+  for (double share = 0.01; share < 1.0; share += 0.01)
+    EXPECT_NEAR(speed_under_cap(share), std::cbrt(share), 1e-14);
   EXPECT_GT(speed_under_cap(0.0), 0.0) << "work under any cap ends some day";
 }
 
-RC_GTEST_PROP(PowerIntegral, IsTheSumOfDrawTimesTime, (std::vector<std::pair<std::uint16_t, std::uint16_t>> steps)) {
+RC_GTEST_PROP(PowerIntegral, IsTheSumOfDrawTimesTime,
+              (std::vector<std::pair<std::uint16_t, std::uint16_t>> steps)) {
   PowerIntegral integral(1'000);
   VirtualTime now = 1'000;
   NanoJoule want = 0;

@@ -19,28 +19,29 @@ struct ClassTally {
 };
 
 struct AccountTally {
-  std::int64_t jobs = 0;        // that ended
+  std::int64_t jobs = 0;  // that ended
   std::int64_t started = 0;
   double wait_sum_s = 0.0;
-  double held_us = 0.0;         // accelerator-microseconds
-  double asked_us = 0.0;        // that its jobs asked for; 0: it wanted nothing
+  double held_us = 0.0;   // accelerator-microseconds
+  double asked_us = 0.0;  // that its jobs asked for; 0: it wanted nothing
   NanoJoule energy = 0;
   std::int64_t co2e_ug = 0;
 };
 
 /// By site, of IT equipment; PUE is applied where figures leave the twin.
 struct SiteTally {
-  NanoJoule attributed = 0;     // to work
-  double co2e_ug = 0.0;         // of all the site draws, at the meter
+  NanoJoule attributed = 0;  // to work
+  double co2e_ug = 0.0;      // of all the site draws, at the meter
   double energy_microeur = 0.0;
 };
 
 struct DeferrableTally {
   std::int64_t jobs = 0;
-  std::int64_t late = 0;            // ended after their deadline
-  double co2e_ug = 0.0;             // at the meter, as all here
-  double co2e_at_once_ug = 0.0;     // had each run when it arrived
-  double co2e_oracle_ug = 0.0;      // had each run in the cleanest hours before its deadline, with the future known
+  std::int64_t late = 0;         // ended after their deadline
+  double co2e_ug = 0.0;          // at the meter, as all here
+  double co2e_at_once_ug = 0.0;  // had each run when it arrived
+  double co2e_oracle_ug =
+      0.0;  // had each run in the cleanest hours before its deadline, with the future known
 };
 
 struct Tally {
@@ -48,16 +49,16 @@ struct Tally {
 
   std::int64_t submitted = 0, done = 0, failed = 0, refused = 0, unplaceable = 0;
   std::int64_t starts = 0, holds = 0, caps = 0;
-  std::int64_t preempted = 0;       // runs stopped for other work
-  std::int64_t power_stops = 0;     // runs stopped for a budget
-  std::int64_t lost_runs = 0;       // runs ended by a failure
-  std::int64_t pauses = 0;          // for cleaner or cheaper hours
+  std::int64_t preempted = 0;    // runs stopped for other work
+  std::int64_t power_stops = 0;  // runs stopped for a budget
+  std::int64_t lost_runs = 0;    // runs ended by a failure
+  std::int64_t pauses = 0;       // for cleaner or cheaper hours
   std::int64_t node_failures = 0, feed_failures = 0;
   std::int64_t infeasible_warnings = 0;
-  double lost_us = 0.0;             // accelerator-microseconds of work done again
-  double useful_us = 0.0;           // accelerator-microseconds held x utilisation x speed under the cap
-  double cpu_core_us = 0.0;         // core-microseconds held
-  VirtualTime last_end = 0;         // of any work
+  double lost_us = 0.0;      // accelerator-microseconds of work done again
+  double useful_us = 0.0;    // accelerator-microseconds held x utilisation x speed under the cap
+  double cpu_core_us = 0.0;  // core-microseconds held
+  VirtualTime last_end = 0;  // of any work
   Sample wait_s, jct_s, slowdown;
   std::vector<ClassTally> classes;
   std::vector<AccountTally> accounts;

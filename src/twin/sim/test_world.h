@@ -30,10 +30,19 @@ inline SiteConfig small_site(std::uint32_t nodes, std::uint32_t racks = 1) {
   config.name = "test";
   config.start = world_start();
   scheduler::Cluster& cluster = config.cluster;
-  cluster.kinds.push_back({.kind = "test", .memory_bytes = {}, .compute_tflops_bf16 = {}, .memory_bandwidth_gb_per_s = {},
-                           .interconnect_gb_per_s = {}, .power_idle_w = 100.0, .power_max_w = 700.0});
+  cluster.kinds.push_back({.kind = "test",
+                           .memory_bytes = {},
+                           .compute_tflops_bf16 = {},
+                           .memory_bandwidth_gb_per_s = {},
+                           .interconnect_gb_per_s = {},
+                           .power_idle_w = 100.0,
+                           .power_max_w = 700.0});
   cluster.sites.push_back({.name = "site", .zone = "FR", .jurisdiction = "FR", .pue = 1.2});
-  config.sites.push_back({.power = {}, .carbon = flat_series(50'000), .carbon_source = {}, .price = flat_series(80'000), .price_source = {}});
+  config.sites.push_back({.power = {},
+                          .carbon = flat_series(50'000),
+                          .carbon_source = {},
+                          .price = flat_series(80'000),
+                          .price_source = {}});
   cluster.feeds.push_back({.name = "feed", .site = 0});
   config.feeds.push_back({});
   NodeType type;
@@ -67,11 +76,13 @@ inline SiteConfig small_site(std::uint32_t nodes, std::uint32_t racks = 1) {
   return config;
 }
 
-inline TraceJob job_of(std::int64_t arrival_s, std::int64_t work_s, std::int32_t accelerators, std::int32_t tasks = 1) {
+inline TraceJob job_of(std::int64_t arrival_s, std::int64_t work_s, std::int32_t accelerators,
+                       std::int32_t tasks = 1) {
   TraceJob job;
   job.arrival = seconds(arrival_s);
   job.work = seconds(work_s);
-  job.demand = {.cpu_milli = 1'000 * accelerators, .memory_mib = 4'096 * accelerators, .accelerators = accelerators};
+  job.demand = {
+      .cpu_milli = 1'000 * accelerators, .memory_mib = 4'096 * accelerators, .accelerators = accelerators};
   job.tasks = tasks;
   return job;
 }
@@ -84,22 +95,26 @@ inline std::unique_ptr<JobSource> source_of(std::vector<TraceJob> jobs) {
   return play(std::move(trace));
 }
 
-inline Result<RunResult> play_world(const SiteConfig& config, std::vector<TraceJob> jobs, const RunOptions& options = {}) {
+inline Result<RunResult> play_world(const SiteConfig& config, std::vector<TraceJob> jobs,
+                                    const RunOptions& options = {}) {
   const std::unique_ptr<JobSource> source = source_of(std::move(jobs));
   return run_twin(config, *source, options);
 }
 
 /// Random grid events: every `between_s` in the mean, to between `least` and `most` milliwatts, with a notice of 0 to 900 s;
 /// some end the event before.
-inline void add_grid_events(SiteConfig& config, SeededRng& rng, double between_s, double hours, std::int64_t least_mw, std::int64_t most_mw) {
+inline void add_grid_events(SiteConfig& config, SeededRng& rng, double between_s, double hours,
+                            std::int64_t least_mw, std::int64_t most_mw) {
   const std::int64_t notices[] = {0, 0, 30, 300, 900};
-  for (double at = draw_exponential(rng, between_s); at < hours * 3'600.0; at += draw_exponential(rng, between_s) + 1.0) {
+  for (double at = draw_exponential(rng, between_s); at < hours * 3'600.0;
+       at += draw_exponential(rng, between_s) + 1.0) {
     GridEvent event;
     event.notice = seconds(notices[draw_below(rng, 5)]);
     event.at = config.start + seconds(static_cast<std::int64_t>(at)) + event.notice;
     event.site = static_cast<scheduler::SiteIndex>(draw_below(rng, config.sites.size()));
     if (draw_below(rng, 4) != 0) {
-      event.budget_mw = least_mw + static_cast<std::int64_t>(draw_below(rng, static_cast<std::uint64_t>(most_mw - least_mw + 1)));
+      event.budget_mw = least_mw + static_cast<std::int64_t>(
+                                       draw_below(rng, static_cast<std::uint64_t>(most_mw - least_mw + 1)));
     }
     config.grid_events.push_back(event);
   }

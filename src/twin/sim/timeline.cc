@@ -32,7 +32,8 @@ std::vector<Timeline::Interval> Timeline::intervals() const {
     all.push_back({.mean = sums_[i] / static_cast<double>(width_), .max = greatest_[i]});
   }
   const VirtualTime open_from = from_ + static_cast<VirtualTime>(sums_.size()) * width_;
-  if (since_ > open_from) all.push_back({.mean = open_sum_ / static_cast<double>(since_ - open_from), .max = open_max_});
+  if (since_ > open_from)
+    all.push_back({.mean = open_sum_ / static_cast<double>(since_ - open_from), .max = open_max_});
   return all;
 }
 

@@ -17,7 +17,8 @@ class Timeline {
     double max = 0.0;
   };
 
-  explicit Timeline(VirtualTime from, VirtualTime width = 60'000'000) : from_(from), since_(from), width_(width) {}
+  explicit Timeline(VirtualTime from, VirtualTime width = 60'000'000)
+      : from_(from), since_(from), width_(width) {}
 
   /// The value from `at` on. `at` is never before the call before.
   void set(VirtualTime at, double value) {
