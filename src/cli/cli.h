@@ -40,12 +40,8 @@ struct Roles {
   std::function<int(const std::string& home)> server;
   std::function<int(const std::string& home)> gateway;
   std::function<int(const std::string& folder)> supervise;
-<<<<<<< HEAD
-  std::function<int(const std::string& home)> config_check;
-  std::function<void(CLI::App& twin, Chosen& chosen)> add_twin;  // the commands below `millrace twin`
-=======
   std::function<int(const std::string& home, bool json)> config_check;
->>>>>>> qa
+  std::function<void(CLI::App& twin, Chosen& chosen)> add_twin;  // the commands below `millrace twin`
   std::string version;
 };
 
