@@ -47,20 +47,19 @@ EngineError LlamaReader::translate(int status, const json::value* error, std::st
 
 /// "prompt_progress" counts the cached tokens among those processed. "timings" counts a choice's tokens, also those
 /// whose text is still held back; all choices of one answer share the prompt.
-void LlamaReader::on_chunk(const Object& chunk, Sink& sink) {
+void LlamaReader::on_chunk(const Node& chunk, Sink& sink) {
   bool news = false;
-  if (const Object* progress = wire::find_object(chunk, "prompt_progress")) {
-    total_ = std::max(total_, wire::find_count(*progress, "total").value_or(0));
-    cached_ = std::max(cached_, wire::find_count(*progress, "cache").value_or(0));
-    processed_ = std::max(processed_, wire::find_count(*progress, "processed").value_or(0));
+  if (const Node progress = chunk["prompt_progress"]; progress.is_object()) {
+    total_ = std::max(total_, progress["total"].count().value_or(0));
+    cached_ = std::max(cached_, progress["cache"].count().value_or(0));
+    processed_ = std::max(processed_, progress["processed"].count().value_or(0));
     news = true;
   }
-  const Object* timings = wire::find_object(chunk, "timings");
-  const json::array* choices = wire::find_array(chunk, "choices");
-  const std::int64_t made = timings == nullptr ? 0 : wire::find_count(*timings, "predicted_n").value_or(0);
-  if (made > 0 && choices != nullptr && !choices->empty() && choices->front().is_object()) {
-    const auto index =
-        static_cast<std::size_t>(wire::find_count(choices->front().get_object(), "index").value_or(0));
+  const std::int64_t made = chunk["timings"]["predicted_n"].count().value_or(0);
+  const Node choices = chunk["choices"];
+  const Node choice = choices.is_array() ? choices.first() : Node();
+  if (made > 0 && choice.is_object()) {
+    const auto index = static_cast<std::size_t>(choice["index"].count().value_or(0));
     if (index < made_.size()) made_[index] = std::max(made_[index], made);
     processed_ = std::max(processed_, total_);
     news = true;

@@ -18,7 +18,7 @@ class LlamaReader final : public wire::AnswerReader {
 
  private:
   EngineError translate(int status, const boost::json::value* error, std::string_view body) const override;
-  void on_chunk(const Object& chunk, Sink& sink) override;
+  void on_chunk(const Node& chunk, Sink& sink) override;
   void on_peer_usage(const Usage& usage, Sink& sink) override;
   void on_piece(std::size_t, Sink&) override {}
   Usage final_usage() const override;

@@ -13,7 +13,7 @@ class OpenAiReader final : public wire::AnswerReader {
 
  private:
   EngineError translate(int status, const boost::json::value* error, std::string_view body) const override;
-  void on_chunk(const Object&, Sink&) override {}
+  void on_chunk(const Node&, Sink&) override {}
   void on_peer_usage(const Usage& usage, Sink& sink) override;
   void on_piece(std::size_t text_bytes, Sink& sink) override;
   Usage final_usage() const override;

@@ -16,8 +16,8 @@ namespace json = boost::json;
 
 constexpr int kMaxToolCalls = 128;
 
-/// Enough for one answer of a few kilobytes, or one event, without touching the heap.
-constexpr std::size_t kStackBytes = 8 << 10;
+/// Read by readers of their own, from their text, and only where they were asked for.
+constexpr std::array<std::string_view, 2> kUnread = {"logprobs", "embedding"};
 
 bool starts_with_type(std::string_view content_type, std::string_view type) {
   if (content_type.size() < type.size()) return false;
@@ -112,35 +112,34 @@ Result<void> AnswerReader::read_whole(Sink& sink) {
 }
 
 Result<void> AnswerReader::read_answer(std::string_view text, bool is_error_event, Sink& sink) {
-  std::array<unsigned char, kStackBytes> stack;
-  json::monotonic_resource memory(stack.data(), stack.size());
-  Result<json::value> parsed = parse_object(text, &memory);
-  if (!parsed && is_error_event) {
+  const Result<host::JsonTree> parsed = host::JsonTree::parse(text, {.unread = kUnread});
+  const Node answer = parsed ? parsed->root() : Node();
+  if (!answer.is_object() && is_error_event) {
     error_ = translate(500, nullptr, text);
     return {};
   }
-  if (!parsed) return std::unexpected(std::move(parsed.error()));
-  const Object& answer = parsed->get_object();
-  const json::value* error = answer.if_contains("error");
-  if (is_error_event || (error != nullptr && !error->is_null())) {
-    error_ = translate(500, error != nullptr ? error : &*parsed, {});
-    return {};
+  if (!parsed) {
+    return failure(ErrorCode::kCorrupt,
+                   fmt::format("the engine sent broken JSON: {}", parsed.error().message));
   }
+  if (!answer.is_object()) return failure(ErrorCode::kCorrupt, "the engine sent JSON that is no object");
+  const Node error = answer["error"];
+  if (is_error_event || !error.is_nothing()) return read_error(error ? error : answer);
   if (!id_seen_) {
-    const std::string_view id = find_string(answer, "id");
+    const std::string_view id = answer["id"].text();
     id_seen_ = !id.empty();
     if (id_seen_) on_id(id);
   }
   if (task_ == Task::kEmbed) return read_embeddings(answer, sink);
   on_chunk(answer, sink);
-  const json::array* choices = find_array(answer, "choices");
+  const Node choices = answer["choices"];
   if (form_ == Form::kWhole) {
-    if (choices == nullptr || choices->empty())
+    if (!choices.is_array() || !choices.first())
       return failure(ErrorCode::kCorrupt, "the engine's answer has no choices");
     read_usage(answer, sink);
   }
-  if (choices != nullptr) {
-    for (const json::value& choice : *choices) {
+  if (choices.is_array()) {
+    for (Node choice = choices.first(); choice; choice = choice.next()) {
       TRY_VOID(read_choice(choice, sink));
       if (error_) return {};
     }
@@ -149,49 +148,57 @@ Result<void> AnswerReader::read_answer(std::string_view text, bool is_error_even
   return {};
 }
 
-Result<void> AnswerReader::read_choice(const json::value& value, Sink& sink) {
-  const Object* choice = value.if_object();
-  if (choice == nullptr) return failure(ErrorCode::kCorrupt, "the engine sent a choice that is no object");
-  const std::int64_t index = find_count(*choice, "index").value_or(0);
+/// An error is rare and of many shapes: it is looked at as a tree of its own.
+Result<void> AnswerReader::read_error(const Node& error) {
+  if (!error) {
+    error_ = translate(500, nullptr, {});
+    return {};
+  }
+  json::value value(error.text());
+  if (!error.is_string()) value = TRY(parse_value(error.source(), {}));
+  error_ = translate(500, &value, {});
+  return {};
+}
+
+Result<void> AnswerReader::read_choice(const Node& choice, Sink& sink) {
+  if (!choice.is_object()) return failure(ErrorCode::kCorrupt, "the engine sent a choice that is no object");
+  const std::int64_t index = choice["index"].count().value_or(0);
   if (index >= choices_)
     return failure(ErrorCode::kCorrupt, fmt::format("the engine sent an unasked choice {}", index));
   const int at = static_cast<int>(index);
   ChoiceState& state = states_[static_cast<std::size_t>(at)];
   state.seen = true;
   if (state.finished) return {};
-  if (wants_logprobs_) read_logprobs(*choice, at, sink);
+  if (wants_logprobs_) TRY_VOID(read_logprobs(choice, at, sink));
   if (task_ == Task::kText) {
-    emit_text(at, find_string(*choice, "text"), sink);
-  } else if (const Object* message = find_object(*choice, form_ == Form::kWhole ? "message" : "delta")) {
-    read_message(*message, at, sink);
+    emit_text(at, choice["text"].text(), sink);
+  } else {
+    read_message(choice[form_ == Form::kWhole ? "message" : "delta"], at, sink);
   }
-  return read_finish(*choice, at, sink);
+  return read_finish(choice, at, sink);
 }
 
-void AnswerReader::read_message(const Object& message, int index, Sink& sink) {
+void AnswerReader::read_message(const Node& message, int index, Sink& sink) {
   // vLLM and SGLang have said both; the same text may come under both names.
-  std::string_view reasoning = find_string(message, "reasoning_content");
-  if (reasoning.empty()) reasoning = find_string(message, "reasoning");
+  std::string_view reasoning = message["reasoning_content"].text();
+  if (reasoning.empty()) reasoning = message["reasoning"].text();
   emit_reasoning(index, reasoning, sink);
-  if (const json::value* content = message.if_contains("content")) read_content(*content, index, sink);
-  emit_text(index, find_string(message, "refusal"), sink);
-  if (const json::array* calls = find_array(message, "tool_calls")) read_tool_calls(*calls, index, sink);
+  read_content(message["content"], index, sink);
+  emit_text(index, message["refusal"].text(), sink);
+  read_tool_calls(message["tool_calls"], index, sink);
 }
 
 /// A string, or a list of parts: {"type":"text","text":...}, {"type":"thinking","thinking":[parts] or text}.
-void AnswerReader::read_content(const json::value& content, int index, Sink& sink) {
-  if (const json::string* text = content.if_string()) return emit_text(index, view(*text), sink);
-  const json::array* parts = content.if_array();
-  if (parts == nullptr) return;
-  for (const json::value& part : *parts) {
-    const Object* object = part.if_object();
-    if (object == nullptr) continue;
-    emit_text(index, find_string(*object, "text"), sink);
-    emit_reasoning(index, find_string(*object, "thinking"), sink);
-    const json::array* thoughts = find_array(*object, "thinking");
-    if (thoughts == nullptr) continue;
-    for (const json::value& thought : *thoughts) {
-      if (const Object* inner = thought.if_object()) emit_reasoning(index, find_string(*inner, "text"), sink);
+void AnswerReader::read_content(const Node& content, int index, Sink& sink) {
+  if (content.is_string()) return emit_text(index, content.text(), sink);
+  if (!content.is_array()) return;
+  for (Node part = content.first(); part; part = part.next()) {
+    emit_text(index, part["text"].text(), sink);
+    const Node thinking = part["thinking"];
+    emit_reasoning(index, thinking.text(), sink);
+    if (!thinking.is_array()) continue;
+    for (Node thought = thinking.first(); thought; thought = thought.next()) {
+      emit_reasoning(index, thought["text"].text(), sink);
     }
   }
 }
@@ -210,26 +217,26 @@ void AnswerReader::emit_reasoning(int index, std::string_view text, Sink& sink) 
   out(sink).on_reasoning(index, text);
 }
 
-void AnswerReader::read_tool_calls(const json::array& calls, int index, Sink& sink) {
-  for (const json::value& call : calls) {
-    if (const Object* object = call.if_object()) read_tool_call(*object, index, sink);
+void AnswerReader::read_tool_calls(const Node& calls, int index, Sink& sink) {
+  if (!calls.is_array()) return;
+  for (Node call = calls.first(); call; call = call.next()) {
+    if (call.is_object()) read_tool_call(call, index, sink);
   }
 }
 
 /// A piece belongs to the call its index names; without an index, to a new call if it has an id of its own or is
 /// whole, else to the last one.
-void AnswerReader::read_tool_call(const Object& call, int index, Sink& sink) {
+void AnswerReader::read_tool_call(const Node& call, int index, Sink& sink) {
   std::vector<ToolState>& known = states_[static_cast<std::size_t>(index)].tools;
-  const Object* function = find_object(call, "function");
-  const std::string_view id = find_string(call, "id");
-  const std::string_view name = function == nullptr ? std::string_view() : find_string(*function, "name");
-  std::string arguments;
-  if (function != nullptr) {
-    const json::value* value = function->if_contains("arguments");
-    if (value != nullptr && value->is_string()) arguments = view(value->get_string());
-    if (value != nullptr && value->is_object()) arguments = json::serialize(*value);
-  }
-  const auto stated = find_count(call, "index");
+  const Node function = call["function"];
+  const std::string_view id = call["id"].text();
+  const std::string_view name = function["name"].text();
+  const Node stated_arguments = function["arguments"];
+  // Some send the arguments themselves instead of their text.
+  const std::string_view arguments = stated_arguments.is_string() || stated_arguments.is_object()
+                                         ? stated_arguments.source()
+                                         : std::string_view("");
+  const auto stated = call["index"].count();
   auto found =
       std::ranges::find_if(known, [&](const ToolState& tool) { return stated && tool.index == *stated; });
   if (!stated && form_ == Form::kEvents && !known.empty() && (id.empty() || id == known.back().id)) {
@@ -248,63 +255,63 @@ void AnswerReader::read_tool_call(const Object& call, int index, Sink& sink) {
   out(sink).on_tool_call(index, position, made_up, name, arguments);
 }
 
-void AnswerReader::read_logprobs(const Object& choice, int index, Sink& sink) {
-  const Object* logprobs = find_object(choice, "logprobs");
-  if (logprobs == nullptr) return;
+Result<void> AnswerReader::read_logprobs(const Node& choice, int index, Sink& sink) {
+  const Node source = choice["logprobs"];
+  if (!source.is_object()) return {};
+  const json::value value = TRY(parse_value(source.source(), {}));
+  const json::object& logprobs = value.get_object();
   const std::string text =
       task_ == Task::kChat
-          ? chat_logprobs(*logprobs, top_logprobs_)
-          : text_logprobs(*logprobs, top_logprobs_, states_[static_cast<std::size_t>(index)].text_offset);
+          ? chat_logprobs(logprobs, top_logprobs_)
+          : text_logprobs(logprobs, top_logprobs_, states_[static_cast<std::size_t>(index)].text_offset);
   if (!text.empty()) out(sink).on_logprobs(index, text);
+  return {};
 }
 
-Result<void> AnswerReader::read_finish(const Object& choice, int index, Sink& sink) {
-  const std::string_view reason = find_string(choice, "finish_reason");
+Result<void> AnswerReader::read_finish(const Node& choice, int index, Sink& sink) {
+  const std::string_view reason = choice["finish_reason"].text();
   if (reason.empty()) return {};
-  if (reason == "error") {
-    error_ = translate(500, choice.if_contains("error"), {});
-    return {};
-  }
+  if (reason == "error") return read_error(choice["error"]);
   states_[static_cast<std::size_t>(index)].finished = true;
   out(sink).on_finish(index, reason_of(reason));
   return {};
 }
 
-void AnswerReader::read_usage(const Object& answer, Sink& sink) {
-  const Object* usage = find_object(answer, "usage");
-  if (usage == nullptr) return;
-  const auto input = find_count(*usage, "prompt_tokens");
+void AnswerReader::read_usage(const Node& answer, Sink& sink) {
+  const Node usage = answer["usage"];
+  const auto input = usage["prompt_tokens"].count();
   if (!input) return;
   Usage figures;
   figures.input = *input;
-  figures.output = find_count(*usage, "completion_tokens").value_or(0);
-  if (const Object* details = find_object(*usage, "prompt_tokens_details")) {
-    figures.cached = std::min(figures.input, find_count(*details, "cached_tokens").value_or(0));
-  }
-  if (const Object* details = find_object(*usage, "completion_tokens_details")) {
-    figures.reasoning = std::min(figures.output, find_count(*details, "reasoning_tokens").value_or(0));
-  }
+  figures.output = usage["completion_tokens"].count().value_or(0);
+  const auto cached = usage["prompt_tokens_details"]["cached_tokens"].count();
+  const auto reasoning = usage["completion_tokens_details"]["reasoning_tokens"].count();
+  figures.cached = std::min(figures.input, cached.value_or(0));
+  figures.reasoning = std::min(figures.output, reasoning.value_or(0));
   on_peer_usage(figures, sink);
 }
 
-Result<void> AnswerReader::read_embeddings(const Object& answer, Sink& sink) {
-  const json::array* data = find_array(answer, "data");
-  if (data == nullptr || data->size() != inputs_) {
-    return failure(ErrorCode::kCorrupt, fmt::format("the engine sent {} embeddings for {} inputs",
-                                                    data == nullptr ? 0 : data->size(), inputs_));
+Result<void> AnswerReader::read_embeddings(const Node& answer, Sink& sink) {
+  const Node data = answer["data"];
+  const std::size_t given = data.is_array() ? data.size() : 0;
+  if (given != inputs_) {
+    return failure(ErrorCode::kCorrupt,
+                   fmt::format("the engine sent {} embeddings for {} inputs", given, inputs_));
   }
   read_usage(answer, sink);
   std::vector<bool> seen(inputs_);
-  for (std::size_t at = 0; at < data->size(); ++at) {
-    const Object* item = (*data)[at].if_object();
-    const json::value* values = item == nullptr ? nullptr : item->if_contains("embedding");
-    if (values == nullptr) return failure(ErrorCode::kCorrupt, "the engine sent an embedding without values");
+  std::size_t at = 0;
+  for (Node item = data.first(); item; item = item.next(), ++at) {
+    const Node values = item["embedding"];
+    if (!values) return failure(ErrorCode::kCorrupt, "the engine sent an embedding without values");
     const std::size_t index =
-        static_cast<std::size_t>(find_count(*item, "index").value_or(static_cast<std::int64_t>(at)));
+        static_cast<std::size_t>(item["index"].count().value_or(static_cast<std::int64_t>(at)));
     if (index >= inputs_ || seen[index])
       return failure(ErrorCode::kCorrupt, "the engine numbered its embeddings wrongly");
     seen[index] = true;
-    sink.on_embedding(static_cast<int>(index), TRY(read_embedding(*values)));
+    json::value value(values.text());
+    if (!values.is_string()) value = TRY(parse_value(values.source(), {}));
+    sink.on_embedding(static_cast<int>(index), TRY(read_embedding(value)));
   }
   return {};
 }

@@ -1,12 +1,13 @@
 // AnswerReader: reads an OpenAI-shaped answer, whole or streamed; what engines add or do otherwise is in subclasses.
 #pragma once
 
-#include <boost/json.hpp>
+#include <boost/json/fwd.hpp>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/adapter.h"
+#include "host/json_tree.h"
 #include "net/sse.h"
 
 namespace millrace::engine::wire {
@@ -25,12 +26,12 @@ class AnswerReader : public Reader, private net::SseHandler {
   const std::optional<EngineError>& error() const final { return error_; }
 
  protected:
-  using Object = boost::json::object;
+  using Node = host::JsonNode;
 
   /// What an error by the engine means; `body_or_object` has been read already.
   virtual EngineError translate(int status, const boost::json::value* error, std::string_view body) const = 0;
   /// Called for each chunk (and for a whole answer) before its choices: progress, if the engine tells it.
-  virtual void on_chunk(const Object& chunk, Sink& sink) = 0;
+  virtual void on_chunk(const Node& chunk, Sink& sink) = 0;
   /// Called for each usage object of the engine.
   virtual void on_peer_usage(const Usage& usage, Sink& sink) = 0;
   /// Called before a piece of text, reasoning or tool call that came without a count of tokens.
@@ -60,15 +61,16 @@ class AnswerReader : public Reader, private net::SseHandler {
   bool on_event(const net::SseEvent& event) override;
   Result<void> read_answer(std::string_view text, bool is_error_event, Sink& sink);
   Result<void> read_whole(Sink& sink);
-  Result<void> read_choice(const boost::json::value& value, Sink& sink);
-  void read_message(const Object& message, int index, Sink& sink);
-  void read_content(const boost::json::value& content, int index, Sink& sink);
-  void read_tool_calls(const boost::json::array& calls, int index, Sink& sink);
-  void read_tool_call(const Object& call, int index, Sink& sink);
-  void read_logprobs(const Object& choice, int index, Sink& sink);
-  Result<void> read_finish(const Object& choice, int index, Sink& sink);
-  Result<void> read_embeddings(const Object& answer, Sink& sink);
-  void read_usage(const Object& answer, Sink& sink);
+  Result<void> read_error(const Node& error);
+  Result<void> read_choice(const Node& choice, Sink& sink);
+  void read_message(const Node& message, int index, Sink& sink);
+  void read_content(const Node& content, int index, Sink& sink);
+  void read_tool_calls(const Node& calls, int index, Sink& sink);
+  void read_tool_call(const Node& call, int index, Sink& sink);
+  Result<void> read_logprobs(const Node& choice, int index, Sink& sink);
+  Result<void> read_finish(const Node& choice, int index, Sink& sink);
+  Result<void> read_embeddings(const Node& answer, Sink& sink);
+  void read_usage(const Node& answer, Sink& sink);
   void emit_text(int index, std::string_view text, Sink& sink);
   void emit_reasoning(int index, std::string_view text, Sink& sink);
   Result<void> finish(Sink& sink);

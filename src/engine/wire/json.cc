@@ -19,13 +19,18 @@ std::optional<std::int64_t> find_count(const json::object& in, std::string_view 
   return count;
 }
 
-Result<json::value> parse_object(std::string_view text, json::storage_ptr storage) {
+Result<json::value> parse_value(std::string_view text, json::storage_ptr storage) {
   json::parse_options options;
   options.max_depth = 64;
   boost::system::error_code problem;
   json::value value = json::parse({text.data(), text.size()}, problem, std::move(storage), options);
   if (problem)
     return failure(ErrorCode::kCorrupt, fmt::format("the engine sent broken JSON: {}", problem.message()));
+  return value;
+}
+
+Result<json::value> parse_object(std::string_view text, json::storage_ptr storage) {
+  json::value value = TRY(parse_value(text, std::move(storage)));
   if (!value.is_object()) return failure(ErrorCode::kCorrupt, "the engine sent JSON that is no object");
   return value;
 }

@@ -33,6 +33,9 @@ inline std::string_view find_string(const boost::json::object& in, std::string_v
 /// A count: negative ones and those above 2^53 are nullopt.
 std::optional<std::int64_t> find_count(const boost::json::object& in, std::string_view key);
 
+/// Parses with `storage`; kCorrupt if `text` is not JSON (RFC 8259, UTF-8, at most 64 levels).
+Result<boost::json::value> parse_value(std::string_view text, boost::json::storage_ptr storage);
+
 /// Parses with `storage`; kCorrupt if `text` is not one JSON object (RFC 8259, UTF-8, at most 64 levels).
 Result<boost::json::value> parse_object(std::string_view text, boost::json::storage_ptr storage);
 
