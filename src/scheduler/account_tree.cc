@@ -78,6 +78,12 @@ void AccountTree::use(AccountIndex account, const Amount& amount, int sign, Time
   }
 }
 
+void AccountTree::promise(AccountIndex account, const Amount& amount, int sign) {
+  for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
+    add_to(entries_[i].promised, amount, sign);
+  }
+}
+
 void AccountTree::shift(AccountIndex account, const Amount& amount, int sign) {
   for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
     add_to(entries_[i].used, amount, sign);
@@ -132,13 +138,15 @@ std::optional<AccountIndex> AccountTree::over(AccountIndex account) const {
 double AccountTree::share(const Entry& e, TimePoint now) const {
   const double kept = remaining(now - e.updated, half_life_);
   const Values used = values(e.used);
+  const Values promised = values(e.promised);
   const Values capacity = values(capacity_);
   double dominant = 0.0;
   for (std::size_t r = 0; r < 3; ++r) {
     if (capacity[r] <= 0) continue;
     const auto current = static_cast<double>(used[r]);
     const double past = current + (e.past[r] - current) * kept;
-    dominant = std::max(dominant, (current + past) / static_cast<double>(capacity[r]));
+    const auto now_or_soon = static_cast<double>(used[r] + promised[r]);
+    dominant = std::max(dominant, (now_or_soon + past) / static_cast<double>(capacity[r]));
   }
   return dominant * 1000.0 / static_cast<double>(e.account.weight_milli);
 }

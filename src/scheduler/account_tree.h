@@ -36,6 +36,7 @@ class AccountTree {
     Account account;
     std::int32_t depth = 0;
     Amount used;                   // running work and claims
+    Amount promised;               // counts for whose turn it is, not against quotas
     std::array<double, 3> past{};  // decayed mean of what was used, as of `updated`
     TimePoint updated{};
     std::optional<Kept> kept;
@@ -53,6 +54,8 @@ class AccountTree {
 
   /// Charges an account and all above it. What it had until now counts as past use.
   void use(AccountIndex account, const Amount& amount, int sign, TimePoint now);
+  /// Counts a promise, for an account and all above it.
+  void promise(AccountIndex account, const Amount& amount, int sign);
   /// Changes what accounts use without counting it as past use, for a trial that is taken back.
   void shift(AccountIndex account, const Amount& amount, int sign);
   /// The lowest account on the way to the root whose quota lacks something; nullopt if all have enough.

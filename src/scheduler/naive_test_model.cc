@@ -293,6 +293,13 @@ std::optional<Keep> Model::plan(const Item& item, TimePoint now) const {
   return keep;
 }
 
+bool Model::is_below(AccountIndex account, AccountIndex above) const {
+  for (AccountIndex a = account; a != kNoAccount; a = accounts_[a].parent) {
+    if (a == above) return true;
+  }
+  return false;
+}
+
 std::vector<double> Model::shares(AccountIndex account, TimePoint now) const {
   Amount capacity;
   for (const Node& node : cluster_.nodes) {
@@ -308,7 +315,13 @@ std::vector<double> Model::shares(AccountIndex account, TimePoint now) const {
       if (list(capacity)[r] == 0) continue;
       const auto used = static_cast<double>(list(use_[a].used)[r]);
       const double past = used + (use_[a].past[r] - used) * kept;
-      dominant = std::max(dominant, (used + past) / static_cast<double>(list(capacity)[r]));
+      std::int64_t soon = list(use_[a].used)[r];
+      for (const auto& [id, item] : items_) {
+        if (item.where == Where::kPending && item.promise && is_below(item.w.account, a))
+          soon += request(item.w)[r];
+      }
+      dominant =
+          std::max(dominant, (static_cast<double>(soon) + past) / static_cast<double>(list(capacity)[r]));
     }
     path.insert(path.begin(), dominant * 1000.0 / static_cast<double>(accounts_[a].weight_milli));
   }

@@ -84,6 +84,7 @@ class Model {
   void visit(Item& item, TimePoint now, bool full);
   bool try_start(Item& item, TimePoint now, bool consider, bool& kept_back, bool& promised_only);
   WorkloadId first_in_order(const std::set<WorkloadId>& left, TimePoint now) const;
+  bool is_below(AccountIndex account, AccountIndex above) const;
   std::vector<double> shares(AccountIndex account, TimePoint now) const;
   void use(AccountIndex account, const Workload& w, int sign, TimePoint now);
   std::optional<AccountIndex> lacking(const Item& item) const;
@@ -107,6 +108,7 @@ class Model {
   bool released_ = false;
   std::vector<WorkloadId> drops_;
   bool due_ = false;
+  bool planning_ = false;
   std::set<Alike> asked_;
   std::set<WorkloadId> ignored_;  // of promises, in a trial
   std::vector<AccountIndex> unkept_;

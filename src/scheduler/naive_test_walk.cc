@@ -165,7 +165,14 @@ void Model::visit(Item& item, TimePoint now, bool full) {
   const auto promised = std::count_if(items_.begin(), items_.end(), [](const auto& e) {
     return e.second.where == Where::kPending && e.second.promise.has_value();
   });
-  const bool depth = promised < policies_.reservations;
+  const auto gone = std::count_if(ghosts_.begin(), ghosts_.end(), [this](const auto& ghost) {
+    return items_.at(ghost.first).where == Where::kRunning;
+  });
+  const bool depth = promised + gone < policies_.reservations;
+  if (!planning_) {
+    released_ = released_ || depth;
+    return;
+  }
   if (depth) item.promise = plan(item, now);
   if (item.promise) {
     unplannable_.erase(alike(item));
@@ -275,6 +282,7 @@ std::vector<Start> Model::pass(TimePoint now, bool full) {
     last_full_ = now;
     released_ = false;
   }
+  planning_ = full;
   bool again = true;
   for (int i = 0; i < 8 && again; ++i) {
     again = walk(now, full);

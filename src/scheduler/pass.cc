@@ -19,6 +19,7 @@ class Pass {
 
   void run(bool full) {
     unsettled_ = true;
+    planning_ = full;
     for (; walks_ < kWalksMax && unsettled_; ++walks_) {
       unsettled_ = walk(full);
       full = false;
@@ -32,6 +33,7 @@ class Pass {
   bool walk(bool full) {
     full_ = full;
     drops_.clear();
+    starts_promised_ = 0;
     preemptors_.clear();
     ++state_.walk;
     Walk order(state_.accounts, now_);
@@ -144,7 +146,10 @@ class Pass {
     for (AccountIndex a = job.work.account; a != kNoAccount; a = state_.accounts.at(a).account.parent) {
       if (state_.accounts.at(a).kept && state_.accounts.at(a).kept->id == job.work.id) unkept_.push_back(a);
     }
-    if (job.promise) retire_promise(state_, job);
+    if (job.promise) {
+      ++starts_promised_;
+      retire_promise(state_, job);
+    }
     unqueue(state_, job);
     std::ranges::sort(found.places, {}, [](const TaskPlace& p) { return std::pair(p.node, p.devices); });
     Start decision{.id = job.work.id, .places = found.places, .cap_milli = found.cap_milli, .reason = {}};
@@ -170,7 +175,12 @@ class Pass {
       if (full_) bring_forward(job);
       return;
     }
-    const bool depth = std::ssize(state_.promised) < state_.policies.reservations;
+    // What a start in this walk leaves is given in order by the next full pass, not to whoever comes next in this one.
+    const bool depth = std::ssize(state_.promised) + starts_promised_ < state_.policies.reservations;
+    if (!planning_) {
+      state_.released = state_.released || depth;
+      return;
+    }
     if (depth && promise(job)) return;
     if (job.group->unplannable) return;
     std::vector<Job*> lower = lower_promises(state_, job.rank);
@@ -335,6 +345,8 @@ class Pass {
   TimePoint now_;
   Plan& plan_;
   bool full_ = false;
+  bool planning_ = false;  // the pass began with a full walk: promises are given
+  std::int64_t starts_promised_ = 0;
   bool due_ = false;
   bool unsettled_ = false;
   int walks_ = 0;

@@ -9,7 +9,8 @@
 namespace millrace::scheduler {
 
 struct Policies {
-  /// Blocked workloads that hold a promise at once, in order. More protects more large work and leaves less to backfill.
+  /// Blocked workloads that hold a promise at once; full passes give them, in order. More protects more large work, leaves
+  /// less to backfill, and fixes the order of those that hold one: keep it well below what usually waits.
   std::int32_t reservations = 64;
   /// A pass looks at all that is pending, and tries to bring promises forward, at most this often; passes in between
   /// look only at what an event may have changed. Zero: every pass.

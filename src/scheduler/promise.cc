@@ -8,8 +8,10 @@
 namespace millrace::scheduler {
 namespace {
 
-void count_rank(State& state, const Job& job, int change) {
+/// Claims are charged as used instead.
+void count_promise(State& state, const Job& job, int change) {
   if (job.promise->claim) return;
+  state.accounts.promise(job.work.account, job.shape->request, change);
   const auto it = state.promises_of_rank.try_emplace(job.rank, 0).first;
   it->second += change;
   if (it->second == 0) state.promises_of_rank.erase(it);
@@ -22,7 +24,7 @@ void give_promise(State& state, Job& job, Promise promise, TimePoint now) {
   state.pool.promise(job, *job.promise);
   state.power.promise(*job.promise);
   state.promised[job.work.id] = &job;
-  count_rank(state, job, 1);
+  count_promise(state, job, 1);
   if (job.promise->claim && !job.charged) {
     state.accounts.use(job.work.account, job.shape->request, 1, now);
     job.charged = true;
@@ -39,12 +41,12 @@ void drop_promise(State& state, Job& job, TimePoint now) {
   state.power_eased = true;
   state.released = true;
   state.promised.erase(job.work.id);
-  count_rank(state, job, -1);
+  count_promise(state, job, -1);
   job.promise.reset();
 }
 
 void retire_promise(State& state, Job& job) {
-  count_rank(state, job, -1);
+  count_promise(state, job, -1);
   state.ghosts.push_back({&job, std::move(*job.promise)});
   state.promised.erase(job.work.id);
   job.promise.reset();
@@ -60,9 +62,9 @@ void lay_ghosts(State& state) {
 }
 
 void set_rank(State& state, Job& job, std::int32_t rank) {
-  if (job.promise) count_rank(state, job, -1);
+  if (job.promise) count_promise(state, job, -1);
   job.rank = rank;
-  if (job.promise) count_rank(state, job, 1);
+  if (job.promise) count_promise(state, job, 1);
 }
 
 std::vector<Job*> lower_promises(const State& state, std::int32_t rank) {

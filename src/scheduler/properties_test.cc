@@ -68,8 +68,10 @@ class World {
     const auto kind = static_cast<ScopeKind>(dice_.below(4));
     const std::size_t sizes[] = {cluster_.nodes.size(), cluster_.racks.size(), cluster_.feeds.size(),
                                  cluster_.sites.size()};
-    const Scope scope{kind, static_cast<std::uint32_t>(dice_.below(static_cast<int>(sizes[static_cast<int>(kind)])))};
-    BudgetChange change{.scope = scope, .from = now_ + std::chrono::seconds(dice_.below(4) * 150), .milliwatts = {}};
+    const Scope scope{
+        kind, static_cast<std::uint32_t>(dice_.below(static_cast<int>(sizes[static_cast<int>(kind)])))};
+    BudgetChange change{
+        .scope = scope, .from = now_ + std::chrono::seconds(dice_.below(4) * 150), .milliwatts = {}};
     if (!dice_.one_in(5)) change.milliwatts = idle_mw(scope) + std::int64_t{dice_.below(12)} * 300'000;
     ASSERT_TRUE(real_->set_budget(change, now_));
     changes_[{static_cast<int>(kind), scope.index}][change.from] = change.milliwatts;
@@ -78,15 +80,21 @@ class World {
   bool in_scope(NodeIndex i, Scope scope) const {
     const Node& node = cluster_.nodes[i];
     switch (scope.kind) {
-      case ScopeKind::kNode: return i == scope.index;
-      case ScopeKind::kRack: return node.rack == scope.index;
-      case ScopeKind::kFeed: return node.rack != kNoIndex && cluster_.racks[node.rack].feed == scope.index;
-      case ScopeKind::kSite: return node.site == scope.index;
+      case ScopeKind::kNode:
+        return i == scope.index;
+      case ScopeKind::kRack:
+        return node.rack == scope.index;
+      case ScopeKind::kFeed:
+        return node.rack != kNoIndex && cluster_.racks[node.rack].feed == scope.index;
+      case ScopeKind::kSite:
+        return node.site == scope.index;
     }
     return false;
   }
 
-  double pue(Scope scope) const { return scope.kind == ScopeKind::kSite ? cluster_.sites[scope.index].pue : 1.0; }
+  double pue(Scope scope) const {
+    return scope.kind == ScopeKind::kSite ? cluster_.sites[scope.index].pue : 1.0;
+  }
 
   std::int64_t idle_mw(Scope scope) const {
     std::int64_t sum = 0;
@@ -190,7 +198,8 @@ class World {
         }
       }
       ASSERT_EQ(real_->node_state(i).cpu_milli_free, cpu);
-      for (std::size_t d = 0; d < kDevicesMax; ++d) ASSERT_EQ(real_->node_state(i).device_milli_free[d], milli[d]);
+      for (std::size_t d = 0; d < kDevicesMax; ++d)
+        ASSERT_EQ(real_->node_state(i).device_milli_free[d], milli[d]);
     }
   }
 
@@ -265,8 +274,9 @@ TEST(Properties, capacity_quotas_and_budgets_are_kept_and_gangs_start_whole) {
     for (const auto& [what, count] : world.seen) seen[what] += count;
   }
   fmt::print("{} seeds, last draws folded: {:016x}\n", kSeeds, folded);
-  for (const char* what : {"start", "start capped", "priority", "reclaim", "budget_fall", "budget_room", "node_down",
-                           "capacity", "domain", "racks", "promised", "quota", "quota_kept", "power", "preempting"}) {
+  for (const char* what :
+       {"start", "start capped", "priority", "reclaim", "budget_fall", "budget_room", "node_down", "capacity",
+        "domain", "racks", "promised", "quota", "quota_kept", "power", "preempting"}) {
     EXPECT_GT(seen[what], 0) << what << " never happened: this test does not test it";
   }
 }

@@ -172,12 +172,13 @@ TEST(Scheduler, shares_of_what_runs_converge_to_the_weights) {
   Policies policies;
   policies.half_life = 1h;
   policies.starvation = std::nullopt;
+  policies.reservations = 2;
   Scheduler s = make(cluster_of(4), policies, accounts);
   std::map<WorkloadId, TimePoint> running;
   WorkloadId ids = 0;
   int waiting[2] = {0, 0};
   double held[2] = {0, 0};
-  for (int minute = 0; minute < 3000; ++minute) {
+  for (int minute = 0; minute < 1500; ++minute) {
     const TimePoint now = kStart + std::chrono::minutes(minute);
     for (auto it = running.begin(); it != running.end();) {
       const bool over = it->second <= now;
@@ -185,7 +186,7 @@ TEST(Scheduler, shares_of_what_runs_converge_to_the_weights) {
       it = over ? running.erase(it) : std::next(it);
     }
     while (waiting[0] < 20 || waiting[1] < 20) {
-      ++ids;
+      ids += waiting[(ids + 1) % 2] < 20 ? 1 : 2;
       Workload w = job_of(ids, 1, std::chrono::minutes(10 + ids % 7));
       w.account = static_cast<AccountIndex>(ids % 2);
       ++waiting[w.account];
@@ -195,7 +196,7 @@ TEST(Scheduler, shares_of_what_runs_converge_to_the_weights) {
       running[start.id] = now + std::chrono::minutes(10 + start.id % 7);
       --waiting[start.id % 2];
     }
-    if (minute < 1000) continue;
+    if (minute < 500) continue;
     for (const auto& [id, end] : running) held[id % 2] += 1;
   }
   EXPECT_NEAR(held[1] / held[0], 3.0, 0.15);
