@@ -119,7 +119,7 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
   if (item.promise && promise_is_free(item, window(now, item.w))) places = item.promise->places;
   if (!places) places = place(item, window(now, item.w));
   if (!places) {
-    promised_only = ask_for_room(item, now);
+    promised_only = consider && ask_for_room(item, now);
     return false;
   }
   std::ranges::sort(*places, {}, [](const TaskPlace& p) { return std::pair(p.node, p.devices); });

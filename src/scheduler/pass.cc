@@ -167,8 +167,8 @@ class Pass {
     const bool room = reason.code == ReasonCode::kCapacity || reason.code == ReasonCode::kDomain ||
                       reason.code == ReasonCode::kRacks || reason.code == ReasonCode::kPromised ||
                       reason.code == ReasonCode::kPower;
-    if (reason.code == ReasonCode::kPromised && ask_for_room(job)) return;
     if (!consider) return;
+    if (reason.code == ReasonCode::kPromised && ask_for_room(job)) return;
     if (state_.policies.preempt && (room || reason.code == ReasonCode::kQuota)) preemptors_.push_back(&job);
     if (!room) return;
     if (job.promise) {
