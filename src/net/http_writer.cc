@@ -1,5 +1,6 @@
 #include "net/http_writer.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -62,10 +63,19 @@ void append_header(std::string& out, std::string_view name, std::string_view val
   for (const char c : name) {
     if (!is_token_char(c)) return;
   }
-  out.append(name).append(": ");
-  const auto start = out.size();
-  out.append(value).append("\r\n");
-  if (is_field_text(value)) return;
+  const auto before = out.size();
+  const auto start = before + name.size() + 2;
+  const auto after = start + value.size() + 2;
+  out.resize_and_overwrite(after, [&](char* bytes, std::size_t /*libstdc++ 12 tells the capacity*/) {
+    char* at = std::ranges::copy(name, bytes + before).out;
+    *at++ = ':';
+    *at++ = ' ';
+    at = std::ranges::copy(value, at).out;
+    *at++ = '\r';
+    *at = '\n';
+    return after;
+  });
+  if (field_text_length(value) == value.size()) return;
   for (auto at = start; at < start + value.size(); ++at) {
     if (!is_field_char(out[at])) out[at] = ' ';
   }
