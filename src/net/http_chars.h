@@ -41,6 +41,12 @@ inline constexpr auto kTable = make_table();
 constexpr bool is_token_char(char c) {
   return (chars::kTable[static_cast<unsigned char>(c)] & chars::kToken) != 0;
 }
+/// True if `text` may be a header's name.
+constexpr bool is_token(std::string_view text) {
+  std::uint8_t all = chars::kToken;
+  for (const char c : text) all &= chars::kTable[static_cast<unsigned char>(c)];
+  return all != 0 && !text.empty();
+}
 constexpr bool is_field_char(char c) {
   return (chars::kTable[static_cast<unsigned char>(c)] & chars::kField) != 0;
 }
