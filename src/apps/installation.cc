@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <charconv>
+#include <chrono>
+#include <thread>
 #include <vector>
 
 #include "host/file.h"
@@ -16,8 +18,22 @@
 namespace millrace::apps {
 namespace {
 
+constexpr std::chrono::milliseconds kLookedAtFor{500};
+constexpr std::chrono::milliseconds kRetry{2};
+
 std::string mark_path(const Installation& installation, const std::string& role) {
   return installation.path("run-" + role + ".pid");
+}
+
+/// Who asks `running` holds the lock itself for a moment; only a conflict that lasts is one with a process of the role.
+Result<host::Fd> lock_mark(const std::string& path) {
+  const auto until = std::chrono::steady_clock::now() + kLookedAtFor;
+  while (true) {
+    auto lock = host::lock_file(path);
+    if (lock || lock.error().code != ErrorCode::kConflict || std::chrono::steady_clock::now() > until)
+      return lock;
+    std::this_thread::sleep_for(kRetry);
+  }
 }
 
 }  // namespace
@@ -62,7 +78,7 @@ Result<host::Config> load_settings(const Installation& installation) {
 
 Result<RoleMark> RoleMark::take(const Installation& installation, const std::string& role) {
   const auto path = mark_path(installation, role);
-  auto lock = host::lock_file(path);
+  auto lock = lock_mark(path);
   if (!lock) {
     if (lock.error().code != ErrorCode::kConflict) return std::unexpected(lock.error());
     return failure(ErrorCode::kConflict, fmt::format("a {} runs on {} already", role, installation.home));

@@ -55,11 +55,13 @@ bool is_ready(const std::string& url, const std::string& ca_file) {
   return answer && answer->status == 200;
 }
 
-/// Waits until the gateway of this installation and the server behind it answer.
+/// Waits until the gateway of this installation and the server behind it answer, and the watcher keeps them: after it
+/// was killed, the two may run on without it.
 Result<cli::Settings> wait_until_up(const Installation& installation, const std::string& home) {
   const auto until = std::chrono::steady_clock::now() + kStartWithin;
   while (true) {
-    if (running(installation, "gateway") && running(installation, "server")) {
+    if (running(installation, "watch") && running(installation, "gateway") &&
+        running(installation, "server")) {
       auto settings = cli::find_settings(home.empty() ? installation.home : home);
       if (settings && is_ready(settings->url, settings->ca_file) &&
           cli::Client(*settings).call("GET", "/api/v1/readyz")) {

@@ -45,7 +45,7 @@ class JsonGrammar {
   JsonGrammar(std::string_view text, const JsonLimits& limits, Builder& builder)
       : text_(text), limits_(limits), builder_(builder) {}
 
-  Result<void> read(Place root) {
+  Result<void> read(const Place& root) {
     skip_space();
     if (!read_value(root, 0)) return error();
     skip_space();
@@ -77,7 +77,7 @@ class JsonGrammar {
     return true;
   }
 
-  bool read_value(Place to, std::size_t depth) {
+  bool read_value(const Place& to, std::size_t depth) {
     if (!more()) return fail_unexpected("a value");
     switch (text_[at_]) {
       case '{':
@@ -102,14 +102,14 @@ class JsonGrammar {
     }
   }
 
-  bool read_word(std::string_view word, Place to, JsonWord value) {
+  bool read_word(std::string_view word, const Place& to, JsonWord value) {
     if (text_.substr(at_, word.size()) != word) return fail_unexpected("a value");
     at_ += word.size();
     builder_.word(to, value);
     return true;
   }
 
-  bool read_array(Place to, std::size_t depth) {
+  bool read_array(const Place& to, std::size_t depth) {
     if (depth == limits_.max_depth) return fail(fmt::format("nested deeper than {}", limits_.max_depth));
     const std::size_t start = at_++;
     auto array = builder_.begin_array(to);
@@ -127,7 +127,7 @@ class JsonGrammar {
     return true;
   }
 
-  bool read_object(Place to, std::size_t depth) {
+  bool read_object(const Place& to, std::size_t depth) {
     if (depth == limits_.max_depth) return fail(fmt::format("nested deeper than {}", limits_.max_depth));
     const std::size_t start = at_++;
     auto object = builder_.begin_object(to);
@@ -272,7 +272,7 @@ class JsonGrammar {
     return at_ - start;
   }
 
-  bool read_number(Place to) {
+  bool read_number(const Place& to) {
     const std::size_t start = at_;
     take('-');
     const bool zero = more() && text_[at_] == '0';

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "host/text_scan.h"
 #include "host/utf8.h"
@@ -44,8 +45,18 @@ void append_escaped(std::string& out, unsigned char c) {
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
-  out.push_back('"');
-  std::size_t at = 0;
+  std::size_t at = plain_json_length(text);
+  const std::size_t before = out.size();
+  // One step for the quotes and all that needs no escape: nearly every string is such a one.
+  const std::size_t after = before + at + 2;
+  out.resize_and_overwrite(after, [&](char* bytes, std::size_t /*libstdc++ 12 tells the capacity*/) {
+    bytes[before] = '"';
+    std::memcpy(bytes + before + 1, text.data(), at);
+    bytes[after - 1] = '"';
+    return after;
+  });
+  if (at == text.size()) return;
+  out.pop_back();
   while (at < text.size()) {
     const std::size_t plain = plain_json_length(text.substr(at));
     out.append(text.substr(at, plain));

@@ -2,8 +2,14 @@
 #pragma once
 
 #include <array>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#ifdef __SSE2__  // every x86-64 has it; elsewhere the table does all of it
+#include <emmintrin.h>
+#endif
 
 namespace millrace::net {
 
@@ -35,6 +41,12 @@ inline constexpr auto kTable = make_table();
 constexpr bool is_token_char(char c) {
   return (chars::kTable[static_cast<unsigned char>(c)] & chars::kToken) != 0;
 }
+/// True if `text` may be a header's name.
+constexpr bool is_token(std::string_view text) {
+  std::uint8_t all = chars::kToken;
+  for (const char c : text) all &= chars::kTable[static_cast<unsigned char>(c)];
+  return all != 0 && !text.empty();
+}
 constexpr bool is_field_char(char c) {
   return (chars::kTable[static_cast<unsigned char>(c)] & chars::kField) != 0;
 }
@@ -46,6 +58,25 @@ constexpr bool is_field_text(std::string_view text) {
     bad |= (byte < 0x20 && byte != '\t') || byte == 0x7f;
   }
   return !bad;
+}
+/// Length of the longest start of `text` that may stand in a field value.
+inline std::size_t field_text_length(std::string_view text) {
+  std::size_t at = 0;
+#ifdef __SSE2__
+  for (; at + 16 <= text.size(); at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
+    // Unsigned: a byte is below 0x20 if it is its own minimum with 0x1f.
+    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    const __m128i special =
+        _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t')), control),
+                     _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+    if (const int found = _mm_movemask_epi8(special); found != 0) {
+      return at + static_cast<std::size_t>(std::countr_zero(static_cast<unsigned>(found)));
+    }
+  }
+#endif
+  while (at < text.size() && is_field_char(text[at])) ++at;
+  return at;
 }
 constexpr bool is_host_char(char c) {
   return (chars::kTable[static_cast<unsigned char>(c)] & chars::kHost) != 0;

@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
@@ -58,14 +59,19 @@ void append_request_line(std::string& out, std::string_view method, std::string_
 }
 
 void append_header(std::string& out, std::string_view name, std::string_view value) {
-  if (name.empty()) return;
-  for (const char c : name) {
-    if (!is_token_char(c)) return;
-  }
-  out.append(name).append(": ");
-  const auto start = out.size();
-  out.append(value).append("\r\n");
-  if (is_field_text(value)) return;
+  if (!is_token(name)) return;
+  const auto before = out.size();
+  const auto start = before + name.size() + 2;
+  const auto after = start + value.size() + 2;
+  out.resize_and_overwrite(after, [&](char* bytes, std::size_t /*libstdc++ 12 tells the capacity*/) {
+    bytes += before;
+    std::memcpy(bytes, name.data(), name.size());
+    std::memcpy(bytes + name.size(), ": ", 2);
+    if (!value.empty()) std::memcpy(bytes + name.size() + 2, value.data(), value.size());
+    std::memcpy(bytes + name.size() + 2 + value.size(), "\r\n", 2);
+    return after;
+  });
+  if (field_text_length(value) == value.size()) return;
   for (auto at = start; at < start + value.size(); ++at) {
     if (!is_field_char(out[at])) out[at] = ' ';
   }

@@ -124,9 +124,19 @@ def client(millrace, number, rng, stop, log):
             time.sleep(0.02)
 
 
+def is_gone(pid):
+    """True once the process holds nothing any more: a kill is not done when it was sent."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] in "ZX"
+    except OSError:
+        return True
+
+
 def kill_one(millrace, role, rng):
     if role == "up":
-        kill9(millrace.pid("up"))
+        pid = millrace.pid("up")
+        kill9(pid)
+        wait_for(lambda: is_gone(pid), every_s=0.005)  # or `up` may still find it, and leave it to it
         millrace.up("--bare")
         return
     processes = millrace.processes(role)

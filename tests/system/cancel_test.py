@@ -32,10 +32,13 @@ class Cancel(suite.Case):
         wait_for(self.millrace.engine_is_busy)
         time.sleep(after_s)
         self.assertTrue(self.millrace.engine_is_busy())
-        connection.close()
         left = time.monotonic()
-        wait_for(lambda: not self.millrace.engine_is_busy(), 10)
-        took = time.monotonic() - left
+        connection.close()
+        wait_for(lambda: not self.millrace.engine_is_busy(), 10, 0.005)
+        free = time.monotonic()
+        # The question itself takes its time, on a loaded machine much of it: the same one again, to an idle engine.
+        self.assertFalse(self.millrace.engine_is_busy())
+        took = free - left - (time.monotonic() - free)
         record = wait_for(lambda: next((r for r in self.millrace.records() if r["request_id"] not in known
                                         and r["status"] == "cancelled"), None))
         return took, record
