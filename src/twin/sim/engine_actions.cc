@@ -200,8 +200,14 @@ void Engine::count_up(Job& job) {
     job.energy += energy;
     tally_.sites[draw.site].attributed += energy;
     const SiteInfo& site = config_.sites[draw.site];
-    job.co2e_ug +=
+    const std::int64_t co2e_ug =
         energy::co2e_ug(site.carbon, draw.milliwatts, to_time(job.since), to_time(now_)).value_or(0);
+    job.co2e_ug += co2e_ug;
+    if (may_wait(job.trace)) {
+      job.energy_by_site.resize(config_.sites.size());
+      job.energy_by_site[draw.site] += energy;
+      job.co2e_meter_ug += static_cast<double>(co2e_ug) * config_.cluster.sites[draw.site].pue;
+    }
     job.energy_microeur +=
         energy::energy_cost_microeur(site.price, draw.milliwatts, to_time(job.since), to_time(now_))
             .value_or(0);

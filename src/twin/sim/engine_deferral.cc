@@ -39,22 +39,24 @@ std::optional<VirtualTime> Engine::defer(const Job& job) {
   return to_virtual(*until);
 }
 
-// Against what the same energy would have caused had the work run when it came, and in the best hours before its deadline.
+// Against what the same energy would have caused, at the sites where it was used, had the work run when it came, and in the
+// best hours before its deadline.
 void Engine::count_deferrable(const Job& job) {
   DeferrableTally& tally = tally_.deferrable;
   const VirtualTime deadline = job.arrival + (job.trace.deadline - job.trace.arrival).count();
-  const SiteInfo& site = config_.sites[job.site];
-  const double pue = config_.cluster.sites[job.site].pue;
-  const double meter_kwh = joules(job.energy) * pue / 3.6e6;
   const VirtualTime work_us = job.trace.work.count();
   ++tally.jobs;
   if (now_ > deadline) ++tally.late;
-  // A thousandth of the series is a milligram for each kWh.
-  tally.co2e_ug += static_cast<double>(job.co2e_ug) * pue;
-  tally.co2e_at_once_ug += meter_kwh * 1e3 * mean_value(site.carbon, job.arrival, job.arrival + work_us);
-  tally.co2e_oracle_ug +=
-      meter_kwh * 1e3 *
-      least_mean_value(site.carbon, job.arrival, deadline, work_us, job.trace.interruptible);
+  tally.co2e_ug += job.co2e_meter_ug;
+  for (std::size_t i = 0; i < job.energy_by_site.size(); ++i) {
+    if (job.energy_by_site[i] == 0) continue;
+    const energy::HourlySeries& carbon = config_.sites[i].carbon;
+    const double meter_kwh = joules(job.energy_by_site[i]) * config_.cluster.sites[i].pue / 3.6e6;
+    // A thousandth of the series is a milligram for each kWh.
+    tally.co2e_at_once_ug += meter_kwh * 1e3 * mean_value(carbon, job.arrival, job.arrival + work_us);
+    tally.co2e_oracle_ug +=
+        meter_kwh * 1e3 * least_mean_value(carbon, job.arrival, deadline, work_us, job.trace.interruptible);
+  }
 }
 
 }  // namespace millrace::twin

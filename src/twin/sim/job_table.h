@@ -34,6 +34,9 @@ struct Job {
   std::int64_t co2e_ug = 0;  // likewise
   std::int64_t energy_microeur = 0;
   double held_us = 0.0;  // accelerator-microseconds
+  // Of work that may wait only: a stop may move it to another site, where another intensity and PUE count.
+  std::vector<NanoJoule> energy_by_site;
+  double co2e_meter_ug = 0.0;
 
   // Its run; `run` is 0 while it waits.
   std::uint32_t run = 0;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "twin/sim/figures.h"
@@ -148,10 +149,12 @@ std::vector<std::string> findings_of(const RunResult& result) {
                     result.budget_infeasible));
   }
   if (value("deferrable_jobs") > 0) {
+    // Adding nothing turns a negative zero into zero.
+    const auto tenth = [&](std::string_view name) { return std::round(value(name) * 10.0) / 10.0 + 0.0; };
     findings.push_back(
         fmt::format("Deferrable work caused {:.1f} % less CO2e than if it had run at once; with the future "
                     "known {:.1f} % could have been saved.",
-                    value("carbon_saving_pct"), value("carbon_saving_oracle_pct")));
+                    tenth("carbon_saving_pct"), tenth("carbon_saving_oracle_pct")));
   }
   if (const auto month = find_value(result, "payback_months")) {
     findings.push_back(fmt::format("At this use the investment is paid back in month {:.0f}.", *month));
