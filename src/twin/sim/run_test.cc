@@ -177,6 +177,21 @@ TEST(Run, DeferrableWorkWaitsForCleanHoursAndIsNotLate) {
   }
 }
 
+TEST(Run, DeferrableWorkIsComparedAtEverySiteItRanAt) {
+  SiteConfig config = small_site(2, 2);
+  config.cluster.sites.push_back({.name = "dirty", .zone = "PL", .jurisdiction = "PL", .pue = 1.5});
+  config.sites.push_back(config.sites[0]);
+  config.sites[1].carbon = flat_series(700'000);
+  config.cluster.racks[1] = {.name = "r1", .site = 1, .feed = scheduler::kNoFeed};
+  config.cluster.domains[1].site = config.cluster.nodes[1].site = 1;
+  std::vector<TraceJob> jobs = {job_of(600, 3'600 * 3, 8, 2)};  // one task at each site
+  jobs[0].deferrable = true;
+  jobs[0].deadline = jobs[0].arrival + std::chrono::hours(24);
+  const auto result = play_world(config, jobs).value();
+  EXPECT_EQ(result.jobs_done, 1);
+  EXPECT_NEAR(value(result, "carbon_saving_pct"), 0.0, 0.01) << "intensities that never change";
+}
+
 TEST(Run, InterruptibleWorkIsPausedInDirtyHoursWithoutLoss) {
   std::vector<TraceJob> jobs = {job_of(3'600 * 20, 3'600 * 10, 8)};
   jobs[0].deferrable = jobs[0].interruptible = true;
