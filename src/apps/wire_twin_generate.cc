@@ -17,6 +17,7 @@ namespace {
 struct SiteLine {
   twin::GenerateSiteOptions options;
   std::string out;
+  bool json = false;
 };
 
 struct WorkloadLine {
@@ -32,6 +33,15 @@ int run_site(const SiteLine& line) {
   if (!text) return cli::report(text.error());
   if (const auto written = host::write_file_atomic(line.out, *text); !written)
     return cli::report(written.error());
+  if (line.json) {
+    cli::print_json({{"nodes", line.options.nodes},
+                     {"accelerators", line.options.nodes * line.options.accelerators},
+                     {"seed", line.options.seed},
+                     {"out", line.out}});
+  } else {
+    fmt::print("{} nodes in {}: play them with `millrace twin run {}`\n", line.options.nodes, line.out,
+               line.out);
+  }
   return cli::kOk;
 }
 
@@ -86,6 +96,7 @@ void add_site(CLI::App& generate, cli::Chosen& chosen) {
   command->add_option("--zone", options.zone, "electricity zone")->capture_default_str();
   command->add_option("--tenants", options.tenants, "how many tenants")->capture_default_str();
   command->add_option("--projects", options.projects, "of each tenant")->capture_default_str();
+  command->add_flag("--json", line->json, "print one JSON object");
   command->callback([line, &chosen] { chosen = [line] { return run_site(*line); }; });
 }
 

@@ -119,7 +119,7 @@ std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimeP
   for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) free.push_back(usable(n, until));
   std::vector<TaskPlace> places;
   for (int t = 0; t < item.w.tasks; ++t) {
-    std::optional<std::tuple<std::int64_t, std::int64_t, NodeIndex, std::uint32_t>> best;
+    std::optional<std::tuple<std::int64_t, std::int64_t, std::int64_t, NodeIndex, std::uint32_t>> best;
     for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
       if (cluster_.nodes[n].health != Health::kReady || !eligible(item.w, n)) continue;
       if (domain && cluster_.nodes[n].domain != *domain) continue;
@@ -139,12 +139,16 @@ std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimeP
       }
       const SiteIndex site = cluster_.nodes[n].site;
       const std::int64_t cost = site < policies_.site_cost.size() ? policies_.site_cost[site] : 0;
-      const std::tuple candidate{fit->score, cost, n, devices};
+      std::int64_t rank = 0;
+      if (item.w.earlier_kinds_first) {
+        while (item.w.kinds[static_cast<std::size_t>(rank)] != cluster_.nodes[n].kind) ++rank;
+      }
+      const std::tuple candidate{rank, fit->score, cost, n, devices};
       if (!best || candidate < *best) best = candidate;
     }
     if (!best) return std::nullopt;
-    places.push_back({std::get<2>(*best), std::get<3>(*best)});
-    take(free[std::get<2>(*best)], item.w.demand, std::get<3>(*best));
+    places.push_back({std::get<3>(*best), std::get<4>(*best)});
+    take(free[std::get<3>(*best)], item.w.demand, std::get<4>(*best));
   }
   return places;
 }

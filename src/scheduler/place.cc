@@ -23,14 +23,19 @@ std::optional<Fit> scored(State& state, std::vector<Peers::Scored>& known, const
 }
 
 struct Candidate {
+  std::int64_t rank = 0;  // of its kind, where the work has a preference
   std::int64_t score = 0;
   std::int64_t cost = 0;
   NodeIndex node = kNoIndex;
   std::uint32_t devices = 0;
   bool operator<(const Candidate& o) const {
-    return std::tie(score, cost, node) < std::tie(o.score, o.cost, o.node);
+    return std::tie(rank, score, cost, node) < std::tie(o.rank, o.score, o.cost, o.node);
   }
 };
+
+std::int64_t rank_of(const ShapeKey& key, KindIndex kind) {
+  return key.earlier_kinds_first ? std::ranges::find(key.kinds, kind) - key.kinds.begin() : 0;
+}
 
 /// One attempt to place a gang.
 class Attempt {
@@ -138,14 +143,16 @@ class Attempt {
   const NodeState& usable(NodeIndex node) const { return state_.pool.usable(state_.pool.node(node), until_); }
 
   void consider_lasting(NodeClass& c, std::optional<Candidate>& best) {
+    const std::int64_t rank = rank_of(key_, c.kind);
     const std::int64_t cost = site_cost(state_, c.site);
     for (auto& [free, peers] : c.lasting) {
       if (!class_has_devices(free, key_.demand)) break;
       ++state_.counters.steps;
       const auto fit = scored(state_, peers.scored, free, key_.demand);
-      if (!fit || (best && std::tie(best->score, best->cost) < std::tie(fit->score, cost))) continue;
+      if (!fit || (best && std::tie(best->rank, best->score, best->cost) < std::tie(rank, fit->score, cost)))
+        continue;
       for (const NodeIndex node : peers.nodes) {
-        const Candidate candidate{fit->score, cost, node, fit->devices};
+        const Candidate candidate{rank, fit->score, cost, node, fit->devices};
         if (best && *best < candidate) break;
         if (passing(node) || !allowed(node)) continue;
         best = candidate;
@@ -155,16 +162,18 @@ class Attempt {
   }
 
   void consider_passing(NodeClass& c, std::optional<Candidate>& best) {
+    const std::int64_t rank = rank_of(key_, c.kind);
     const std::int64_t cost = site_cost(state_, c.site);
     for (auto& [free, entry] : c.passing) {
       if (!class_has_devices(free, key_.demand)) break;
       ++state_.counters.steps;
       if (entry.nodes.begin()->begin < until_) continue;
       const auto fit = scored(state_, entry.scored, free, key_.demand);
-      if (!fit || (best && std::tie(best->score, best->cost) < std::tie(fit->score, cost))) continue;
+      if (!fit || (best && std::tie(best->rank, best->score, best->cost) < std::tie(rank, fit->score, cost)))
+        continue;
       for (const auto& [begin, node] : entry.nodes) {
         if (begin < until_) break;
-        const Candidate candidate{fit->score, cost, node, fit->devices};
+        const Candidate candidate{rank, fit->score, cost, node, fit->devices};
         if (best && *best < candidate) continue;
         if (allowed(node)) best = candidate;
       }
@@ -180,8 +189,8 @@ class Attempt {
       const NodeState& free = passing(node) ? record.passing_at->first : record.lasting_at->first;
       const auto fit = scored(state_, known, free, key_.demand);
       if (!fit) continue;
-      const Candidate candidate{fit->score, site_cost(state_, state_.cluster.nodes[node].site), node,
-                                fit->devices};
+      const Candidate candidate{rank_of(key_, state_.cluster.nodes[node].kind), fit->score,
+                                site_cost(state_, state_.cluster.nodes[node].site), node, fit->devices};
       if ((!best || candidate < *best) && allowed(node)) best = candidate;
     }
     if (best) best->devices = canonical(usable(best->node)).real(best->devices);

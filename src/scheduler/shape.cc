@@ -21,6 +21,7 @@ ShapeKey shape_key_of(const Workload& w) {
           .tasks = w.tasks,
           .tasks_per_node = w.tasks_per_node,
           .kinds = w.kinds,
+          .earlier_kinds_first = w.earlier_kinds_first,
           .accelerator_memory_mib = w.accelerator_memory_mib,
           .together = w.together,
           .spread_racks = w.spread_racks,

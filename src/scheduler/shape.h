@@ -21,6 +21,7 @@ struct ShapeKey {
   std::int32_t tasks = 1;
   std::int32_t tasks_per_node = 0;
   std::vector<KindIndex> kinds;
+  bool earlier_kinds_first = false;
   std::int64_t accelerator_memory_mib = 0;
   Together together = Together::kAnywhere;
   bool spread_racks = false;
@@ -32,7 +33,7 @@ struct ShapeKey {
 
   auto tie() const {
     return std::tie(demand.cpu_milli, demand.memory_mib, demand.accelerators, demand.accelerator_milli, tasks,
-                    tasks_per_node, kinds, accelerator_memory_mib, together, spread_racks, zones,
+                    tasks_per_node, kinds, earlier_kinds_first, accelerator_memory_mib, together, spread_racks, zones,
                     jurisdictions, attested, accelerator_draw_milli, cpu_draw_milli);
   }
   bool operator<(const ShapeKey& other) const { return tie() < other.tie(); }

@@ -36,6 +36,7 @@ struct Workload {
   std::int32_t tasks_per_node = 0;  // at most; 0 is no bound
 
   std::vector<KindIndex> kinds;             // any of these; empty is every kind
+  bool earlier_kinds_first = false;         // their order is a preference, above the policy's score
   std::int64_t accelerator_memory_mib = 0;  // at least; a kind whose memory is unknown does not do
   Together together = Together::kAnywhere;
   bool spread_racks = false;       // no two tasks in one rack (a node without rack is a rack of its own)

@@ -93,7 +93,12 @@ Workload random_workload(Dice& dice, WorkloadId id, TimePoint now, std::size_t a
   if (w.demand.accelerators == 1 && dice.one_in(3)) w.demand.accelerator_milli = 250 * (1 + dice.below(3));
   w.tasks = dice.one_in(2) ? 1 : 1 + dice.below(5);
   w.tasks_per_node = dice.one_in(3) ? 1 + dice.below(2) : 0;
-  if (dice.one_in(3)) w.kinds = {static_cast<KindIndex>(dice.below(2))};
+  if (dice.one_in(3)) {
+    w.kinds = {static_cast<KindIndex>(dice.below(2))};
+  } else if (dice.one_in(4) && w.demand.accelerators > 0) {
+    w.kinds = {1, 0};
+    w.earlier_kinds_first = true;
+  }
   w.together = static_cast<Together>(dice.one_in(2) ? 0 : dice.below(3));
   w.spread_racks = w.together == Together::kAnywhere && dice.one_in(6);
   if (dice.one_in(8)) w.zones = {"DE"};

@@ -1,6 +1,7 @@
 #include "twin/sim/inputs.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "scheduler/roofline.h"
@@ -34,7 +35,7 @@ std::optional<scheduler::WorkProfile> roofline_of(WorkProfile profile) {
 }  // namespace
 
 KindSpeeds::KindSpeeds(const SiteConfig& config)
-    : kinds_(config.cluster.kinds.size()), speeds_(kProfiles * kinds_ * kinds_, 1.0) {
+    : kinds_(config.cluster.kinds.size()), best_first_(kProfiles), speeds_(kProfiles * kinds_ * kinds_, 1.0) {
   for (std::size_t profile = 0; profile < kProfiles; ++profile) {
     const auto work = roofline_of(static_cast<WorkProfile>(profile));
     if (!work) continue;
@@ -46,6 +47,18 @@ KindSpeeds::KindSpeeds(const SiteConfig& config)
           speeds_[(profile * kinds_ + reference) * kinds_ + kind] = *there / *here;
       }
     }
+  }
+  rank(config);
+}
+
+void KindSpeeds::rank(const SiteConfig& config) {
+  const scheduler::ReferenceWorks works = scheduler::reference_works();
+  const std::array mix{works.prefill, works.decode, works.training};
+  for (std::size_t profile = 0; profile < kProfiles; ++profile) {
+    const auto work = roofline_of(static_cast<WorkProfile>(profile));
+    if (!work) continue;
+    for (const scheduler::KindRank& ranked : scheduler::rank_kinds(config.cluster.kinds, *work, mix))
+      best_first_[profile].push_back(static_cast<scheduler::KindIndex>(ranked.kind));
   }
 }
 
@@ -76,7 +89,12 @@ scheduler::Workload workload_of(const SiteConfig& config, const KindSpeeds& spee
   workload.tasks = job.tasks;
   const std::size_t kinds = config.cluster.kinds.size();
   const std::uint64_t all = kinds >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << kinds) - 1;
-  if ((job.kinds & all) != all) {
+  if (!speeds.best_first(job.profile).empty() && kinds > 1) {
+    for (const scheduler::KindIndex kind : speeds.best_first(job.profile)) {
+      if (job.kinds >> kind & 1) workload.kinds.push_back(kind);
+    }
+    workload.earlier_kinds_first = true;
+  } else if ((job.kinds & all) != all) {
     for (std::size_t kind = 0; kind < kinds; ++kind) {
       if (job.kinds >> kind & 1) workload.kinds.push_back(static_cast<scheduler::KindIndex>(kind));
     }

@@ -26,13 +26,22 @@ class KindSpeeds {
   double speed(const TraceJob& job, scheduler::KindIndex kind) const;
   /// On the slowest kind that the job may get.
   double slowest(const TraceJob& job) const;
+  /// The kinds that work of this profile may get, those that suit it best first (scheduler::rank_kinds); empty where the
+  /// profile says nothing of kinds.
+  const std::vector<scheduler::KindIndex>& best_first(WorkProfile profile) const {
+    return best_first_[static_cast<std::size_t>(profile)];
+  }
 
  private:
+  void rank(const SiteConfig& config);
+
   std::size_t kinds_ = 0;
-  std::vector<double> speeds_;  // [profile][reference][kind]
+  std::vector<std::vector<scheduler::KindIndex>> best_first_;  // [profile]
+  std::vector<double> speeds_;                                 // [profile][reference][kind]
 };
 
-/// What is asked of the scheduler. Its limit is the time that the work takes on the slowest kind it allows.
+/// What is asked of the scheduler. Its limit is the time that the work takes on the slowest kind it allows; among several
+/// kinds it prefers those that suit its profile.
 scheduler::Workload workload_of(const SiteConfig& config, const KindSpeeds& speeds, const TraceJob& job,
                                 scheduler::WorkloadId id, VirtualTime arrival);
 

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "scheduler/catalogue.h"
+#include "twin/sim/inputs.h"
 #include "twin/sim/speed.h"
 #include "twin/sim/test_world.h"
 
@@ -175,6 +177,25 @@ TEST(Run, DeferrableWorkWaitsForCleanHoursAndIsNotLate) {
     EXPECT_EQ(value(oracle, "deferrable_late") + value(history, "deferrable_late"), 0.0);
     EXPECT_EQ(oracle.jobs_done, 7);
   }
+}
+
+TEST(Inputs, WorkPrefersTheKindThatSuitsItAndTakesTheOtherWhereItMust) {
+  SiteConfig config = small_site(2);
+  config.cluster.kinds = {scheduler::find_kind("nvidia-h100-sxm").value()->capability(),
+                          scheduler::find_kind("nvidia-h20").value()->capability()};
+  const KindSpeeds speeds(config);
+  const auto kinds_for = [&](WorkProfile profile) {
+    TraceJob job = job_of(0, 60, 1);
+    job.profile = profile;
+    const auto workload = workload_of(config, speeds, job, 1, 0);
+    EXPECT_EQ(workload.earlier_kinds_first, profile != WorkProfile::kUnknown);
+    return workload.kinds;
+  };
+  using Kinds = std::vector<scheduler::KindIndex>;
+  EXPECT_EQ(kinds_for(WorkProfile::kDecode), (Kinds{1, 0})) << "bandwidth for its compute";
+  EXPECT_EQ(kinds_for(WorkProfile::kTraining), (Kinds{0, 1}));
+  EXPECT_EQ(kinds_for(WorkProfile::kPrefill), (Kinds{0, 1}));
+  EXPECT_EQ(kinds_for(WorkProfile::kUnknown), Kinds{}) << "any, none before the other";
 }
 
 TEST(Run, DeferrableWorkIsComparedAtEverySiteItRanAt) {
