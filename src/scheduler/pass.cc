@@ -1,6 +1,7 @@
 // A pass: budgets are kept, then pending work is walked in order, then what the walk asked for is done; repeated while that
 // gave something back. During a walk capacity, power and quota only shrink, so that what failed once fails again.
 #include <algorithm>
+#include <set>
 
 #include "scheduler/collect.h"
 #include "scheduler/place.h"
@@ -328,15 +329,21 @@ class Pass {
   bool preempt() {
     bool any = false;
     std::int32_t left = state_.policies.preemptors_per_pass;
+    // Alike workloads could stop the same, so where one finds too little the next would too, until something is stopped.
+    std::set<const Group*> in_vain;
     for (Job* job : preemptors_) {
       if (left-- <= 0) break;
-      if (job->phase == Phase::kPending && !(job->promise && job->promise->claim) &&
-          preempt_for(state_, *job, now_, plan_)) {
-        Reason reason;
-        reason.code = ReasonCode::kPreempting;
-        tell(*job, std::move(reason));
-        any = true;
+      if (job->phase != Phase::kPending || (job->promise && job->promise->claim)) continue;
+      if (!job->charged && in_vain.contains(job->group)) continue;
+      if (!preempt_for(state_, *job, now_, plan_)) {
+        if (!job->charged) in_vain.insert(job->group);
+        continue;
       }
+      Reason reason;
+      reason.code = ReasonCode::kPreempting;
+      tell(*job, std::move(reason));
+      in_vain.clear();
+      any = true;
     }
     return any;
   }
@@ -372,7 +379,7 @@ void stop_lost(State& state, TimePoint now, Plan& plan) {
 }
 
 void note_budget_changes(State& state, TimePoint now) {
-  for (const auto& b : state.power.budgets()) {
+  for (const Budgeted* b : state.power.timed()) {
     const auto due = state.last_pass ? b->changes.upper_bound(*state.last_pass) : b->changes.begin();
     if (due != b->changes.end() && due->first <= now) state.power_eased = state.released = true;
   }

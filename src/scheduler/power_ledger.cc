@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace millrace::scheduler {
 namespace {
@@ -83,8 +84,25 @@ void PowerLedger::set_powered(NodeIndex node, bool powered) {
   for (std::size_t k = 0; k < 4; ++k) {
     const std::uint32_t index = index_at(kScopeKinds[k], node);
     if (index != kNoIndex) idle_mw_[k][index] += idle;
-    if (of_node_[node][k] != nullptr) of_node_[node][k]->idle_mw += idle;
+    if (of_node_[node][k] == nullptr) continue;
+    of_node_[node][k]->idle_mw += idle;
+    mark(*of_node_[node][k]);
   }
+}
+
+void PowerLedger::mark(Budgeted& budget) {
+  if (std::exchange(budget.grown, true)) return;
+  grown_.push_back(&budget);
+}
+
+std::vector<Budgeted*> PowerLedger::take_unchecked(TimePoint now) {
+  std::vector<Budgeted*> result = std::exchange(grown_, {});
+  for (Budgeted* b : result) b->grown = false;
+  result.insert(result.end(), timed_.begin(), timed_.end());
+  std::ranges::sort(result, {}, &Budgeted::order);
+  result.erase(std::ranges::unique(result).begin(), result.end());
+  std::erase_if(timed_, [now](const Budgeted* b) { return b->changes.rbegin()->first <= now; });
+  return result;
 }
 
 const Budgeted* PowerLedger::find(Scope scope) const {
@@ -115,6 +133,7 @@ Budgeted& PowerLedger::budget_for(Scope scope, std::span<Job* const> running) {
   budgets_.push_back(std::make_unique<Budgeted>());
   Budgeted& b = *budgets_.back();
   b.scope = scope;
+  b.order = static_cast<std::uint32_t>(budgets_.size() - 1);
   const auto kind = static_cast<std::size_t>(scope.kind);
   b.idle_mw = idle_mw_[kind][scope.index];
   for (NodeIndex i = 0; i < of_node_.size(); ++i) {
@@ -155,6 +174,8 @@ Result<void> PowerLedger::set(const BudgetChange& change, TimePoint now, std::sp
   }
   if (from > now) check_at(b, from);
   b.reported.reset();
+  mark(b);
+  if (std::ranges::find(timed_, &b) == timed_.end()) timed_.push_back(&b);
   return {};
 }
 
@@ -195,6 +216,7 @@ void PowerLedger::charge(Job& job) {
   add_work(job, 1);
   for (const ScopeDraw& d : job.draws) {
     add_running(*d.budget, d.milliwatts, job.end);
+    mark(*d.budget);
     if (job.stopping) d.budget->stopping_mw += d.milliwatts;
     steps += d.budget->checks.size();
   }

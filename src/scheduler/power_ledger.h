@@ -30,6 +30,8 @@ struct Budgeted {
   };
   std::map<TimePoint, Check> checks;  // where a promise begins or the budget changes
   std::optional<TimePoint> reported;  // infeasible from then on, and said so
+  std::uint32_t order = 0;            // among all budgets
+  bool grown = false;                 // may draw more, or have less, than when it was checked last
 
   /// INT64_MAX where there is none.
   std::int64_t budget_at(TimePoint at) const;
@@ -43,6 +45,11 @@ class PowerLedger {
   Result<void> set(const BudgetChange& change, TimePoint now, std::span<Job* const> running);
   const std::vector<std::unique_ptr<Budgeted>>& budgets() const { return budgets_; }
   const Budgeted* find(Scope scope) const;
+  /// Budgets with changes to come, or that came since the last check.
+  const std::vector<Budgeted*>& timed() const { return timed_; }
+  /// Those that may be exceeded now or by what is to come; in order.
+  std::vector<Budgeted*> take_unchecked(TimePoint now);
+  void mark(Budgeted& budget);
   std::string name_of(Scope scope) const;
 
   /// Per budget, what a job would draw at these places under a cap.
@@ -96,6 +103,8 @@ class PowerLedger {
   std::array<std::vector<std::int64_t>, 4> idle_mw_;
   std::vector<bool> powered_;
   std::vector<std::unique_ptr<Budgeted>> budgets_;
+  std::vector<Budgeted*> grown_;
+  std::vector<Budgeted*> timed_;
   std::vector<std::array<Budgeted*, 4>> of_node_;
 };
 

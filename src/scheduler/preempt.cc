@@ -58,6 +58,13 @@ class Trial {
   TimePoint now_;
 };
 
+/// Whether it may stop work of another account at all, as things are.
+bool may_stop_of(const State& state, const Job& job, AccountIndex holder) {
+  if (state.accounts.at(job.work.account).account.reclaim == Reclaim::kNever) return false;
+  return state.accounts.may_reclaim(job.work.account, job.shape->request, holder);
+}
+
+/// Of its own account, or of one that it may stop work of.
 std::optional<ReasonCode> may_stop(const State& state, const Job& job, const Job& victim, TimePoint now) {
   // What has started in this very pass stays.
   if (victim.stopping || !victim.work.preemptible || victim.started >= now) return std::nullopt;
@@ -66,17 +73,8 @@ std::optional<ReasonCode> may_stop(const State& state, const Job& job, const Job
     if (lower) return ReasonCode::kPriority;
     return std::nullopt;
   }
-  switch (state.accounts.at(job.work.account).account.reclaim) {
-    case Reclaim::kNever:
-      return std::nullopt;
-    case Reclaim::kLowerPriority:
-      if (!lower) return std::nullopt;
-      break;
-    case Reclaim::kAny:
-      break;
-  }
-  if (!state.accounts.may_reclaim(job.work.account, job.shape->request, victim.work.account))
-    return std::nullopt;
+  const Reclaim reclaim = state.accounts.at(job.work.account).account.reclaim;
+  if (reclaim == Reclaim::kLowerPriority && !lower) return std::nullopt;
   return ReasonCode::kReclaim;
 }
 
@@ -84,7 +82,9 @@ std::optional<ReasonCode> may_stop(const State& state, const Job& job, const Job
 std::vector<Victim> candidates(State& state, const Job& job, TimePoint now) {
   std::vector<Victim> result;
   for (AccountIndex a = 0; a < state.accounts.size(); ++a) {
-    for (const auto& [id, victim] : state.accounts.at(a).running) {
+    const auto& running = state.accounts.at(a).running;
+    if (running.empty() || (a != job.work.account && !may_stop_of(state, job, a))) continue;
+    for (const auto& [id, victim] : running) {
       const auto why = may_stop(state, job, *victim, now);
       if (why) result.push_back({victim, *why, loss_of(*victim, now)});
     }
@@ -96,23 +96,45 @@ std::vector<Victim> candidates(State& state, const Job& job, TimePoint now) {
   return result;
 }
 
-/// Victims without which the job may start, and none that is not needed; empty if there are none.
-std::vector<Victim> choose(State& state, Job& job, TimePoint now) {
+/// The first of the candidates, as few as suffice, taken away; empty, and nothing is, if all of them do not.
+std::vector<Victim> take_away(State& state, Job& job, TimePoint now, Trial& trial) {
   std::vector<Victim> chosen;
-  Trial trial(state, job, now);
+  std::size_t tried = 0;  // so many do not suffice
   bool enough = false;
   for (const Victim& v : candidates(state, job, now)) {
     // An account may have come back to its nominal quota through the victims before.
-    if (!may_stop(state, job, *v.job, now)) continue;
+    const AccountIndex holder = v.job->work.account;
+    if (holder != job.work.account && !may_stop_of(state, job, holder)) continue;
     trial.remove(*v.job);
     chosen.push_back(v);
+    if (chosen.size() < 2 * tried) continue;
     enough = trial.may_start();
     if (enough) break;
+    tried = chosen.size();
   }
+  if (!enough && chosen.size() > tried) enough = trial.may_start();
+  std::size_t removed = chosen.size();
+  std::size_t suffice = enough ? removed : 0;
+  while (enough && tried + 1 < suffice) {
+    const std::size_t middle = (tried + suffice) / 2;
+    while (removed > middle) trial.restore(*chosen[--removed].job);
+    while (removed < middle) trial.remove(*chosen[removed++].job);
+    (trial.may_start() ? suffice : tried) = middle;
+  }
+  while (removed > suffice) trial.restore(*chosen[--removed].job);
+  while (removed < suffice) trial.remove(*chosen[removed++].job);
+  chosen.resize(suffice);
+  return chosen;
+}
+
+/// Victims without which the job may start, and none that is not needed; empty if there are none.
+std::vector<Victim> choose(State& state, Job& job, TimePoint now) {
+  Trial trial(state, job, now);
+  const std::vector<Victim> chosen = take_away(state, job, now, trial);
   std::vector<Victim> needed;
   for (auto it = chosen.rbegin(); it != chosen.rend(); ++it) {
     trial.restore(*it->job);
-    if (!enough || trial.may_start()) continue;
+    if (trial.may_start()) continue;
     trial.remove(*it->job);
     needed.push_back(*it);
   }

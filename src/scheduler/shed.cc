@@ -164,8 +164,9 @@ std::int32_t liftable(State& state, Job& job, TimePoint now) {
 }  // namespace
 
 void keep_budgets(State& state, TimePoint now, Plan& plan) {
-  for (const auto& b : state.power.budgets()) {
+  for (Budgeted* b : state.power.take_unchecked(now)) {
     keep_at(state, *b, now, now, plan);
+    if (expected_mw(*b, now, now) > b->budget_at(now)) state.power.mark(*b);
     for (auto it = b->changes.upper_bound(now); it != b->changes.end(); ++it) {
       if (it->first > now + state.policies.power_lead) break;
       keep_at(state, *b, it->first, now, plan);
@@ -194,7 +195,7 @@ void lift_caps(State& state, TimePoint now, Plan& plan) {
 
 std::optional<TimePoint> next_budget_time(const State& state, TimePoint now) {
   std::optional<TimePoint> next;
-  for (const auto& b : state.power.budgets()) {
+  for (const Budgeted* b : state.power.timed()) {
     for (auto it = b->changes.upper_bound(now); it != b->changes.end(); ++it) {
       const TimePoint lead = it->first - state.policies.power_lead;
       const TimePoint at = lead > now ? lead : it->first;
