@@ -442,6 +442,7 @@ Plan run_pass(State& state, TimePoint now, bool full) {
     full = true;
   if (full) {
     state.last_full = now;
+    drop_overdrawn(state, now);
     state.released = false;
   }
   Pass pass(state, now, plan);

@@ -45,6 +45,18 @@ std::int64_t Budgeted::budget_at(TimePoint at) const {
   return std::prev(next)->second.value_or(INT64_MAX);
 }
 
+bool Budgeted::overdrawn(TimePoint now) const {
+  std::int64_t promised = 0;
+  auto it = checks.begin();
+  for (; it != checks.end() && it->first <= now; ++it) promised += it->second.promised_mw;
+  if (promised > 0 && idle_mw + work_mw + promised > budget_at(now)) return true;
+  for (; it != checks.end(); ++it) {
+    promised += it->second.promised_mw;
+    if (promised > 0 && idle_mw + it->second.running_mw + promised > budget_at(it->first)) return true;
+  }
+  return false;
+}
+
 PowerLedger::PowerLedger(const Cluster& cluster)
     : cluster_(&cluster), powered_(cluster.nodes.size(), false), of_node_(cluster.nodes.size()) {
   for (const Site& site : cluster.sites) pue_milli_.push_back(pue_milli(site));

@@ -35,6 +35,8 @@ struct Budgeted {
 
   /// INT64_MAX where there is none.
   std::int64_t budget_at(TimePoint at) const;
+  /// Whether promises take more than is left, now or later: the budget fell, or work ends later than it was expected to.
+  bool overdrawn(TimePoint now) const;
 };
 
 class PowerLedger {

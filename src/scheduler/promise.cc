@@ -45,6 +45,18 @@ void drop_promise(State& state, Job& job, TimePoint now) {
   job.promise.reset();
 }
 
+void drop_overdrawn(State& state, TimePoint now) {
+  for (const auto& b : state.power.budgets()) {
+    if (!b->overdrawn(now)) continue;
+    std::vector<Job*> drops;
+    for (const auto& [id, job] : state.promised) {
+      const auto draws_on = [&](const ScopeDraw& d) { return d.budget == b.get(); };
+      if (!job->promise->claim && std::ranges::any_of(job->promise->draws, draws_on)) drops.push_back(job);
+    }
+    for (Job* job : drops) drop_promise(state, *job, now);
+  }
+}
+
 void retire_promise(State& state, Job& job) {
   count_promise(state, job, -1);
   state.ghosts.push_back({&job, std::move(*job.promise)});

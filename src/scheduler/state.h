@@ -72,6 +72,8 @@ void drop_shape(State& state, Shape& shape);
 
 // promise.cc: promises as they bind capacity, power and (claims) quota.
 void give_promise(State& state, Job& job, Promise promise, TimePoint now);
+/// Promises that together exceed a budget would keep each other from starting: a full pass gives them anew, in order.
+void drop_overdrawn(State& state, TimePoint now);
 /// At once: its capacity is gained.
 void drop_promise(State& state, Job& job, TimePoint now);
 /// At the end of the walk.

@@ -25,6 +25,7 @@ Outlooks::Outlooks(const SiteConfig& config, VirtualTime start) : config_(config
   for (const scheduler::Node& node : config.cluster.nodes)
     weights_[node.site] += static_cast<double>(std::max(node.accelerators, 1));
   if (config.policy.shift != "history" && config.policy.shift != "forecast") return;
+  known_ = config.policy.shift == "forecast" ? kDayAhead : 0;
   const VirtualTime first = start / kHourUs * kHourUs - kKnownBeforeHours * kHourUs;
   forecaster_.emplace(hour_of_week(first), kHorizonHours);
   for (std::int64_t i = 0; i < kKnownBeforeHours; ++i) next(first + i * kHourUs);
@@ -47,16 +48,13 @@ control::HourOutlook Outlooks::next(VirtualTime hour) {
   outlook.hour = to_time(hour);
   outlook.now = value(hour);
   outlook.coming.resize(kHorizonHours);
-  std::size_t known = 0;
-  if (config_.policy.shift == "forecast") known = kDayAhead;
-  if (!forecaster_) known = kHorizonHours;
-  for (std::size_t i = 0; i < known; ++i)
+  for (std::size_t i = 0; i < known_; ++i)
     outlook.coming[i] = value(hour + static_cast<VirtualTime>(i + 1) * kHourUs);
   if (!forecaster_) return outlook;
   forecaster_->observe(outlook.now);
   errors_.observe(outlook.now);
   const std::span<double> coming(outlook.coming);
-  forecaster_->forecast(coming.first(known), coming.subspan(known));
+  forecaster_->forecast(coming.first(known_), coming.subspan(known_));
   errors_.issued(outlook.coming);
   outlook.error.assign(errors_.mean().begin(), errors_.mean().end());
   return outlook;

@@ -1,6 +1,7 @@
 // Outlooks: what a run knows of clean or cheap hours, hour by hour, by the site's policy for deferrable work.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <vector>
 
@@ -28,6 +29,7 @@ class Outlooks {
   double value(VirtualTime hour) const;
 
   const SiteConfig& config_;
+  std::size_t known_ = kHorizonHours;  // coming hours that need no forecast; the policy as it was when this was made
   std::vector<double> weights_;
   std::optional<energy::HistoryForecaster> forecaster_;
   energy::ForecastErrors errors_;
