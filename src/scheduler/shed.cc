@@ -13,17 +13,28 @@ std::int64_t draw_in(const Job& job, const Budgeted& b) {
   return it == job.draws.end() ? 0 : it->milliwatts;
 }
 
+/// Work whose grace is over: it is gone before anything else happens. Work that was told to stop and has grace left still draws.
+bool is_gone(const Job& job, TimePoint now) { return job.stopping && job.end <= now; }
+
+std::int64_t expected_now_mw(State& state, const Budgeted& b, TimePoint now) {
+  std::int64_t sum = b.idle_mw + b.work_mw;
+  if (sum <= b.budget_at(now) || b.stopping_mw == 0) return sum;
+  for (const Job* job : all_running(state)) {
+    if (is_gone(*job, now)) sum -= draw_in(*job, b);
+  }
+  return sum;
+}
+
 /// What a scope will draw at `at` without any new start. Work whose limit is over counts until it is confirmed to be gone.
-std::int64_t expected_mw(const Budgeted& b, TimePoint at, TimePoint now) {
-  if (at <= now) return b.idle_mw + b.work_mw - b.stopping_mw;
+std::int64_t expected_mw(State& state, const Budgeted& b, TimePoint at, TimePoint now) {
+  if (at <= now) return expected_now_mw(state, b, now);
   const auto check = b.checks.find(at);
   if (check != b.checks.end()) return b.idle_mw + check->second.running_mw;
   return b.idle_mw + b.work_mw - b.stopping_mw;
 }
 
 bool counts_at(const Job& job, TimePoint at, TimePoint now) {
-  if (job.stopping && (at <= now || job.end <= at)) return false;
-  return at <= now || job.end > at;
+  return at <= now ? !is_gone(job, now) : job.end > at;
 }
 
 std::vector<Job*> drawing(State& state, const Budgeted& b, TimePoint at, TimePoint now) {
@@ -55,7 +66,7 @@ std::int64_t draw_capped(const State& state, const Job& job, const Budgeted& b, 
 /// The highest common cap that keeps the budget, or the floor.
 void cap_all(State& state, const Budgeted& b, TimePoint at, TimePoint now, Plan& plan) {
   const std::vector<Job*> jobs = drawing(state, b, at, now);
-  const std::int64_t over = expected_mw(b, at, now) - b.budget_at(at);
+  const std::int64_t over = expected_mw(state, b, at, now) - b.budget_at(at);
   const auto saved = [&](std::int32_t cap) {
     std::int64_t sum = 0;
     for (const Job* job : jobs) sum += draw_in(*job, b) - draw_capped(state, *job, b, cap);
@@ -88,7 +99,7 @@ void stop_some(State& state, const Budgeted& b, TimePoint at, TimePoint now, Pla
   std::ranges::sort(jobs, {}, [now](const Job* job) {
     return std::tuple(tier_of(*job), job->work.priority, loss_of(*job, now), job->work.id);
   });
-  std::int64_t over = expected_mw(b, at, now) - b.budget_at(at);
+  std::int64_t over = expected_mw(state, b, at, now) - b.budget_at(at);
   std::vector<Job*> chosen;
   for (Job* job : jobs) {
     if (over <= 0) break;
@@ -138,9 +149,9 @@ void report_infeasible(State& state, Budgeted& b, TimePoint at, Plan& plan) {
 }
 
 void keep_at(State& state, Budgeted& b, TimePoint at, TimePoint now, Plan& plan) {
-  if (expected_mw(b, at, now) <= b.budget_at(at)) return;
+  if (expected_mw(state, b, at, now) <= b.budget_at(at)) return;
   cap_all(state, b, at, now, plan);
-  if (expected_mw(b, at, now) > b.budget_at(at)) stop_some(state, b, at, now, plan);
+  if (expected_mw(state, b, at, now) > b.budget_at(at)) stop_some(state, b, at, now, plan);
   report_infeasible(state, b, at, plan);
 }
 
@@ -166,7 +177,7 @@ std::int32_t liftable(State& state, Job& job, TimePoint now) {
 void keep_budgets(State& state, TimePoint now, Plan& plan) {
   for (Budgeted* b : state.power.take_unchecked(now)) {
     keep_at(state, *b, now, now, plan);
-    if (expected_mw(*b, now, now) > b->budget_at(now)) state.power.mark(*b);
+    if (expected_mw(state, *b, now, now) > b->budget_at(now)) state.power.mark(*b);
     for (auto it = b->changes.upper_bound(now); it != b->changes.end(); ++it) {
       if (it->first > now + state.policies.power_lead) break;
       keep_at(state, *b, it->first, now, plan);
