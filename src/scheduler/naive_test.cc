@@ -97,31 +97,6 @@ class Pair {
     const bool full = dice_.one_in(6);
     const Plan plan = full ? real_->full_pass(now_) : real_->pass(now_);
     const std::vector<Start> expected = model_->pass(now_, full);
-    if (getenv("DBG") && ids_of(plan.starts) != ids_of(expected)) {
-      for (const auto& [id, item] : model_->items()) {
-        if (item.where == naive::Where::kGone || item.where == naive::Where::kWaiting) continue;
-        fmt::print(
-            "{} where {} acc {} rank {} cpu {} mem {} a {}x{} tasks {} tpn {} tog {} spread {} kinds {} end "
-            "{} promise {} places",
-            id, (int)item.where, item.w.account, item.rank(), item.w.demand.cpu_milli,
-            item.w.demand.memory_mib, item.w.demand.accelerators, item.w.demand.accelerator_milli,
-            item.w.tasks, item.w.tasks_per_node, (int)item.w.together, item.w.spread_racks,
-            item.w.kinds.size(), item.end == TimePoint::max() ? -1 : (item.end - now_).count() / 1000000,
-            item.promise ? (item.promise->begin - now_).count() / 1000000 : -1);
-        for (auto& p : item.places) fmt::print(" {}:{}", p.node, p.devices);
-        if (item.promise)
-          for (auto& p : item.promise->places) fmt::print(" P{}:{}", p.node, p.devices);
-        auto why = real_->why(id);
-        fmt::print(" why {} {} lacks {} kept {}\n", why ? name_of(why->code) : "-", why ? why->text() : "",
-                   model_->lacks_quota(item), model_->quota_is_kept(item));
-      }
-      for (int n = 0; n < nodes_; ++n) {
-        auto s = real_->node_state(n);
-        fmt::print("node {} cpu {} mem {} dev", n, s.cpu_milli_free, s.memory_mib_free);
-        for (int d = 0; d < s.accelerators; ++d) fmt::print(" {}", s.device_milli_free[d]);
-        fmt::print("\n");
-      }
-    }
     ASSERT_EQ(ids_of(plan.starts), ids_of(expected)) << "step " << step << (full ? " full" : "");
     started_ += expected.size();
     for (std::size_t i = 0; i < expected.size(); ++i) {
