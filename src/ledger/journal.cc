@@ -39,8 +39,7 @@ void write_texts(SlotData& slot, const OpenRequest& request) {
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const auto text = cut(texts[i], kTextMax[i]);
     slot.text_length[i] = static_cast<std::uint8_t>(text.size());
-    std::memcpy(slot.text + at, text.data(), text.size());
-    at += text.size();
+    at += text.copy(slot.text + at, text.size());  // not memcpy: an empty view's data may be null
   }
 }
 
