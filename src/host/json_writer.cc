@@ -3,7 +3,6 @@
 #include <boost/json.hpp>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 
 #include "host/text_scan.h"
 #include "host/utf8.h"
@@ -51,7 +50,7 @@ void append_json_string(std::string& out, std::string_view text) {
   const std::size_t after = before + at + 2;
   out.resize_and_overwrite(after, [&](char* bytes, std::size_t /*libstdc++ 12 tells the capacity*/) {
     bytes[before] = '"';
-    std::memcpy(bytes + before + 1, text.data(), at);
+    text.copy(bytes + before + 1, at);
     bytes[after - 1] = '"';
     return after;
   });
