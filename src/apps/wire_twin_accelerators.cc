@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "apps/twin_commands.h"
-#include "cli/output.h"
+#include "apps/twin_show.h"
 #include "twin/accelerators.h"
 
 namespace millrace::apps {
@@ -49,14 +49,8 @@ void print(const std::vector<twin::AcceleratorRow>& rows, bool ranked) {
 }
 
 int run(const Line& line) {
-  const auto rows = twin::list_accelerators(line.options);
-  if (!rows) return cli::report(rows.error());
-  if (line.json) {
-    cli::print_json(twin::to_json(*rows));
-  } else {
-    print(*rows, !line.options.work.empty());
-  }
-  return cli::kOk;
+  return show(twin::list_accelerators(line.options), line.json,
+              [&](const auto& rows) { print(rows, !line.options.work.empty()); });
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "apps/twin_commands.h"
-#include "cli/output.h"
+#include "apps/twin_show.h"
 #include "twin/compare.h"
 
 namespace millrace::apps {
@@ -39,18 +39,13 @@ void print(const twin::Comparison& comparison, bool all) {
                     signed_percent(each.percent), told ? name_of(each.verdict) : ""});
   }
   cli::print_table({"figure", "unit", "A", "B", "B - A", "percent", "B is"}, rows);
-  if (equal > 0) fmt::print("{} {} equal (--all shows it)\n", equal, equal == 1 ? "figure is" : "figures are");
+  if (equal > 0)
+    fmt::print("{} {} equal (--all shows it)\n", equal, equal == 1 ? "figure is" : "figures are");
 }
 
 int run(const Line& line) {
-  const auto comparison = twin::compare_files(line.a, line.b);
-  if (!comparison) return cli::report(comparison.error());
-  if (line.json) {
-    cli::print_json(twin::to_json(*comparison));
-  } else {
-    print(*comparison, line.all);
-  }
-  return cli::kOk;
+  return show(twin::compare_files(line.a, line.b), line.json,
+              [&](const twin::Comparison& comparison) { print(comparison, line.all); });
 }
 
 }  // namespace

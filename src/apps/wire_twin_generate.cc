@@ -3,11 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "apps/progress_bar.h"
 #include "apps/twin_commands.h"
-#include "cli/output.h"
+#include "apps/twin_show.h"
 #include "host/file.h"
-#include "host/system_clock.h"
 #include "twin/generator.h"
 #include "twin/site_config.h"
 
@@ -61,9 +59,9 @@ Result<std::int64_t> write_workload(const WorkloadLine& line) {
   const bool until_end = line.days > 0 || site.workload.jobs == 0;
   const double days = line.days > 0 ? line.days : site.days;
   const auto end = until_end ? twin::TraceTime(static_cast<std::int64_t>(days * 86'400e6)) : twin::kNever;
-  const host::SystemClock clock;
-  ProgressBar bar(clock);
-  return twin::write_workload(site, line.seed, end, line.out, bar.callback());
+  return with_progress([&](const Clock&, const twin::Progress& progress) {
+    return twin::write_workload(site, line.seed, end, line.out, progress);
+  });
 }
 
 int run_workload(const WorkloadLine& line) {

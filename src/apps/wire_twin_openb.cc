@@ -3,10 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "apps/progress_bar.h"
 #include "apps/twin_commands.h"
-#include "cli/output.h"
-#include "host/system_clock.h"
+#include "apps/twin_show.h"
 #include "twin/openb.h"
 
 namespace millrace::apps {
@@ -40,18 +38,10 @@ int run(Line& line) {
   if (!seeds) return cli::report(seeds.error());
   line.options.policy = *policy;
   line.options.seeds = *seeds;
-  const auto result = [&line] {
-    const host::SystemClock clock;
-    ProgressBar bar(clock);
-    return twin::run_openb(line.options, clock, bar.callback());
-  }();
-  if (!result) return cli::report(result.error());
-  if (line.json) {
-    cli::print_json(twin::to_json(*result));
-  } else {
-    print(*result);
-  }
-  return cli::kOk;
+  return show(with_progress([&](const Clock& clock, const twin::Progress& progress) {
+                return twin::run_openb(line.options, clock, progress);
+              }),
+              line.json, print);
 }
 
 }  // namespace

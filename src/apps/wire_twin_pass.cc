@@ -4,8 +4,7 @@
 #include <memory>
 
 #include "apps/twin_commands.h"
-#include "cli/output.h"
-#include "host/system_clock.h"
+#include "apps/twin_show.h"
 #include "twin/pass.h"
 
 namespace millrace::apps {
@@ -16,19 +15,16 @@ struct Line {
   bool json = false;
 };
 
+void print(const twin::PassResult& result) {
+  cli::print_table({"cold ms", "pass ms", "event ms", "started", "held", "promised"},
+                   {{fmt::format("{:.2f}", result.cold_ms), fmt::format("{:.2f}", result.pass_ms),
+                     fmt::format("{:.4f}", result.event_ms), fmt::format("{}", result.started),
+                     fmt::format("{}", result.held), fmt::format("{}", result.promised)}});
+}
+
 int run(const Line& line) {
   const host::SystemClock clock;
-  const auto result = twin::run_pass(line.options, clock, {});
-  if (!result) return cli::report(result.error());
-  if (line.json) {
-    cli::print_json(twin::to_json(*result));
-    return cli::kOk;
-  }
-  cli::print_table({"cold ms", "pass ms", "event ms", "started", "held", "promised"},
-                   {{fmt::format("{:.2f}", result->cold_ms), fmt::format("{:.2f}", result->pass_ms),
-                     fmt::format("{:.4f}", result->event_ms), fmt::format("{}", result->started),
-                     fmt::format("{}", result->held), fmt::format("{}", result->promised)}});
-  return cli::kOk;
+  return show(twin::run_pass(line.options, clock, {}), line.json, print);
 }
 
 }  // namespace

@@ -3,10 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "apps/progress_bar.h"
 #include "apps/twin_commands.h"
-#include "cli/output.h"
-#include "host/system_clock.h"
+#include "apps/twin_show.h"
 #include "twin/queues.h"
 
 namespace millrace::apps {
@@ -34,18 +32,10 @@ void print(const twin::QueuesResult& result) {
 int run(const Line& line) {
   const auto config = twin::read_queues_config(line.config);
   if (!config) return cli::report(config.error());
-  const auto result = [&config] {
-    const host::SystemClock clock;
-    ProgressBar bar(clock);
-    return twin::run_queues(*config, clock, bar.callback());
-  }();
-  if (!result) return cli::report(result.error());
-  if (line.json) {
-    cli::print_json(twin::to_json(*result));
-  } else {
-    print(*result);
-  }
-  return cli::kOk;
+  return show(with_progress([&](const Clock& clock, const twin::Progress& progress) {
+                return twin::run_queues(*config, clock, progress);
+              }),
+              line.json, print);
 }
 
 }  // namespace

@@ -3,10 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "apps/progress_bar.h"
 #include "apps/twin_commands.h"
-#include "cli/output.h"
-#include "host/system_clock.h"
+#include "apps/twin_show.h"
 #include "twin/routing.h"
 
 namespace millrace::apps {
@@ -31,18 +29,10 @@ int run(Line& line) {
   auto policy = twin::parse_routing_policy(line.policy);
   if (!policy) return cli::report(policy.error());
   line.options.policy = *policy;
-  const auto result = [&line] {
-    const host::SystemClock clock;
-    ProgressBar bar(clock);
-    return twin::run_routing(line.options, bar.callback());
-  }();
-  if (!result) return cli::report(result.error());
-  if (line.json) {
-    cli::print_json(twin::to_json(*result));
-  } else {
-    print(*result);
-  }
-  return cli::kOk;
+  return show(with_progress([&](const Clock&, const twin::Progress& progress) {
+                return twin::run_routing(line.options, progress);
+              }),
+              line.json, print);
 }
 
 }  // namespace

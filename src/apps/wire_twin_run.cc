@@ -4,10 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "apps/progress_bar.h"
 #include "apps/twin_commands.h"
-#include "cli/output.h"
-#include "host/system_clock.h"
+#include "apps/twin_show.h"
 #include "twin/run.h"
 
 namespace millrace::apps {
@@ -45,14 +43,13 @@ void print(const twin::RunResult& result) {
 
 int run(Line& line, bool has_days) {
   if (has_days) line.options.days = line.days;
-  const host::SystemClock clock;
-  const MonotonicPoint begun = clock.monotonic();
-  auto result = [&] {
-    ProgressBar bar(clock);
-    return twin::run_twin(line.options, bar.callback());
-  }();
+  auto result = with_progress([&](const Clock& clock, const twin::Progress& progress) {
+    const MonotonicPoint begun = clock.monotonic();
+    auto played = twin::run_twin(line.options, progress);
+    if (played) played->wall_s = std::chrono::duration<double>(clock.monotonic() - begun).count();
+    return played;
+  });
   if (!result) return cli::report(result.error());
-  result->wall_s = std::chrono::duration<double>(clock.monotonic() - begun).count();
   result->rss_mb = peak_rss_mb();
   if (!line.report_path.empty()) {
     if (const auto written = twin::write_report(result->report, line.report_path); !written)
@@ -62,12 +59,7 @@ int run(Line& line, bool has_days) {
     if (const auto written = twin::write_tables(result->report, line.tables_path); !written)
       return cli::report(written.error());
   }
-  if (line.json) {
-    cli::print_json(twin::to_json(*result));
-  } else {
-    print(*result);
-  }
-  return cli::kOk;
+  return show(result, line.json, print);
 }
 
 }  // namespace
