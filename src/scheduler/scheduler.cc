@@ -112,6 +112,18 @@ bool free_for(const State& state, const Running& running) {
   return std::ssize(running.places) == running.workload.tasks;
 }
 
+/// Pending work, out of the queue with all that was kept for it.
+Result<Job*> take_from_queue(State& state, WorkloadId id, TimePoint now) {
+  Job* job = state.find(id);
+  if (job == nullptr || job->phase == Phase::kRunning) {
+    return failure(ErrorCode::kNotFound, fmt::format("workload {} is not pending", id));
+  }
+  release_kept(state, *job);
+  if (job->promise) drop_promise(state, *job, now);
+  unqueue(state, *job);
+  return job;
+}
+
 }  // namespace
 
 Scheduler::Scheduler(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -154,13 +166,7 @@ Result<void> Scheduler::submit(const Workload& workload, TimePoint now) {
 }
 
 Result<void> Scheduler::cancel(WorkloadId id, TimePoint now) {
-  Job* job = state_->find(id);
-  if (job == nullptr || job->phase == Phase::kRunning) {
-    return failure(ErrorCode::kNotFound, fmt::format("workload {} is not pending", id));
-  }
-  release_kept(*state_, *job);
-  if (job->promise) drop_promise(*state_, *job, now);
-  unqueue(*state_, *job);
+  Job* job = TRY(take_from_queue(*state_, id, now));
   forget(*state_, *job);
   return {};
 }
@@ -176,13 +182,7 @@ Result<void> Scheduler::ended(WorkloadId id, TimePoint now) {
 }
 
 Result<void> Scheduler::set_not_before(WorkloadId id, std::optional<TimePoint> not_before, TimePoint now) {
-  Job* job = state_->find(id);
-  if (job == nullptr || job->phase == Phase::kRunning) {
-    return failure(ErrorCode::kNotFound, fmt::format("workload {} is not pending", id));
-  }
-  release_kept(*state_, *job);
-  if (job->promise) drop_promise(*state_, *job, now);
-  unqueue(*state_, *job);
+  Job* job = TRY(take_from_queue(*state_, id, now));
   job->work.not_before = not_before;
   if (not_before && *not_before > now) {
     job->phase = Phase::kWaiting;
