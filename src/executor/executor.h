@@ -30,7 +30,29 @@ struct Mount {
   bool operator==(const Mount&) const = default;
 };
 
-/// What to run. The workload has no network, no capabilities, an unprivileged user, a private /tmp, and /data: a
+/// A small file that is there before the program starts, readable by the workload alone, in memory only: never on disk,
+/// in no status, no log and no process list.
+struct SecretFile {
+  std::string target;
+  std::string text;
+  bool operator==(const SecretFile&) const = default;
+};
+
+/// What the workload reaches over IP.
+enum class Network : std::uint8_t {
+  kNone,
+  kForwards,  // 127.0.0.1 of its own, with the forwards of the spec and nothing else
+  kHost,      // the host's network
+};
+
+/// A port at 127.0.0.1 inside, whose connections the supervisor passes to a socket of the host.
+struct Forward {
+  std::int32_t port = 0;
+  std::string to;  // "127.0.0.1:8080", or the absolute path of a unix socket
+  bool operator==(const Forward&) const = default;
+};
+
+/// What to run. The workload has no capabilities, an unprivileged user, a private /tmp, and /data: a
 /// writable folder of its own, outlived by nothing.
 struct WorkloadSpec {
   std::string id = {};    // 1 to 80 of [a-z0-9.-], starting with a letter or digit
@@ -40,6 +62,19 @@ struct WorkloadSpec {
   std::map<std::string, std::string> env = {};  // all of it: nothing is inherited
   std::vector<int> cpus = {};                   // logical processors it may use; empty: all
   Resources resources = {};
+  std::string workdir = {};  // where it starts, a path inside; empty: /
+  std::string unpack_archive =
+      {};  // host path of a tar that the workload's own user unpacks into `workdir`, before the
+           // program starts, unless that was done there before; empty: none
+  std::vector<SecretFile> secrets = {};
+  Network network = Network::kNone;
+  std::vector<Forward> forwards = {};
+  std::int64_t scratch_bytes = 0;  // size of its /tmp, a file system of its own; 0: no bound
+  std::int64_t disk_bytes = 0;  // of all writable mounts and /data together; it is killed above; 0: no bound
+  std::chrono::milliseconds time_limit{0};  // wall time, then it is stopped as by stop(grace); 0: none
+  std::chrono::milliseconds grace{5000};
+  int stop_signal = 0;                             // sent first by stop(); 0: SIGTERM
+  std::int64_t log_max_bytes = 16 << 20;           // the oldest part is dropped, and the log says so
   std::map<std::string, std::string> labels = {};  // the owner's, handed back by status
   bool operator==(const WorkloadSpec&) const = default;
 };
@@ -53,11 +88,18 @@ enum class WorkloadState : std::uint8_t {
 };
 const char* name_of(WorkloadState state);
 
+/// Why a workload ended that did not end by itself.
+enum class ExitCause : std::uint8_t { kItself, kAsked, kTimeLimit, kMemory, kDisk, kNotStarted };
+const char* name_of(ExitCause cause);
+
 struct ExitRecord {
   int code = -1;       // exit status, -1 if a signal ended it
   int signal = 0;      // 0 if it exited
   bool asked = false;  // it was told to stop
   TimePoint at{};
+  ExitCause cause = ExitCause::kItself;
+  std::int64_t cpu_time_us = 0;        // of all its processes, final
+  std::int64_t memory_peak_bytes = 0;  // 0: unknown
   bool operator==(const ExitRecord&) const = default;
 };
 
@@ -104,6 +146,7 @@ class Executor {
   virtual Result<WorkloadStatus> start(const WorkloadSpec& spec, std::int64_t fence) = 0;
 
   /// Asks it to end (SIGTERM), and kills it after `grace`. Returns at once; success if it has ended already.
+  /// A second one can only shorten the grace.
   virtual Result<void> stop(const std::string& id, std::chrono::milliseconds grace) = 0;
 
   /// Everything started and not removed, by this object or an earlier one on the same folder, ordered by id.

@@ -296,6 +296,8 @@ TEST(TraceMillrace, FaultsNameFileLineAndColumn) {
   EXPECT_EQ(row("flags", "dz"), "f:2: column 3 (flags): want letters of d, i, n, o");
   EXPECT_EQ(row("deadline_s,flags", ",d"),
             "f:2: column 3 (deadline_s): is missing: deferrable work needs it");
+  EXPECT_EQ(fault_of("arrival_s,work_s,deadline_s\n10,1,9\n", "millrace"),
+            "f:2: column 3 (deadline_s): is before arrival_s");
   EXPECT_EQ(row("profile", "x"),
             "f:2: column 3 (profile): want one of unknown, training, prefill, decode, cpu");
   EXPECT_EQ(row("accelerators,accelerator_milli", "2,500"),

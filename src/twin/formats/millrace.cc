@@ -107,6 +107,7 @@ class RowReader {
     job.arrival = seconds(columns_.arrival);
     job.work = seconds(columns_.work);
     job.deadline = has(columns_.deadline) ? seconds(columns_.deadline) : kNever;
+    if (job.deadline < job.arrival) csv_.fail(columns_.deadline, "is before arrival_s");
     job.tasks = integer(columns_.tasks, 1, 10'000'000, 1);
     auto& demand = job.demand;
     demand.accelerators = integer(columns_.accelerators, 0, scheduler::kDevicesMax, 0);
