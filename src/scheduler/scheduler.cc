@@ -239,6 +239,14 @@ Result<void> Scheduler::set_quota(AccountIndex account, const Quota& quota, Time
   return {};
 }
 
+Result<void> Scheduler::set_weight(AccountIndex account, std::int32_t weight_milli) {
+  if (account >= state_->accounts.size()) return invalid(fmt::format("there is no account {}", account));
+  if (weight_milli <= 0) return invalid(fmt::format("a weight of {}; it must be above 0", weight_milli));
+  state_->accounts.at(account).account.weight_milli = weight_milli;
+  state_->released = true;
+  return {};
+}
+
 Result<void> Scheduler::add_account(const Account& account) { return state_->accounts.add(account); }
 
 void Scheduler::set_site_cost(std::vector<std::int64_t> cost) {
