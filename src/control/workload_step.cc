@@ -142,8 +142,8 @@ Result<void> WorkloadStepper::apply(const Submitted& event) {
 
 Result<void> WorkloadStepper::apply(const Restored& event) {
   const WorkloadId id = event.record.workload.id;
-  if (state_.highest_id_ && id <= *state_.highest_id_) return {};
-  state_.highest_id_ = id;
+  if (state_.records_.contains(id)) return {};
+  state_.highest_id_ = std::max(state_.highest_id_.value_or(0), id);
   if (event.record.phase == WorkloadPhase::kQueued) {
     WorkloadRecord& record = state_.records_[id] = event.record;
     enqueue(record);

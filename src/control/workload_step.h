@@ -64,8 +64,8 @@ struct Submitted {
   std::optional<std::uint32_t> retries = {};  // nullopt: as the rules say
   bool requeue = true;
 };
-/// Takes over a workload as it was when its record was last stored, before anything else is told of it. Restored and
-/// submitted ids together rise. kConflict if its places are taken: then it is not known.
+/// Takes over a workload as it was when its record was last stored, before anything is submitted; in any order.
+/// kConflict if its places are taken: then it is not known.
 struct Restored {
   WorkloadRecord record;
   TimePoint started{};  // of its run
