@@ -3,8 +3,9 @@
 
 #include <sys/types.h>
 
+#include <map>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "executor/executor.h"
 
@@ -22,6 +23,18 @@ class Cgroup {
   /// Moves one process in; its later children are in as well.
   Result<void> add(pid_t pid) const;
 
+  /// Changes the share of processors; limits() tells it from then on. kUnavailable, with the reason, if this group has
+  /// no say in it.
+  Result<void> set_cpu(std::int64_t cpu_millis);
+
+  /// What all its processes used so far, the ended ones too.
+  struct Usage {
+    std::optional<std::int64_t> cpu_time_us;
+    std::int64_t memory_peak_bytes = 0;  // 0: unknown
+    std::int64_t oom_kills = 0;          // processes that were killed because the group's memory was used up
+  };
+  Usage usage() const;
+
   /// Removes the folders; processes in it must have ended. Repeats for up to 200 ms while the kernel still counts them.
   void remove() const;
 
@@ -32,7 +45,9 @@ class Cgroup {
   const Limits& limits() const { return limits_; }
 
  private:
-  std::vector<std::string> folders_;
+  const std::string* folder_of(const std::string& controller) const;
+
+  std::map<std::string, std::string> folders_;  // by controller; v2 has one, under ""
   Limits limits_;
 };
 

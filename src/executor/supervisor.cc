@@ -271,29 +271,42 @@ bool Supervisor::on_client(Client& client) {
   client.received.append(buffer, static_cast<std::size_t>(got));
   const std::size_t end = client.received.find('\n');
   if (end == std::string::npos && client.received.size() <= kMaxRequestBytes) return true;
-  const std::string line = (end == std::string::npos ? error_answer("the request is too long")
-                                                     : answer(client.received.substr(0, end))) +
-                           "\n";
+  const std::string line =
+      (end == std::string::npos ? error_answer({ErrorCode::kInvalidArgument, "the request is too long"})
+                                : answer(client.received.substr(0, end))) +
+      "\n";
   (void)::send(client.fd.get(), line.data(), line.size(), MSG_NOSIGNAL);
   return false;
 }
 
 std::string Supervisor::answer(std::string_view line) {
   const auto request = parse_request(line);
-  if (!request) return error_answer(request.error().message);
+  if (!request) return error_answer(request.error());
   switch (request->op) {
     case ControlRequest::Op::kStatus:
       break;
     case ControlRequest::Op::kStop:
       begin_stop(milliseconds(request->grace_ms));
       break;
+    case ControlRequest::Op::kSetCpu:
+      if (const auto set = set_cpu(request->millis); !set) return error_answer(set.error());
+      break;
     case ControlRequest::Op::kLog: {
       const auto max = std::min<std::int64_t>(request->max, kMaxLogText);
       const auto piece = read_log(folder_, request->from, static_cast<std::size_t>(max));
-      return piece ? log_answer(*piece) : error_answer(piece.error().message);
+      return piece ? log_answer(*piece) : error_answer(piece.error());
     }
   }
   return status_answer(status());
+}
+
+Result<void> Supervisor::set_cpu(std::int64_t cpu_millis) {
+  if (!cgroup_)
+    return failure(ErrorCode::kUnavailable,
+                   "processor time can only be limited with a control group: " + limits_.why);
+  TRY_VOID(cgroup_->set_cpu(cpu_millis));
+  limits_.cpu_millis = cpu_millis;
+  return {};
 }
 
 // bwrap does not pass SIGTERM on, so the workload itself is signalled.
@@ -325,7 +338,13 @@ void Supervisor::reap() {
     exit_ = ExitRecord{.code = code > 128 ? -1 : code,
                        .signal = code > 128 ? code - 128 : 0,
                        .asked = asked_,
-                       .at = clock_.now()};
+                       .at = clock_.now(),
+                       .cause = asked_ ? ExitCause::kAsked : ExitCause::kItself,
+                       .cpu_time_us = cpu_time_us_};
+    if (!cgroup_) continue;
+    const Cgroup::Usage used = cgroup_->usage();
+    exit_->cpu_time_us = used.cpu_time_us.value_or(cpu_time_us_);
+    exit_->memory_peak_bytes = used.memory_peak_bytes;
   }
 }
 

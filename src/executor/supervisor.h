@@ -42,6 +42,7 @@ class Supervisor {
   void on_accept();
   bool on_client(Client& client);
   std::string answer(std::string_view line);
+  Result<void> set_cpu(std::int64_t cpu_millis);
   void begin_stop(std::chrono::milliseconds grace);
   void enforce_deadline();
   void reap();

@@ -168,6 +168,15 @@ Result<void> LocalExecutor::stop(const std::string& id, milliseconds grace) {
   return {};
 }
 
+Result<void> LocalExecutor::set_cpu(const std::string& id, std::int64_t cpu_millis) {
+  const WorkloadStatus now = TRY(status(id));
+  if (has_ended(now)) return {};
+  const ControlRequest request{.op = ControlRequest::Op::kSetCpu, .millis = cpu_millis};
+  const auto set = ask(control_socket(id), request, kAskTimeout);
+  if (!set && supervisor_lives(folder_of(id))) return std::unexpected(set.error());
+  return {};
+}
+
 Result<std::vector<WorkloadStatus>> LocalExecutor::list() {
   std::vector<WorkloadStatus> all;
   for (const std::string& name : TRY(host::list_dir(options_.folder))) {
@@ -213,23 +222,33 @@ void LocalExecutor::watch(const WorkloadStatus& status) {
   const std::lock_guard lock(watch_mutex_);
   if (watched_.contains(status.supervisor_pid)) return;
   const long fd = ::syscall(SYS_pidfd_open, status.supervisor_pid, 0);
-  if (fd >= 0) watched_[status.supervisor_pid] = std::make_shared<host::Fd>(static_cast<int>(fd));
+  if (fd >= 0)
+    watched_[status.supervisor_pid] = {status.id, std::make_shared<host::Fd>(static_cast<int>(fd))};
 }
 
 void LocalExecutor::wait_event(milliseconds timeout) {
-  std::vector<std::pair<pid_t, std::shared_ptr<host::Fd>>> held;
+  std::vector<std::pair<pid_t, Watched>> held;
   {
     const std::lock_guard lock(watch_mutex_);
     held.assign(watched_.begin(), watched_.end());
   }
   std::vector<pollfd> items = {{wake_fd_.get(), POLLIN, 0}};
-  for (const auto& [pid, fd] : held) items.push_back({fd->get(), POLLIN, 0});
+  for (const auto& [pid, watched] : held) items.push_back({watched.pidfd->get(), POLLIN, 0});
   if (::poll(items.data(), items.size(), static_cast<int>(timeout.count())) <= 0) return;
   std::uint64_t count = 0;
   (void)!::read(wake_fd_.get(), &count, sizeof count);
   const std::lock_guard lock(watch_mutex_);
-  for (std::size_t i = 1; i < items.size(); ++i)
-    if (items[i].revents != 0) watched_.erase(held[i - 1].first);
+  for (std::size_t i = 1; i < items.size(); ++i) {
+    if (items[i].revents == 0) continue;
+    watched_.erase(held[i - 1].first);
+    ended_.insert(held[i - 1].second.id);
+  }
+}
+
+std::vector<std::string> LocalExecutor::take_ended() {
+  const std::lock_guard lock(watch_mutex_);
+  const std::set<std::string> ended = std::exchange(ended_, {});
+  return {ended.begin(), ended.end()};
 }
 
 void LocalExecutor::wake() {
