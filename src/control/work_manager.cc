@@ -185,13 +185,14 @@ void WorkManager::stop_orphan(RunKey key) {
 
 Result<WorkManager::Next> WorkManager::pass(TimePoint now) {
   Turn turn(now);
+  bool look_at_all = false;
   {
     const std::lock_guard lock(mutex_);
     last_pass_ = now;
     turn.events = std::exchange(early_, {});
-    TRY_VOID(read_inbox(turn));
+    look_at_all = TRY(read_inbox(turn));
   }
-  auto ended = TRY(ports_.runs.ended());
+  auto ended = TRY(look_at_all ? ports_.runs.all() : ports_.runs.ended());
   {
     const std::lock_guard lock(mutex_);
     read_ends(std::move(ended), turn);
@@ -209,7 +210,7 @@ Result<WorkManager::Next> WorkManager::pass(TimePoint now) {
   return next;
 }
 
-Result<void> WorkManager::read_inbox(Turn& turn) {
+Result<bool> WorkManager::read_inbox(Turn& turn) {
   Inbox inbox;
   {
     const std::lock_guard lock(inbox_mutex_);
@@ -235,7 +236,7 @@ Result<void> WorkManager::read_inbox(Turn& turn) {
     // A record that cannot be read is left alone: what runs goes on, and its writer is told nothing that is not true.
     if (auto wanted = parse_wanted(value)) take_wanted(*std::move(wanted), turn);
   }
-  return {};
+  return inbox.resync;
 }
 
 void WorkManager::take_wanted(WantedWork wanted, Turn& turn) {

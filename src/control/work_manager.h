@@ -55,7 +55,7 @@ class WorkManager final : public WorkView {
 
   /// What a commit touched; to be told of every commit from before create() on. Cheap.
   void note_change(const store::Transaction& change);
-  /// Everything is read again in the next pass.
+  /// Everything is read and compared again in the next pass.
   void note_resync();
 
   struct Next {
@@ -104,7 +104,7 @@ class WorkManager final : public WorkView {
 
   // Reading (work_manager.cc)
   Result<void> load(TimePoint now);
-  Result<void> read_inbox(Turn& turn);
+  Result<bool> read_inbox(Turn& turn);  // true: everything is to be looked at
   void take_wanted(WantedWork wanted, Turn& turn);
   void restore(const Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn);
   void take_back_unplaced(Turn& turn);
