@@ -1,6 +1,9 @@
 // The server process: its parts, and nothing else.
 #include <fmt/format.h>
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <csignal>
 #include <mutex>
 #include <optional>
@@ -18,14 +21,22 @@
 #include "apps/signals.h"
 #include "apps/site_status.h"
 #include "apps/version.h"
+#include "apps/work_site.h"
+#include "control/executor_runs.h"
 #include "control/loop.h"
+#include "control/work_loop.h"
+#include "core/id.h"
 #include "embed/console_files.h"
 #include "energy/carbon.h"
 #include "executor/local/local_executor.h"
+#include "executor/sandbox.h"
 #include "gateway/gateway.h"
+#include "host/file.h"
 #include "host/limits.h"
+#include "host/paths.h"
 #include "host/system_clock.h"
 #include "host/system_rng.h"
+#include "identity/secrets.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace millrace::apps {
@@ -112,9 +123,55 @@ struct State {
   std::optional<ledger::PriceBook> prices{};
   std::unique_ptr<platform::Models> models{};
   std::optional<platform::Endpoints> endpoints{};
-  std::unique_ptr<executor::LocalExecutor> executor{};
+  std::unique_ptr<executor::LocalExecutor> executor{}, work_executor{};
+  std::optional<identity::Secrets> secrets{};
+  std::unique_ptr<control::ExecutorRuns> runs{};
   FeedBell bell{};
 };
+
+/// A folder that the user of the sandbox may write.
+Result<void> make_work_folder(const std::string& folder) {
+  if (host::exists(folder)) return {};
+  TRY_VOID(host::make_dirs(folder, 0700));
+  if (::geteuid() == 0 && ::chown(folder.c_str(), executor::kSandboxUid, executor::kSandboxUid) != 0)
+    return std::unexpected(errno_error("chown " + folder, errno));
+  return {};
+}
+
+/// Where an image lies; "host" is this machine's own programs.
+Result<std::string> image_root(const std::string& image) {
+  if (image == "host") return "/";
+  const std::string root = host::cache_dir() + "/images/" + image;
+  if (!is_name(image) || !host::exists(root))
+    return failure(
+        ErrorCode::kNotFound,
+        fmt::format("there is no image '{0}': millrace image build {0}, or millrace image list", image));
+  return root;
+}
+
+/// Jobs and environments: an executor of their own, so that a stop of the platform's replicas does not touch them.
+Result<void> open_runs(State& state) {
+  state.secrets.emplace(*state.stores.store);
+  state.work_executor =
+      TRY(executor::LocalExecutor::create({.folder = state.installation.path("runs"),
+                                           .runtime_dir = state.installation.sockets + "/w",
+                                           .supervise_argv = {state.program, "supervise"}}));
+  TRY_VOID(host::make_dirs(state.installation.sockets + "/w", 0700));
+  TRY_VOID(host::make_dirs(state.installation.path("work"), 0711));
+  TRY_VOID(host::make_dirs(state.installation.path("work-logs"), 0700));
+  control::ExecutorRunsOptions options;
+  options.work_folder = state.installation.path("work");
+  options.log_folder = state.installation.path("work-logs");
+  options.fence = state.fence;
+  options.gateway = [&installation = state.installation] { return gateway_address(installation); };
+  options.image_root = image_root;
+  options.secret = [&secrets = *state.secrets](const std::string& project, const std::string& name) {
+    return secrets.text(project, name);
+  };
+  options.make_folder = [](const std::string& folder) { return make_work_folder(folder); };
+  state.runs = std::make_unique<control::ExecutorRuns>(std::move(options), *state.work_executor);
+  return {};
+}
 
 Result<void> open_state(State& state) {
   state.files = TRY(host::raise_open_files());
@@ -132,7 +189,7 @@ Result<void> open_state(State& state) {
   state.executor = TRY(executor::LocalExecutor::create({.folder = state.installation.path("replicas"),
                                                         .runtime_dir = state.installation.sockets,
                                                         .supervise_argv = {state.program, "supervise"}}));
-  return {};
+  return open_runs(state);
 }
 
 Result<std::unique_ptr<control::Loop>> start_control(State& state, serving::Prober& prober) {
@@ -147,6 +204,25 @@ Result<std::unique_ptr<control::Loop>> start_control(State& state, serving::Prob
   state.log.info("control_starts", {{"engine_root", options.engine.root}});
   return control::Loop::start(std::move(options), *state.stores.store, *state.executor, prober, state.clock,
                               [&state](const auto& /*replicas*/) { state.bell.ring(); });
+}
+
+Result<std::unique_ptr<control::WorkLoop>> start_work(State& state) {
+  control::WorkLoopOptions options;
+  options.work = work_options(state.config, this_machine(), state.site.model);
+  control::WorkPorts ports{
+      .store = *state.stores.store,
+      .usage = *state.stores.usage,
+      .runs = *state.runs,
+      .owners = [&directory = *state.directory]() -> Result<std::vector<control::OwnerQuota>> {
+        std::vector<control::OwnerQuota> owners;
+        for (auto& account : TRY(directory.compute_quotas()))
+          owners.push_back({account.tenant, account.project, account.quota});
+        return owners;
+      },
+      .charge = run_charge(options.work.cluster, state.site.model, state.site.intensity_g_per_kwh),
+      .outlook = TRY(intensity_outlook(state.config.site.intensity, state.config.site.zone))};
+  return control::WorkLoop::start(std::move(options), std::move(ports), state.clock,
+                                  [&log = state.log](const Error& error) { log.error("work_loop", error); });
 }
 
 /// Serves until a signal; true if the replicas are to end as well.
@@ -213,12 +289,14 @@ Result<void> serve(const Installation& installation, const host::Config& config,
   state.stores.store->subscribe([&](store::Revision, const store::Transaction&) { state.bell.ring(); });
   serving::SocketProber prober;
   const auto control = TRY(start_control(state, prober));
+  const auto work = TRY(start_work(state));
   const bool with_replicas = TRY(serve_on(*loop, state, *control));
   if (with_replicas) {
     if (const auto stopped = control->stop_with_replicas(kStopReplicasWithin); !stopped) {
       log.error("replicas_left", stopped.error());
     }
   }
+  work->stop();
   control->stop();
   log.info("stopped");
   return {};

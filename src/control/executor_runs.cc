@@ -156,11 +156,13 @@ Result<executor::WorkloadSpec> task_spec(const WantedWork& work, const StartRun&
   spec.unpack_archive = program.workdir_archive;
   for (const SecretFile& secret : program.secrets)
     spec.secrets.push_back({secret.path, TRY(options.secret(work.project, secret.name))});
-  spec.network = program.host_network      ? executor::Network::kHost
-                 : options.gateway.empty() ? executor::Network::kNone
-                                           : executor::Network::kForwards;
-  if (spec.network == executor::Network::kForwards)
-    spec.forwards = {{.port = kGatewayPort, .to = options.gateway}};
+  const std::string gateway = options.gateway ? options.gateway() : std::string();
+  if (program.host_network) {
+    spec.network = executor::Network::kHost;
+  } else if (!gateway.empty()) {
+    spec.network = executor::Network::kForwards;
+    spec.forwards = {{.port = kGatewayPort, .to = gateway}};
+  }
   spec.scratch_bytes = program.scratch_bytes;
   spec.disk_bytes = program.disk_bytes;
   if (work.time_limit) spec.time_limit = *work.time_limit;
