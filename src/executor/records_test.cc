@@ -3,6 +3,9 @@
 #include <rapidcheck/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
+#include <sstream>
+
 #include "executor/cgroup.h"
 #include "executor/log_file.h"
 #include "executor/protocol.h"
@@ -183,21 +186,43 @@ TEST(Protocol, RequestsReadBackAsWritten) {
   EXPECT_FALSE(parse_request(R"({"version":1,"op":"log","from":0,"max":0})"));
 }
 
+// What bwrap reads from a descriptor, as words.
+std::vector<std::string> options_of(const Sandbox& sandbox) {
+  const int number = std::stoi(sandbox.argv.at(2));
+  const auto file = std::ranges::find(sandbox.files, number, &SandboxFile::fd);
+  std::vector<std::string> words;
+  std::istringstream stream(file->bytes);
+  for (std::string word; std::getline(stream, word, '\0');) words.push_back(word);
+  return words;
+}
+
 TEST(Sandbox, TheCommandLineTakesNetworkUserAndPowerAway) {
   WorkloadSpec spec{.id = "w", .root = "/", .argv = {"engine", "--flag"}};
   for (const bool as_root : {true, false}) {
-    const auto argv = sandbox_argv(spec, "/data-dir", {.as_root = as_root});
-    ASSERT_TRUE(argv);
-    const auto has = [&](const std::string& word) {
-      return std::find(argv->begin(), argv->end(), word) != argv->end();
-    };
+    const auto sandbox = make_sandbox(spec, "/data-dir", as_root, false);
+    ASSERT_TRUE(sandbox);
+    const auto words = options_of(*sandbox);
+    const auto has = [&](const std::string& word) { return std::ranges::find(words, word) != words.end(); };
     EXPECT_TRUE(has("--unshare-net") && has("--unshare-pid") && has("--die-with-parent") &&
-                has("--clearenv") && has("--new-session"));
-    EXPECT_EQ(has("setpriv") || has("/usr/bin/setpriv"), as_root);
+                has("--clearenv") && has("--new-session") && has("--seccomp"));
+    EXPECT_EQ(has("--cap-add"), as_root);
     EXPECT_EQ(has("--unshare-user"), !as_root);
-    EXPECT_EQ(argv->back(), "--flag");
     EXPECT_FALSE(has("/home") || has("/root") || has("/var") || has("/sys"));
   }
+  spec.network = Network::kHost;
+  const auto words = options_of(*make_sandbox(spec, "/data-dir", true, false));
+  EXPECT_EQ(std::ranges::find(words, "--unshare-net"), words.end());
+}
+
+TEST(Sandbox, NoSecretAndNoEnvironmentIsInAProcessList) {
+  WorkloadSpec spec{.id = "w", .root = "/", .argv = {"engine"}, .env = {{"KEY", "swordfish"}}};
+  spec.secrets = {{"/run/key", "marlin"}};
+  const auto sandbox = make_sandbox(spec, "/data-dir", true, false);
+  ASSERT_TRUE(sandbox);
+  for (const std::string& word : sandbox->argv)
+    EXPECT_FALSE(word.contains("swordfish") || word.contains("marlin"));
+  const auto words = options_of(*sandbox);
+  EXPECT_EQ(std::ranges::find(words, "marlin"), words.end());
 }
 
 TEST(Cgroup, WithoutAnyHierarchyItSaysWhatItLookedFor) {

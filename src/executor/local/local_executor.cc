@@ -1,5 +1,6 @@
 #include "executor/local/local_executor.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -7,9 +8,10 @@
 
 #include <cerrno>
 #include <charconv>
-#include <thread>
+#include <utility>
 
 #include "executor/cgroup.h"
+#include "executor/launch.h"
 #include "executor/log_file.h"
 #include "executor/protocol.h"
 #include "executor/spec.h"
@@ -23,7 +25,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kAskTimeout{2000};
-constexpr milliseconds kPollEvery{2};
+constexpr int kReadyFd = 3, kSecretsFd = 4;  // numbers in the supervisor
 
 bool supervisor_lives(const std::string& folder) {
   if (!host::exists(folder + "/lock")) return false;
@@ -34,7 +36,7 @@ bool supervisor_lives(const std::string& folder) {
 Result<SupervisorSpec> read_spec(const std::string& folder, const std::string& id) {
   const std::string file = folder + "/spec.json";
   if (!host::exists(file)) return failure(ErrorCode::kNotFound, "there is no workload " + id);
-  const std::string text = TRY(host::read_file(file, 1 << 20));
+  const std::string text = TRY(host::read_file(file, 4 << 20));
   return parse_spec(text);
 }
 
@@ -88,41 +90,47 @@ Result<WorkloadStatus> LocalExecutor::start(const WorkloadSpec& spec, std::int64
   const std::lock_guard lock(start_mutex_);
   TRY_VOID(check_fence(fence));
   if (auto there = read_status(spec.id); there && !has_ended(*there)) return there;
-  TRY_VOID(launch(spec));
-  return wait_started(spec.id);
+  const host::Fd ready = TRY(launch(spec));
+  return wait_started(spec.id, ready);
 }
 
-Result<void> LocalExecutor::launch(const WorkloadSpec& spec) {
+// The pipe that closes when the supervisor is ready, or is gone.
+Result<host::Fd> LocalExecutor::launch(const WorkloadSpec& spec) {
   const std::string folder = folder_of(spec.id);
   TRY_VOID(host::make_dirs(folder, 0700));
   for (const char* name : {"/exit.json", "/state.json", "/error"}) TRY_VOID(host::remove_tree(folder + name));
-  const SupervisorSpec record{spec, control_socket(spec.id), data_dir(spec.id)};
-  TRY_VOID(host::write_file_atomic(folder + "/spec.json", to_json(record), 0600));
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return std::unexpected(errno_error("pipe", errno));
+  host::Fd ready(ends[0]);
+  const host::Fd theirs(ends[1]);
+  SupervisorSpec record{spec, control_socket(spec.id), data_dir(spec.id), -1, kReadyFd};
   host::ProcessSpec process;
   process.argv = options_.supervise_argv;
   process.argv.push_back(folder);
   process.cwd = "/";
+  process.pass_fds = {{theirs.get(), kReadyFd}};
+  host::Fd secrets;
+  if (!spec.secrets.empty()) {
+    secrets = TRY(memory_file(encode_secrets(spec.secrets)));
+    process.pass_fds.emplace_back(secrets.get(), kSecretsFd);
+    record.secrets_fd = kSecretsFd;
+  }
+  TRY_VOID(host::write_file_atomic(folder + "/spec.json", to_json(record), 0600));
   const auto pid = host::spawn_daemon(process);
   if (!pid) return std::unexpected(pid.error());
-  return {};
+  return ready;
 }
 
-// The supervisor answers, or has come and gone, or could not begin (file "error").
-Result<WorkloadStatus> LocalExecutor::wait_started(const std::string& id) {
+// The supervisor has the program running (or unpacks for it), or has come and gone, or could not begin (file "error").
+Result<WorkloadStatus> LocalExecutor::wait_started(const std::string& id, const host::Fd& ready) {
   const std::string folder = folder_of(id);
-  const auto deadline = std::chrono::steady_clock::now() + options_.start_timeout;
-  while (std::chrono::steady_clock::now() < deadline) {
-    if (host::exists(folder + "/exit.json")) return read_status(id);
+  if (!wait_ended(ready, static_cast<int>(options_.start_timeout.count())))
+    return failure(ErrorCode::kTimeout,
+                   "started the supervisor of " + id + ", which did not report in time; see " + folder);
+  if (!host::exists(folder + "/exit.json"))
     if (const auto error = host::read_file(folder + "/error", 4096))
       return failure(ErrorCode::kInternal, *error);
-    if (auto status = ask(control_socket(id), {}, kAskTimeout)) {
-      watch(*status);
-      return *status;
-    }
-    std::this_thread::sleep_for(kPollEvery);
-  }
-  return failure(ErrorCode::kTimeout,
-                 "started the supervisor of " + id + ", which did not report in time; see " + folder);
+  return read_status(id);
 }
 
 Result<WorkloadStatus> LocalExecutor::read_status(const std::string& id) {

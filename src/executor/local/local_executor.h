@@ -46,8 +46,8 @@ class LocalExecutor final : public Executor {
   std::string control_socket(const std::string& id) const;
   std::string data_dir(const std::string& id) const;
   Result<void> check_fence(std::int64_t fence);
-  Result<void> launch(const WorkloadSpec& spec);
-  Result<WorkloadStatus> wait_started(const std::string& id);
+  Result<host::Fd> launch(const WorkloadSpec& spec);
+  Result<WorkloadStatus> wait_started(const std::string& id, const host::Fd& ready);
   Result<WorkloadStatus> read_status(const std::string& id);
   WorkloadStatus ended_status(const std::string& id, const WorkloadSpec& spec) const;
   void watch(const WorkloadStatus& status);
