@@ -206,7 +206,8 @@ void Scheduler::set_health(NodeIndex node, Health health, TimePoint now) {
     }
   }
   if (health == Health::kDown) {
-    for (const Tenant& tenant : state.pool.node(node).running) state.lost.insert(tenant.job->work.id);
+    for (const Tenant& tenant : state.pool.node(node).running)
+      state.lost.try_emplace(tenant.job->work.id, node);
   }
   state.pool.set_health(node, health);
   state.released = state.power_eased = true;
