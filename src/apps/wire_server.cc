@@ -1,9 +1,6 @@
 // The server process: its parts, and nothing else.
 #include <fmt/format.h>
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <csignal>
 #include <mutex>
 #include <optional>
@@ -129,15 +126,6 @@ struct State {
   FeedBell bell{};
 };
 
-/// A folder that the user of the sandbox may write.
-Result<void> make_work_folder(const std::string& folder) {
-  if (host::exists(folder)) return {};
-  TRY_VOID(host::make_dirs(folder, 0700));
-  if (::geteuid() == 0 && ::chown(folder.c_str(), executor::kSandboxUid, executor::kSandboxUid) != 0)
-    return std::unexpected(errno_error("chown " + folder, errno));
-  return {};
-}
-
 /// Where an image lies; "host" is this machine's own programs.
 Result<std::string> image_root(const std::string& image) {
   if (image == "host") return "/";
@@ -168,7 +156,7 @@ Result<void> open_runs(State& state) {
   options.secret = [&secrets = *state.secrets](const std::string& project, const std::string& name) {
     return secrets.text(project, name);
   };
-  options.make_folder = [](const std::string& folder) { return make_work_folder(folder); };
+  options.make_folder = [](const std::string& folder) { return executor::make_sandbox_folder(folder); };
   state.runs = std::make_unique<control::ExecutorRuns>(std::move(options), *state.work_executor);
   return {};
 }

@@ -28,6 +28,9 @@ class WorkLoop final : public WorkView {
   /// Takes over what runs and decides once, so that the view is true on return; then goes on by itself.
   static Result<std::unique_ptr<WorkLoop>> start(WorkLoopOptions options, WorkPorts ports, const Clock& clock,
                                                  Report report);
+  /// For start().
+  WorkLoop(WorkLoopOptions options, WorkPorts ports, const Clock& clock, Report report)
+      : options_(std::move(options)), ports_(std::move(ports)), clock_(clock), report_(std::move(report)) {}
   ~WorkLoop() override { stop(); }
 
   /// Ends the thread; what runs goes on. Idempotent.
@@ -48,8 +51,6 @@ class WorkLoop final : public WorkView {
     WorkLoop* loop = nullptr;  // guarded by mutex; null once the loop is gone
   };
 
-  WorkLoop(WorkLoopOptions options, WorkPorts ports, const Clock& clock, Report report)
-      : options_(std::move(options)), ports_(std::move(ports)), clock_(clock), report_(std::move(report)) {}
   void note(const store::Transaction& change);
   void run();
   std::chrono::milliseconds look();

@@ -45,8 +45,7 @@ Result<std::unique_ptr<WorkManager>> WorkManager::create(WorkOptions options, Wo
                                                          TimePoint now) {
   auto state = TRY(
       WorkloadState::create(options.cluster, AccountBook::root(), options.policies, nullptr, options.rules));
-  std::unique_ptr<WorkManager> manager(
-      new WorkManager(std::move(options), std::move(ports), std::move(state)));
+  auto manager = std::make_unique<WorkManager>(std::move(options), std::move(ports), std::move(state));
   TRY_VOID(manager->load(now));
   return manager;
 }

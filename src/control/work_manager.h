@@ -53,6 +53,10 @@ class WorkManager final : public WorkView {
   /// that no record knows are stopped.
   static Result<std::unique_ptr<WorkManager>> create(WorkOptions options, WorkPorts ports, TimePoint now);
 
+  /// For create(): knows nothing yet.
+  WorkManager(WorkOptions options, WorkPorts ports, WorkloadState state)
+      : options_(std::move(options)), ports_(std::move(ports)), state_(std::move(state)) {}
+
   /// What a commit touched; to be told of every commit from before create() on. Cheap.
   void note_change(const store::Transaction& change);
   /// Everything is read and compared again in the next pass.
@@ -98,9 +102,6 @@ class WorkManager final : public WorkView {
     std::map<RunKey, RunEnd> ends;
     std::optional<TimePoint> wake;
   };
-
-  WorkManager(WorkOptions options, WorkPorts ports, WorkloadState state)
-      : options_(std::move(options)), ports_(std::move(ports)), state_(std::move(state)) {}
 
   // Reading (work_manager.cc)
   Result<void> load(TimePoint now);
