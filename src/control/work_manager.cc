@@ -13,6 +13,9 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::seconds;
 
+/// How far below the highest id one may be that was committed late.
+constexpr WorkloadId kLateIds = workload_id(1024);
+
 /// "Not while others must end first": later than anything that is scheduled.
 constexpr TimePoint kHeld = std::chrono::sys_days{std::chrono::year{2999} / 1 / 1};
 
@@ -223,8 +226,8 @@ Result<bool> WorkManager::read_inbox(Turn& turn) {
   if (inbox.nodes) TRY_VOID(read_node_wishes(turn));
   if (inbox.events) TRY_VOID(read_site_events(turn));
   if (inbox.resync) {
-    const std::string after = highest_ ? work_key(kWantedPrefix, *highest_) : std::string();
-    for (auto& record : TRY(ports_.store.list(kWantedPrefix, after)))
+    const WorkloadId after = std::max(highest_.value_or(0), kLateIds) - kLateIds;
+    for (auto& record : TRY(ports_.store.list(kWantedPrefix, work_key(kWantedPrefix, after))))
       inbox.wanted.emplace(record.key, std::move(record.value));
     for (const auto& [id, entry] : entries_) {
       auto record = ports_.store.get(work_key(kWantedPrefix, id));
@@ -245,12 +248,14 @@ void WorkManager::take_wanted(WantedWork wanted, Turn& turn) {
     known->wanted.cancelled_at = wanted.cancelled_at;
     return;
   }
-  if (highest_ && id <= *highest_) return;  // it is over
-  highest_ = id;
+  // Numbers are given in order and committed in any: one that comes late is over only if the store says so.
+  const bool is_late = highest_ && id <= *highest_;
+  if (is_late && ports_.store.get(work_key(kEndedPrefix, id))) return;
+  highest_ = std::max(highest_.value_or(0), id);
   Entry& entry = entries_[id];
   entry.wanted = std::move(wanted);
   entry.observed.id = id;
-  submit(entry, turn, false);
+  submit(entry, turn, is_late);
 }
 
 void WorkManager::submit(Entry& entry, Turn& turn, bool is_restored) {
