@@ -200,6 +200,7 @@ Result<Cgroup> Cgroup::create(const std::string& name, const Resources& resource
     return failure(ErrorCode::kUnavailable,
                    "cgroup v2: " + v2.error().message + "; v1: " + v1.error().message);
   group.folders_ = std::move(*v1);
+  for (const auto& [controller, folder] : group.folders_) group.homes_[controller] = at.base(controller);
   return group;
 }
 
@@ -207,6 +208,21 @@ Result<void> Cgroup::add(pid_t pid) const {
   for (const auto& [controller, folder] : folders_)
     TRY_VOID(write_setting(folder + "/cgroup.procs", std::to_string(pid)));
   return {};
+}
+
+// A thread that moves only itself needs no global lock (kernel, cgroup_procs_write_start).
+bool Cgroup::enter() const {
+  if (folders_.contains("")) return false;
+  for (const auto& [controller, folder] : folders_) {
+    if (write_setting(folder + "/tasks", "0")) continue;
+    leave();
+    return false;
+  }
+  return true;
+}
+
+void Cgroup::leave() const {
+  for (const auto& [controller, home] : homes_) (void)write_setting(home + "/tasks", "0");
 }
 
 const std::string* Cgroup::folder_of(const std::string& controller) const {

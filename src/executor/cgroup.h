@@ -20,8 +20,13 @@ class Cgroup {
   static Result<Cgroup> create(const std::string& name, const Resources& resources,
                                const std::string& proc = "/proc");
 
-  /// Moves one process in; its later children are in as well.
+  /// Moves one process in; its later children are in as well. The kernel waits for all processors to pass by: about 10 ms.
   Result<void> add(pid_t pid) const;
+
+  /// Moves the calling thread in, and back to where it was: what it forks in between is in the group, without that wait.
+  /// False, and nothing is moved, where the kernel has no such way (v2).
+  bool enter() const;
+  void leave() const;
 
   /// Changes the share of processors; limits() tells it from then on. kUnavailable, with the reason, if this group has
   /// no say in it.
@@ -48,6 +53,7 @@ class Cgroup {
   const std::string* folder_of(const std::string& controller) const;
 
   std::map<std::string, std::string> folders_;  // by controller; v2 has one, under ""
+  std::map<std::string, std::string> homes_;    // by controller: the creator's own group
   Limits limits_;
 };
 

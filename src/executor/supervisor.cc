@@ -117,19 +117,22 @@ Result<void> Supervisor::start_sandbox() {
   unpack_ = !workload.unpack_archive.empty() &&
             (marker.empty() || host::read_file(marker, 1 << 16).value_or("") != workload.unpack_archive);
   const Sandbox sandbox = TRY(make_sandbox(workload, spec_.data_dir, ::geteuid() == 0, unpack_));
-  Launched launched = TRY(launch(sandbox, unpack_ ? workload.unpack_archive : ""));
-  bwrap_pid_ = launched.bwrap;
-  output_ = std::move(launched.output);
-  channel_ = std::move(launched.channel);
-  hello_by_ = clock_.monotonic() + kSandboxPatience;
   auto group = Cgroup::create(cgroup_name(folder_), workload.resources);
   if (group) {
     cgroup_ = std::move(*group);
     limits_ = cgroup_->limits();
+    in_group_ = cgroup_->enter();
   } else {
     limits_ = {
         .kind = "rlimits", .memory_bytes = workload.resources.memory_bytes, .why = group.error().message};
   }
+  auto launched = launch(sandbox, unpack_ ? workload.unpack_archive : "");
+  if (in_group_) cgroup_->leave();
+  if (!launched) return std::unexpected(launched.error());
+  bwrap_pid_ = launched->bwrap;
+  output_ = std::move(launched->output);
+  channel_ = std::move(launched->channel);
+  hello_by_ = clock_.monotonic() + kSandboxPatience;
   limits_.seccomp = true;  // bwrap ends if it cannot load the filter
   return {};
 }
@@ -198,7 +201,8 @@ void Supervisor::on_hello(pid_t init) {
 Result<void> Supervisor::confine() {
   const Resources& want = spec_.workload.resources;
   if (cgroup_) {
-    for (const pid_t pid : {bwrap_pid_, init_pid_}) TRY_VOID(cgroup_->add(pid));
+    for (const pid_t pid : {bwrap_pid_, init_pid_})
+      if (!in_group_) TRY_VOID(cgroup_->add(pid));
   } else if (want.memory_bytes > 0) {
     // RLIMIT_DATA counts private writable memory (since Linux 4.7), so a mapped model file is not in it.
     set_limit(init_pid_, RLIMIT_DATA, want.memory_bytes);
@@ -514,7 +518,7 @@ WorkloadStatus Supervisor::status() const {
 
 // What is told of a workload whose supervisor was killed. Not synced: after a power loss nothing of it is left to tell.
 void Supervisor::keep_state() const {
-  (void)host::write_file_atomic(folder_ + "/state.json", to_json(status()), 0600);
+  (void)host::write_file_unsynced(folder_ + "/state.json", to_json(status()), 0600);
 }
 
 void Supervisor::note(const std::string& text) {

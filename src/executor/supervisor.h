@@ -83,6 +83,7 @@ class Supervisor {
   Limits limits_{.kind = "rlimits"};
   WorkloadState state_ = WorkloadState::kStarting;
   bool unpack_ = false;
+  bool in_group_ = false;    // bwrap was born in cgroup_
   pid_t bwrap_pid_ = 0;      // our child
   pid_t init_pid_ = 0;       // first process of the sandbox: killing it ends all of it
   pid_t engine_pid_ = 0;     // the workload itself

@@ -115,7 +115,8 @@ Result<host::Fd> LocalExecutor::launch(const WorkloadSpec& spec) {
     process.pass_fds.emplace_back(secrets.get(), kSecretsFd);
     record.secrets_fd = kSecretsFd;
   }
-  TRY_VOID(host::write_file_atomic(folder + "/spec.json", to_json(record), 0600));
+  // Not synced: after a power loss there is nothing left that would need it.
+  TRY_VOID(host::write_file_unsynced(folder + "/spec.json", to_json(record), 0600));
   const auto pid = host::spawn_daemon(process);
   if (!pid) return std::unexpected(pid.error());
   return ready;
@@ -135,7 +136,10 @@ Result<WorkloadStatus> LocalExecutor::wait_started(const std::string& id, const 
 
 Result<WorkloadStatus> LocalExecutor::read_status(const std::string& id) {
   const std::string folder = folder_of(id);
-  const SupervisorSpec spec = TRY(read_spec(folder, id));
+  const auto read = read_spec(folder, id);
+  if (!read && read.error().code == ErrorCode::kCorrupt && !supervisor_lives(folder))
+    return ended_status(id, {});
+  const SupervisorSpec spec = TRY(read);
   const auto asked = ask(spec.control_socket, {}, kAskTimeout);
   if (asked) {
     watch(*asked);
