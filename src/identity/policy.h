@@ -65,6 +65,16 @@ struct ReplicaPolicy {  // "replica/<id>"; only those that may get requests
   std::int64_t context_tokens = 0;  // of one slot
   bool template_has_tools = false, template_has_reasoning = false;
 };
+enum class EnvironmentState : std::uint8_t { kStopped, kStarting, kRunning };
+struct EnvironmentPolicy {  // "environment/<name>"; reached under the host name NAME.<domain>
+  std::string name, tenant, project;
+  std::string kind;  // "jupyter" or "shell"
+  EnvironmentState state = EnvironmentState::kStopped;
+  std::string reason;           // why it is in this state; for people
+  std::string socket;           // path of its unix socket while it runs
+  KeyDigest secret{};           // seals its passes
+  std::int64_t stops_at_s = 0;  // Unix time at which it is stopped unless it is used; 0: not soon
+};
 struct PricePolicy {  // "price/<model>": the version in force
   std::string model;
   std::int64_t version = 0;  // 0: no price was set, everything costs 0
@@ -106,6 +116,8 @@ std::string encode(const EndpointPolicy&);
 Result<EndpointPolicy> parse_endpoint(std::string_view json);
 std::string encode(const ReplicaPolicy&);
 Result<ReplicaPolicy> parse_replica(std::string_view json);
+std::string encode(const EnvironmentPolicy&);
+Result<EnvironmentPolicy> parse_environment(std::string_view json);
 std::string encode(const PricePolicy&);
 Result<PricePolicy> parse_price(std::string_view json);
 std::string encode(const SitePolicy&);
@@ -135,6 +147,8 @@ class PolicyView {
   const SitePolicy& site() const { return site_; }
   const std::map<std::string, EndpointPolicy, std::less<>>& endpoints() const { return endpoints_; }
   const std::map<std::string, ReplicaPolicy, std::less<>>& replicas() const { return replicas_; }
+  const EnvironmentPolicy* environment(std::string_view name) const;
+  const std::map<std::string, EnvironmentPolicy, std::less<>>& environments() const { return environments_; }
 
  private:
   struct DigestHash {
@@ -151,6 +165,7 @@ class PolicyView {
   std::map<std::string, ProjectPolicy, std::less<>> projects_;
   std::map<std::string, EndpointPolicy, std::less<>> endpoints_;
   std::map<std::string, ReplicaPolicy, std::less<>> replicas_;
+  std::map<std::string, EnvironmentPolicy, std::less<>> environments_;
   std::map<std::string, PricePolicy, std::less<>> prices_;
   std::map<std::string, UsedPolicy, std::less<>> used_;
   std::map<std::string, DrainPolicy, std::less<>> drained_;

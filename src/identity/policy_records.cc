@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "host/sha256.h"
@@ -11,6 +12,8 @@ namespace {
 
 using host::JsonObject;
 using host::JsonWriter;
+
+constexpr std::string_view kEnvironmentStates[] = {"stopped", "starting", "running"};
 
 struct LimitField {
   std::string_view name;
@@ -247,6 +250,45 @@ Result<ReplicaPolicy> parse_replica(std::string_view json) {
     replica.template_has_tools = TRY(in.required_bool("template_has_tools"));
     replica.template_has_reasoning = TRY(in.required_bool("template_has_reasoning"));
     return replica;
+  });
+}
+
+std::string encode(const EnvironmentPolicy& environment) {
+  JsonWriter out;
+  out.begin_object()
+      .field("name", environment.name)
+      .field("tenant", environment.tenant)
+      .field("project", environment.project)
+      .field("kind", environment.kind);
+  out.field("state", kEnvironmentStates[static_cast<std::size_t>(environment.state)])
+      .field("reason", environment.reason)
+      .field("socket", environment.socket);
+  out.field("secret", host::to_hex(environment.secret))
+      .field("stops_at_s", environment.stops_at_s)
+      .end_object();
+  return out.take();
+}
+
+Result<EnvironmentPolicy> parse_environment(std::string_view json) {
+  return parse_record("environment", json, [](const JsonObject& in) -> Result<EnvironmentPolicy> {
+    TRY_VOID(in.check_no_unknown(
+        {"name", "tenant", "project", "kind", "state", "reason", "socket", "secret", "stops_at_s"}));
+    EnvironmentPolicy environment;
+    environment.name = TRY(name_field(in, "name"));
+    environment.tenant = TRY(name_field(in, "tenant"));
+    environment.project = TRY(name_field(in, "project"));
+    environment.kind = TRY(name_field(in, "kind"));
+    const auto state = TRY(in.required_string("state"));
+    const auto found = std::ranges::find(kEnvironmentStates, state);
+    if (found == std::end(kEnvironmentStates)) {
+      return failure(ErrorCode::kCorrupt, fmt::format("state: '{}' is none", state.substr(0, 32)));
+    }
+    environment.state = static_cast<EnvironmentState>(found - std::begin(kEnvironmentStates));
+    environment.reason = TRY(in.required_string("reason"));
+    environment.socket = TRY(in.required_string("socket"));
+    environment.secret = TRY(digest_field(in, "secret"));
+    environment.stops_at_s = TRY(count_of(in, "stops_at_s"));
+    return environment;
   });
 }
 

@@ -103,6 +103,19 @@ TEST(Policy, EveryRecordReadsBackEqual) {
     const auto project2 = parse_project(encode(project));
     RC_ASSERT(project2 && project2->tenant == project.tenant && project2->quota == project.quota);
 
+    EnvironmentPolicy environment{.name = draw.name(),
+                                  .tenant = draw.name(),
+                                  .project = draw.name(),
+                                  .kind = "shell",
+                                  .state = static_cast<EnvironmentState>(draw.number(3)),
+                                  .reason = draw.name(),
+                                  .socket = draw.name(),
+                                  .secret = key.digest,
+                                  .stops_at_s = draw.number(1LL << 40)};
+    const auto environment2 = parse_environment(encode(environment));
+    RC_ASSERT(environment2 && encode(*environment2) == encode(environment));
+    RC_ASSERT(environment2->state == environment.state && environment2->secret == environment.secret);
+
     const EndpointPolicy endpoint{draw.name(), draw.name(), "llama",     draw.coin(),           draw.name(),
                                   draw.name(), draw.name(), draw.coin(), draw.number(1LL << 40)};
     RC_ASSERT(parse_endpoint(encode(endpoint)).has_value());

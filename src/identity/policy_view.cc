@@ -18,7 +18,7 @@ struct DrainRecord {
   DrainPolicy drain;
 };
 using Parsed = std::variant<KeyPolicy, TenantPolicy, ProjectPolicy, EndpointPolicy, ReplicaPolicy,
-                            PricePolicy, SitePolicy, UsedRecord, DrainRecord>;
+                            EnvironmentPolicy, PricePolicy, SitePolicy, UsedRecord, DrainRecord>;
 
 /// The value, if its own name is the one that the record carries.
 template <typename T>
@@ -43,6 +43,7 @@ Result<Parsed> parse_any(std::string_view record, std::string_view json) {
   if (kind == "project") return named(parse_project(json), &ProjectPolicy::name, name);
   if (kind == "endpoint") return named(parse_endpoint(json), &EndpointPolicy::name, name);
   if (kind == "replica") return named(parse_replica(json), &ReplicaPolicy::id, name);
+  if (kind == "environment") return named(parse_environment(json), &EnvironmentPolicy::name, name);
   if (kind == "price") return named(parse_price(json), &PricePolicy::model, name);
   if (kind == "used") return Parsed{UsedRecord{std::string(name), TRY(parse_used(json))}};
   if (kind == "drained") return Parsed{DrainRecord{std::string(name), TRY(parse_drain(json))}};
@@ -87,6 +88,9 @@ struct PolicyView::Put {
   void operator()(ProjectPolicy& project) const { store(view.projects_, project.name, project); }
   void operator()(EndpointPolicy& endpoint) const { store(view.endpoints_, endpoint.name, endpoint); }
   void operator()(ReplicaPolicy& replica) const { store(view.replicas_, replica.id, replica); }
+  void operator()(EnvironmentPolicy& environment) const {
+    store(view.environments_, environment.name, environment);
+  }
   void operator()(PricePolicy& price) const { store(view.prices_, price.model, price); }
   void operator()(SitePolicy& site) const { view.site_ = std::move(site); }
   void operator()(UsedRecord& record) const { store(view.used_, record.scope, record.used); }
@@ -119,6 +123,8 @@ void PolicyView::drop(std::string_view record) {
     erase_in(endpoints_, name);
   } else if (kind == "replica") {
     erase_in(replicas_, name);
+  } else if (kind == "environment") {
+    erase_in(environments_, name);
   } else if (kind == "price") {
     erase_in(prices_, name);
   } else if (kind == "used") {
@@ -179,6 +185,9 @@ const KeyPolicy* PolicyView::key(std::string_view id) const { return find_in(key
 const TenantPolicy* PolicyView::tenant(std::string_view name) const { return find_in(tenants_, name); }
 const ProjectPolicy* PolicyView::project(std::string_view name) const { return find_in(projects_, name); }
 const EndpointPolicy* PolicyView::endpoint(std::string_view name) const { return find_in(endpoints_, name); }
+const EnvironmentPolicy* PolicyView::environment(std::string_view name) const {
+  return find_in(environments_, name);
+}
 const PricePolicy* PolicyView::price(std::string_view model) const { return find_in(prices_, model); }
 const UsedPolicy* PolicyView::used(std::string_view scope) const { return find_in(used_, scope); }
 const DrainPolicy* PolicyView::drained(std::string_view journal) const { return find_in(drained_, journal); }

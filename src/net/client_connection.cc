@@ -5,9 +5,13 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "net/http_server.h"
+
 namespace millrace::net {
 
 namespace {
+
+constexpr std::size_t kDropBytes = 256 * 1024;  // of a tunnel, already sent: worth moving the rest for
 
 std::string place(const Upstream& upstream) {
   return upstream.unix_path.empty() ? fmt::format("{}:{}", upstream.host, upstream.port) : upstream.unix_path;
@@ -27,8 +31,8 @@ ClientConnection::~ClientConnection() {
 void ClientConnection::assign(ClientCall& call) {
   call_ = &call;
   call.connection = this;
-  sent_ = 0;
-  head_done_ = resumed_ = false;
+  call.sent = 0;
+  head_done_ = resumed_ = tunnel_ = call.was_full = false;
   in_.clear();
   if (phase_ == Phase::kIdle) {
     reused_ = true;
@@ -147,18 +151,39 @@ void ClientConnection::on_deadline() {
 
 void ClientConnection::flush() {
   const std::string_view request = call_->request;
+  std::size_t& sent = call_->sent;
   bool blocked = false;
-  while (sent_ < request.size() && !blocked) {
-    const IoResult result = stream_.write(request.substr(sent_));
+  while (sent < request.size() && !blocked) {
+    const IoResult result = stream_.write(request.substr(sent));
     // A server may answer and close before it has taken everything: what it said is read first.
-    if (result.state == IoState::kFailed) return read_input();
+    if (result.state == IoState::kFailed) return tunnel_ ? cut_off() : read_input();
     blocked = result.state == IoState::kBlocked;
-    sent_ += result.bytes;
-    if (!stream_.is_tls() && sent_ < request.size()) blocked = true;
+    sent += result.bytes;
+    if (!stream_.is_tls() && sent < request.size()) blocked = true;
   }
-  if (blocked == write_blocked_) return;
-  write_blocked_ = blocked;
-  if (!call_->paused) set_interest(EPOLLIN | EPOLLRDHUP | (blocked ? EPOLLOUT : 0U));
+  if (blocked != write_blocked_) {
+    write_blocked_ = blocked;
+    if (!call_->paused || tunnel_) set_interest(wanted_events());
+  }
+  if (tunnel_) drained();
+}
+
+/// Lets go of what was sent, and tells the handler when there is room again.
+void ClientConnection::drained() {
+  ClientCall& call = *call_;
+  if (call.sent >= kDropBytes || call.sent == call.request.size()) {
+    call.request.erase(0, call.sent);
+    call.sent = 0;
+  }
+  if (!call.was_full || call.request.size() - call.sent >= ServerHandler::kDrainBytes) return;
+  call.was_full = false;
+  call.handler->on_drain();
+}
+
+/// A tunnel that is paused in one direction may still be blocked in the other.
+std::uint32_t ClientConnection::wanted_events() const {
+  const std::uint32_t reading = call_->paused ? 0U : EPOLLIN | EPOLLRDHUP;
+  return reading | (write_blocked_ ? EPOLLOUT : 0U);
 }
 
 void ClientConnection::read_input() {
@@ -168,9 +193,7 @@ void ClientConnection::read_input() {
     const IoResult result = stream_.read(scratch);
     if (result.state == IoState::kBlocked) return;
     if (result.state == IoState::kClosed) return end_of_input();
-    if (result.state == IoState::kFailed) {
-      return fail({ErrorCode::kUnavailable, place(pool_.upstream) + ": the connection was cut off"});
-    }
+    if (result.state == IoState::kFailed) return cut_off();
     call_->any_byte = true;
     consume({scratch.data(), result.bytes});
     if (result.bytes < scratch.size()) return;
@@ -184,7 +207,7 @@ void ClientConnection::consume(std::string_view bytes) {
     if (!consume_head(bytes, held)) return;
   }
   if (consume_body(bytes)) return;
-  if (carries(id) && phase_ == Phase::kActive && !call_->paused) {
+  if (carries(id) && phase_ == Phase::kActive && !call_->paused && !tunnel_) {
     host_.loop().set_deadline(*this, call_->options.body_timeout);
   }
 }
@@ -201,15 +224,21 @@ bool ClientConnection::consume_head(std::string_view& bytes, std::string& held) 
     in_.assign(bytes);
     return false;
   }
-  if (result.state == HeadResult::State::kBad || head_.status == 101) {
+  const bool switched = result.state == HeadResult::State::kDone && head_.status == 101;
+  if (result.state == HeadResult::State::kBad || (switched && !call_->options.upgrade)) {
     fail({ErrorCode::kCorrupt,
           fmt::format("{} broke HTTP: {}", place(pool_.upstream),
                       result.reason.empty() ? "it switched protocols unasked" : result.reason)});
     return false;
   }
   bytes.remove_prefix(result.consumed);
-  if (head_.status < 200) return true;
+  if (head_.status < 200 && !switched) return true;
   head_done_ = true;
+  if (switched) {
+    tunnel_ = true;
+    head_.body = BodyKind::kUntilClose;
+    Loop::clear_deadline(*this);
+  }
   body_left_ = head_.content_length;
   decoder_.reset();
   const CallId id = call_->id;
@@ -266,6 +295,10 @@ bool ClientConnection::consume_body(std::string_view& bytes) {
   }
 }
 
+void ClientConnection::cut_off() {
+  fail({ErrorCode::kUnavailable, place(pool_.upstream) + ": the connection was cut off"});
+}
+
 void ClientConnection::end_of_input() {
   if (head_done_ && head_.body == BodyKind::kUntilClose) return finish(false);
   fail({ErrorCode::kUnavailable,
@@ -277,7 +310,7 @@ void ClientConnection::end_of_input() {
 void ClientConnection::finish(bool clean) {
   ClientCall& call = *std::exchange(call_, nullptr);
   ResponseHandler& handler = *call.handler;
-  const bool reusable = clean && head_.keep_alive && sent_ == call.request.size() &&
+  const bool reusable = clean && head_.keep_alive && call.sent == call.request.size() &&
                         pool_.idle.size() < host_.options().max_idle_per_upstream;
   host_.release_call(call);
   if (reusable) {
@@ -307,14 +340,16 @@ void ClientConnection::fail(Error error) {
 void ClientConnection::pause() {
   if (phase_ != Phase::kActive) return;
   // Out of the watch list altogether: a hang-up would be reported over and over.
-  set_interest(0);
+  set_interest(tunnel_ ? wanted_events() : 0);
   Loop::clear_deadline(*this);
 }
 
 void ClientConnection::resume() {
   if (phase_ != Phase::kActive) return;
   set_interest(EPOLLIN | EPOLLRDHUP | (write_blocked_ ? EPOLLOUT : 0U));
-  host_.loop().set_deadline(*this, head_done_ ? call_->options.body_timeout : call_->options.head_timeout);
+  if (!tunnel_) {
+    host_.loop().set_deadline(*this, head_done_ ? call_->options.body_timeout : call_->options.head_timeout);
+  }
   resumed_ = true;
   host_.loop().defer(*this);
 }

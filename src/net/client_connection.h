@@ -23,6 +23,8 @@ struct ClientCall {
   bool any_byte = false;  // of an answer was received
   bool retried = false;
   bool paused = false;
+  std::size_t sent = 0;   // bytes of `request` that are with the kernel
+  bool was_full = false;  // after 101: much was pending
 };
 
 struct ClientPool {
@@ -63,6 +65,8 @@ class ClientConnection final : private FdHandler, private Deferred, private Dead
   void pause();
   void resume();
   void close_now();
+  /// More bytes were added to the call's request, after 101.
+  void send_more() { host_.loop().defer(*this); }
 
  private:
   enum class Phase : std::uint8_t { kStarting, kConnecting, kHandshake, kActive, kIdle, kDead };
@@ -76,12 +80,15 @@ class ClientConnection final : private FdHandler, private Deferred, private Dead
   void shake_hands();
   void begin_active();
   void flush();
+  void drained();
+  std::uint32_t wanted_events() const;
   void read_input();
   void consume(std::string_view bytes);
   bool consume_head(std::string_view& bytes, std::string& held);
   bool consume_body(std::string_view& bytes);
   bool deliver(std::string_view piece);
   void end_of_input();
+  void cut_off();
   void finish(bool clean);
   void fail(Error error);
   void set_interest(std::uint32_t wanted);
@@ -93,6 +100,7 @@ class ClientConnection final : private FdHandler, private Deferred, private Dead
   Phase phase_ = Phase::kStarting;
   bool reused_ = false;
   bool head_done_ = false;
+  bool tunnel_ = false;   // 101 has come: raw bytes both ways
   bool resumed_ = false;  // held bytes are to be served
   bool write_blocked_ = false;
   bool watched_ = false;
@@ -102,7 +110,6 @@ class ClientConnection final : private FdHandler, private Deferred, private Dead
   std::size_t next_address_ = 0;
   std::unique_ptr<Error> failure_;  // to be told by run_deferred
   ClientCall* call_ = nullptr;
-  std::size_t sent_ = 0;
   std::string in_;  // begin of a head, or body bytes held while paused
   ResponseHead head_;
   std::uint64_t body_left_ = 0;

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "net/client_connection.h"
+#include "net/http_server.h"
 #include "net/http_writer.h"
 
 namespace millrace::net {
@@ -102,7 +103,8 @@ CallId HttpClient::Impl::send(const Upstream& upstream, std::string request, con
   call.handler = &handler;
   call.options = options;
   call.request = std::move(request);
-  call.any_byte = call.retried = call.paused = false;
+  call.any_byte = call.retried = call.paused = call.was_full = false;
+  call.sent = 0;
   if (pool.idle.empty()) {
     connect(call, pool);
   } else {
@@ -248,6 +250,19 @@ void HttpClient::resume(CallId id) {
   if (call == nullptr || !call->paused) return;
   call->paused = false;
   call->connection->resume();
+}
+
+void HttpClient::write(CallId id, std::string_view bytes) {
+  ClientCall* call = impl_->find(id);
+  if (call == nullptr || bytes.empty()) return;
+  call->request.append(bytes);
+  if (pending_bytes(id) >= ServerHandler::kDrainBytes) call->was_full = true;
+  call->connection->send_more();
+}
+
+std::size_t HttpClient::pending_bytes(CallId id) const {
+  const ClientCall* call = impl_->find(id);
+  return call == nullptr ? 0 : call->request.size() - call->sent;
 }
 
 void HttpClient::forget(const Upstream& upstream) { impl_->forget(upstream); }

@@ -28,6 +28,7 @@ struct CallOptions {
   std::chrono::milliseconds head_timeout{600'000};  // from send() to the head of the answer
   std::chrono::milliseconds body_timeout{600'000};  // between two pieces of the body
   bool retry_stale = true;                          // see send()
+  bool upgrade = false;                             // 101 is welcome: see on_head
 };
 
 using CallId = std::uint64_t;
@@ -36,12 +37,16 @@ using CallId = std::uint64_t;
 /// cancel() nothing follows. May call the client, cancel() of this call included; must outlive the call.
 class ResponseHandler {
  public:
-  /// Once; informational answers (1xx) are dropped. Views are good until the return.
+  /// Once; informational answers (1xx) are dropped. Views are good until the return. With CallOptions::upgrade, 101
+  /// comes here, too: then what follows are raw bytes both ways, on_body and HttpClient::write, without time limits,
+  /// until on_done.
   virtual void on_head(const ResponseHead& head) = 0;
   /// Decoded body, in pieces as they come, never empty; good until the return.
   virtual void on_body(std::string_view bytes) = 0;
   /// The answer is whole.
   virtual void on_done() = 0;
+  /// After 101: pending_bytes() fell below ServerHandler::kDrainBytes after having been at or above it.
+  virtual void on_drain() {}
   /// kUnavailable: not connected, or cut off; kTimeout; kCorrupt: the server broke HTTP; kDenied: its certificate is
   /// not accepted. `any_byte_received`: the server had begun to answer, so sending again may do the work twice.
   virtual void on_error(const Error& error, bool any_byte_received) = 0;
@@ -80,6 +85,10 @@ class HttpClient {
   /// Stops reading the answer (back-pressure); at most one read (64 KiB) that is in hand is held. Its timeouts stop.
   void pause(CallId id);
   void resume(CallId id);
+
+  /// After 101: sends raw bytes. Takes everything; what the socket does not take is held (pending_bytes).
+  void write(CallId id, std::string_view bytes);
+  std::size_t pending_bytes(CallId id) const;
 
   /// Closes idle connections to this server, e.g. when a replica goes away.
   void forget(const Upstream& upstream);

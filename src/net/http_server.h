@@ -74,6 +74,15 @@ class Exchange {
   /// Bytes of the answer held in user space. A caller that sees more than it wants stops producing until on_drain.
   virtual std::size_t pending_bytes() const = 0;
 
+  /// Instead of respond() or start(), once the request is whole (HTTP/1.1, without a body): answers 101 with `headers`
+  /// (`upgrade` and `connection` among them). From then on the connection carries raw bytes both ways: what comes goes
+  /// to ServerHandler::on_tunnel, write() is sent as it is, and finish() ends it. Its end from the other side is
+  /// on_closed. False if it was answered already.
+  virtual bool switch_protocols(std::span<const Header> headers) = 0;
+  /// After switch_protocols: stops and goes on reading what the client sends (back-pressure).
+  virtual void pause_reading() = 0;
+  virtual void resume_reading() = 0;
+
   /// Closes the connection at once, unsent bytes are dropped. No callback follows; the state is destroyed.
   virtual void abort() = 0;
 
@@ -103,6 +112,11 @@ class ServerHandler {
   virtual void on_request(Exchange& exchange) = 0;
   /// pending_bytes() fell below kDrainBytes after having been at or above it.
   virtual void on_drain(Exchange& exchange) { (void)exchange; }
+  /// Bytes of a connection that has switched protocols; good until the return.
+  virtual void on_tunnel(Exchange& exchange, std::string_view bytes) {
+    (void)exchange;
+    (void)bytes;
+  }
   /// The last byte of the answer was handed to the kernel. The exchange is over when it returns.
   virtual void on_sent(Exchange& exchange) { (void)exchange; }
   /// The client went away (a half-close counts), timed out, or sent a broken or too large body, before the answer

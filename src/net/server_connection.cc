@@ -12,7 +12,7 @@ namespace millrace::net {
 
 namespace {
 
-constexpr std::size_t kKeepBytes = 2048;         // buffers up to this size stay with an idle connection
+constexpr std::size_t kKeepBytes = 2048;        // buffers up to this size stay with an idle connection
 constexpr std::size_t kKeepWorkingBytes = 512;  // and up to this one with a request that no longer needs them
 constexpr std::size_t kKeepHeaders = 16;
 
@@ -85,6 +85,8 @@ void ServerConnection::on_events(std::uint32_t events) {
   if ((events & EPOLLOUT) != 0) flush();
   if (phase_ == Phase::kDead || (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0) return;
   if (phase_ != Phase::kWork) return read_input();
+  const bool hung_up = (events & EPOLLERR) != 0 || (read_blocked_ && (events & EPOLLHUP) != 0);
+  if (tunnel_ && !hung_up) return read_tunnel();
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) return lost();
   read_blocked_ = true;
   update_interest();
@@ -128,6 +130,8 @@ void ServerConnection::on_deadline() {
 
 void ServerConnection::run_deferred() {
   if (phase_ == Phase::kDead) return host_.release(slot_);
+  if (tunnel_ && !read_blocked_ && (!in_.empty() || stream_.is_tls())) read_tunnel();
+  if (phase_ == Phase::kDead) return;  // its release has been deferred anew
   flush();
 }
 
@@ -184,7 +188,7 @@ bool ServerConnection::consume_head(std::string_view& bytes, std::string& held) 
 bool ServerConnection::begin_exchange(std::string_view rest) {
   id_ = host_.next_exchange_id(slot_);
   in_exchange_ = true;
-  answered_ = finished_ = chunked_ = no_answer_body_ = body_unread_ = was_full_ = false;
+  answered_ = finished_ = chunked_ = no_answer_body_ = body_unread_ = was_full_ = tunnel_ = false;
   close_after_ = !head_.keep_alive || host_.draining();
   body_limit_ = host_.options().max_body_bytes;
   phase_ = Phase::kBody;
@@ -479,7 +483,7 @@ void ServerConnection::close_now() {
 void ServerConnection::update_interest() {
   if (phase_ == Phase::kDead) return;
   std::uint32_t wanted = read_blocked_ ? 0 : EPOLLIN;
-  if (phase_ != Phase::kLinger) wanted |= EPOLLRDHUP;
+  if (phase_ != Phase::kLinger && !(tunnel_ && read_blocked_)) wanted |= EPOLLRDHUP;
   if (write_blocked_ || (phase_ == Phase::kHandshake && stream_.wants_write())) wanted |= EPOLLOUT;
   if (wanted == interest_) return;
   interest_ = wanted;

@@ -61,6 +61,9 @@ class ServerConnection final : public Exchange, private FdHandler, private Defer
   void write(std::string_view bytes) override;
   void finish() override;
   std::size_t pending_bytes() const override { return out_.size() - out_at_; }
+  bool switch_protocols(std::span<const Header> headers) override;
+  void pause_reading() override;
+  void resume_reading() override;
   void abort() override;
 
  private:
@@ -78,6 +81,8 @@ class ServerConnection final : public Exchange, private FdHandler, private Defer
   bool consume_body(std::string_view& bytes);
   bool consume_chunks(std::string_view& bytes);
   bool too_slow();
+  void read_tunnel();
+  void deliver_tunnel(std::string_view bytes);
   void request_ready(std::string_view rest);
 
   bool begin_answer(int status, std::string_view content_type, std::span<const Header> headers,
@@ -102,6 +107,7 @@ class ServerConnection final : public Exchange, private FdHandler, private Defer
   bool no_answer_body_ = false;  // HEAD, 204, 304
   bool close_after_ = false;
   bool body_unread_ = false;    // answered before the body was read: the rest of the input is not a request
+  bool tunnel_ = false;         // the protocol was switched: raw bytes both ways
   bool read_blocked_ = false;   // bytes came while a request was in work: not read until it is done
   bool write_blocked_ = false;  // the socket takes no more: EPOLLOUT is awaited
   bool was_full_ = false;       // pending_bytes() was at or above kDrainBytes

@@ -22,7 +22,7 @@ namespace millrace::net::testing {
 using std::chrono::milliseconds;
 
 /// Answers by path: /echo gives the body back, /never does not answer, /stream starts and goes on for ever,
-/// /big/N gives N bytes, /deny is refused from on_head.
+/// /big/N gives N bytes, /deny is refused from on_head, /switch becomes an echo of raw bytes that ends after "bye".
 class ScriptedHandler final : public ServerHandler {
  public:
   void on_head(Exchange& exchange) override {
@@ -34,6 +34,11 @@ class ScriptedHandler final : public ServerHandler {
     ++requests;
     const auto path = exchange.head().path;
     if (path == "/never") return;
+    if (path == "/switch") {
+      const Header headers[] = {{"connection", "upgrade"}, {"upgrade", "echo"}};
+      if (!exchange.switch_protocols(headers)) exchange.respond(426, "", {}, "");
+      return;
+    }
     if (path == "/stream") {
       exchange.start(200, "text/event-stream", {});
       exchange.release_request();
@@ -55,12 +60,22 @@ class ScriptedHandler final : public ServerHandler {
     }
     exchange.respond(200, "text/plain", {{"x-peer", exchange.peer()}}, exchange.body());
   }
-  void on_drain(Exchange&) override { ++drains; }
+  void on_tunnel(Exchange& exchange, std::string_view bytes) override {
+    tunnelled += bytes.size();
+    exchange.write(bytes);
+    max_pending = std::max(max_pending.load(), exchange.pending_bytes());
+    if (exchange.pending_bytes() > 256 * 1024) exchange.pause_reading();
+    if (bytes.ends_with("bye")) exchange.finish();
+  }
+  void on_drain(Exchange& exchange) override {
+    ++drains;
+    exchange.resume_reading();
+  }
   void on_sent(Exchange&) override { ++sent; }
   void on_closed(Exchange&) override { ++closed; }
 
   std::atomic<int> heads = 0, requests = 0, sent = 0, closed = 0, drains = 0;
-  std::atomic<std::size_t> max_pending = 0;
+  std::atomic<std::size_t> max_pending = 0, tunnelled = 0;
 };
 
 class World {

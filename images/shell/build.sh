@@ -1,0 +1,23 @@
+#!/bin/bash
+# build.sh ROOT: a root file system with a shell that is reached by ssh: OpenSSH, bash, Python, git and small tools.
+# Idempotent: a finished ROOT has ROOT/etc/millrace-image.txt. Does not need root; touches nothing else of the host.
+set -euo pipefail
+HERE=$(cd "$(dirname "$0")" && pwd)
+ROOT=${1:?usage: build.sh ROOT}
+STAMP=etc/millrace-image.txt
+PACKAGES="libc-bin bash coreutils util-linux grep sed mawk findutils diffutils tar gzip xz-utils procps less file
+          ncurses-base ncurses-bin python3 git vim-tiny openssh-server openssh-client curl"
+
+if [ -s "$ROOT/$STAMP" ]; then printf 'image: %s is complete\n' "$ROOT" >&2; exit 0; fi
+mkdir -p "$(dirname "$ROOT")"
+W=$(mktemp -d "$ROOT.XXXXXX")
+trap 'rm -rf "$W"' EXIT
+"$HERE/../debian_root.sh" "$W/root" $PACKAGES
+mkdir -p "$W/root/usr/lib/millrace"
+install -m 644 "$HERE/../environment/common.py" "$W/root/usr/lib/millrace/common.py"
+install -m 755 "$HERE/start.py" "$W/root/usr/lib/millrace/start"
+printf 'shell\n' > "$W/root/$STAMP"
+chmod 755 "$W/root"
+rm -rf "$ROOT"
+mv "$W/root" "$ROOT"                     # the stamp comes with the rename
+printf 'image: %s is ready, %s\n' "$ROOT" "$(du -sh "$ROOT" | cut -f1)" >&2
