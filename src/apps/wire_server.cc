@@ -1,6 +1,9 @@
 // The server process: its parts, and nothing else.
 #include <fmt/format.h>
 
+#include <sys/stat.h>
+
+#include <algorithm>
 #include <csignal>
 #include <mutex>
 #include <optional>
@@ -21,6 +24,8 @@
 #include "apps/work_site.h"
 #include "control/executor_runs.h"
 #include "control/loop.h"
+#include "control/replica_work.h"
+#include "control/split_runs.h"
 #include "control/work_loop.h"
 #include "core/id.h"
 #include "embed/console_files.h"
@@ -34,6 +39,7 @@
 #include "host/system_clock.h"
 #include "host/system_rng.h"
 #include "identity/secrets.h"
+#include "platform/work_numbers.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace millrace::apps {
@@ -103,6 +109,24 @@ class FeedBell {
   api::PolicyFeed* feed_ = nullptr;  // guarded by mutex_
 };
 
+/// Wakes the replicas' loop, once there is one; from any thread.
+class LoopBell {
+ public:
+  void ring() {
+    const std::scoped_lock lock(mutex_);
+    if (loop_ != nullptr) loop_->wake();
+  }
+  void connect(control::Loop* loop) {
+    const std::scoped_lock lock(mutex_);
+    loop_ = loop;
+    if (loop_ != nullptr) loop_->wake();
+  }
+
+ private:
+  std::mutex mutex_;
+  control::Loop* loop_ = nullptr;  // guarded by mutex_
+};
+
 /// What the server keeps: the database and the services on it. Members are in order of dependence.
 struct State {
   const Clock& clock;
@@ -122,9 +146,23 @@ struct State {
   std::optional<platform::Endpoints> endpoints{};
   std::unique_ptr<executor::LocalExecutor> executor{}, work_executor{};
   std::optional<identity::Secrets> secrets{};
-  std::unique_ptr<control::ExecutorRuns> runs{};
+  std::optional<platform::WorkNumbers> numbers{};
+  std::unique_ptr<control::ExecutorRuns> programs{};
+  std::unique_ptr<control::ReplicaWork> replica_work{};
+  std::unique_ptr<control::SplitRuns> runs{};
+  LoopBell replica_bell{};
   FeedBell bell{};
 };
+
+/// What a replica is promised of its node: half a core for each thread, since engines wait for requests most of the time,
+/// and its model with room for what it works on.
+scheduler::Demand replica_demand(const serving::ReplicaSpec& spec) {
+  constexpr std::int64_t kMilliPerThread = 500, kWorkMib = 512, kMiB = 1 << 20;
+  struct stat info{};
+  const std::int64_t model_mib = ::stat(spec.model_file.c_str(), &info) == 0 ? info.st_size / kMiB : 0;
+  return {.cpu_milli = std::max<std::int64_t>(spec.threads, 1) * kMilliPerThread,
+          .memory_mib = model_mib + kWorkMib};
+}
 
 /// Where an image lies; "host" is this machine's own programs.
 Result<std::string> image_root(const std::string& image) {
@@ -140,6 +178,7 @@ Result<std::string> image_root(const std::string& image) {
 /// Jobs and environments: an executor of their own, so that a stop of the platform's replicas does not touch them.
 Result<void> open_runs(State& state) {
   state.secrets.emplace(*state.stores.store);
+  state.numbers.emplace(*state.stores.store, state.clock);
   state.work_executor =
       TRY(executor::LocalExecutor::create({.folder = state.installation.path("runs"),
                                            .runtime_dir = state.installation.sockets + "/w",
@@ -157,7 +196,17 @@ Result<void> open_runs(State& state) {
     return secrets.text(project, name);
   };
   options.make_folder = [](const std::string& folder) { return executor::make_sandbox_folder(folder); };
-  state.runs = std::make_unique<control::ExecutorRuns>(std::move(options), *state.work_executor);
+  state.programs = std::make_unique<control::ExecutorRuns>(std::move(options), *state.work_executor);
+  state.replica_work = TRY(control::ReplicaWork::create(
+      {.take_number = [&numbers = *state.numbers] { return numbers.take(); },
+       .demand = replica_demand,
+       .changed = [&bell = state.replica_bell] { bell.ring(); },
+       .wake = [&programs = *state.programs] { programs.wake(); },
+       .set_cpu = [&executor = *state.executor](
+                      const std::string& replica,
+                      std::int64_t cpu_milli) { return executor.set_cpu(replica, cpu_milli); }},
+      *state.stores.store, state.clock));
+  state.runs = std::make_unique<control::SplitRuns>(*state.programs, *state.replica_work);
   return {};
 }
 
@@ -189,6 +238,7 @@ Result<std::unique_ptr<control::Loop>> start_control(State& state, serving::Prob
   }
   options.cpus = TRY(engine_cpus());
   options.fence = state.fence;
+  options.admission = state.replica_work.get();
   state.log.info("control_starts", {{"engine_root", options.engine.root}});
   return control::Loop::start(std::move(options), *state.stores.store, *state.executor, prober, state.clock,
                               [&state](const auto& /*replicas*/) { state.bell.ring(); });
@@ -203,6 +253,10 @@ Result<std::unique_ptr<control::WorkLoop>> start_work(State& state) {
       .runs = *state.runs,
       .owners = [&directory = *state.directory]() -> Result<std::vector<control::OwnerQuota>> {
         std::vector<control::OwnerQuota> owners;
+        // The platform's own work: replicas of endpoints.
+        owners.push_back({.tenant = std::string(control::kServicesTenant),
+                          .project = {},
+                          .quota = identity::ComputeQuota()});
         for (auto& account : TRY(directory.compute_quotas()))
           owners.push_back({account.tenant, account.project, account.quota});
         return owners;
@@ -276,15 +330,20 @@ Result<void> serve(const Installation& installation, const host::Config& config,
   TRY_VOID(open_state(state));
   state.stores.store->subscribe([&](store::Revision, const store::Transaction&) { state.bell.ring(); });
   serving::SocketProber prober;
-  const auto control = TRY(start_control(state, prober));
+  // Work first: it knows which of the replicas that run may go on.
   const auto work = TRY(start_work(state));
+  state.replica_work->set_view(work.get());
+  const auto control = TRY(start_control(state, prober));
+  state.replica_bell.connect(control.get());
   const bool with_replicas = TRY(serve_on(*loop, state, *control));
   if (with_replicas) {
     if (const auto stopped = control->stop_with_replicas(kStopReplicasWithin); !stopped) {
       log.error("replicas_left", stopped.error());
     }
   }
+  state.replica_work->set_view(nullptr);
   work->stop();
+  state.replica_bell.connect(nullptr);
   control->stop();
   log.info("stopped");
   return {};
