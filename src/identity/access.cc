@@ -17,7 +17,8 @@ struct Row {
   std::array<Reach, kRoles> reach;  // in the order of Role
 };
 
-// Inference reaches one's own project only, also for administrators: what they use is metered like anybody's.
+// Inference reaches one's own project only, also for administrators: what they use is metered like anybody's. Nobody
+// looks into the environments of a project that is not theirs.
 constexpr std::array kMatrix = {
     //                                                    platform-          auditor  developer
     //                                                    admin  operator    tenant-admin  viewer
@@ -41,6 +42,9 @@ constexpr std::array kMatrix = {
     Row{Action::kReadUsage, "read-usage", {A, A, A, T, P, P}},
     Row{Action::kReadEnergy, "read-energy", {A, A, A, N, N, N}},
     Row{Action::kReadReplicaLogs, "read-replica-logs", {A, A, N, N, N, N}},
+    Row{Action::kReadEnvironments, "read-environments", {A, A, A, T, P, P}},
+    Row{Action::kManageEnvironments, "manage-environments", {A, A, N, T, P, N}},
+    Row{Action::kOpenEnvironments, "open-environments", {P, P, N, P, P, N}},
     Row{Action::kReadStatus, "read-status", {A, A, A, N, N, N}},
 };
 

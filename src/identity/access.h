@@ -31,6 +31,9 @@ enum class Action {
   kReadUsage,
   kReadEnergy,
   kReadReplicaLogs,
+  kReadEnvironments,
+  kManageEnvironments,  // create, start, stop, delete
+  kOpenEnvironments,    // come in
   kReadStatus,  // processes, limits, live figures of the whole site
 };
 

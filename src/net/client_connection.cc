@@ -177,7 +177,7 @@ void ClientConnection::drained() {
   }
   if (!call.was_full || call.request.size() - call.sent >= ServerHandler::kDrainBytes) return;
   call.was_full = false;
-  call.handler->on_drain();
+  call.handler->on_room();
 }
 
 /// A tunnel that is paused in one direction may still be blocked in the other.

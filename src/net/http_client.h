@@ -46,7 +46,7 @@ class ResponseHandler {
   /// The answer is whole.
   virtual void on_done() = 0;
   /// After 101: pending_bytes() fell below ServerHandler::kDrainBytes after having been at or above it.
-  virtual void on_drain() {}
+  virtual void on_room() {}
   /// kUnavailable: not connected, or cut off; kTimeout; kCorrupt: the server broke HTTP; kDenied: its certificate is
   /// not accepted. `any_byte_received`: the server had begun to answer, so sending again may do the work twice.
   virtual void on_error(const Error& error, bool any_byte_received) = 0;

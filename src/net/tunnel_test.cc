@@ -80,7 +80,7 @@ struct Talk final : ResponseHandler {
     body += bytes;
   }
   void on_done() override { done = true; }
-  void on_drain() override { ++drains; }
+  void on_room() override { ++drains; }
   void on_error(const Error& error, bool) override {
     const std::scoped_lock lock(mutex);
     fault = error.message;
