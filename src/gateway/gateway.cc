@@ -8,6 +8,8 @@
 #include "gateway/dialect/dialect.h"
 #include "gateway/dialect/errors.h"
 #include "gateway/dialect/models.h"
+#include "gateway/environment_gate.h"
+#include "gateway/environment_job.h"
 #include "gateway/job.h"
 #include "gateway/policy_client.h"
 #include "gateway/proxy.h"
@@ -53,6 +55,7 @@ class GatewayImpl final : public Gateway, private net::ServerHandler {
         dialects_(dialect::make_dialects()),
         policy_(context_, options.feed_socket, options.policy_copy, options.max_stale,
                 [this] { check_keys(); }),
+        environments_(context_, options.environment_domain, [this] { policy_.send(environments_.report()); }),
         tls_(std::move(parts.tls)) {}
 
   Result<void> listen() {
@@ -70,13 +73,17 @@ class GatewayImpl final : public Gateway, private net::ServerHandler {
   }
 
   std::uint16_t port() const override { return server_->port(); }
-  void drain() override { server_->drain(); }
+  void drain() override {
+    server_->drain();
+    environments_.close_tunnels();
+  }
   std::size_t exchanges() const override { return server_->exchanges(); }
 
  private:
   void on_head(net::Exchange& exchange) override;
   void on_request(net::Exchange& exchange) override;
   void on_drain(net::Exchange& exchange) override;
+  void on_tunnel(net::Exchange& exchange, std::string_view bytes) override;
   void on_sent(net::Exchange& exchange) override;
   void on_closed(net::Exchange& exchange) override;
   net::ErrorAnswer on_refused(int status, std::string_view reason) override;
@@ -98,6 +105,7 @@ class GatewayImpl final : public Gateway, private net::ServerHandler {
   Context context_;
   const std::vector<std::unique_ptr<dialect::Dialect>> dialects_;
   PolicyClient policy_;
+  EnvironmentGate environments_;
   std::shared_ptr<net::TlsContext> tls_;
   std::unique_ptr<net::HttpServer> server_;  // last: destroyed first, while jobs still have their context
 };
@@ -108,6 +116,9 @@ void GatewayImpl::on_head(net::Exchange& exchange) {
   const net::RequestHead& head = exchange.head();
   const TimePoint now = context_.clock.now();
   std::string request_id = make_id("req", now, context_.id_rng);
+  if (const auto name = environment_of_host(head.host, environments_.domain())) {
+    return environments_.begin(exchange, *name, std::move(request_id));
+  }
   const auto match = match_route(routes(), head.method, head.path);
   if (match.route == nullptr) {
     return refuse(exchange, request_id,
@@ -162,6 +173,7 @@ void GatewayImpl::on_request(net::Exchange& exchange) {
   auto* state = exchange.state();
   if (auto* job = dynamic_cast<Job*>(state)) return job->run(exchange.body());
   if (auto* proxy = dynamic_cast<ProxyJob*>(state)) return proxy->run(exchange.body());
+  if (auto* environment = dynamic_cast<EnvironmentJob*>(state)) return environment->run(exchange.body());
   const auto* plain = static_cast<PlainState*>(state);
   const std::string request_id = plain->request_id;
   switch (plain->answerer) {
@@ -183,6 +195,11 @@ void GatewayImpl::on_request(net::Exchange& exchange) {
 void GatewayImpl::on_drain(net::Exchange& exchange) {
   if (auto* job = dynamic_cast<Job*>(exchange.state())) job->on_drain();
   if (auto* proxy = dynamic_cast<ProxyJob*>(exchange.state())) proxy->on_drain();
+  if (auto* environment = dynamic_cast<EnvironmentJob*>(exchange.state())) environment->on_drain();
+}
+
+void GatewayImpl::on_tunnel(net::Exchange& exchange, std::string_view bytes) {
+  static_cast<EnvironmentJob*>(exchange.state())->on_tunnel(bytes);
 }
 
 void GatewayImpl::on_sent(net::Exchange& exchange) {
@@ -275,10 +292,13 @@ void GatewayImpl::check_keys() {
   for (std::size_t i = context_.jobs.size(); i > 0; --i) {
     if (i <= context_.jobs.size()) context_.jobs[i - 1]->check_key();
   }
+  environments_.check();
 }
 
 void GatewayImpl::tick() {
   check_keys();
+  environments_.tick();
+  policy_.send(environments_.report());
   context_.loop.call_after(kExpiryCheck, [this] { tick(); });
 }
 

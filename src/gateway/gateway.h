@@ -25,6 +25,7 @@ struct GatewayOptions {
   std::chrono::seconds max_stale{std::chrono::hours{24}};
   std::uint64_t max_body_bytes = 16 << 20;
   std::size_t max_connections = 10'000;
+  std::string environment_domain = "localhost";  // environments are NAME.<this>; nothing else may be below it
 };
 
 /// Everything borrowed must outlive the gateway. Loop thread.

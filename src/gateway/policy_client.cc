@@ -126,6 +126,10 @@ void PolicyClient::tick() {
   context_.loop.call_after(kTick, [this] { tick(); });
 }
 
+void PolicyClient::send(const std::string& line) {
+  if (!line.empty() && connected()) channel_->send(line);
+}
+
 void PolicyClient::send_stats() {
   const Metrics& metrics = context_.metrics;
   host::JsonWriter writer;

@@ -21,6 +21,8 @@ class PolicyClient final : private net::LineHandler {
 
   /// Loads the copy on disk, if there is one and it reads, and connects.
   void start();
+  /// One more message to the server; dropped if it is empty or nobody is connected.
+  void send(const std::string& line);
   bool connected() const { return channel_ != nullptr && channel_->is_open(); }
 
  private:

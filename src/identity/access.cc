@@ -18,6 +18,7 @@ struct Row {
 };
 
 // Inference and jobs reach one's own project only, also for administrators: what they use is metered like anybody's.
+// Nobody looks into the environments of a project that is not theirs.
 constexpr std::array kMatrix = {
     //                                                    platform-          auditor  developer
     //                                                    admin  operator    tenant-admin  viewer
@@ -50,6 +51,9 @@ constexpr std::array kMatrix = {
     Row{Action::kReadNodes, "read-nodes", {A, A, A, A, A, A}},
     Row{Action::kManageNodes, "manage-nodes", {A, A, N, N, N, N}},
     Row{Action::kManageSiteEvents, "manage-site-events", {A, A, N, N, N, N}},
+    Row{Action::kReadEnvironments, "read-environments", {A, A, A, T, P, P}},
+    Row{Action::kManageEnvironments, "manage-environments", {A, A, N, T, P, N}},
+    Row{Action::kOpenEnvironments, "open-environments", {P, P, N, P, P, N}},
     Row{Action::kReadStatus, "read-status", {A, A, A, N, N, N}},
 };
 

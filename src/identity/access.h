@@ -40,6 +40,9 @@ enum class Action {
   kReadNodes,
   kManageNodes,       // cordon, drain
   kManageSiteEvents,  // less power for a time
+  kReadEnvironments,
+  kManageEnvironments,  // create, start, stop, delete
+  kOpenEnvironments,    // come in
   kReadStatus,  // processes, limits, live figures of the whole site
 };
 
