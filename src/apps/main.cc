@@ -1,3 +1,4 @@
+#include "apps/image_commands.h"
 #include "apps/roles.h"
 #include "apps/twin_commands.h"
 #include "apps/version.h"
@@ -13,6 +14,7 @@ int main(int argc, char** argv) {
   roles.gateway = millrace::apps::run_gateway;
   roles.supervise = [](const std::string& folder) { return millrace::executor::supervise_main(folder); };
   roles.config_check = millrace::apps::check_config;
+  roles.add_image = millrace::apps::add_image_commands;
   roles.add_twin = millrace::apps::add_twin_commands;
   roles.version = millrace::apps::kVersion;
   return millrace::cli::run(argc, argv, roles);

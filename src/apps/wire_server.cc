@@ -30,6 +30,7 @@
 #include "core/id.h"
 #include "embed/console_files.h"
 #include "energy/carbon.h"
+#include "executor/images.h"
 #include "executor/local/local_executor.h"
 #include "executor/sandbox.h"
 #include "gateway/gateway.h"
@@ -167,12 +168,8 @@ scheduler::Demand replica_demand(const serving::ReplicaSpec& spec) {
 /// Where an image lies; "host" is this machine's own programs.
 Result<std::string> image_root(const std::string& image) {
   if (image == "host") return "/";
-  const std::string root = host::cache_dir() + "/images/" + image;
-  if (!is_name(image) || !host::exists(root))
-    return failure(
-        ErrorCode::kNotFound,
-        fmt::format("there is no image '{0}': millrace image build {0}, or millrace image list", image));
-  return root;
+  const auto folder = TRY(executor::images_folder());
+  return TRY(executor::find_image(folder, image)).path;
 }
 
 /// Jobs and environments: an executor of their own, so that a stop of the platform's replicas does not touch them.

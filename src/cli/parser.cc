@@ -352,6 +352,8 @@ int run(int argc, const char* const* argv, const Roles& roles) {
   add_models(line);
   add_identity(line);
   add_ledger(line);
+  roles.add_image(*group(line.app, "image", "root file systems that jobs and environments run in"),
+                  line.chosen);
   roles.add_twin(
       *group(line.app, "twin", "what if: the scheduler on simulated sites, against published figures"),
       line.chosen);
