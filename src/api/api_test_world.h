@@ -44,9 +44,11 @@ class TestModels final : public platform::Models {
 class TestReplicas final : public control::ReplicaView {
  public:
   std::vector<control::ReplicaStatus> observed() const override { return all; }
+  std::vector<control::ServiceStatus> services() const override { return scaled; }
   Result<control::ReplicaLog> log(const std::string& replica, std::int64_t from, std::size_t max) override;
 
   std::vector<control::ReplicaStatus> all;
+  std::vector<control::ServiceStatus> scaled;
 };
 
 class TestPublisher final : public PolicyPublisher {

@@ -47,32 +47,60 @@ struct EndpointState {
   std::int64_t ready = 0;
 };
 
-EndpointState state_of(const platform::Endpoint& endpoint, const std::vector<ReplicaStatus>& replicas) {
+EndpointState state_of(const platform::Endpoint& endpoint, const std::vector<ReplicaStatus>& replicas,
+                       const std::optional<control::ServiceStatus>& service) {
   if (endpoint.engine != "llama") return {"ready", "", 0};
+  const bool seen = service && service->changes >= endpoint.changes;
+  const std::string reason = seen ? service->reason : "waits for the control loop";
   const auto in = [&](ReplicaState state) {
     return std::ranges::count(replicas, state, &ReplicaStatus::state);
   };
   const auto why = [&](ReplicaState state) {
     return std::ranges::find(replicas, state, &ReplicaStatus::state)->reason;
   };
-  if (const auto ready = in(ReplicaState::kReady); ready > 0) return {"ready", "", ready};
-  if (endpoint.replicas == 0) return {"stopped", "no replica is wanted", 0};
+  if (const auto ready = in(ReplicaState::kReady); ready > 0) return {"ready", service ? reason : "", ready};
+  if (endpoint.max_replicas == 0) return {"stopped", "no replica is wanted", 0};
   if (in(ReplicaState::kStarting) > 0) return {"starting", why(ReplicaState::kStarting), 0};
   if (in(ReplicaState::kCrashLoop) > 0) return {"crash_loop", why(ReplicaState::kCrashLoop), 0};
   if (in(ReplicaState::kFailed) > 0) return {"failed", why(ReplicaState::kFailed), 0};
-  return {"starting", "waits for the control loop", 0};
+  if (seen && service->wanted == 0) return {"sleeping", "the next request starts a replica", 0};
+  return {"starting", reason.empty() ? "its replica is being started" : reason, 0};
+}
+
+/// What control has decided for it; nullopt: it has not seen it yet.
+std::optional<control::ServiceStatus> service_of(Services& services, std::string_view endpoint) {
+  for (auto& service : services.replicas.services()) {
+    if (service.endpoint == endpoint) return std::move(service);
+  }
+  return std::nullopt;
 }
 
 json::object endpoint_json(Services& services, const platform::Endpoint& endpoint) {
-  EndpointState state = state_of(endpoint, replicas_of(services, endpoint.name));
+  const auto service = service_of(services, endpoint.name);
+  EndpointState state = state_of(endpoint, replicas_of(services, endpoint.name), service);
   const bool local = endpoint.engine == "llama";
+  const auto of_local = [&](std::int64_t number) { return local ? json::value(number) : json::value(); };
+  const auto wanted =
+      service && service->wanted >= endpoint.min_replicas && service->wanted <= endpoint.max_replicas
+          ? service->wanted
+          : endpoint.min_replicas;
   return {{"name", endpoint.name},
           {"state", state.name},
           {"reason", text_json(state.reason)},
           {"engine", endpoint.engine},
           {"model", text_json(endpoint.model)},
-          {"replicas", local ? endpoint.replicas : 0},
+          {"replicas", local ? wanted : 0},
           {"ready_replicas", state.ready},
+          {"min_replicas", of_local(endpoint.min_replicas)},
+          {"max_replicas", of_local(endpoint.max_replicas)},
+          {"waiting_requests", service ? service->waiting : 0},
+          {"context", of_local(endpoint.context)},
+          {"slots", of_local(endpoint.slots)},
+          {"threads", of_local(endpoint.threads)},
+          {"idle_s", of_local(endpoint.idle_s)},
+          {"first_token_ms", of_local(endpoint.first_token_ms)},
+          {"start_timeout_s", of_local(endpoint.start_timeout_s)},
+          {"routing", local ? json::value(endpoint.routing) : json::value()},
           {"embeds", endpoint.embeds},
           {"upstream_url", text_json(endpoint.upstream_url)},
           {"upstream_model", text_json(endpoint.upstream_model)},
@@ -109,6 +137,29 @@ Result<Reply> list_endpoints(Services& services, const Call& call) {
                     [&](const platform::Endpoint& endpoint) { return endpoint_json(services, endpoint); });
 }
 
+platform::EndpointSettings settings_of(const json::object& body) {
+  using Settings = platform::EndpointSettings;
+  struct Number {
+    std::string_view name;
+    std::optional<std::int64_t> Settings::* member;
+  };
+  constexpr Number kNumbers[] = {{"replicas", &Settings::replicas},
+                                 {"min_replicas", &Settings::min_replicas},
+                                 {"max_replicas", &Settings::max_replicas},
+                                 {"context", &Settings::context},
+                                 {"slots", &Settings::slots},
+                                 {"threads", &Settings::threads},
+                                 {"idle_s", &Settings::idle_s},
+                                 {"first_token_ms", &Settings::first_token_ms},
+                                 {"start_timeout_s", &Settings::start_timeout_s}};
+  Settings settings;
+  for (const Number& number : kNumbers) {
+    if (const auto* value = body.if_contains(number.name)) settings.*number.member = value->as_int64();
+  }
+  if (const auto* routing = body.if_contains("routing")) settings.routing = std::string(routing->as_string());
+  return settings;
+}
+
 Result<Reply> create_endpoint(Services& services, const Call& call) {
   const json::object& body = call.body.as_object();
   const auto text = [&](std::string_view name) {
@@ -122,8 +173,7 @@ Result<Reply> create_endpoint(Services& services, const Call& call) {
   platform::EndpointRequest request;
   request.name = text("name");
   request.model = text("model");
-  if (const auto* replicas = body.if_contains("replicas"))
-    request.replicas = std::int32_t(replicas->as_int64());
+  request.settings = settings_of(body);
   request.embeds = flag("embeds");
   request.upstream_url = text("upstream_url");
   request.upstream_model = text("upstream_model");
@@ -137,9 +187,11 @@ Result<Reply> show_endpoint(Services& services, const Call& call) {
 }
 
 Result<Reply> change_endpoint(Services& services, const Call& call) {
-  const auto replicas = std::int32_t(call.body.as_object().at("replicas").as_int64());
+  const json::object& body = call.body.as_object();
+  platform::EndpointSettings settings = settings_of(body);
+  if (const auto* model = body.if_contains("model")) settings.model = std::string(model->as_string());
   return json_reply(
-      200, endpoint_json(services, TRY(services.endpoints.set_replicas(call.path_text("name"), replicas))));
+      200, endpoint_json(services, TRY(services.endpoints.change(call.path_text("name"), settings))));
 }
 
 Result<Reply> delete_endpoint(Services& services, const Call& call) {
@@ -238,17 +290,18 @@ void add_endpoint_routes(std::vector<Route>& routes) {
                     .handler = show_endpoint,
                     .path_parameters = {name},
                     .answer = "Endpoint"});
-  routes.push_back({.method = "PATCH",
-                    .path = "/api/v1/endpoints/{name}",
-                    .id = "changeEndpoint",
-                    .tag = "endpoints",
-                    .summary = "Change how many replicas are wanted",
-                    .access = needs(Action::kManageEndpoints, Scope::kShared),
-                    .handler = change_endpoint,
-                    .path_parameters = {name},
-                    .body = "EndpointChange",
-                    .answer = "Endpoint",
-                    .errors = {409}});
+  routes.push_back(
+      {.method = "PATCH",
+       .path = "/api/v1/endpoints/{name}",
+       .id = "changeEndpoint",
+       .tag = "endpoints",
+       .summary = "Change how a model is served: replicas, model, parameters; no request fails of it",
+       .access = needs(Action::kManageEndpoints, Scope::kShared),
+       .handler = change_endpoint,
+       .path_parameters = {name},
+       .body = "EndpointChange",
+       .answer = "Endpoint",
+       .errors = {409}});
   routes.push_back({.method = "DELETE",
                     .path = "/api/v1/endpoints/{name}",
                     .id = "deleteEndpoint",

@@ -22,14 +22,20 @@ void add_processes(const Installation& installation, const control::ReplicaView&
   }
 }
 
-void add_urls(const Installation& installation, api::SiteStatus& status) {
+std::optional<std::string> gateway_url(const Installation& installation) {
   const auto text = host::read_file(installation.gateway_file(), 64 * 1024);
-  if (!text) return;
+  if (!text) return std::nullopt;
   const auto value = host::parse_json(*text);
-  if (!value || !value->is_object()) return;
+  if (!value || !value->is_object()) return std::nullopt;
   const auto* url = value->as_object().if_contains("url");
-  if (url == nullptr || !url->is_string()) return;
-  const std::string base(url->as_string());
+  if (url == nullptr || !url->is_string()) return std::nullopt;
+  return std::string(url->as_string());
+}
+
+void add_urls(const Installation& installation, api::SiteStatus& status) {
+  const auto url = gateway_url(installation);
+  if (!url) return;
+  const std::string& base = *url;
   status.urls = {
       {"api", base}, {"openai", base + "/v1"}, {"anthropic", base}, {"console", base + "/console/"}};
 }
@@ -53,6 +59,12 @@ void add_defaults(const platform::Endpoints& endpoints, api::SiteStatus& status)
 }
 
 }  // namespace
+
+std::string gateway_address(const Installation& installation) {
+  constexpr std::string_view kPlain = "http://";
+  const auto url = gateway_url(installation);
+  return url && url->starts_with(kPlain) ? url->substr(kPlain.size()) : std::string();
+}
 
 api::SiteStatus site_status(const Installation& installation, const host::Config& config,
                             const host::OpenFiles& files, const control::ReplicaView& replicas,

@@ -1,6 +1,9 @@
 // The server process: its parts, and nothing else.
 #include <fmt/format.h>
 
+#include <sys/stat.h>
+
+#include <algorithm>
 #include <csignal>
 #include <mutex>
 #include <optional>
@@ -18,14 +21,25 @@
 #include "apps/signals.h"
 #include "apps/site_status.h"
 #include "apps/version.h"
+#include "apps/work_site.h"
+#include "control/executor_runs.h"
 #include "control/loop.h"
+#include "control/replica_work.h"
+#include "control/split_runs.h"
+#include "control/work_loop.h"
+#include "core/id.h"
 #include "embed/console_files.h"
 #include "energy/carbon.h"
 #include "executor/local/local_executor.h"
+#include "executor/sandbox.h"
 #include "gateway/gateway.h"
+#include "host/file.h"
 #include "host/limits.h"
+#include "host/paths.h"
 #include "host/system_clock.h"
 #include "host/system_rng.h"
+#include "identity/secrets.h"
+#include "platform/work_numbers.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace millrace::apps {
@@ -95,6 +109,24 @@ class FeedBell {
   api::PolicyFeed* feed_ = nullptr;  // guarded by mutex_
 };
 
+/// Wakes the replicas' loop, once there is one; from any thread.
+class LoopBell {
+ public:
+  void ring() {
+    const std::scoped_lock lock(mutex_);
+    if (loop_ != nullptr) loop_->wake();
+  }
+  void connect(control::Loop* loop) {
+    const std::scoped_lock lock(mutex_);
+    loop_ = loop;
+    if (loop_ != nullptr) loop_->wake();
+  }
+
+ private:
+  std::mutex mutex_;
+  control::Loop* loop_ = nullptr;  // guarded by mutex_
+};
+
 /// What the server keeps: the database and the services on it. Members are in order of dependence.
 struct State {
   const Clock& clock;
@@ -112,9 +144,71 @@ struct State {
   std::optional<ledger::PriceBook> prices{};
   std::unique_ptr<platform::Models> models{};
   std::optional<platform::Endpoints> endpoints{};
-  std::unique_ptr<executor::LocalExecutor> executor{};
+  std::unique_ptr<executor::LocalExecutor> executor{}, work_executor{};
+  std::optional<identity::Secrets> secrets{};
+  std::optional<platform::WorkNumbers> numbers{};
+  std::unique_ptr<control::ExecutorRuns> programs{};
+  std::unique_ptr<control::ReplicaWork> replica_work{};
+  std::unique_ptr<control::SplitRuns> runs{};
+  LoopBell replica_bell{};
   FeedBell bell{};
 };
+
+/// What a replica is promised of its node: half a core for each thread, since engines wait for requests most of the time,
+/// and its model with room for what it works on.
+scheduler::Demand replica_demand(const serving::ReplicaSpec& spec) {
+  constexpr std::int64_t kMilliPerThread = 500, kWorkMib = 512, kMiB = 1 << 20;
+  struct stat info{};
+  const std::int64_t model_mib = ::stat(spec.model_file.c_str(), &info) == 0 ? info.st_size / kMiB : 0;
+  return {.cpu_milli = std::max<std::int64_t>(spec.threads, 1) * kMilliPerThread,
+          .memory_mib = model_mib + kWorkMib};
+}
+
+/// Where an image lies; "host" is this machine's own programs.
+Result<std::string> image_root(const std::string& image) {
+  if (image == "host") return "/";
+  const std::string root = host::cache_dir() + "/images/" + image;
+  if (!is_name(image) || !host::exists(root))
+    return failure(
+        ErrorCode::kNotFound,
+        fmt::format("there is no image '{0}': millrace image build {0}, or millrace image list", image));
+  return root;
+}
+
+/// Jobs and environments: an executor of their own, so that a stop of the platform's replicas does not touch them.
+Result<void> open_runs(State& state) {
+  state.secrets.emplace(*state.stores.store);
+  state.numbers.emplace(*state.stores.store, state.clock);
+  state.work_executor =
+      TRY(executor::LocalExecutor::create({.folder = state.installation.path("runs"),
+                                           .runtime_dir = state.installation.sockets + "/w",
+                                           .supervise_argv = {state.program, "supervise"}}));
+  TRY_VOID(host::make_dirs(state.installation.sockets + "/w", 0700));
+  TRY_VOID(host::make_dirs(state.installation.path("work"), 0711));
+  TRY_VOID(host::make_dirs(state.installation.path("work-logs"), 0700));
+  control::ExecutorRunsOptions options;
+  options.work_folder = state.installation.path("work");
+  options.log_folder = state.installation.path("work-logs");
+  options.fence = state.fence;
+  options.gateway = [&installation = state.installation] { return gateway_address(installation); };
+  options.image_root = image_root;
+  options.secret = [&secrets = *state.secrets](const std::string& project, const std::string& name) {
+    return secrets.text(project, name);
+  };
+  options.make_folder = [](const std::string& folder) { return executor::make_sandbox_folder(folder); };
+  state.programs = std::make_unique<control::ExecutorRuns>(std::move(options), *state.work_executor);
+  state.replica_work = TRY(control::ReplicaWork::create(
+      {.take_number = [&numbers = *state.numbers] { return numbers.take(); },
+       .demand = replica_demand,
+       .changed = [&bell = state.replica_bell] { bell.ring(); },
+       .wake = [&programs = *state.programs] { programs.wake(); },
+       .set_cpu = [&executor = *state.executor](
+                      const std::string& replica,
+                      std::int64_t cpu_milli) { return executor.set_cpu(replica, cpu_milli); }},
+      *state.stores.store, state.clock));
+  state.runs = std::make_unique<control::SplitRuns>(*state.programs, *state.replica_work);
+  return {};
+}
 
 Result<void> open_state(State& state) {
   state.files = TRY(host::raise_open_files());
@@ -132,7 +226,7 @@ Result<void> open_state(State& state) {
   state.executor = TRY(executor::LocalExecutor::create({.folder = state.installation.path("replicas"),
                                                         .runtime_dir = state.installation.sockets,
                                                         .supervise_argv = {state.program, "supervise"}}));
-  return {};
+  return open_runs(state);
 }
 
 Result<std::unique_ptr<control::Loop>> start_control(State& state, serving::Prober& prober) {
@@ -144,9 +238,33 @@ Result<std::unique_ptr<control::Loop>> start_control(State& state, serving::Prob
   }
   options.cpus = TRY(engine_cpus());
   options.fence = state.fence;
+  options.admission = state.replica_work.get();
   state.log.info("control_starts", {{"engine_root", options.engine.root}});
   return control::Loop::start(std::move(options), *state.stores.store, *state.executor, prober, state.clock,
                               [&state](const auto& /*replicas*/) { state.bell.ring(); });
+}
+
+Result<std::unique_ptr<control::WorkLoop>> start_work(State& state) {
+  control::WorkLoopOptions options;
+  options.work = work_options(state.config, this_machine(), state.site.model);
+  control::WorkPorts ports{
+      .store = *state.stores.store,
+      .usage = *state.stores.usage,
+      .runs = *state.runs,
+      .owners = [&directory = *state.directory]() -> Result<std::vector<control::OwnerQuota>> {
+        std::vector<control::OwnerQuota> owners;
+        // The platform's own work: replicas of endpoints.
+        owners.push_back({.tenant = std::string(control::kServicesTenant),
+                          .project = {},
+                          .quota = identity::ComputeQuota()});
+        for (auto& account : TRY(directory.compute_quotas()))
+          owners.push_back({account.tenant, account.project, account.quota});
+        return owners;
+      },
+      .charge = run_charge(options.work.cluster, state.site.model, state.site.intensity_g_per_kwh),
+      .outlook = TRY(intensity_outlook(state.config.site.intensity, state.config.site.zone))};
+  return control::WorkLoop::start(std::move(options), std::move(ports), state.clock,
+                                  [&log = state.log](const Error& error) { log.error("work_loop", error); });
 }
 
 /// Serves until a signal; true if the replicas are to end as well.
@@ -212,13 +330,20 @@ Result<void> serve(const Installation& installation, const host::Config& config,
   TRY_VOID(open_state(state));
   state.stores.store->subscribe([&](store::Revision, const store::Transaction&) { state.bell.ring(); });
   serving::SocketProber prober;
+  // Work first: it knows which of the replicas that run may go on.
+  const auto work = TRY(start_work(state));
+  state.replica_work->set_view(work.get());
   const auto control = TRY(start_control(state, prober));
+  state.replica_bell.connect(control.get());
   const bool with_replicas = TRY(serve_on(*loop, state, *control));
   if (with_replicas) {
     if (const auto stopped = control->stop_with_replicas(kStopReplicasWithin); !stopped) {
       log.error("replicas_left", stopped.error());
     }
   }
+  state.replica_work->set_view(nullptr);
+  work->stop();
+  state.replica_bell.connect(nullptr);
   control->stop();
   log.info("stopped");
   return {};

@@ -68,7 +68,8 @@ Error error_of(int status, std::string_view body) {
 }
 
 Result<net::Method> method_of(std::string_view name) {
-  for (const auto method : {net::Method::kGet, net::Method::kPost, net::Method::kPut, net::Method::kDelete}) {
+  for (const auto method : {net::Method::kGet, net::Method::kPost, net::Method::kPut, net::Method::kPatch,
+                            net::Method::kDelete}) {
     if (net::name_of(method) == name) return method;
   }
   return failure(ErrorCode::kInvalidArgument, fmt::format("unknown method {}", name));

@@ -19,7 +19,9 @@ struct LimitOptions {
 
 struct EndpointOptions {
   std::string name, model, upstream, upstream_model, upstream_key_file;
-  std::int64_t replicas = 1;
+  std::optional<std::int64_t> replicas, min_replicas, max_replicas, context, slots, threads, idle_s,
+      first_token_ms, start_timeout_s;
+  std::string routing;
   bool embeds = false, upstream_embeds = false, wait = true;
 };
 struct KeyOptions {
@@ -54,6 +56,8 @@ int show_env(const Client& client, bool json);
 int show_status(const Client& client, bool json);
 
 int endpoint_create(const Client& client, const EndpointOptions& options, bool json);
+/// Changes what the options name, and waits until it is so.
+int endpoint_update(const Client& client, const EndpointOptions& options, bool json);
 int endpoint_list(const Client& client, bool json);
 int endpoint_show(const Client& client, const std::string& name, bool json);
 int endpoint_delete(const Client& client, const std::string& name, bool json);

@@ -101,6 +101,31 @@ Result<bool> endpoint_is_ready(const json::value& endpoint, std::string& progres
   return state == "ready";
 }
 
+/// All that was asked for is there: its replicas, of its present model and parameters.
+Result<bool> endpoint_is_settled(const json::value& endpoint, std::string& progress) {
+  const auto ready = TRY(endpoint_is_ready(endpoint, progress));
+  const auto state = cell(endpoint, "state");
+  if (!endpoint.at("reason").is_null()) progress += ": " + cell(endpoint, "reason");
+  if (state == "sleeping" || state == "stopped") return true;
+  return ready && endpoint.at("reason").is_null() && endpoint.at("ready_replicas") == endpoint.at("replicas");
+}
+
+void add_settings(const EndpointOptions& options, json::object& body) {
+  const auto put = [&](std::string_view name, const std::optional<std::int64_t>& value) {
+    if (value) body[name] = *value;
+  };
+  put("replicas", options.replicas);
+  put("min_replicas", options.min_replicas);
+  put("max_replicas", options.max_replicas);
+  put("context", options.context);
+  put("slots", options.slots);
+  put("threads", options.threads);
+  put("idle_s", options.idle_s);
+  put("first_token_ms", options.first_token_ms);
+  put("start_timeout_s", options.start_timeout_s);
+  if (!options.routing.empty()) body["routing"] = options.routing;
+}
+
 }  // namespace
 
 int show_env(const Client& client, bool as_json) {
@@ -159,7 +184,7 @@ int endpoint_create(const Client& client, const EndpointOptions& options, bool a
   json::object body = {{"name", options.name}};
   if (!options.model.empty()) {
     body["model"] = options.model;
-    body["replicas"] = options.replicas;
+    add_settings(options, body);
     if (options.embeds) body["embeds"] = true;
   } else {
     body["upstream_url"] = options.upstream;
@@ -174,7 +199,8 @@ int endpoint_create(const Client& client, const EndpointOptions& options, bool a
   }
   const json::value request = body;
   auto answer = client.call("POST", "/api/v1/endpoints", &request);
-  if (answer && options.wait && options.replicas > 0) {
+  const auto at_once = options.replicas.value_or(options.min_replicas.value_or(1));
+  if (answer && options.wait && at_once > 0) {
     answer = wait_for(client, "/api/v1/endpoints/" + url_encode(options.name), endpoint_is_ready);
   }
   if (!answer) return report(answer.error());
@@ -186,9 +212,31 @@ int endpoint_create(const Client& client, const EndpointOptions& options, bool a
   return kOk;
 }
 
+int endpoint_update(const Client& client, const EndpointOptions& options, bool as_json) {
+  json::object body;
+  if (!options.model.empty()) body["model"] = options.model;
+  add_settings(options, body);
+  if (body.empty())
+    return report({ErrorCode::kInvalidArgument, "give at least one option to change; see --help"});
+  const auto path = "/api/v1/endpoints/" + url_encode(options.name);
+  const json::value request = body;
+  auto answer = client.call("PATCH", path, &request);
+  if (answer && options.wait) answer = wait_for(client, path, endpoint_is_settled);
+  if (!answer) return report(answer.error());
+  if (as_json) {
+    print_json(*answer);
+  } else {
+    fmt::print("endpoint {} is {}, {} of {} replicas\n", options.name, cell(*answer, "state"),
+               cell(*answer, "ready_replicas"), cell(*answer, "replicas"));
+  }
+  return kOk;
+}
+
 int endpoint_list(const Client& client, bool as_json) {
-  return print_all(client, "/api/v1/endpoints",
-                   {"name", "state", "engine", "model", "replicas", "upstream_url"}, as_json);
+  return print_all(
+      client, "/api/v1/endpoints",
+      {"name", "state", "engine", "model", "replicas", "min_replicas", "max_replicas", "upstream_url"},
+      as_json);
 }
 
 int endpoint_show(const Client& client, const std::string& name, bool as_json) {

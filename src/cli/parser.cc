@@ -123,6 +123,46 @@ void add_processes(Line& line) {
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
 }
 
+void add_scale_options(Line& line, CLI::App* command) {
+  auto& options = line.endpoint;
+  auto* replicas =
+      command->add_option("--replicas", options.replicas, "engines to run: the same as both bounds");
+  auto* least = command->add_option("--min", options.min_replicas, "replicas at least; 0 sleeps when idle");
+  auto* most = command->add_option("--max", options.max_replicas, "replicas at most; the load decides");
+  for (auto* option : {replicas, least, most}) option->check(CLI::Range(0, 64));
+  replicas->excludes(least)->excludes(most);
+  command->add_option("--idle", options.idle_s, "seconds without a request after which none is left (300)");
+  command->add_option("--first-token", options.first_token_ms,
+                      "mean milliseconds to the first token to aim at; 0: none");
+  command->add_option("--start-timeout", options.start_timeout_s,
+                      "seconds that a request waits for a replica (120)");
+}
+
+void add_serving_options(Line& line, CLI::App* command) {
+  add_scale_options(line, command);
+  command->add_option("--slots", line.endpoint.slots, "requests a replica works on at once; 0: default");
+  command->add_option("--context", line.endpoint.context, "tokens in all slots together; 0: default");
+  command->add_option("--threads", line.endpoint.threads, "of one replica; 0: decided from the machine");
+  command->add_option("--routing", line.endpoint.routing, "how requests choose among replicas")
+      ->check(CLI::IsMember({"cost", "round-robin"}));
+}
+
+void add_endpoint_changes(Line& line, CLI::App* endpoint) {
+  auto* update = api_command(
+      line, endpoint, "update", "change model, parameters or bounds; no request fails of it",
+      [&line](const Client& client) { return endpoint_update(client, line.endpoint, line.json); });
+  update->add_option("name", line.endpoint.name, "its name")->required();
+  update->add_option("--model", line.endpoint.model, "the model it serves from now on");
+  add_serving_options(line, update);
+  update->add_flag("!--no-wait", line.endpoint.wait, "do not wait until all replicas are the new ones");
+  auto* scale = api_command(
+      line, endpoint, "scale", "change how many replicas it may have",
+      [&line](const Client& client) { return endpoint_update(client, line.endpoint, line.json); });
+  scale->add_option("name", line.endpoint.name, "its name")->required();
+  add_scale_options(line, scale);
+  scale->add_flag("!--no-wait", line.endpoint.wait, "do not wait until they are there");
+}
+
 void add_endpoints(Line& line) {
   auto* endpoint = group(line.app, "endpoint", "names that requests are sent to");
   auto* create = api_command(line, endpoint, "create", "create an endpoint", [&line](const Client& client) {
@@ -130,7 +170,7 @@ void add_endpoints(Line& line) {
   });
   create->add_option("name", line.endpoint.name, "what clients send as the model")->required();
   auto* model = create->add_option("--model", line.endpoint.model, "a model of this installation");
-  create->add_option("--replicas", line.endpoint.replicas, "engines to run")->check(CLI::Range(0, 64));
+  add_serving_options(line, create);
   create->add_flag("--embeds", line.endpoint.embeds, "answer embeddings instead of text");
   auto* upstream =
       create->add_option("--upstream", line.endpoint.upstream, "URL of an OpenAI-compatible server");
@@ -140,6 +180,7 @@ void add_endpoints(Line& line) {
   create->add_flag("--upstream-embeds", line.endpoint.upstream_embeds, "the upstream answers embeddings too");
   create->add_flag("!--no-wait", line.endpoint.wait, "do not wait until it is ready");
   model->excludes(upstream);
+  add_endpoint_changes(line, endpoint);
   api_command(line, endpoint, "list", "list endpoints",
               [&line](const Client& client) { return endpoint_list(client, line.json); });
   api_command(line, endpoint, "show", "one endpoint and its replicas",
@@ -150,7 +191,9 @@ void add_endpoints(Line& line) {
               [&line](const Client& client) { return endpoint_delete(client, line.name, line.json); })
       ->add_option("name", line.name, "its name")
       ->required();
+}
 
+void add_models(Line& line) {
   auto* models = group(line.app, "model", "model files");
   auto* import = api_command(line, models, "import", "import a GGUF file", [&line](const Client& client) {
     return model_import(client, line.model, line.json);
@@ -306,6 +349,7 @@ int run(int argc, const char* const* argv, const Roles& roles) {
   line.app.add_flag("--json", line.json, "print JSON");
   add_processes(line);
   add_endpoints(line);
+  add_models(line);
   add_identity(line);
   add_ledger(line);
   roles.add_twin(

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <thread>
 
 #include "control/desired.h"
@@ -19,6 +20,38 @@ namespace millrace::control {
 namespace {
 
 using std::chrono::milliseconds;
+
+/// Admits what it is told to.
+class Admission final : public ReplicaAdmission {
+ public:
+  std::set<std::string> admitted(const std::map<std::string, serving::ReplicaSpec>& wanted,
+                                 const std::set<std::string>& running) override {
+    const std::lock_guard lock(mutex_);
+    running_ = running;
+    std::set<std::string> all;
+    for (const auto& [id, spec] : wanted)
+      if (allowed_.contains(id)) all.insert(id);
+    return all;
+  }
+  std::string reason(const std::string& id) override { return "no memory for " + id; }
+  void ended(const std::string& id) override {
+    const std::lock_guard lock(mutex_);
+    ended_.push_back(id);
+  }
+  void allow(std::set<std::string> ids) {
+    const std::lock_guard lock(mutex_);
+    allowed_ = std::move(ids);
+  }
+  std::vector<std::string> ended() {
+    const std::lock_guard lock(mutex_);
+    return ended_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::string> allowed_, running_;  // guarded by mutex_
+  std::vector<std::string> ended_;           // guarded by mutex_
+};
 
 class LoopTest : public ::testing::Test {
  protected:
@@ -35,16 +68,24 @@ class LoopTest : public ::testing::Test {
   void begin() {
     LoopOptions options{
         .engine = {.root = "/", .program = "llama-server", .prefix = {}}, .cpus = {0, 1}, .fence = 1};
+    options.admission = admits_ ? &admission_ : nullptr;
+    options.has_room = [this](const auto&) { return room_.load(); };
     loop_ = std::move(*Loop::start(options, store_, executor_, prober_, clock_, [this](const auto& all) {
       largest_ = std::max(largest_.load(), all.size());
+      least_ready_ = std::min<std::size_t>(
+          least_ready_, std::ranges::count(all, ReplicaState::kReady, &ReplicaStatus::state));
     }));
   }
-  void wish(const std::string& name, std::int64_t replicas) {
+  void wish(const std::string& name, std::int64_t replicas, std::int64_t most = 0, std::int64_t slots = 0) {
     DesiredEndpoint e;
     e.name = name;
     e.model = "m";
+    e.slots = slots;
     e.model_file = folder_ + "/m.gguf";
-    e.replicas = replicas;
+    e.min_replicas = replicas;
+    e.max_replicas = std::max(replicas, most);
+    e.idle_s = 1;
+    e.changes = ++changes_;
     ASSERT_TRUE(store_.commit({.expect = {}, .put = {{"endpoint/" + name, to_json(e)}}, .erase = {}}));
   }
   // Every event wakes the loop, so this is far less than one resync (5 s) except where a back-off is waited for.
@@ -68,6 +109,11 @@ class LoopTest : public ::testing::Test {
   serving::FakeProber prober_;
   std::string folder_;
   std::atomic<std::size_t> largest_ = 0;
+  std::atomic<std::size_t> least_ready_ = 0;
+  std::int64_t changes_ = 0;
+  Admission admission_;
+  bool admits_ = false;  // the loop asks admission_
+  std::atomic<bool> room_ = true;
   std::unique_ptr<Loop> loop_;
 };
 
@@ -133,6 +179,58 @@ TEST_F(LoopTest, ARecordThatCannotBeReadStopsNothing) {
   wish("other", 1);
   ASSERT_TRUE(soon([&] { return ready() == 2; }));
   EXPECT_EQ(executor_.status("chat-0")->state, executor::WorkloadState::kRunning);
+}
+
+TEST_F(LoopTest, ARequestThatWaitsStartsAReplicaAndIdlenessEndsIt) {
+  wish("chat", 0, 2);
+  ASSERT_TRUE(soon([&] { return !loop_->services().empty(); }));
+  EXPECT_EQ(loop_->services()[0].wanted, 0);
+  loop_->set_load(EndpointLoads{{"chat", {.waiting = 1, .begun = 1, .at = clock_.monotonic()}}});
+  ASSERT_TRUE(soon([&] { return ready() == 1; }));
+  EXPECT_EQ(loop_->services()[0].waiting, 1);
+  loop_->set_load(EndpointLoads{{"chat", {.begun = 1, .at = clock_.monotonic()}}});
+  EXPECT_TRUE(soon([&] { return loop_->observed().empty(); }, milliseconds(8000)));
+  EXPECT_EQ(loop_->services()[0].wanted, 0);
+}
+
+TEST_F(LoopTest, ReplicasRunOnlyWhileTheyAreAdmitted) {
+  loop_.reset();
+  admits_ = true;
+  begin();
+  wish("chat", 2);
+  ASSERT_TRUE(soon([&] { return loop_->observed().size() == 2; }));
+  EXPECT_EQ(loop_->observed()[1].reason, "no memory for chat-1");
+  EXPECT_EQ(executor_.starts(), 0);
+  admission_.allow({"chat-0", "chat-1"});
+  loop_->wake();
+  ASSERT_TRUE(soon([&] { return ready() == 2; }));
+  admission_.allow({"chat-0"});
+  loop_->wake();
+  ASSERT_TRUE(soon([&] { return admission_.ended() == std::vector<std::string>{"chat-1"}; }));
+  ASSERT_TRUE(soon([&] { return ready() == 1 && loop_->observed().size() == 2; }));
+  EXPECT_EQ(loop_->observed()[1].reason, "no memory for chat-1");
+  executor_.end("chat-0", 1);  // it will be started again: it keeps what it was given
+  ASSERT_TRUE(soon([&] { return executor_.starts() == 3; }));
+  EXPECT_EQ(admission_.ended().size(), 1u);
+  wish("chat", 0);
+  EXPECT_TRUE(soon([&] { return admission_.ended().size() == 2; }));
+}
+
+TEST_F(LoopTest, AChangeOfParametersGoesBeyondWhatIsWantedOnlyWhereThereIsRoom) {
+  wish("chat", 1);
+  ASSERT_TRUE(soon([&] { return ready() == 1; }));
+  least_ready_ = 1;
+  wish("chat", 1, 1, 2);
+  ASSERT_TRUE(soon([&] { return loop_->observed().size() == 2; }));
+  EXPECT_TRUE(soon([&] { return loop_->observed().size() == 1 && loop_->services()[0].reason.empty(); }));
+  EXPECT_EQ(loop_->observed()[0].id, "chat-1");
+  EXPECT_EQ(least_ready_, 1u) << "the new one is ready before the old one drains";
+  room_ = false;
+  largest_ = 0;
+  wish("chat", 1, 1, 3);
+  EXPECT_TRUE(soon([&] { return loop_->services()[0].reason.find("no room") != std::string::npos; }));
+  EXPECT_TRUE(soon([&] { return ready() == 1 && loop_->services()[0].reason.empty(); }));
+  EXPECT_EQ(largest_, 1u);
 }
 
 TEST_F(LoopTest, TheLogOfAReplicaIsReadThroughTheLoop) {

@@ -95,28 +95,6 @@ class Decision {
 
 }  // namespace
 
-std::map<std::string, ReplicaSpec> wanted_replicas(const std::vector<DesiredEndpoint>& endpoints) {
-  std::map<std::string, ReplicaSpec> wanted;
-  for (const DesiredEndpoint& endpoint : endpoints) {
-    if (endpoint.engine != "llama") continue;
-    for (std::int64_t ordinal = 0; ordinal < endpoint.replicas; ++ordinal) {
-      ReplicaSpec spec{.id = fmt::format("{}-{}", endpoint.name, ordinal),
-                       .endpoint = endpoint.name,
-                       .model = endpoint.model,
-                       .model_file = endpoint.model_file};
-      spec.context = endpoint.context;
-      spec.slots = endpoint.slots;
-      spec.threads = endpoint.threads;
-      spec.embeds = endpoint.embeds;
-      spec.generation = fmt::format("{}|{}|{}|{}|{}|{}|{}", to_rfc3339(endpoint.created_at), endpoint.model,
-                                    endpoint.model_file, endpoint.context, endpoint.slots, endpoint.threads,
-                                    endpoint.embeds ? 1 : 0);
-      wanted.emplace(spec.id, std::move(spec));
-    }
-  }
-  return wanted;
-}
-
 StepResult step(const std::map<std::string, ReplicaSpec>& wanted, const std::map<std::string, Replica>& there,
                 MonotonicPoint now, const StepLimits& limits) {
   StepResult result{.actions = {}, .look_again = MonotonicPoint::max()};

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "control/desired.h"
 #include "core/clock.h"
 #include "serving/replicas.h"
 
@@ -35,10 +34,7 @@ struct StepResult {
       look_again{};  // the earliest time at which another answer is due; MonotonicPoint::max() if none
 };
 
-/// The replicas that these endpoints want, by id "<endpoint>-<ordinal>". A generation holds all that a running engine
-/// cannot change.
-std::map<std::string, serving::ReplicaSpec> wanted_replicas(const std::vector<DesiredEndpoint>& endpoints);
-
+/// `wanted` by id (rollout.h).
 StepResult step(const std::map<std::string, serving::ReplicaSpec>& wanted,
                 const std::map<std::string, serving::Replica>& there, MonotonicPoint now,
                 const StepLimits& limits = {});

@@ -6,6 +6,7 @@
 
 #include <set>
 
+#include "control/rollout.h"
 #include "executor/fake/fake_executor.h"
 #include "host/file.h"
 #include "serving/fake/fake_prober.h"
@@ -27,8 +28,15 @@ DesiredEndpoint endpoint(const std::string& name, std::int64_t replicas) {
   endpoint.name = name;
   endpoint.model = "m";
   endpoint.model_file = "/m.gguf";
-  endpoint.replicas = replicas;
+  endpoint.min_replicas = endpoint.max_replicas = replicas;
   return endpoint;
+}
+
+std::map<std::string, ReplicaSpec> wanted_replicas(const std::vector<DesiredEndpoint>& endpoints,
+                                                   const std::map<std::string, Replica>& there = {}) {
+  std::map<std::string, ReplicaSpec> wanted;
+  for (const auto& e : endpoints) wanted.merge(roll_out(e, e.min_replicas, there, true).wanted);
+  return wanted;
 }
 
 TEST(Desired, ReadsBackAsWritten) {
@@ -37,12 +45,27 @@ TEST(Desired, ReadsBackAsWritten) {
   e.context = 4096;
   e.slots = 2;
   e.threads = 5;
+  e.min_replicas = 0;
+  e.idle_s = 7;
+  e.first_token_ms = 300;
+  e.start_timeout_s = 9;
+  e.routing = "round-robin";
+  e.changes = 3;
   e.created_at = parse_rfc3339("2026-11-22T10:00:00Z").value();
   EXPECT_EQ(parse_desired(to_json(e)).value(), e);
 }
 
+TEST(Desired, ARecordOfAnEarlierVersionHasOneNumberForBothBounds) {
+  const auto e = parse_desired(R"({"name":"a","engine":"llama","replicas":3})");
+  ASSERT_TRUE(e) << e.error().message;
+  EXPECT_EQ(e->min_replicas, 3);
+  EXPECT_EQ(e->max_replicas, 3);
+}
+
 TEST(Desired, ARecordThatIsWrongIsCorruptAndNamesTheKey) {
-  EXPECT_NE(parse_desired(R"({"name":"a","engine":"llama","replicas":65})").error().message.find("replicas"),
+  EXPECT_NE(parse_desired(R"({"name":"a","engine":"llama","max_replicas":65})")
+                .error()
+                .message.find("max_replicas"),
             std::string::npos);
   EXPECT_NE(parse_desired(R"({"name":"A/b","engine":"llama"})").error().message.find("name"),
             std::string::npos);
@@ -51,33 +74,6 @@ TEST(Desired, ARecordThatIsWrongIsCorruptAndNamesTheKey) {
   EXPECT_EQ(parse_desired("{").error().code, ErrorCode::kCorrupt);
   EXPECT_TRUE(parse_desired(R"({"name":"a","engine":"openai","upstream_url":"x","more":{}})"))
       << "other keys are platform's";
-}
-
-TEST(WantedReplicas, OneForEachOrdinalAndNoneForUpstreams) {
-  DesiredEndpoint upstream = endpoint("far", 2);
-  upstream.engine = "openai";
-  const auto wanted = wanted_replicas({endpoint("a", 2), endpoint("b", 0), upstream});
-  ASSERT_EQ(wanted.size(), 2u);
-  EXPECT_EQ(wanted.begin()->first, "a-0");
-  EXPECT_EQ(wanted.at("a-1").endpoint, "a");
-}
-
-TEST(WantedReplicas, TheGenerationChangesWithAllThatARunningEngineCannotChange) {
-  const auto generation = [](auto change) {
-    DesiredEndpoint e = endpoint("a", 1);
-    change(e);
-    return wanted_replicas({e}).at("a-0").generation;
-  };
-  std::set<std::string> seen = {generation([](auto&) {})};
-  EXPECT_TRUE(seen.insert(generation([](auto& e) { e.model = "x"; })).second);
-  EXPECT_TRUE(seen.insert(generation([](auto& e) { e.model_file = "/x"; })).second);
-  EXPECT_TRUE(seen.insert(generation([](auto& e) { e.context = 1; })).second);
-  EXPECT_TRUE(seen.insert(generation([](auto& e) { e.slots = 1; })).second);
-  EXPECT_TRUE(seen.insert(generation([](auto& e) { e.threads = 1; })).second);
-  EXPECT_TRUE(seen.insert(generation([](auto& e) { e.embeds = true; })).second);
-  EXPECT_TRUE(seen.insert(generation([](auto& e) { e.created_at = TimePoint(seconds(1)); })).second);
-  EXPECT_FALSE(seen.insert(generation([](auto& e) { e.replicas = 7; })).second)
-      << "a change of the number restarts nothing";
 }
 
 // Every combination of phase, wish, age, silence, load and failures, against a table written another way.
@@ -189,7 +185,7 @@ class FakeWorld {
   /// False if there was nothing to do.
   bool pass() {
     RC_ASSERT(replicas.refresh().has_value());
-    const auto wanted = wanted_replicas(wishes);
+    const auto wanted = wanted_replicas(wishes, replicas.all());
     const StepResult result = step(wanted, replicas.all(), clock.monotonic());
     std::set<std::string> ids;
     for (const Action& action : result.actions) {
@@ -272,7 +268,7 @@ RC_GTEST_PROP(Step, AfterAnyHistoryTheWorldComesToRestAsWished, ()) {
     world.pass();
   }
   RC_ASSERT(!world.pass());
-  const auto wanted = wanted_replicas(world.wishes);
+  const auto wanted = wanted_replicas(world.wishes, world.replicas.all());
   RC_ASSERT(world.replicas.all().size() == wanted.size());
   for (const auto& [id, replica] : world.replicas.all()) {
     RC_ASSERT(wanted.contains(id));

@@ -35,6 +35,7 @@ constexpr std::uint32_t index_of(WorkloadId id) {
 
 enum class WorkKind : std::uint8_t { kJob, kEnvironment, kService };
 const char* name_of(WorkKind kind);
+Result<WorkKind> parse_work_kind(std::string_view name);
 
 /// A secret as a file of the sandbox. Its text lies in the store under "secret/<project>/<name>".
 struct SecretFile {
@@ -111,6 +112,7 @@ enum class WorkState : std::uint8_t {
 };
 /// "queued", "starting", ..., "timed_out", "lost".
 const char* name_of(WorkState state);
+Result<WorkState> parse_work_state(std::string_view name);
 constexpr bool is_over(WorkState state) { return state >= WorkState::kSucceeded; }
 
 /// Where one task runs.

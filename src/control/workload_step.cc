@@ -30,6 +30,8 @@ const char* name_of(Exit exit) {
       return "done";
     case Exit::kFailed:
       return "failed";
+    case Exit::kTimedOut:
+      return "timed_out";
     case Exit::kStopped:
       return "stopped";
     case Exit::kLost:
@@ -70,6 +72,7 @@ class WorkloadStepper {
 
   Result<void> apply(const Tick&) { return {}; }
   Result<void> apply(const Submitted& event);
+  Result<void> apply(const Restored& event);
   Result<void> apply(const Cancelled& event);
   Result<void> apply(const Started& event);
   Result<void> apply(const Ended& event);
@@ -78,6 +81,7 @@ class WorkloadStepper {
     return state_.scheduler_.set_budget(event, now_);
   }
   Result<void> apply(const QuotaChanged& event) {
+    if (event.weight_milli) TRY_VOID(state_.scheduler_.set_weight(event.account, *event.weight_milli));
     return state_.scheduler_.set_quota(event.account, event.quota, now_);
   }
   Result<void> apply(const AccountAdded& event);
@@ -130,7 +134,26 @@ Result<void> WorkloadStepper::apply(const Submitted& event) {
   state_.highest_id_ = id;
   WorkloadRecord& record = state_.records_[id];
   record.workload = event.workload;
+  record.retries = event.retries.value_or(state_.rules_.retries);
+  record.requeue = event.requeue;
   enqueue(record);
+  return {};
+}
+
+Result<void> WorkloadStepper::apply(const Restored& event) {
+  const WorkloadId id = event.record.workload.id;
+  if (state_.records_.contains(id)) return {};
+  state_.highest_id_ = std::max(state_.highest_id_.value_or(0), id);
+  if (event.record.phase == WorkloadPhase::kQueued) {
+    WorkloadRecord& record = state_.records_[id] = event.record;
+    enqueue(record);
+    return {};
+  }
+  TRY_VOID(state_.scheduler_.adopt({.workload = event.record.workload,
+                                    .started = event.started,
+                                    .places = event.record.places,
+                                    .cap_milli = event.record.cap_milli}));
+  state_.records_[id] = event.record;
   return {};
 }
 
@@ -158,8 +181,10 @@ Result<void> WorkloadStepper::apply(const Ended& event) {
   const auto freed = state_.scheduler_.ended(event.id, now_);
   const bool is_cancelled = record->phase == WorkloadPhase::kStopping;
   if (event.exit == Exit::kFailed) ++record->failures;
-  const bool over = event.exit == Exit::kDone || is_cancelled ||
-                    (event.exit == Exit::kFailed && record->failures > state_.rules_.retries);
+  const bool is_interrupted = event.exit == Exit::kStopped || event.exit == Exit::kLost;
+  const bool over = event.exit == Exit::kDone || event.exit == Exit::kTimedOut || is_cancelled ||
+                    (event.exit == Exit::kFailed && record->failures > record->retries) ||
+                    (is_interrupted && !record->requeue);
   if (over) {
     settle(event.id, event.exit == Exit::kDone || !is_cancelled ? event.exit : Exit::kCancelled);
     return freed;

@@ -34,6 +34,7 @@ const char* name_of(WorkloadPhase phase);
 enum class Exit : std::uint8_t {
   kDone,       // its work is done
   kFailed,     // its own fault
+  kTimedOut,   // ran for as long as it may
   kStopped,    // as it was told
   kLost,       // its node or its supervisor is gone; not its fault
   kCancelled,  // by its owner, before or after it ran
@@ -47,6 +48,8 @@ struct WorkloadRecord {
   WorkloadPhase phase = WorkloadPhase::kQueued;
   std::uint32_t run = 0;
   std::uint32_t failures = 0;                // runs that ended kFailed
+  std::uint32_t retries = 0;                 // so many of them are followed by another run
+  bool requeue = true;                       // a run that was stopped or lost is followed by another
   std::vector<scheduler::TaskPlace> places;  // while it is not queued
   std::int32_t cap_milli = 1000;
   std::optional<std::chrono::microseconds>
@@ -58,6 +61,14 @@ struct WorkloadRecord {
 
 struct Submitted {
   scheduler::Workload workload;
+  std::optional<std::uint32_t> retries = {};  // nullopt: as the rules say
+  bool requeue = true;
+};
+/// Takes over a workload as it was when its record was last stored, before anything is submitted; in any order.
+/// kConflict if its places are taken: then it is not known.
+struct Restored {
+  WorkloadRecord record;
+  TimePoint started{};  // of its run
 };
 struct Cancelled {
   WorkloadId id = 0;
@@ -81,6 +92,7 @@ struct NodeHealth {
 struct QuotaChanged {
   scheduler::AccountIndex account = 0;
   scheduler::Quota quota;
+  std::optional<std::int32_t> weight_milli = {};  // nullopt: as before
 };
 struct AccountAdded {
   scheduler::AccountIndex index = 0;  // that it gets; one that is taken is a repetition
@@ -100,7 +112,7 @@ struct Paused {
 /// Time has passed.
 struct Tick {};
 
-using WorkloadEvent = std::variant<Tick, Submitted, Cancelled, Started, Ended, NodeHealth,
+using WorkloadEvent = std::variant<Tick, Submitted, Restored, Cancelled, Started, Ended, NodeHealth,
                                    scheduler::BudgetChange, QuotaChanged, AccountAdded, Deferred, Paused>;
 
 // Actions. Each names the run it is meant for, so that carrying one out twice, or late, changes nothing.

@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <map>
 #include <sstream>
 #include <thread>
+#include <vector>
 
 #include "host/fd.h"
 #include "host/file.h"
@@ -81,6 +83,28 @@ Result<Hierarchies> read_hierarchies(const std::string& proc) {
 
 constexpr std::int64_t kPeriodUs = 100000;
 
+// Formats: kernel documentation, admin-guide/cgroup-v2 and cgroup-v1/memory: lines "name value".
+std::int64_t value_of(const std::string& file, std::string_view name) {
+  const auto text = host::read_file(file, 65536);
+  if (!text) return 0;
+  for (const std::string& line : words(*text, '\n')) {
+    const std::vector<std::string> fields = words(line, ' ');
+    if (fields.size() == 2 && fields[0] == name) return std::strtoll(fields[1].c_str(), nullptr, 10);
+  }
+  return 0;
+}
+
+std::optional<std::int64_t> number_in(const std::string& file) {
+  const auto text = host::read_file(file, 64);
+  if (!text) return std::nullopt;
+  return std::strtoll(text->c_str(), nullptr, 10);
+}
+
+std::string v2_quota(std::int64_t millis) {
+  return millis > 0 ? fmt::format("{} {}", millis * kPeriodUs / 1000, kPeriodUs)
+                    : fmt::format("max {}", kPeriodUs);
+}
+
 std::string v2_parent(const Hierarchies& at) {
   const std::string base = at.base("");
   return base == at.mounts.at("") ? base : base.substr(0, base.rfind('/'));
@@ -106,9 +130,9 @@ Result<std::string> make_v2(const Hierarchies& at, const std::string& name, cons
   const auto set = [&]() -> Result<void> {
     if (want.memory_bytes > 0)
       TRY_VOID(write_setting(folder + "/memory.max", std::to_string(want.memory_bytes)));
-    if (want.cpu_millis > 0)
-      TRY_VOID(write_setting(folder + "/cpu.max",
-                             fmt::format("{} {}", want.cpu_millis * kPeriodUs / 1000, kPeriodUs)));
+    // What is swapped out would be memory beyond the limit; not every kernel can forbid it.
+    if (want.memory_bytes > 0) (void)write_setting(folder + "/memory.swap.max", "0");
+    if (want.cpu_millis > 0) TRY_VOID(write_setting(folder + "/cpu.max", v2_quota(want.cpu_millis)));
     if (want.pids > 0) TRY_VOID(write_setting(folder + "/pids.max", std::to_string(want.pids)));
     return {};
   };
@@ -129,13 +153,14 @@ struct V1Setting {
 };
 
 // Under v1 each controller stands alone: those that work are used, and only they are reported.
-Result<std::vector<std::string>> make_v1(const Hierarchies& at, const std::string& name,
-                                         const Resources& want, Limits& limits) {
+Result<std::map<std::string, std::string>> make_v1(const Hierarchies& at, const std::string& name,
+                                                   const Resources& want, Limits& limits) {
   const V1Setting settings[] = {
       {"memory", "memory.limit_in_bytes", want.memory_bytes, &Limits::memory_bytes, want.memory_bytes},
       {"cpu", "cpu.cfs_quota_us", want.cpu_millis * kPeriodUs / 1000, &Limits::cpu_millis, want.cpu_millis},
-      {"pids", "pids.max", want.pids, &Limits::pids, want.pids}};
-  std::vector<std::string> folders;
+      {"pids", "pids.max", want.pids, &Limits::pids, want.pids},
+      {"cpuacct", "", 0, nullptr, 0}};
+  std::map<std::string, std::string> folders;
   std::string why = "no cgroup v1 controller is mounted";
   Limits got{.kind = "cgroup-v1"};
   for (const V1Setting& setting : settings) {
@@ -151,10 +176,11 @@ Result<std::vector<std::string>> make_v1(const Hierarchies& at, const std::strin
       why = made.error().message;
       continue;
     }
-    folders.push_back(folder);
-    got.*setting.reported = setting.report;
+    folders[setting.controller] = folder;
+    if (setting.reported != nullptr) got.*setting.reported = setting.report;
   }
-  if (folders.empty()) return failure(ErrorCode::kUnavailable, why);
+  if (folders.empty() || (folders.size() == 1 && folders.contains("cpuacct")))
+    return failure(ErrorCode::kUnavailable, why);
   limits = got;
   return folders;
 }
@@ -166,7 +192,7 @@ Result<Cgroup> Cgroup::create(const std::string& name, const Resources& resource
   Cgroup group;
   auto v2 = make_v2(at, name, resources, group.limits_);
   if (v2) {
-    group.folders_.push_back(*v2);
+    group.folders_[""] = *v2;
     return group;
   }
   auto v1 = make_v1(at, name, resources, group.limits_);
@@ -174,17 +200,71 @@ Result<Cgroup> Cgroup::create(const std::string& name, const Resources& resource
     return failure(ErrorCode::kUnavailable,
                    "cgroup v2: " + v2.error().message + "; v1: " + v1.error().message);
   group.folders_ = std::move(*v1);
+  for (const auto& [controller, folder] : group.folders_) group.homes_[controller] = at.base(controller);
   return group;
 }
 
 Result<void> Cgroup::add(pid_t pid) const {
-  for (const std::string& folder : folders_)
+  for (const auto& [controller, folder] : folders_)
     TRY_VOID(write_setting(folder + "/cgroup.procs", std::to_string(pid)));
   return {};
 }
 
+// A thread that moves only itself needs no global lock (kernel, cgroup_procs_write_start).
+bool Cgroup::enter() const {
+  if (folders_.contains("")) return false;
+  for (const auto& [controller, folder] : folders_) {
+    if (write_setting(folder + "/tasks", "0")) continue;
+    leave();
+    return false;
+  }
+  return true;
+}
+
+void Cgroup::leave() const {
+  for (const auto& [controller, home] : homes_) (void)write_setting(home + "/tasks", "0");
+}
+
+const std::string* Cgroup::folder_of(const std::string& controller) const {
+  const auto found = folders_.find(controller);
+  return found == folders_.end() ? nullptr : &found->second;
+}
+
+Result<void> Cgroup::set_cpu(std::int64_t cpu_millis) {
+  if (const std::string* whole = folder_of("")) {
+    TRY_VOID(write_setting(*whole + "/cpu.max", v2_quota(cpu_millis)));
+  } else if (const std::string* cpu = folder_of("cpu")) {
+    const std::int64_t quota = cpu_millis > 0 ? cpu_millis * kPeriodUs / 1000 : -1;
+    TRY_VOID(write_setting(*cpu + "/cpu.cfs_quota_us", std::to_string(quota)));
+  } else {
+    return failure(
+        ErrorCode::kUnavailable,
+        "no control group has a say in its processor time: the cpu controller of cgroup v1 is not usable");
+  }
+  limits_.cpu_millis = cpu_millis;
+  return {};
+}
+
+Cgroup::Usage Cgroup::usage() const {
+  Usage used;
+  if (const std::string* whole = folder_of("")) {
+    used.cpu_time_us = value_of(*whole + "/cpu.stat", "usage_usec");
+    used.memory_peak_bytes = number_in(*whole + "/memory.peak").value_or(0);
+    used.oom_kills = value_of(*whole + "/memory.events", "oom_kill");
+    return used;
+  }
+  if (const std::string* time = folder_of("cpuacct")) {
+    if (const auto ns = number_in(*time + "/cpuacct.usage")) used.cpu_time_us = *ns / 1000;
+  }
+  if (const std::string* memory = folder_of("memory")) {
+    used.memory_peak_bytes = number_in(*memory + "/memory.max_usage_in_bytes").value_or(0);
+    used.oom_kills = value_of(*memory + "/memory.oom_control", "oom_kill");
+  }
+  return used;
+}
+
 void Cgroup::remove() const {
-  for (const std::string& folder : folders_) {
+  for (const auto& [controller, folder] : folders_) {
     for (int attempt = 0; attempt < 20 && ::rmdir(folder.c_str()) != 0 && errno == EBUSY; ++attempt)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
@@ -194,10 +274,10 @@ void Cgroup::remove_named(const std::string& name, const std::string& proc) {
   const auto at = read_hierarchies(proc);
   if (!at) return;
   Cgroup left;
-  if (at->mounts.contains("")) left.folders_.push_back(v2_parent(*at) + "/" + name);
-  for (const char* controller : {"memory", "cpu", "pids"}) {
+  if (at->mounts.contains("")) left.folders_[""] = v2_parent(*at) + "/" + name;
+  for (const char* controller : {"memory", "cpu", "pids", "cpuacct"}) {
     if (const std::string base = at->base(controller); !base.empty())
-      left.folders_.push_back(fmt::format("{}/{}", base, name));
+      left.folders_[controller] = fmt::format("{}/{}", base, name);
   }
   left.remove();
 }

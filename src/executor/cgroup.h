@@ -3,8 +3,9 @@
 
 #include <sys/types.h>
 
+#include <map>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "executor/executor.h"
 
@@ -19,8 +20,25 @@ class Cgroup {
   static Result<Cgroup> create(const std::string& name, const Resources& resources,
                                const std::string& proc = "/proc");
 
-  /// Moves one process in; its later children are in as well.
+  /// Moves one process in; its later children are in as well. The kernel waits for all processors to pass by: about 10 ms.
   Result<void> add(pid_t pid) const;
+
+  /// Moves the calling thread in, and back to where it was: what it forks in between is in the group, without that wait.
+  /// False, and nothing is moved, where the kernel has no such way (v2).
+  bool enter() const;
+  void leave() const;
+
+  /// Changes the share of processors; limits() tells it from then on. kUnavailable, with the reason, if this group has
+  /// no say in it.
+  Result<void> set_cpu(std::int64_t cpu_millis);
+
+  /// What all its processes used so far, the ended ones too.
+  struct Usage {
+    std::optional<std::int64_t> cpu_time_us;
+    std::int64_t memory_peak_bytes = 0;  // 0: unknown
+    std::int64_t oom_kills = 0;          // processes that were killed because the group's memory was used up
+  };
+  Usage usage() const;
 
   /// Removes the folders; processes in it must have ended. Repeats for up to 200 ms while the kernel still counts them.
   void remove() const;
@@ -32,7 +50,10 @@ class Cgroup {
   const Limits& limits() const { return limits_; }
 
  private:
-  std::vector<std::string> folders_;
+  const std::string* folder_of(const std::string& controller) const;
+
+  std::map<std::string, std::string> folders_;  // by controller; v2 has one, under ""
+  std::map<std::string, std::string> homes_;    // by controller: the creator's own group
   Limits limits_;
 };
 

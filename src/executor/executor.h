@@ -110,6 +110,7 @@ struct Limits {
   std::int64_t cpu_millis = 0;
   std::int64_t pids = 0;
   std::string why = {};  // rlimits: why there is no control group
+  bool seccomp = false;  // system calls are filtered
   bool operator==(const Limits&) const = default;
 };
 
@@ -145,9 +146,14 @@ class Executor {
   /// run as it is. A workload that cannot be executed is started and ends at once: status and log tell why.
   virtual Result<WorkloadStatus> start(const WorkloadSpec& spec, std::int64_t fence) = 0;
 
-  /// Asks it to end (SIGTERM), and kills it after `grace`. Returns at once; success if it has ended already.
-  /// A second one can only shorten the grace.
+  /// Asks it to end, and kills it after `grace`: the spec's stop signal at once and SIGTERM after half of the grace, or
+  /// SIGTERM at once if the spec names none. The signals go to the program itself; the kill is for all its processes.
+  /// Returns at once; success if it has ended already. A second one can only shorten the grace.
   virtual Result<void> stop(const std::string& id, std::chrono::milliseconds grace) = 0;
+
+  /// Changes how much processor time it may use (0: no limit), for its present run. kUnavailable, with the reason, if
+  /// there is no control group to do it with. Success if it has ended.
+  virtual Result<void> set_cpu(const std::string& id, std::int64_t cpu_millis) = 0;
 
   /// Everything started and not removed, by this object or an earlier one on the same folder, ordered by id.
   virtual Result<std::vector<WorkloadStatus>> list() = 0;
@@ -163,6 +169,9 @@ class Executor {
   virtual void wait_event(std::chrono::milliseconds timeout) = 0;
   /// Ends the present or the next wait_event.
   virtual void wake() = 0;
+  /// Ids of workloads that were seen to end since the last call, each once; status() tells how. A hint that saves
+  /// looking at all of them: what ended while nobody watched is only found by list().
+  virtual std::vector<std::string> take_ended() = 0;
 };
 
 /// kInvalidArgument naming the field, if no executor can run this.

@@ -1,4 +1,5 @@
 // What every implementation of the port promises, tried on the real one and on the one in memory.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
@@ -125,6 +126,7 @@ TYPED_TEST(ExecutorConformance, AStoppedWorkloadEndsAndSaysThatItWasAsked) {
   ASSERT_TRUE(status);
   ASSERT_EQ(status->state, WorkloadState::kExited);
   EXPECT_TRUE(status->exit->asked);
+  EXPECT_EQ(status->exit->cause, ExitCause::kAsked);
   EXPECT_EQ(status->exit->signal, 15);
   EXPECT_EQ(status->engine_pid, 0);
   EXPECT_TRUE(executor.stop("a-0", milliseconds(0))) << "stopping what has ended is no error";
@@ -199,6 +201,75 @@ TYPED_TEST(ExecutorConformance, WaitEndsWhenAWorkloadEndsOrSomebodyWakes) {
   executor.wake();
   executor.wait_event(milliseconds(20000));
   EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(15000));
+}
+
+TYPED_TEST(ExecutorConformance, WhatWasSeenToEndIsTakenOnce) {
+  auto& executor = *this->world_.executor;
+  ASSERT_TRUE(executor.start(this->sleeping("a-0"), 1));
+  ASSERT_TRUE(executor.start(this->sleeping("b-0"), 1));
+  EXPECT_TRUE(executor.take_ended().empty());
+  ASSERT_TRUE(executor.stop("a-0", milliseconds(5000)));
+  std::vector<std::string> ended;
+  for (int i = 0; i < 500 && ended.empty(); ++i) {
+    executor.wait_event(milliseconds(100));
+    ended = executor.take_ended();
+  }
+  EXPECT_EQ(ended, std::vector<std::string>{"a-0"});
+  EXPECT_TRUE(executor.take_ended().empty());
+}
+
+TYPED_TEST(ExecutorConformance, ACpuCapIsReportedWhereItHolds) {
+  auto& executor = *this->world_.executor;
+  WorkloadSpec spec = this->sleeping("a-0");
+  spec.resources.cpu_millis = 700;
+  ASSERT_TRUE(executor.start(spec, 1));
+  const auto set = executor.set_cpu("a-0", 300);
+  if (set) {
+    EXPECT_EQ(executor.status("a-0")->limits.cpu_millis, 300);
+    ASSERT_TRUE(executor.set_cpu("a-0", 0));
+    EXPECT_EQ(executor.status("a-0")->limits.cpu_millis, 0);
+  } else {
+    EXPECT_EQ(set.error().code, ErrorCode::kUnavailable) << set.error().message;
+    EXPECT_NE(executor.status("a-0")->limits.cpu_millis, 300);
+  }
+  EXPECT_EQ(executor.set_cpu("z-0", 300).error().code, ErrorCode::kNotFound);
+  ASSERT_TRUE(executor.stop("a-0", milliseconds(5000)));
+  this->world_.settle("a-0");
+  EXPECT_TRUE(executor.set_cpu("a-0", 300)) << "capping what has ended is no error";
+}
+
+TYPED_TEST(ExecutorConformance, ImpossibleFieldsAreRefusedByName) {
+  auto& executor = *this->world_.executor;
+  const auto refused = [&](auto change) {
+    WorkloadSpec spec = this->sleeping("a-0");
+    change(spec);
+    const auto started = executor.start(spec, 1);
+    return started ? "it was started" : started.error().message;
+  };
+  EXPECT_THAT(refused([](WorkloadSpec& s) { s.workdir = "work"; }), testing::HasSubstr("workdir"));
+  EXPECT_THAT(refused([](WorkloadSpec& s) { s.workdir = "/job/../etc"; }), testing::HasSubstr("workdir"));
+  EXPECT_THAT(refused([](WorkloadSpec& s) { s.unpack_archive = "/a.tar"; }),
+              testing::HasSubstr("unpack_archive"));
+  EXPECT_THAT(refused([](WorkloadSpec& s) { s.stop_signal = 9; }), testing::HasSubstr("stop_signal"));
+  EXPECT_THAT(refused([](WorkloadSpec& s) { s.disk_bytes = -1; }), testing::HasSubstr("disk_bytes"));
+  EXPECT_THAT(refused([](WorkloadSpec& s) { s.secrets = {{"/usr/key", "x"}}; }),
+              testing::HasSubstr("/usr/key"));
+  EXPECT_THAT(refused([](WorkloadSpec& s) {
+                s.mounts = {{"/tmp", "/job", true}};
+                s.secrets = {{"/job/key", "x"}};
+              }),
+              testing::HasSubstr("/job/key"));
+  EXPECT_THAT(refused([](WorkloadSpec& s) { s.forwards = {{80, "127.0.0.1:80"}}; }),
+              testing::HasSubstr("forwards"));
+  for (const char* to :
+       {"", "localhost:80", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "relative.sock"}) {
+    EXPECT_THAT(refused([&](WorkloadSpec& s) {
+                  s.network = Network::kForwards;
+                  s.forwards = {{80, to}};
+                }),
+                testing::HasSubstr("forward"))
+        << to;
+  }
 }
 
 }  // namespace

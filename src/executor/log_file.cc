@@ -76,10 +76,12 @@ Result<void> LogWriter::begin_piece() {
   const std::vector<std::int64_t> pieces = TRY(list_pieces(folder_));
   for (std::size_t i = 0; i + 2 < pieces.size(); ++i)
     TRY_VOID(host::remove_tree(piece_path(folder_, pieces[i])));
+  if (!pieces.empty()) kept_from_ = pieces.size() > 1 ? pieces[pieces.size() - 2] : pieces.back();
   return {};
 }
 
 Result<void> LogWriter::append(std::string_view bytes) {
+  if (!bytes.empty()) newline_ = bytes.back() == '\n';
   while (!bytes.empty()) {
     if (end_ - begin_ >= piece_bytes_) TRY_VOID(begin_piece());
     const std::string_view part = bytes.substr(0, static_cast<std::size_t>(piece_bytes_ - (end_ - begin_)));

@@ -18,6 +18,9 @@ class LogWriter {
   /// Goes on after what an earlier writer left.
   static Result<LogWriter> open(const std::string& folder, std::int64_t piece_bytes = kPieceBytes);
   Result<void> append(std::string_view bytes);
+  /// Offset of the oldest byte that is kept.
+  std::int64_t kept_from() const { return kept_from_; }
+  bool ends_with_newline() const { return newline_; }
 
  private:
   LogWriter(std::string folder, std::int64_t piece_bytes)
@@ -29,6 +32,8 @@ class LogWriter {
   host::Fd file_;
   std::int64_t begin_ = 0;  // offset of the first byte of file_
   std::int64_t end_ = 0;    // offset after the last byte
+  std::int64_t kept_from_ = 0;
+  bool newline_ = true;  // the last byte written was one, or none was
 };
 
 /// As Executor::log. An absent log is an empty piece. Any process, any thread.

@@ -16,6 +16,8 @@
 namespace millrace::executor {
 namespace {
 
+constexpr std::int64_t kMaxCpuMillis = 1024 * 1000;
+
 using Deadline = std::chrono::steady_clock::time_point;
 
 Result<sockaddr_un> address_of(const std::string& path) {
@@ -71,13 +73,19 @@ Result<ControlRequest> parse_request(std::string_view line) {
       return failure(ErrorCode::kInvalidArgument, "grace_ms: want 0 to 3600000");
     return ControlRequest{.op = ControlRequest::Op::kStop, .grace_ms = grace};
   }
+  if (op == "set_cpu") {
+    const std::int64_t millis = TRY(o.required_int("millis"));
+    if (millis < 0 || millis > kMaxCpuMillis)
+      return failure(ErrorCode::kInvalidArgument, "millis: want 0 to 1024000");
+    return ControlRequest{.op = ControlRequest::Op::kSetCpu, .millis = millis};
+  }
   if (op == "log") {
     const std::int64_t from = TRY(o.required_int("from"));
     const std::int64_t max = TRY(o.required_int("max"));
     if (max < 1) return failure(ErrorCode::kInvalidArgument, "max: want at least 1");
     return ControlRequest{.op = ControlRequest::Op::kLog, .from = from, .max = max};
   }
-  return failure(ErrorCode::kInvalidArgument, "op: want status, stop or log");
+  return failure(ErrorCode::kInvalidArgument, "op: want status, stop, set_cpu or log");
 }
 
 std::string to_json(const ControlRequest& request) {
@@ -90,6 +98,9 @@ std::string to_json(const ControlRequest& request) {
     case ControlRequest::Op::kStop:
       w.field("op", "stop").field("grace_ms", request.grace_ms);
       break;
+    case ControlRequest::Op::kSetCpu:
+      w.field("op", "set_cpu").field("millis", request.millis);
+      break;
     case ControlRequest::Op::kLog:
       w.field("op", "log").field("from", request.from).field("max", request.max);
       break;
@@ -98,9 +109,10 @@ std::string to_json(const ControlRequest& request) {
   return w.take();
 }
 
-std::string error_answer(std::string_view message) {
+std::string error_answer(const Error& error) {
   host::JsonWriter w;
-  w.begin_object().field("version", kProtocolVersion).field("ok", false).field("error", message).end_object();
+  w.begin_object().field("version", kProtocolVersion).field("ok", false);
+  w.field("code", name_of(error.code)).field("error", error.message).end_object();
   return w.take();
 }
 
@@ -126,8 +138,11 @@ Result<WorkloadStatus> parse_status_answer(std::string_view line) {
   const auto value = host::parse_json(line, {.max_depth = 8, .max_bytes = kMaxAnswerBytes});
   if (!value) return failure(ErrorCode::kCorrupt, "the supervisor's answer: " + value.error().message);
   const host::JsonObject o = TRY(host::JsonObject::of(*value));
-  if (!TRY(o.required_bool("ok")))
-    return failure(ErrorCode::kInternal, "supervisor: " + TRY(o.required_string("error")));
+  if (!TRY(o.required_bool("ok"))) {
+    const bool unavailable = TRY(o.optional_string("code")) == name_of(ErrorCode::kUnavailable);
+    return failure(unavailable ? ErrorCode::kUnavailable : ErrorCode::kInternal,
+                   "supervisor: " + TRY(o.required_string("error")));
+  }
   const host::JsonObject status = TRY(o.required_object("status"));
   return parse_status(boost::json::serialize(status.object()));
 }

@@ -3,95 +3,181 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <string_view>
 
+#include "embed/init_program.h"
+#include "executor/seccomp.h"
 #include "host/file.h"
 
 namespace millrace::executor {
 namespace {
 
-// The host's own root: programs and libraries without configuration, state or homes.
-void add_root(const std::string& root, std::vector<std::string>& argv) {
-  const std::string base = root == "/" ? "" : root;
-  argv.insert(argv.end(), {"--ro-bind", base + "/usr", "/usr"});
-  for (const char* name : {"bin", "sbin", "lib", "lib64"}) {
-    const std::string source = base + "/" + name;
-    std::array<char, 256> link{};
-    const ssize_t length = ::readlink(source.c_str(), link.data(), link.size() - 1);
-    struct stat info{};
-    if (length > 0) {
-      argv.insert(argv.end(), {"--symlink", std::string(link.data(), static_cast<std::size_t>(length)),
-                               std::string("/") + name});
-    } else if (::stat(source.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
-      argv.insert(argv.end(), {"--ro-bind", source, std::string("/") + name});
-    }
+using Words = std::vector<std::string>;
+
+constexpr int kFirstFileFd = 5;
+constexpr const char* kInit = "/.millrace-init";
+
+void add(Words& words, std::initializer_list<std::string> more) { words.insert(words.end(), more); }
+
+// Collects the options and numbers the descriptors that they name.
+struct Options {
+  Words words;
+  std::vector<SandboxFile> files;
+
+  std::string file(std::string bytes) {
+    files.push_back({kFirstFileFd + static_cast<int>(files.size()), std::move(bytes)});
+    return std::to_string(files.back().fd);
   }
-  for (const char* file : {"/etc/ld.so.cache", "/etc/passwd"}) {
-    if (root != "/" || std::string_view(file) != "/etc/passwd")
-      argv.insert(argv.end(), {"--ro-bind-try", base + file, file});
+};
+
+bool is_folder(const std::string& path) {
+  struct stat info{};
+  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+void bind_entry(const std::string& base, const std::string& name, Words& words) {
+  const std::string source = base + "/" + name;
+  std::array<char, 256> link{};
+  const ssize_t length = ::readlink(source.c_str(), link.data(), link.size() - 1);
+  if (length > 0)
+    add(words, {"--symlink", std::string(link.data(), static_cast<std::size_t>(length)), "/" + name});
+  else if (is_folder(source))
+    add(words, {"--ro-bind", source, "/" + name});
+}
+
+// Mount points can be made anywhere but in these folders. The host's own root gives programs and libraries without
+// configuration, state or homes.
+Result<void> add_root(const WorkloadSpec& spec, Options& options) {
+  const std::string base = spec.root == "/" ? "" : spec.root;
+  if (base.empty()) {
+    for (const char* name : {"usr", "bin", "sbin", "lib", "lib64"}) bind_entry(base, name, options.words);
+    add(options.words, {"--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"});
+    add(options.words, {"--ro-bind-try", "/etc/alternatives", "/etc/alternatives"});
+    return {};
   }
+  constexpr std::string_view kOwn[] = {"proc", "dev", "sys", "tmp", "run", "data", "lost+found"};
+  for (const std::string& name : TRY(host::list_dir(spec.root)))
+    if (std::ranges::find(kOwn, name) == std::end(kOwn)) bind_entry(base, name, options.words);
+  return {};
+}
+
+// What resolvers read. Where the image's own /etc is taken, only files that it has can be covered.
+void add_names(const WorkloadSpec& spec, Options& options) {
+  const auto has_place = [&](const char* file) {
+    return spec.root == "/" || host::exists(spec.root + "/etc/" + file);
+  };
+  const auto cover = [&](const char* file, std::string text) {
+    if (has_place(file))
+      add(options.words,
+          {"--perms", "0444", "--ro-bind-data", options.file(std::move(text)), std::string("/etc/") + file});
+  };
+  if (spec.network == Network::kHost) {
+    for (const char* file : {"hosts", "resolv.conf", "nsswitch.conf"})
+      if (has_place(file))
+        add(options.words, {"--ro-bind-try", std::string("/etc/") + file, std::string("/etc/") + file});
+  } else {
+    cover("hosts", "127.0.0.1 localhost millrace\n");
+  }
+  if (spec.root == "/")
+    cover("passwd", "root:x:0:0::/:/bin/false\nnobody:x:65534:65534:nobody:/data:/bin/sh\n");
 }
 
 // A mount inside a folder that the root brings (/usr) needs no place of its own; anything else bwrap creates.
-Result<void> add_mounts(const WorkloadSpec& spec, std::vector<std::string>& argv) {
+void add_parents(const std::string& target, Words& words) {
+  // bwrap makes missing parents for itself alone; the workload is another user.
+  for (std::size_t at = target.find('/', 1); at != std::string::npos; at = target.find('/', at + 1))
+    add(words, {"--perms", "0755", "--dir", target.substr(0, at)});
+}
+
+Result<void> add_mounts(const WorkloadSpec& spec, Words& words) {
   for (const Mount& mount : spec.mounts) {
     if (!host::exists(mount.source))
       return failure(ErrorCode::kNotFound, "the workload's mount " + mount.source + " does not exist");
-    // bwrap makes missing parents for itself alone; the workload is another user.
-    for (std::size_t at = mount.target.find('/', 1); at != std::string::npos;
-         at = mount.target.find('/', at + 1))
-      argv.insert(argv.end(), {"--perms", "0755", "--dir", mount.target.substr(0, at)});
-    argv.insert(argv.end(), {mount.writable ? "--bind" : "--ro-bind", mount.source, mount.target});
+    add_parents(mount.target, words);
+    add(words, {mount.writable ? "--bind" : "--ro-bind", mount.source, mount.target});
   }
   return {};
 }
 
+void add_tmpfs(const std::string& target, std::int64_t bytes, Words& words) {
+  add(words, {"--perms", "1777"});
+  if (bytes > 0) add(words, {"--size", std::to_string(bytes)});
+  add(words, {"--tmpfs", target});
+}
+
+Words isolation(const WorkloadSpec& spec, bool as_root) {
+  Words words = {"--unshare-ipc", "--unshare-pid",     "--unshare-uts", "--unshare-cgroup-try",
+                 "--as-pid-1",    "--die-with-parent", "--new-session", "--hostname",
+                 "millrace",      "--clearenv",        "--cap-drop",    "ALL"};
+  if (spec.network != Network::kHost) words.emplace_back("--unshare-net");
+  const std::string id = std::to_string(kSandboxUid);
+  if (!as_root) add(words, {"--unshare-user", "--uid", id, "--gid", id});
+  // Given up by the first process, before anything of the image runs.
+  if (as_root)
+    add(words, {"--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP", "--cap-add",
+                "CAP_CHOWN", "--cap-add", "CAP_FOWNER"});
+  return words;
+}
+
+std::string joined(const Words& words) {
+  std::string bytes;
+  for (const std::string& word : words) bytes.append(word).push_back('\0');
+  return bytes;
+}
+
+Words instructions(const WorkloadSpec& spec, bool as_root, bool unpack) {
+  Words words;
+  if (as_root) add(words, {"uid", std::to_string(kSandboxUid)});
+  for (const SecretFile& secret : spec.secrets) add(words, {"own", secret.target});
+  add(words, {"workdir", spec.workdir.empty() ? "/" : spec.workdir});
+  if (unpack) add(words, {"unpack", std::to_string(Sandbox::kArchiveFd)});
+  for (const std::string& argument : spec.argv) add(words, {"arg", argument});
+  return words;
+}
+
 }  // namespace
 
-Result<std::vector<std::string>> sandbox_argv(const WorkloadSpec& spec, const std::string& data_dir,
-                                              const SandboxOptions& options) {
+std::string_view sandbox_init() { return init_program().front().bytes; }
+
+Result<Sandbox> make_sandbox(const WorkloadSpec& spec, const std::string& data_dir, bool as_root,
+                             bool unpack) {
   const std::string base = spec.root == "/" ? "" : spec.root;
   if (!host::exists(base + "/usr"))
     return failure(ErrorCode::kNotFound,
                    "looked for a root file system in " + spec.root + ", found no usr folder in it");
-  std::vector<std::string> argv = {options.bwrap,
-                                   "--unshare-ipc",
-                                   "--unshare-pid",
-                                   "--unshare-net",
-                                   "--unshare-uts",
-                                   "--unshare-cgroup-try",
-                                   "--die-with-parent",
-                                   "--new-session",
-                                   "--hostname",
-                                   "engine",
-                                   "--clearenv",
-                                   "--cap-drop",
-                                   "ALL"};
-  if (!options.as_root)
-    argv.insert(argv.end(), {"--unshare-user", "--uid", std::to_string(kSandboxUid), "--gid",
-                             std::to_string(kSandboxUid)});
-  add_root(spec.root, argv);
-  argv.insert(argv.end(), {"--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"});
-  TRY_VOID(add_mounts(spec, argv));
-  argv.insert(argv.end(), {"--bind", data_dir, "/data", "--remount-ro", "/", "--chdir", "/"});
-  argv.insert(argv.end(), {"--setenv", "PATH", "/usr/bin:/bin", "--setenv", "HOME", "/data", "--setenv",
-                           "LANG", "C.UTF-8"});
-  for (const auto& [name, value] : spec.env) argv.insert(argv.end(), {"--setenv", name, value});
-  argv.insert(argv.end(),
-              {"--info-fd", std::to_string(options.info_fd), "--block-fd", std::to_string(options.block_fd)});
-  if (options.as_root) {
-    if (!host::exists(base + "/usr/bin/setpriv"))
-      return failure(ErrorCode::kNotFound, "looked for usr/bin/setpriv in the root " + spec.root +
-                                               ", found none: it is needed to give up root");
-    const std::string id = std::to_string(kSandboxUid);
-    argv.insert(argv.end(), {"--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP",
-                             "--", "/usr/bin/setpriv", "--reuid", id, "--regid", id, "--clear-groups",
-                             "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"});
-  } else {
-    argv.push_back("--");
+  Options options{.words = isolation(spec, as_root), .files = {}};
+  TRY_VOID(add_root(spec, options));
+  add(options.words, {"--proc", "/proc", "--dev", "/dev"});
+  add_tmpfs("/dev/shm", spec.scratch_bytes, options.words);
+  add_tmpfs("/tmp", spec.scratch_bytes, options.words);
+  TRY_VOID(add_mounts(spec, options.words));
+  add(options.words, {"--bind", data_dir, "/data"});
+  add_names(spec, options);
+  for (const SecretFile& secret : spec.secrets) {
+    add_parents(secret.target, options.words);
+    add(options.words, {"--perms", "0400", "--bind-data", options.file(secret.text), secret.target});
   }
-  argv.insert(argv.end(), spec.argv.begin(), spec.argv.end());
-  return argv;
+  add(options.words, {"--perms", "0555", "--ro-bind-data", options.file(std::string(sandbox_init())), kInit});
+  add(options.words, {"--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--seccomp",
+                      options.file(seccomp_filter())});
+  add(options.words, {"--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--setenv", "HOME", "/data",
+                      "--setenv", "LANG", "C.UTF-8"});
+  for (const auto& [name, value] : spec.env) add(options.words, {"--setenv", name, value});
+  const std::string told = options.file(joined(instructions(spec, as_root, unpack)));
+  const std::string arguments = options.file(joined(options.words));
+  return Sandbox{
+      .argv = {"bwrap", "--args", arguments, "--", kInit, told, std::to_string(Sandbox::kChannelFd)},
+      .files = std::move(options.files)};
+}
+
+Result<void> make_sandbox_folder(const std::string& path) {
+  TRY_VOID(host::make_dirs(path, 0700));
+  if (::chmod(path.c_str(), 0700) != 0) return std::unexpected(errno_error("chmod " + path, errno));
+  if (::geteuid() == 0 && ::chown(path.c_str(), kSandboxUid, kSandboxUid) != 0)
+    return std::unexpected(errno_error("chown " + path, errno));
+  return {};
 }
 
 }  // namespace millrace::executor

@@ -1,7 +1,8 @@
-// Sandbox: the bubblewrap command line that a workload runs under.
+// Sandbox: the bubblewrap command line that a workload runs under, and what its first process is told.
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "executor/executor.h"
@@ -12,16 +13,31 @@ namespace millrace::executor {
 /// sandbox cannot see those in another (own pid namespace).
 inline constexpr int kSandboxUid = 65534;
 
-struct SandboxOptions {
-  std::string bwrap = "bwrap";
-  bool as_root = false;  // the supervisor is root: the workload becomes kSandboxUid by setpriv inside
-  int info_fd = 3;       // bwrap writes the sandbox's first pid here
-  int block_fd = 4;      // the workload is executed when this can be read
+/// A file whose content bwrap or the first process reads from a descriptor.
+struct SandboxFile {
+  int fd = 0;  // its number in bwrap
+  std::string bytes;
 };
 
-/// Only /usr and what links into it are taken from the root, so that mount points can be made anywhere. kNotFound if
-/// the root, a mount's source or setpriv (where needed) is absent.
-Result<std::vector<std::string>> sandbox_argv(const WorkloadSpec& spec, const std::string& data_dir,
-                                              const SandboxOptions& options);
+/// What is given to bwrap. All of the command line but the program's name is in `files`, so that no process list shows
+/// an environment or a secret.
+struct Sandbox {
+  static constexpr int kChannelFd = 3, kArchiveFd = 4;
+  std::vector<std::string> argv;
+  std::vector<SandboxFile> files;
+};
+
+/// Of a root other than "/" all folders but its proc, dev, sys, tmp, run and data are taken; of "/" only /usr and what
+/// links into it. kNotFound if the root, a mount's source or the archive is absent.
+Result<Sandbox> make_sandbox(const WorkloadSpec& spec, const std::string& data_dir, bool as_root,
+                             bool unpack);
+
+/// The program that is the first process of every sandbox (inside/sandbox_init.cc).
+std::string_view sandbox_init();
+
+/// Makes a folder that a workload can be given as a writable mount: mode 0700, owned by the sandbox's user. Parents that
+/// are missing are made with mode 0700, for the caller alone. One that is there gets this owner and mode, but not what
+/// is in it.
+Result<void> make_sandbox_folder(const std::string& path);
 
 }  // namespace millrace::executor

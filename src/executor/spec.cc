@@ -1,8 +1,10 @@
 #include "executor/spec.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "host/json.h"
 
@@ -12,21 +14,26 @@ namespace {
 using host::JsonObject;
 using host::JsonWriter;
 
+constexpr std::size_t kMaxRecordBytes = 4 << 20;
+constexpr std::size_t kMaxSecretBytes = 64 << 10;
+constexpr std::size_t kMaxSecrets = 64, kMaxForwards = 32;
+
 Error corrupt(const Error& error) { return {ErrorCode::kCorrupt, error.message}; }
 
 // Reads one JSON object of our version; `read` may use every reader of JsonObject.
 template <typename T, typename Read>
-Result<T> parse_record(std::string_view json, const char* what, Read read) {
-  const auto value = host::parse_json(json, {.max_depth = 16, .max_bytes = 1 << 20});
+Result<T> parse_record(std::string_view json, const char* what, Read read,
+                       std::int64_t newest = kProtocolVersion) {
+  const auto value = host::parse_json(json, {.max_depth = 16, .max_bytes = kMaxRecordBytes});
   if (!value) return std::unexpected(corrupt(value.error()));
   const auto object = JsonObject::of(*value, what);
   if (!object) return std::unexpected(corrupt(object.error()));
   const auto version = object->required_int("version");
   if (!version) return std::unexpected(corrupt(version.error()));
-  if (*version != kProtocolVersion)
+  if (*version < 1 || *version > newest)
     return failure(ErrorCode::kCorrupt,
                    fmt::format("{}: version {} was written by another Millrace; this one reads version {}",
-                               what, *version, kProtocolVersion));
+                               what, *version, newest));
   Result<T> result = read(*object);
   if (!result) return std::unexpected(corrupt(result.error()));
   return result;
@@ -62,7 +69,56 @@ Result<Resources> read_resources(const JsonObject& o) {
                    .open_files = TRY(o.required_int("open_files"))};
 }
 
-Result<WorkloadSpec> read_workload(const JsonObject& o) {
+constexpr Network kNetworks[] = {Network::kNone, Network::kForwards, Network::kHost};
+
+const char* name_of(Network network) {
+  switch (network) {
+    case Network::kNone:
+      return "none";
+    case Network::kForwards:
+      return "forwards";
+    case Network::kHost:
+      return "host";
+  }
+  return "unknown";
+}
+
+// What version 2 brought: from the program's start to its end.
+Result<void> read_run(const JsonObject& o, WorkloadSpec& spec) {
+  spec.workdir = TRY(o.required_string("workdir"));
+  spec.unpack_archive = TRY(o.required_string("unpack_archive"));
+  for (std::string& target : TRY(read_strings(o, "secrets"))) spec.secrets.push_back({std::move(target), {}});
+  const std::string network = TRY(o.required_string("network"));
+  const auto* found = std::find_if(std::begin(kNetworks), std::end(kNetworks),
+                                   [&](Network n) { return network == name_of(n); });
+  if (found == std::end(kNetworks)) return failure(ErrorCode::kCorrupt, "network: unknown: " + network);
+  spec.network = *found;
+  for (const boost::json::value& item : *TRY(o.required_array("forwards"))) {
+    const JsonObject forward = TRY(JsonObject::of(item, "forwards"));
+    spec.forwards.push_back(
+        {static_cast<std::int32_t>(TRY(forward.required_int("port"))), TRY(forward.required_string("to"))});
+  }
+  spec.scratch_bytes = TRY(o.required_int("scratch_bytes"));
+  spec.disk_bytes = TRY(o.required_int("disk_bytes"));
+  spec.time_limit = std::chrono::milliseconds(TRY(o.required_int("time_limit_ms")));
+  spec.grace = std::chrono::milliseconds(TRY(o.required_int("grace_ms")));
+  spec.stop_signal = static_cast<int>(TRY(o.required_int("stop_signal")));
+  spec.log_max_bytes = TRY(o.required_int("log_max_bytes"));
+  return {};
+}
+
+void write_run(JsonWriter& w, const WorkloadSpec& spec) {
+  w.field("workdir", spec.workdir).field("unpack_archive", spec.unpack_archive).key("secrets").begin_array();
+  for (const SecretFile& secret : spec.secrets) w.value(secret.target);
+  w.end_array().field("network", name_of(spec.network)).key("forwards").begin_array();
+  for (const Forward& forward : spec.forwards)
+    w.begin_object().field("port", forward.port).field("to", forward.to).end_object();
+  w.end_array().field("scratch_bytes", spec.scratch_bytes).field("disk_bytes", spec.disk_bytes);
+  w.field("time_limit_ms", spec.time_limit.count()).field("grace_ms", spec.grace.count());
+  w.field("stop_signal", spec.stop_signal).field("log_max_bytes", spec.log_max_bytes);
+}
+
+Result<WorkloadSpec> read_workload(const JsonObject& o, std::int64_t version) {
   WorkloadSpec spec;
   spec.id = TRY(o.required_string("id"));
   spec.root = TRY(o.required_string("root"));
@@ -80,6 +136,7 @@ Result<WorkloadSpec> read_workload(const JsonObject& o) {
   const JsonObject resources = TRY(o.required_object("resources"));
   spec.resources = TRY(read_resources(resources));
   spec.labels = TRY(read_map(o, "labels"));
+  if (version >= 2) TRY_VOID(read_run(o, spec));
   return spec;
 }
 
@@ -100,23 +157,40 @@ void write_workload(JsonWriter& w, const WorkloadSpec& spec) {
   w.end_array().key("resources").begin_object();
   w.field("memory_bytes", spec.resources.memory_bytes).field("cpu_millis", spec.resources.cpu_millis);
   w.field("pids", spec.resources.pids).field("open_files", spec.resources.open_files).end_object();
+  write_run(w, spec);
   write_map(w, "labels", spec.labels);
   w.end_object();
 }
 
+constexpr ExitCause kCauses[] = {ExitCause::kItself, ExitCause::kAsked, ExitCause::kTimeLimit,
+                                 ExitCause::kMemory, ExitCause::kDisk,  ExitCause::kNotStarted};
+
+// Supervisors that were started by an earlier Millrace name no cause and count nothing.
 Result<ExitRecord> read_exit(const JsonObject& o) {
   const std::string at = TRY(o.required_string("at"));
-  return ExitRecord{.code = static_cast<int>(TRY(o.required_int("code"))),
-                    .signal = static_cast<int>(TRY(o.required_int("signal"))),
-                    .asked = TRY(o.required_bool("asked")),
-                    .at = TRY(parse_rfc3339(at))};
+  ExitRecord exit{.code = static_cast<int>(TRY(o.required_int("code"))),
+                  .signal = static_cast<int>(TRY(o.required_int("signal"))),
+                  .asked = TRY(o.required_bool("asked")),
+                  .at = TRY(parse_rfc3339(at))};
+  const std::string cause =
+      TRY(o.optional_string("cause")).value_or(name_of(exit.asked ? ExitCause::kAsked : ExitCause::kItself));
+  const auto* found =
+      std::find_if(std::begin(kCauses), std::end(kCauses), [&](ExitCause c) { return cause == name_of(c); });
+  if (found == std::end(kCauses)) return failure(ErrorCode::kCorrupt, "cause: unknown: " + cause);
+  exit.cause = *found;
+  exit.cpu_time_us = TRY(o.optional_int("cpu_time_us")).value_or(0);
+  exit.memory_peak_bytes = TRY(o.optional_int("memory_peak_bytes")).value_or(0);
+  return exit;
 }
 
 void write_exit(JsonWriter& w, const ExitRecord& exit) {
   w.field("code", exit.code)
       .field("signal", exit.signal)
       .field("asked", exit.asked)
-      .field("at", to_rfc3339(exit.at));
+      .field("at", to_rfc3339(exit.at))
+      .field("cause", name_of(exit.cause))
+      .field("cpu_time_us", exit.cpu_time_us)
+      .field("memory_peak_bytes", exit.memory_peak_bytes);
 }
 
 constexpr WorkloadState kStates[] = {WorkloadState::kStarting, WorkloadState::kRunning,
@@ -135,9 +209,12 @@ Result<WorkloadStatus> read_status(const JsonObject& o) {
   status.data_dir = TRY(o.required_string("data_dir"));
   status.labels = TRY(read_map(o, "labels"));
   const JsonObject limits = TRY(o.required_object("limits"));
-  status.limits = {TRY(limits.required_string("kind")), TRY(limits.required_int("memory_bytes")),
-                   TRY(limits.required_int("cpu_millis")), TRY(limits.required_int("pids")),
-                   TRY(limits.optional_string("why")).value_or("")};
+  status.limits = {TRY(limits.required_string("kind")),
+                   TRY(limits.required_int("memory_bytes")),
+                   TRY(limits.required_int("cpu_millis")),
+                   TRY(limits.required_int("pids")),
+                   TRY(limits.optional_string("why")).value_or(""),
+                   TRY(limits.optional_bool("seccomp")).value_or(false)};
   const std::string started_at = TRY(o.required_string("started_at"));
   status.started_at = TRY(parse_rfc3339(started_at));
   status.cpu_time_us = TRY(o.required_int("cpu_time_us"));
@@ -145,7 +222,83 @@ Result<WorkloadStatus> read_status(const JsonObject& o) {
   return status;
 }
 
+std::unexpected<Error> wrong(std::string text) {
+  return failure(ErrorCode::kInvalidArgument, "workload: " + std::move(text));
+}
+
+// Absolute, and no step back: what it names is the same for the caller and for the sandbox.
+bool is_plain_path(const std::string& path) {
+  return path.starts_with('/') && path.find('\0') == std::string::npos && !(path + "/").contains("/../");
+}
+
+Result<void> check_bounds(const WorkloadSpec& spec) {
+  if (!spec.workdir.empty() && !is_plain_path(spec.workdir))
+    return wrong("workdir must be an absolute path without .., found '" + spec.workdir + "'");
+  if (!spec.unpack_archive.empty() && (!spec.unpack_archive.starts_with('/') || spec.workdir.empty()))
+    return wrong("unpack_archive must be an absolute path of the host, and needs a workdir");
+  if (spec.scratch_bytes < 0 || spec.disk_bytes < 0 || spec.log_max_bytes < 0 ||
+      spec.time_limit.count() < 0 || spec.grace.count() < 0)
+    return wrong("scratch_bytes, disk_bytes, log_max_bytes, time_limit and grace must not be negative");
+  if (spec.stop_signal < 0 || spec.stop_signal > 31 || spec.stop_signal == 9 || spec.stop_signal == 19)
+    return wrong(fmt::format("stop_signal must be 0 to 31 and one that a program can handle, found {}",
+                             spec.stop_signal));
+  return {};
+}
+
+Result<void> check_secrets(const WorkloadSpec& spec) {
+  if (spec.secrets.size() > kMaxSecrets) return wrong(fmt::format("more than {} secrets", kMaxSecrets));
+  for (const SecretFile& secret : spec.secrets) {
+    if (!is_plain_path(secret.target) || secret.target.ends_with('/'))
+      return wrong("a secret's target must be the absolute path of a file, found '" + secret.target + "'");
+    if (secret.text.size() > kMaxSecretBytes)
+      return wrong(fmt::format("the secret at {} is larger than {} bytes", secret.target, kMaxSecretBytes));
+    const auto below = [&](const std::string& folder) {
+      return secret.target == folder || secret.target.starts_with(folder == "/" ? folder : folder + "/");
+    };
+    // There its name would be made on a disk.
+    const auto covers = [&](const Mount& mount) { return below(mount.target); };
+    if (below("/usr") || below("/data") || below("/proc") || below("/dev") ||
+        std::any_of(spec.mounts.begin(), spec.mounts.end(), covers))
+      return wrong("the secret at " + secret.target + " lies in a mount: it must be in a place of its own");
+  }
+  return {};
+}
+
+Result<void> check_forwards(const WorkloadSpec& spec) {
+  if (!spec.forwards.empty() && spec.network != Network::kForwards)
+    return wrong("forwards need the network 'forwards'");
+  if (spec.forwards.size() > kMaxForwards) return wrong(fmt::format("more than {} forwards", kMaxForwards));
+  for (const Forward& forward : spec.forwards) {
+    if (forward.port < 1 || forward.port > 65535)
+      return wrong(fmt::format("a forward's port must be 1 to 65535, found {}", forward.port));
+    if (!parse_forward_target(forward.to))
+      return wrong(
+          "a forward must go to an address like 127.0.0.1:8080 or to the absolute path of a unix socket, "
+          "found '" +
+          forward.to + "'");
+  }
+  return {};
+}
+
 }  // namespace
+
+std::optional<ForwardTarget> parse_forward_target(std::string_view to) {
+  ForwardTarget target;
+  if (to.starts_with('/')) {
+    if (to.size() > kMaxSocketPath || to.contains('\0')) return std::nullopt;
+    target.path = to;
+    return target;
+  }
+  const std::size_t colon = to.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const std::string_view port = to.substr(colon + 1);
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), target.port);
+  if (error != std::errc() || end != port.data() + port.size() || target.port == 0) return std::nullopt;
+  target.address = to.substr(0, colon);
+  in_addr parsed{};
+  if (::inet_pton(AF_INET, target.address.c_str(), &parsed) != 1) return std::nullopt;
+  return target;
+}
 
 const char* name_of(WorkloadState state) {
   switch (state) {
@@ -163,10 +316,25 @@ const char* name_of(WorkloadState state) {
   return "unknown";
 }
 
+const char* name_of(ExitCause cause) {
+  switch (cause) {
+    case ExitCause::kItself:
+      return "itself";
+    case ExitCause::kAsked:
+      return "asked";
+    case ExitCause::kTimeLimit:
+      return "time_limit";
+    case ExitCause::kMemory:
+      return "memory";
+    case ExitCause::kDisk:
+      return "disk";
+    case ExitCause::kNotStarted:
+      return "not_started";
+  }
+  return "unknown";
+}
+
 Result<void> check_spec(const WorkloadSpec& spec) {
-  const auto wrong = [](std::string text) {
-    return failure(ErrorCode::kInvalidArgument, "workload: " + std::move(text));
-  };
   const auto allowed = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
   };
@@ -190,23 +358,55 @@ Result<void> check_spec(const WorkloadSpec& spec) {
     return wrong("a resource is negative");
   if (std::any_of(spec.cpus.begin(), spec.cpus.end(), [](int cpu) { return cpu < 0 || cpu > 1023; }))
     return wrong("cpus must be 0 to 1023");
+  TRY_VOID(check_bounds(spec));
+  TRY_VOID(check_secrets(spec));
+  return check_forwards(spec);
+}
+
+std::string encode_secrets(const std::vector<SecretFile>& secrets) {
+  std::string bytes;
+  for (const SecretFile& secret : secrets) {
+    for (int shift = 0; shift < 32; shift += 8)
+      bytes.push_back(static_cast<char>(secret.text.size() >> shift & 0xff));
+    bytes += secret.text;
+  }
+  return bytes;
+}
+
+Result<void> decode_secrets(std::string_view bytes, std::vector<SecretFile>& secrets) {
+  for (SecretFile& secret : secrets) {
+    if (bytes.size() < 4) return failure(ErrorCode::kCorrupt, "secrets: fewer texts than the spec names");
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < 4; ++i)
+      size |= static_cast<std::size_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
+    bytes.remove_prefix(4);
+    if (size > bytes.size()) return failure(ErrorCode::kCorrupt, "secrets: a text is cut off");
+    secret.text = bytes.substr(0, size);
+    bytes.remove_prefix(size);
+  }
+  if (!bytes.empty()) return failure(ErrorCode::kCorrupt, "secrets: more texts than the spec names");
   return {};
 }
 
 Result<SupervisorSpec> parse_spec(std::string_view json) {
-  return parse_record<SupervisorSpec>(json, "spec.json", [](const JsonObject& o) -> Result<SupervisorSpec> {
+  const auto read = [](const JsonObject& o) -> Result<SupervisorSpec> {
     const JsonObject workload = TRY(o.required_object("workload"));
-    return SupervisorSpec{.workload = TRY(read_workload(workload)),
+    const std::int64_t version = TRY(o.required_int("version"));
+    return SupervisorSpec{.workload = TRY(read_workload(workload, version)),
                           .control_socket = TRY(o.required_string("control_socket")),
-                          .data_dir = TRY(o.required_string("data_dir"))};
-  });
+                          .data_dir = TRY(o.required_string("data_dir")),
+                          .secrets_fd = static_cast<int>(TRY(o.optional_int("secrets_fd")).value_or(-1)),
+                          .ready_fd = static_cast<int>(TRY(o.optional_int("ready_fd")).value_or(-1))};
+  };
+  return parse_record<SupervisorSpec>(json, "spec.json", read, kSpecVersion);
 }
 
 std::string to_json(const SupervisorSpec& spec) {
   JsonWriter w;
-  w.begin_object().field("version", kProtocolVersion).key("workload");
+  w.begin_object().field("version", kSpecVersion).key("workload");
   write_workload(w, spec.workload);
-  w.field("control_socket", spec.control_socket).field("data_dir", spec.data_dir).end_object();
+  w.field("control_socket", spec.control_socket).field("data_dir", spec.data_dir);
+  w.field("secrets_fd", spec.secrets_fd).field("ready_fd", spec.ready_fd).end_object();
   return w.take();
 }
 
@@ -229,6 +429,7 @@ std::string to_json(const WorkloadStatus& status) {
       .field("kind", status.limits.kind)
       .field("memory_bytes", status.limits.memory_bytes);
   w.field("cpu_millis", status.limits.cpu_millis).field("pids", status.limits.pids);
+  w.field("seccomp", status.limits.seccomp);
   if (!status.limits.why.empty()) w.field("why", status.limits.why);
   w.end_object();
   w.field("started_at", to_rfc3339(status.started_at)).field("cpu_time_us", status.cpu_time_us);

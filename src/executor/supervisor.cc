@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -14,11 +13,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
+#include <cstring>
 
 #include "executor/sandbox.h"
 #include "host/file.h"
-#include "host/json.h"
 #include "host/process.h"
 
 namespace millrace::executor {
@@ -27,87 +25,69 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kMaxClients = 16;
+constexpr std::size_t kMaxSecretsBytes = 8 << 20;
 constexpr milliseconds kClientPatience{5000};
-constexpr milliseconds kSandboxPatience{10000};
-constexpr milliseconds kSignalGrace{10000};  // when the supervisor itself gets SIGTERM
-constexpr int kFindEngineEveryMs = 5;
-
-struct Pipe {
-  host::Fd read, write;
-};
-
-Result<Pipe> make_pipe() {
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return std::unexpected(errno_error("pipe", errno));
-  return Pipe{host::Fd(fds[0]), host::Fd(fds[1])};
-}
-
-// All that bwrap writes to its info pipe before it closes it; empty if it ended without.
-std::string read_all(int fd, milliseconds patience) {
-  std::string text;
-  char buffer[1024];
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  for (;;) {
-    const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-    pollfd item{.fd = fd, .events = POLLIN, .revents = 0};
-    if (left <= 0 || ::poll(&item, 1, static_cast<int>(left)) == 0) return text;
-    const ssize_t got = ::read(fd, buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return text;
-    text.append(buffer, static_cast<std::size_t>(got));
-  }
-}
-
-pid_t child_pid_in(const std::string& info) {
-  const auto value = host::parse_json(info);
-  if (!value) return 0;
-  const auto object = host::JsonObject::of(*value);
-  if (!object) return 0;
-  return static_cast<pid_t>(object->required_int("child-pid").value_or(0));
-}
-
-// Field 4 of /proc/<pid>/stat (proc(5)), counted after the command name's closing parenthesis.
-pid_t parent_of(const std::string& pid) {
-  const auto stat = host::read_file("/proc/" + pid + "/stat", 4096);
-  if (!stat) return 0;
-  const std::size_t close = stat->rfind(')');
-  if (close == std::string::npos || close + 4 >= stat->size()) return 0;
-  pid_t parent = 0;
-  std::from_chars(stat->data() + close + 4, stat->data() + stat->size(), parent);
-  return parent;
-}
-
-pid_t child_of(pid_t parent) {
-  const auto names = host::list_dir("/proc");
-  if (!names) return 0;
-  for (const std::string& name : *names) {
-    pid_t pid = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (error == std::errc() && end == name.data() + name.size() && parent_of(name) == parent) return pid;
-  }
-  return 0;
-}
+constexpr milliseconds kSandboxPatience{10000};  // for the sandbox to be made
+constexpr milliseconds kKillPatience{2000};      // for its first process to kill the others
+constexpr milliseconds kSignalGrace{10000};      // when the supervisor itself gets SIGTERM
+constexpr milliseconds kWalkEvery{1000};
+constexpr int kWalkShare = 10;           // a walk takes at most one part in so many of the time
+constexpr std::size_t kWalkStep = 2000;  // files looked at before others have their turn
+constexpr int kReadsInTurn = 16;
+constexpr int kNotStartedCode = 127;  // as shells say it
 
 void set_limit(pid_t pid, __rlimit_resource what, std::int64_t value) {
   const rlimit limit{static_cast<rlim_t>(value), static_cast<rlim_t>(value)};
   ::prlimit(pid, what, &limit, nullptr);
 }
 
+std::vector<std::string> written_folders(const SupervisorSpec& spec) {
+  std::vector<std::string> folders = {spec.data_dir};
+  for (const Mount& mount : spec.workload.mounts)
+    if (mount.writable) folders.push_back(mount.source);
+  return folders;
+}
+
+std::string read_descriptor(int fd) {
+  std::string bytes;
+  char buffer[4096];
+  for (ssize_t got; bytes.size() < kMaxSecretsBytes && (got = ::read(fd, buffer, sizeof buffer)) > 0;)
+    bytes.append(buffer, static_cast<std::size_t>(got));
+  return bytes;
+}
+
 }  // namespace
+
+Supervisor::Supervisor(std::string folder, SupervisorSpec spec, LogWriter log, host::Fd lock)
+    : folder_(std::move(folder)),
+      spec_(std::move(spec)),
+      log_(std::move(log)),
+      lock_(std::move(lock)),
+      disk_(written_folders(spec_)),
+      dropped_to_(log_.kept_from()) {}
 
 Result<void> Supervisor::run(const std::string& folder) {
   auto lock = host::lock_file(folder + "/lock");
   if (!lock) return std::unexpected(lock.error());
-  const std::string text = TRY(host::read_file(folder + "/spec.json", 1 << 20));
+  const std::string text = TRY(host::read_file(folder + "/spec.json", 4 << 20));
   SupervisorSpec spec = TRY(parse_spec(text));
+  host::Fd ready(spec.ready_fd);
+  if (ready) ::fcntl(ready.get(), F_SETFD, FD_CLOEXEC);
+  if (!spec.workload.secrets.empty()) {
+    const host::Fd secrets(spec.secrets_fd);
+    TRY_VOID(decode_secrets(read_descriptor(secrets.get()), spec.workload.secrets));
+  }
   TRY_VOID(check_spec(spec.workload));
-  LogWriter log = TRY(LogWriter::open(folder));
+  const std::int64_t bound =
+      spec.workload.log_max_bytes > 0 ? spec.workload.log_max_bytes : 2 * LogWriter::kPieceBytes;
+  LogWriter log = TRY(LogWriter::open(folder, std::max<std::int64_t>(bound / 2, 1)));
   Supervisor self(folder, std::move(spec), std::move(log), std::move(*lock));
+  self.ready_ = std::move(ready);
   TRY_VOID(self.prepare());
   if (auto started = self.start_sandbox(); !started) {
     // A workload that cannot be executed has started and ended: the exit record and the log tell why.
-    self.note(started.error().message);
-    self.exit_ = ExitRecord{.code = 127, .at = self.clock_.now()};
+    self.fail(started.error().message);
+    self.exit_ = self.exit_record(kNotStartedCode);
     return self.finish();
   }
   return self.loop();
@@ -125,54 +105,107 @@ Result<void> Supervisor::prepare() {
   if (!signals_) return std::unexpected(errno_error("signalfd", errno));
   TRY_VOID(host::remove_tree(folder_ + "/exit.json"));
   TRY_VOID(host::remove_tree(spec_.data_dir));
-  TRY_VOID(host::make_dirs(spec_.data_dir, 0700));
-  if (::geteuid() == 0 && ::chown(spec_.data_dir.c_str(), kSandboxUid, kSandboxUid) != 0)
-    return std::unexpected(errno_error("chown " + spec_.data_dir, errno));
+  TRY_VOID(make_sandbox_folder(spec_.data_dir));
   listener_ = host::Fd(TRY(listen_unix(spec_.control_socket)));
   started_at_ = clock_.now();
   return {};
 }
 
 Result<void> Supervisor::start_sandbox() {
-  Pipe output = TRY(make_pipe()), info = TRY(make_pipe()), block = TRY(make_pipe());
-  const SandboxOptions options{.as_root = ::geteuid() == 0};
-  host::ProcessSpec process;
-  process.argv = TRY(sandbox_argv(spec_.workload, spec_.data_dir, options));
-  process.env = std::vector<std::string>{"PATH=/usr/local/bin:/usr/bin:/bin"};
-  process.cwd = "/";
-  process.stdout_fd = process.stderr_fd = output.write.get();
-  process.pass_fds = {{info.write.get(), options.info_fd}, {block.read.get(), options.block_fd}};
-  process.die_with_parent = true;
-  bwrap_pid_ = TRY(host::spawn(process));
-  output.write.reset();
-  info.write.reset();
-  block.read.reset();
-  output_ = std::move(output.read);
-  ::fcntl(output_.get(), F_SETFL, O_NONBLOCK);
-  init_pid_ = child_pid_in(read_all(info.read.get(), kSandboxPatience));
-  if (init_pid_ <= 0)
-    return {};  // bwrap ended with an error text, which is in the output: the loop collects it
-  if (auto confined = confine(); !confined) {
-    ::kill(init_pid_, SIGKILL);
-    ::kill(bwrap_pid_, SIGKILL);
-    return confined;
+  const WorkloadSpec& workload = spec_.workload;
+  const std::string marker = unpack_marker();
+  unpack_ = !workload.unpack_archive.empty() &&
+            (marker.empty() || host::read_file(marker, 1 << 16).value_or("") != workload.unpack_archive);
+  const Sandbox sandbox = TRY(make_sandbox(workload, spec_.data_dir, ::geteuid() == 0, unpack_));
+  auto group = Cgroup::create(cgroup_name(folder_), workload.resources);
+  if (group) {
+    cgroup_ = std::move(*group);
+    limits_ = cgroup_->limits();
+    in_group_ = cgroup_->enter();
+  } else {
+    limits_ = {
+        .kind = "rlimits", .memory_bytes = workload.resources.memory_bytes, .why = group.error().message};
   }
-  TRY_VOID(host::write_all(block.write.get(), "x"));
+  auto launched = launch(sandbox, unpack_ ? workload.unpack_archive : "");
+  if (in_group_) cgroup_->leave();
+  if (!launched) return std::unexpected(launched.error());
+  bwrap_pid_ = launched->bwrap;
+  output_ = std::move(launched->output);
+  channel_ = std::move(launched->channel);
+  hello_by_ = clock_.monotonic() + kSandboxPatience;
+  limits_.seccomp = true;  // bwrap ends if it cannot load the filter
   return {};
 }
 
-// Puts the limits on the sandbox's first process while it waits to execute the workload; children inherit them.
+// Where it is written that the archive was unpacked: beside the mount that holds the working folder, out of the
+// workload's reach. Empty if that folder does not outlive the run.
+std::string Supervisor::unpack_marker() const {
+  const Mount* holder = nullptr;
+  for (const Mount& mount : spec_.workload.mounts) {
+    const bool holds = (spec_.workload.workdir + "/").starts_with(mount.target + "/");
+    if (mount.writable && holds && (holder == nullptr || mount.target.size() > holder->target.size()))
+      holder = &mount;
+  }
+  return holder == nullptr ? "" : holder->source + ".unpacked";
+}
+
+void Supervisor::on_inside() {
+  while (auto message = receive_inside(channel_.get())) {
+    switch (message->what) {
+      case inside::kHello:
+        on_hello(message->sender);
+        break;
+      case inside::kUnpacked:
+        on_unpacked();
+        break;
+      case inside::kProgram:
+        engine_pid_ = message->sender;
+        program_ = process_handle(engine_pid_);
+        break;
+      case inside::kRunning:
+        on_running();
+        break;
+      case inside::kNotStarted:
+        fail(message->text);
+        break;
+      case inside::kEnded:
+        if (message->text.size() != sizeof(inside::Ended)) break;
+        ended_.emplace();
+        std::memcpy(&*ended_, message->text.data(), sizeof(inside::Ended));
+        engine_pid_ = 0;
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+// It waits for our word, so limits and network are there before anything of the workload is.
+void Supervisor::on_hello(pid_t init) {
+  if (init_pid_ > 0) return;
+  init_pid_ = init;
+  init_ = process_handle(init);
+  hello_by_.reset();
+  if (auto confined = confine(); !confined) {
+    fail(confined.error().message);
+    kill_all();
+    return;
+  }
+  if (spec_.workload.time_limit.count() > 0) limit_at_ = clock_.monotonic() + spec_.workload.time_limit;
+  if (spec_.workload.disk_bytes > 0) walk_at_ = clock_.monotonic() + kWalkEvery;
+  send_inside(channel_.get(), inside::kGo);
+  if (unpack_) ready_.reset();  // that may take long
+}
+
+// Puts the limits on the sandbox's first process; children inherit them.
 Result<void> Supervisor::confine() {
   const Resources& want = spec_.workload.resources;
-  auto group = Cgroup::create(cgroup_name(folder_), want);
-  if (group) {
-    for (const pid_t pid : {bwrap_pid_, init_pid_}) TRY_VOID(group->add(pid));
-    cgroup_ = std::move(*group);
-    limits_ = cgroup_->limits();
-  } else {
+  if (cgroup_) {
+    for (const pid_t pid : {bwrap_pid_, init_pid_})
+      if (!in_group_) TRY_VOID(cgroup_->add(pid));
+  } else if (want.memory_bytes > 0) {
     // RLIMIT_DATA counts private writable memory (since Linux 4.7), so a mapped model file is not in it.
-    if (want.memory_bytes > 0) set_limit(init_pid_, RLIMIT_DATA, want.memory_bytes);
-    limits_ = {.kind = "rlimits", .memory_bytes = want.memory_bytes, .why = group.error().message};
+    set_limit(init_pid_, RLIMIT_DATA, want.memory_bytes);
   }
   if (want.open_files > 0) set_limit(init_pid_, RLIMIT_NOFILE, want.open_files);
   set_limit(init_pid_, RLIMIT_CORE, 0);
@@ -183,67 +216,89 @@ Result<void> Supervisor::confine() {
     if (::sched_setaffinity(init_pid_, sizeof mask, &mask) != 0)
       note(errno_error("could not pin the workload to its processors", errno).message);
   }
+  const std::vector<Forward>& forwards = spec_.workload.forwards;
+  if (!forwards.empty())
+    forwarder_.emplace(TRY(listen_inside(init_pid_, forwards, ::geteuid() != 0)), forwards);
   return {};
 }
 
-void Supervisor::find_engine() {
-  if (engine_pid_ > 0 || init_pid_ <= 0) return;
-  engine_pid_ = child_of(init_pid_);
-  if (engine_pid_ > 0 && state_ == WorkloadState::kStarting) {
-    state_ = WorkloadState::kRunning;
-    (void)host::write_file_atomic(folder_ + "/state.json", to_json(status()), 0600);
+void Supervisor::on_unpacked() {
+  if (const std::string marker = unpack_marker(); !marker.empty()) {
+    const auto kept = host::write_file_atomic(marker, spec_.workload.unpack_archive, 0600);
+    if (!kept) note(kept.error().message);
   }
+  send_inside(channel_.get(), inside::kGo);
+}
+
+void Supervisor::on_running() {
+  if (state_ != WorkloadState::kStarting || cause_) return;
+  state_ = WorkloadState::kRunning;
+  keep_state();
+  ready_.reset();
 }
 
 Result<void> Supervisor::loop() {
   while (!exit_) {
-    find_engine();
-    std::vector<pollfd> items = {
-        {signals_.get(), POLLIN, 0}, {output_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
-    if (clients_.size() >= kMaxClients) items[2].fd = -1;
-    if (!output_) items[1].fd = -1;
+    std::vector<pollfd> items = {{signals_.get(), POLLIN, 0},
+                                 {output_.get(), POLLIN, 0},
+                                 {clients_.size() < kMaxClients ? listener_.get() : -1, POLLIN, 0},
+                                 {channel_.get(), POLLIN, 0}};
+    const std::size_t first_client = items.size();
     for (const Client& client : clients_) items.push_back({client.fd.get(), POLLIN, 0});
-    const int ready = ::poll(items.data(), items.size(), poll_timeout_ms());
-    if (ready < 0 && errno != EINTR) return std::unexpected(errno_error("poll", errno));
+    const std::size_t first_forward = items.size();
+    if (forwarder_) forwarder_->add_to(items);
+    if (::poll(items.data(), items.size(), poll_timeout_ms()) < 0 && errno != EINTR)
+      return std::unexpected(errno_error("poll", errno));
     if (items[1].revents != 0) on_output();
+    if (items[3].revents != 0) {
+      on_inside();
+      if ((items[3].revents & POLLHUP) != 0) channel_.reset();
+    }
     std::vector<Client> left;
     for (std::size_t i = 0; i < clients_.size(); ++i) {
       const bool late = clock_.monotonic() - clients_[i].since > kClientPatience;
-      if (items[3 + i].revents != 0 ? on_client(clients_[i]) : !late) left.push_back(std::move(clients_[i]));
+      if (items[first_client + i].revents != 0 ? on_client(clients_[i]) : !late)
+        left.push_back(std::move(clients_[i]));
     }
     clients_ = std::move(left);
+    if (forwarder_ && first_forward < items.size()) forwarder_->handle(items, first_forward);
     if (items[2].revents != 0) on_accept();
     if (items[0].revents != 0) on_signals();
-    enforce_deadline();
+    on_time();
   }
   return finish();
 }
 
 int Supervisor::poll_timeout_ms() const {
-  if (engine_pid_ <= 0 && init_pid_ > 0) return kFindEngineEveryMs;
-  std::optional<MonotonicPoint> next = kill_at_;
-  for (const Client& client : clients_) {
-    const MonotonicPoint late = client.since + kClientPatience;
-    if (!next || late < *next) next = late;
-  }
+  if (walking_) return 0;
+  std::optional<MonotonicPoint> next;
+  const auto consider = [&](const std::optional<MonotonicPoint>& at) {
+    if (at && (!next || *at < *next)) next = at;
+  };
+  for (const auto* at : {&hello_by_, &limit_at_, &term_at_, &kill_at_, &kill_hard_at_, &walk_at_})
+    consider(*at);
+  for (const Client& client : clients_) consider(client.since + kClientPatience);
   if (!next) return -1;
   const auto left = std::chrono::ceil<milliseconds>(*next - clock_.monotonic()).count();
-  return static_cast<int>(std::clamp<std::int64_t>(left, 1, 60000));
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60000));
 }
 
 void Supervisor::on_signals() {
   signalfd_siginfo info{};
   while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
-    if (info.ssi_signo == SIGCHLD)
-      reap();
-    else
-      begin_stop(kSignalGrace);
+    if (info.ssi_signo != SIGCHLD) {
+      begin_stop(kSignalGrace, ExitCause::kAsked);
+      continue;
+    }
+    int wait_status = 0;
+    for (pid_t pid; (pid = ::waitpid(-1, &wait_status, WNOHANG)) > 0;)
+      if (pid == bwrap_pid_) on_bwrap_end(wait_status);
   }
 }
 
 void Supervisor::on_output() {
   char buffer[65536];
-  for (;;) {
+  for (int turn = 0; turn < kReadsInTurn; ++turn) {
     const ssize_t got = ::read(output_.get(), buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return;
@@ -253,7 +308,11 @@ void Supervisor::on_output() {
     }
     // A full disk must not stop the workload: its output is dropped then.
     (void)log_.append({buffer, static_cast<std::size_t>(got)});
-    if (got < static_cast<ssize_t>(sizeof buffer)) return;
+    if (log_.kept_from() != dropped_to_) {
+      dropped_to_ = log_.kept_from();
+      note(fmt::format("the log may have {} bytes: its oldest part, up to byte {}, was dropped",
+                       spec_.workload.log_max_bytes, dropped_to_));
+    }
   }
 }
 
@@ -271,70 +330,165 @@ bool Supervisor::on_client(Client& client) {
   client.received.append(buffer, static_cast<std::size_t>(got));
   const std::size_t end = client.received.find('\n');
   if (end == std::string::npos && client.received.size() <= kMaxRequestBytes) return true;
-  const std::string line = (end == std::string::npos ? error_answer("the request is too long")
-                                                     : answer(client.received.substr(0, end))) +
-                           "\n";
+  const std::string line =
+      (end == std::string::npos ? error_answer({ErrorCode::kInvalidArgument, "the request is too long"})
+                                : answer(client.received.substr(0, end))) +
+      "\n";
   (void)::send(client.fd.get(), line.data(), line.size(), MSG_NOSIGNAL);
   return false;
 }
 
 std::string Supervisor::answer(std::string_view line) {
   const auto request = parse_request(line);
-  if (!request) return error_answer(request.error().message);
+  if (!request) return error_answer(request.error());
   switch (request->op) {
     case ControlRequest::Op::kStatus:
       break;
     case ControlRequest::Op::kStop:
-      begin_stop(milliseconds(request->grace_ms));
+      begin_stop(milliseconds(request->grace_ms), ExitCause::kAsked);
+      break;
+    case ControlRequest::Op::kSetCpu:
+      if (const auto set = set_cpu(request->millis); !set) return error_answer(set.error());
       break;
     case ControlRequest::Op::kLog: {
       const auto max = std::min<std::int64_t>(request->max, kMaxLogText);
       const auto piece = read_log(folder_, request->from, static_cast<std::size_t>(max));
-      return piece ? log_answer(*piece) : error_answer(piece.error().message);
+      return piece ? log_answer(*piece) : error_answer(piece.error());
     }
   }
   return status_answer(status());
 }
 
-// bwrap does not pass SIGTERM on, so the workload itself is signalled.
-void Supervisor::begin_stop(milliseconds grace) {
-  const MonotonicPoint deadline = clock_.monotonic() + grace;
-  kill_at_ = kill_at_ ? std::min(*kill_at_, deadline) : deadline;
-  asked_ = true;
+Result<void> Supervisor::set_cpu(std::int64_t cpu_millis) {
+  if (!cgroup_)
+    return failure(ErrorCode::kUnavailable,
+                   "processor time can only be limited with a control group: " + limits_.why);
+  TRY_VOID(cgroup_->set_cpu(cpu_millis));
+  limits_.cpu_millis = cpu_millis;
+  return {};
+}
+
+// Without a program there is nobody to ask. A second stop only shortens what is left.
+void Supervisor::begin_stop(milliseconds grace, ExitCause cause) {
+  const bool first = !kill_at_;
+  const MonotonicPoint now = clock_.monotonic();
+  const MonotonicPoint deadline = engine_pid_ > 0 ? now + grace : now;
+  kill_at_ = first ? deadline : std::min(*kill_at_, deadline);
+  if (!cause_) cause_ = cause;
   state_ = WorkloadState::kStopping;
-  find_engine();
-  if (engine_pid_ > 0) ::kill(engine_pid_, SIGTERM);
-}
-
-void Supervisor::enforce_deadline() {
-  if (exit_ || !kill_at_ || clock_.monotonic() < *kill_at_) return;
-  if (init_pid_ > 0) ::kill(init_pid_, SIGKILL);
-  ::kill(bwrap_pid_, SIGKILL);
-  kill_at_ = clock_.monotonic() + kSandboxPatience;
-}
-
-void Supervisor::reap() {
-  int wait_status = 0;
-  while (true) {
-    if (engine_pid_ > 0) cpu_time_us_ = std::max(cpu_time_us_, status().cpu_time_us);
-    const pid_t pid = ::waitpid(-1, &wait_status, WNOHANG);
-    if (pid <= 0) return;
-    if (pid != bwrap_pid_) continue;
-    // bwrap ends with the workload's status, or 128 and the number of the signal that ended it.
-    const int code = host::exit_code_of(wait_status);
-    exit_ = ExitRecord{.code = code > 128 ? -1 : code,
-                       .signal = code > 128 ? code - 128 : 0,
-                       .asked = asked_,
-                       .at = clock_.now()};
+  const int own = spec_.workload.stop_signal;
+  if (own != 0 && own != SIGTERM) {
+    const MonotonicPoint half = now + grace / 2;
+    if (first) signal_process(program_, own);
+    if (first || term_at_) term_at_ = first ? half : std::min(*term_at_, half);
+  } else if (first) {
+    signal_process(program_, SIGTERM);
   }
 }
 
+void Supervisor::kill_all() {
+  kill_hard_at_ = clock_.monotonic() + kKillPatience;
+  if (init_pid_ > 0 && channel_) {
+    send_inside(channel_.get(), inside::kKill);
+    return;
+  }
+  ::kill(bwrap_pid_, SIGKILL);
+}
+
+void Supervisor::on_time() {
+  const MonotonicPoint now = clock_.monotonic();
+  const auto due = [&](std::optional<MonotonicPoint>& at) {
+    if (exit_ || !at || now < *at) return false;
+    at.reset();
+    return true;
+  };
+  if (due(hello_by_)) {
+    fail("the sandbox was not ready in time");
+    kill_all();
+  }
+  if (due(limit_at_) && !cause_) {
+    note(fmt::format("the time limit of {} s is over",
+                     static_cast<double>(spec_.workload.time_limit.count()) / 1000));
+    begin_stop(spec_.workload.grace, ExitCause::kTimeLimit);
+  }
+  if (due(term_at_)) signal_process(program_, SIGTERM);
+  if (kill_at_ && !kill_hard_at_ && now >= *kill_at_ && !exit_) kill_all();
+  if (due(kill_hard_at_)) {
+    signal_process(init_, SIGKILL);
+    ::kill(bwrap_pid_, SIGKILL);
+    kill_hard_at_ = now + kKillPatience;
+  }
+  if (due(walk_at_)) {
+    walking_ = true;
+    walk_since_ = now;
+  }
+  if (walking_) watch_disk();
+}
+
+void Supervisor::watch_disk() {
+  if (!disk_.step(kWalkStep)) return;
+  walking_ = false;
+  const MonotonicPoint now = clock_.monotonic();
+  walk_at_ = now + std::max<std::chrono::nanoseconds>(kWalkEvery, kWalkShare * (now - walk_since_));
+  if (cause_ || (disk_.bytes() <= spec_.workload.disk_bytes && !disk_.too_deep())) return;
+  note(disk_.too_deep() ? fmt::format("killed: folders lie more than {} deep, where no disk space is counted",
+                                      DiskUse::kMaxDepth)
+                        : fmt::format("killed: {} bytes of disk are used, the limit is {}", disk_.bytes(),
+                                      spec_.workload.disk_bytes));
+  begin_stop(milliseconds(0), ExitCause::kDisk);
+}
+
+void Supervisor::fail(const std::string& why) {
+  note(why);
+  if (!cause_) cause_ = ExitCause::kNotStarted;
+}
+
+void Supervisor::on_bwrap_end(int wait_status) {
+  signal_process(init_, SIGKILL);
+  if (init_) wait_ended(init_, static_cast<int>(kSandboxPatience.count()));
+  if (channel_) on_inside();
+  exit_ = exit_record(host::exit_code_of(wait_status));
+}
+
+// bwrap ends with the status of its child, or 128 and the number of the signal that ended it: good enough where the
+// first process could not tell.
+ExitRecord Supervisor::exit_record(int bwrap_code) const {
+  ExitRecord exit{.at = clock_.now()};
+  Cgroup::Usage used;
+  if (cgroup_) used = cgroup_->usage();
+  if (ended_) {
+    if (WIFEXITED(ended_->wait_status)) exit.code = WEXITSTATUS(ended_->wait_status);
+    if (WIFSIGNALED(ended_->wait_status)) exit.signal = WTERMSIG(ended_->wait_status);
+  } else {
+    exit.signal = bwrap_code > 128 ? bwrap_code - 128 : 0;
+    exit.code = bwrap_code > 128 ? -1 : bwrap_code;
+  }
+  if (cause_)
+    exit.cause = *cause_;
+  else if (init_pid_ <= 0)
+    exit.cause = ExitCause::kNotStarted;
+  else if (used.oom_kills > 0 && exit.code != 0)
+    exit.cause = ExitCause::kMemory;
+  if (exit.cause == ExitCause::kNotStarted) {
+    exit.code = kNotStartedCode;
+    exit.signal = 0;
+  }
+  exit.asked = exit.cause == ExitCause::kAsked;
+  exit.cpu_time_us = used.cpu_time_us.value_or(ended_ ? ended_->cpu_time_us : 0);
+  exit.memory_peak_bytes =
+      used.memory_peak_bytes > 0 ? used.memory_peak_bytes : (ended_ ? ended_->memory_peak_bytes : 0);
+  return exit;
+}
+
 Result<void> Supervisor::finish() {
-  if (output_) on_output();
+  // All who could write are gone, so this comes to an end.
+  for (pollfd left{output_.get(), POLLIN, 0}; output_ && ::poll(&left, 1, 0) > 0;) on_output();
+  if (exit_->cause == ExitCause::kMemory)
+    note(fmt::format("killed: the memory limit of {} bytes was reached", limits_.memory_bytes));
   if (cgroup_) cgroup_->remove();
   state_ = WorkloadState::kExited;
   engine_pid_ = 0;
-  TRY_VOID(host::write_file_atomic(folder_ + "/state.json", to_json(status()), 0600));
+  keep_state();
   TRY_VOID(host::write_file_atomic(folder_ + "/exit.json", to_json(*exit_), 0600));
   ::unlink(spec_.control_socket.c_str());
   return host::remove_tree(spec_.data_dir);
@@ -350,15 +504,26 @@ WorkloadStatus Supervisor::status() const {
   status.labels = spec_.workload.labels;
   status.limits = limits_;
   status.started_at = started_at_;
-  status.cpu_time_us = cpu_time_us_;
-  if (engine_pid_ > 0) {
-    if (const auto used = host::process_cpu_time(engine_pid_))
-      status.cpu_time_us = std::chrono::duration_cast<std::chrono::microseconds>(*used).count();
-  }
   status.exit = exit_;
+  if (exit_) {
+    status.cpu_time_us = exit_->cpu_time_us;
+  } else if (const auto used = cgroup_ ? cgroup_->usage().cpu_time_us : std::nullopt) {
+    status.cpu_time_us = *used;
+  } else if (engine_pid_ > 0) {
+    const auto own = host::process_cpu_time(engine_pid_).value_or(std::chrono::nanoseconds(0));
+    status.cpu_time_us = std::chrono::duration_cast<std::chrono::microseconds>(own).count();
+  }
   return status;
 }
 
-void Supervisor::note(const std::string& text) { (void)log_.append("[supervisor] " + text + "\n"); }
+// What is told of a workload whose supervisor was killed. Not synced: after a power loss nothing of it is left to tell.
+void Supervisor::keep_state() const {
+  (void)host::write_file_unsynced(folder_ + "/state.json", to_json(status()), 0600);
+}
+
+void Supervisor::note(const std::string& text) {
+  const char* newline = log_.ends_with_newline() ? "" : "\n";
+  (void)log_.append(fmt::format("{}[supervisor] {}\n", newline, text));
+}
 
 }  // namespace millrace::executor

@@ -1,6 +1,7 @@
-// Supervisor: one thread that owns one sandboxed process: its start, log, limits, stop and exit record.
+// Supervisor: one thread that owns one sandboxed process: its start, log, limits, network, stop and exit record.
 #pragma once
 
+#include <poll.h>
 #include <sys/types.h>
 
 #include <optional>
@@ -8,6 +9,10 @@
 #include <vector>
 
 #include "executor/cgroup.h"
+#include "executor/disk_use.h"
+#include "executor/forwarder.h"
+#include "executor/inside/channel.h"
+#include "executor/launch.h"
 #include "executor/log_file.h"
 #include "executor/protocol.h"
 #include "executor/spec.h"
@@ -29,12 +34,21 @@ class Supervisor {
     MonotonicPoint since{};
   };
 
-  Supervisor(std::string folder, SupervisorSpec spec, LogWriter log, host::Fd lock)
-      : folder_(std::move(folder)), spec_(std::move(spec)), log_(std::move(log)), lock_(std::move(lock)) {}
+  Supervisor(std::string folder, SupervisorSpec spec, LogWriter log, host::Fd lock);
+
+  // The sandbox's life, in this order.
   Result<void> prepare();
   Result<void> start_sandbox();
   Result<void> confine();
-  void find_engine();
+  void on_inside();
+  void on_hello(pid_t init);
+  void on_unpacked();
+  void on_running();
+  void on_bwrap_end(int wait_status);
+  ExitRecord exit_record(int bwrap_code) const;
+  Result<void> finish();
+
+  // The loop and what it hears of.
   Result<void> loop();
   int poll_timeout_ms() const;
   void on_signals();
@@ -42,11 +56,18 @@ class Supervisor {
   void on_accept();
   bool on_client(Client& client);
   std::string answer(std::string_view line);
-  void begin_stop(std::chrono::milliseconds grace);
-  void enforce_deadline();
-  void reap();
-  Result<void> finish();
+  void on_time();
+
+  // Ends and limits.
+  void begin_stop(std::chrono::milliseconds grace, ExitCause cause);
+  void kill_all();
+  void fail(const std::string& why);
+  void watch_disk();
+  Result<void> set_cpu(std::int64_t cpu_millis);
+
+  std::string unpack_marker() const;
   WorkloadStatus status() const;
+  void keep_state() const;
   void note(const std::string& text);
 
   const host::SystemClock clock_;
@@ -54,18 +75,26 @@ class Supervisor {
   const SupervisorSpec spec_;
   LogWriter log_;
   const host::Fd lock_;
-  host::Fd signals_, listener_, output_;
+  host::Fd ready_, signals_, listener_, output_, channel_;
   std::vector<Client> clients_;
   std::optional<Cgroup> cgroup_;
+  std::optional<Forwarder> forwarder_;
+  DiskUse disk_;
   Limits limits_{.kind = "rlimits"};
   WorkloadState state_ = WorkloadState::kStarting;
-  pid_t bwrap_pid_ = 0;   // our child
-  pid_t init_pid_ = 0;    // first process of the sandbox: killing it ends all of it
-  pid_t engine_pid_ = 0;  // the workload itself
-  std::int64_t cpu_time_us_ = 0;
+  bool unpack_ = false;
+  bool in_group_ = false;    // bwrap was born in cgroup_
+  pid_t bwrap_pid_ = 0;      // our child
+  pid_t init_pid_ = 0;       // first process of the sandbox: killing it ends all of it
+  pid_t engine_pid_ = 0;     // the workload itself
+  host::Fd init_, program_;  // handles of the two
   TimePoint started_at_{};
-  std::optional<MonotonicPoint> kill_at_;
-  bool asked_ = false;
+  std::optional<MonotonicPoint> hello_by_, limit_at_, term_at_, kill_at_, kill_hard_at_, walk_at_;
+  MonotonicPoint walk_since_{};
+  bool walking_ = false;
+  std::int64_t dropped_to_ = 0;  // of the log, as far as it was told
+  std::optional<ExitCause> cause_;
+  std::optional<inside::Ended> ended_;
   std::optional<ExitRecord> exit_;
 };
 

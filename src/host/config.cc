@@ -8,8 +8,8 @@
 #include <cmath>
 #include <variant>
 
+#include "host/config_nodes.h"
 #include "host/file.h"
-
 #include "host/toml_library.h"
 
 namespace millrace::host {
@@ -33,6 +33,9 @@ const std::array kSettings = {
     Setting{"site.name", MILLRACE_AT(std::string, site.name)},
     Setting{"site.zone", MILLRACE_AT(std::string, site.zone)},
     Setting{"site.pue", MILLRACE_AT(double, site.pue), 1, 10},
+    Setting{"site.jurisdiction", MILLRACE_AT(std::string, site.jurisdiction)},
+    Setting{"site.power_budget_w", MILLRACE_AT(double, site.power_budget_w), 0, 1e12},
+    Setting{"site.intensity", MILLRACE_AT(std::string, site.intensity)},
     Setting{"node.idle_w", MILLRACE_AT(double, node.idle_w), 0, 1e6},
     Setting{"node.max_w", MILLRACE_AT(double, node.max_w), 0, 1e6},
     Setting{"engine.root", MILLRACE_AT(std::string, engine.root)},
@@ -110,6 +113,10 @@ Result<void> apply_table(Config& config, const toml::table& table, const std::st
   for (const auto& [name, node] : table) {
     const auto key = prefix + std::string(name.str());
     const auto place = fmt::format("{}:{}", file, node.source().begin.line);
+    if (const auto* tables = node.as_array(); tables != nullptr && key == "node") {
+      config.nodes = TRY(read_nodes(*tables, file));
+      continue;
+    }
     if (const auto* section = node.as_table()) {
       const bool known = std::ranges::any_of(
           kSettings, [&](const Setting& setting) { return setting.key.starts_with(key + "."); });

@@ -9,6 +9,23 @@
 
 namespace millrace::host {
 
+/// A virtual node: [[node]], as often as there are nodes. Without any, this machine is one node.
+struct NodeConfig {
+  std::string name;        // required; with `count` above 1 a number is added: "n0", "n1", ...
+  std::int64_t count = 1;  // so many alike
+  double cpus = 1;
+  std::int64_t memory_bytes = std::int64_t{1} << 30;  // memory = "8GiB"
+  std::int64_t accelerators = 0;                      // at most 16
+  std::string accel;                                  // what they are: "fake"; required with accelerators
+  std::string kind = "fake";                          // name that jobs ask for
+  std::int64_t accelerator_memory_bytes = 0;          // accelerator_memory = "80GiB"; 0: unknown
+  double accelerator_idle_w = 0, accelerator_max_w = 0;
+  std::string rack, domain;      // nodes of one domain share a fast interconnect
+  double idle_w = 0, max_w = 0;  // without accelerators' range above idle; 0: derived from the cpus
+  double budget_w = 0;           // never draws more than this; 0: no bound
+  bool attested = false;
+};
+
 /// Every member shows its key in config.toml ("[section] key") and its default.
 struct Config {
   std::string home;
@@ -18,13 +35,17 @@ struct Config {
   } listen;
   struct {
     std::string name = "local";
-    std::string zone = "FR";  // electricity zone
-    double pue = 1.0;         // power usage effectiveness, at least 1
+    std::string zone = "FR";    // electricity zone
+    double pue = 1.0;           // power usage effectiveness, at least 1
+    std::string jurisdiction;   // whose law applies; empty: the first two letters of the zone
+    double power_budget_w = 0;  // predicted draw stays below; 0: no bound
+    std::string intensity;      // CSV file of hourly gCO2e/kWh; empty: the zone's yearly mean
   } site;
   struct {
     // Of the whole server; 0: derived from its cores (energy model).
     double idle_w = 0, max_w = 0;
   } node;
+  std::vector<NodeConfig> nodes;
   struct {
     std::string root;             // root file system with the engine; empty: the prepared one
     std::string path;             // an engine program to run instead of the prepared one

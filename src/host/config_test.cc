@@ -37,6 +37,24 @@ TEST(Config, NamesFileLineAndKeyOfAFault) {
   EXPECT_NE(fault_of("[listen]\ntls_cert = 'a'\n"), "");
 }
 
+TEST(Config, ReadsVirtualNodesAndNamesTheirFaults) {
+  const auto config = parse_config(
+      "[[node]]\nname = 'n'\ncount = 2\nmemory = '2GiB'\naccelerators = 8\naccel = 'fake'\n[[node]]\nname = "
+      "'m'\n",
+      "config.toml", "/home");
+  ASSERT_TRUE(config) << config.error().message;
+  ASSERT_EQ(config->nodes.size(), 2u);
+  EXPECT_EQ(config->nodes[0].memory_bytes, std::int64_t{2} << 30);
+  EXPECT_EQ(fault_of("[[node]]\nname = 'n'\nmemry = '2GiB'\n"),
+            "config.toml:3: node.memry: there is no such setting");
+  EXPECT_EQ(fault_of("[[node]]\nname = 'n'\naccelerators = 17\n").substr(0, 36),
+            "config.toml:3: node.accelerators: wa");
+  EXPECT_EQ(fault_of("[[node]]\nname = 'n'\naccelerators = 1\n").substr(0, 26), "config.toml:1: node.accel:");
+  EXPECT_EQ(fault_of("[[node]]\nname = 'n'\n[[node]]\nname = 'n'\n"),
+            "config.toml:3: node.name: stands twice");
+  EXPECT_EQ(fault_of("[[node]]\ncpus = 1\n").substr(0, 25), "config.toml:1: node.name:");
+}
+
 TEST(Config, TakesOverridesLastAndNamesTheirSource) {
   const auto config = parse_config("[listen]\naddress = 'a:1'\n", "config.toml", "/home",
                                    {{"listen.address", "b:2", "--listen"}, {"site.pue", "1.5", "--pue"}});

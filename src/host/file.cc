@@ -87,7 +87,9 @@ Result<void> write_all(int fd, std::string_view bytes) {
   return {};
 }
 
-Result<void> write_file_atomic(const std::string& path, std::string_view bytes, mode_t mode) {
+namespace {
+
+Result<void> replace_file(const std::string& path, std::string_view bytes, mode_t mode, bool synced) {
   std::string temporary = path + ".XXXXXX";
   const Fd fd(mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return path_error("create a file beside", path);
@@ -98,9 +100,19 @@ Result<void> write_file_atomic(const std::string& path, std::string_view bytes, 
   };
   if (fchmod(fd.get(), mode) != 0) return fail("chmod");
   if (auto written = write_all(fd.get(), bytes); !written) return fail("write");
-  if (fsync(fd.get()) != 0) return fail("fsync");
+  if (synced && fsync(fd.get()) != 0) return fail("fsync");
   if (::rename(temporary.c_str(), path.c_str()) != 0) return fail("rename");
-  return sync_dir(parent_of(path));
+  return synced ? sync_dir(parent_of(path)) : Result<void>{};
+}
+
+}  // namespace
+
+Result<void> write_file_atomic(const std::string& path, std::string_view bytes, mode_t mode) {
+  return replace_file(path, bytes, mode, true);
+}
+
+Result<void> write_file_unsynced(const std::string& path, std::string_view bytes, mode_t mode) {
+  return replace_file(path, bytes, mode, false);
 }
 
 Result<void> make_dirs(const std::string& path, mode_t mode) {

@@ -20,6 +20,9 @@ Result<std::string> read_file(const std::string& path, std::size_t max_bytes = 6
 /// After success the file holds exactly `bytes` with `mode`, also after power loss; on failure the old file stands.
 Result<void> write_file_atomic(const std::string& path, std::string_view bytes, mode_t mode = 0644);
 
+/// As write_file_atomic, but fast: power loss may leave an empty file.
+Result<void> write_file_unsynced(const std::string& path, std::string_view bytes, mode_t mode = 0644);
+
 /// Writes everything to a descriptor, retrying short writes.
 Result<void> write_all(int fd, std::string_view bytes);
 

@@ -144,6 +144,10 @@ std::size_t JsonNode::size() const {
   return count;
 }
 
+std::string_view JsonNode::key() const {
+  return tree_ == nullptr ? std::string_view("") : tree_->cells_[at_].key;
+}
+
 std::string_view JsonNode::text() const {
   return is_string() ? tree_->cells_[at_].text : std::string_view("");
 }

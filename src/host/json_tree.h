@@ -38,6 +38,8 @@ class JsonNode {
   /// Items or members.
   std::size_t size() const;
 
+  /// The name of a member; "" of any other value.
+  std::string_view key() const;
   /// "" if it is no string.
   std::string_view text() const;
   /// A number without fraction from 0 to 2^53.

@@ -33,6 +33,12 @@ Result<std::string> home_dir(const std::string& given) {
   return home;
 }
 
+std::string cache_dir() {
+  if (const char* named = ::getenv("MILLRACE_CACHE"); named != nullptr && *named != '\0') return named;
+  const char* user = ::getenv("HOME");
+  return fmt::format("{}/.cache/millrace", user != nullptr ? user : "");
+}
+
 Result<std::string> runtime_dir(const std::string& home) {
   constexpr std::size_t kLongest = 52;
   std::string folder = home + "/run";

@@ -64,7 +64,7 @@ bool place_fds(const ProcessSpec& spec, int null, int& report) {
   if (report < 0) return false;
   const auto lift = [&](int from) { return ::fcntl(from < 0 ? null : from, F_DUPFD_CLOEXEC, floor); };
   const int standard[3] = {lift(spec.stdin_fd), lift(spec.stdout_fd), lift(spec.stderr_fd)};
-  int copies[16];
+  int copies[96];
   if (spec.pass_fds.size() > std::size(copies)) {
     errno = E2BIG;
     return false;

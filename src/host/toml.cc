@@ -7,27 +7,15 @@
 #include <variant>
 
 #include "host/toml_library.h"
+#include "host/toml_node.h"
 
 namespace millrace::host {
-
-/// The document in our own form: what the readers need, and whether they asked for it.
-struct TomlNode {
-  struct Member {
-    std::string key;
-    std::unique_ptr<TomlNode> node;
-  };
-  using Members = std::vector<Member>;  // in order of their lines
-  using Elements = std::vector<std::unique_ptr<TomlNode>>;
-  struct Absent {};  // a value of a type that no reader takes (a time of day)
-  std::variant<Absent, std::string, std::int64_t, double, bool, TimePoint, Members, Elements> value;
-  std::int64_t line = 0;
-  bool asked = false;
-  bool visited = false;  // a table: some key of it was asked for
-};
 
 namespace {
 
 constexpr int kDepthMax = 32;
+constexpr std::size_t kNearestMax = 3;    // edits between a key and the one that may be meant
+constexpr std::size_t kKeyBytesMax = 40;  // longer ones are compared with nothing
 
 std::string text_of(const toml::date_time& time) {
   std::string text =
@@ -82,6 +70,40 @@ Error error_at(const std::string& file, std::int64_t line, std::string_view key,
   return Error{ErrorCode::kInvalidArgument, fmt::format("{}:{}: {}: {}", file, line, key, message)};
 }
 
+/// Insertions, removals, replacements and swaps of neighbours that make `a` to `b`.
+std::size_t edits_between(std::string_view a, std::string_view b) {
+  std::vector<std::vector<std::size_t>> costs(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) {
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        costs[i][j] = i + j;
+        continue;
+      }
+      costs[i][j] = std::min(
+          {costs[i - 1][j] + 1, costs[i][j - 1] + 1, costs[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) costs[i][j] = std::min(costs[i][j], costs[i - 2][j - 2] + 1);
+    }
+  }
+  return costs[a.size()][b.size()];
+}
+
+/// "; did you mean 'x'?" for the nearest of the keys that a reader asked for in the same table; "" if none is near.
+std::string nearest_of(const std::string& name, const std::set<std::string>& asked) {
+  const std::string table = name.substr(0, name.rfind('.') + 1);
+  std::string best;
+  std::size_t least = std::min(kNearestMax, (name.size() - table.size() + 1) / 3) + 1;
+  for (auto it = asked.lower_bound(table); it != asked.end() && it->starts_with(table); ++it) {
+    if (it->find('.', table.size()) != std::string::npos) continue;
+    if (it->size() > kKeyBytesMax || name.size() > kKeyBytesMax) continue;
+    const std::size_t edits = edits_between(name.substr(table.size()), it->substr(table.size()));
+    if (edits >= least) continue;
+    least = edits;
+    best = it->substr(table.size());
+  }
+  return best.empty() ? best : fmt::format("; did you mean '{}'?", best);
+}
+
 }  // namespace
 
 TomlDocument::TomlDocument(std::string file) : file_(std::move(file)) {}
@@ -112,7 +134,9 @@ std::optional<Error> TomlDocument::find_unread(const TomlNode& node, const std::
     if (fault_ && !node.visited) return std::nullopt;
     for (const auto& [key, member] : *members) {
       const auto name = path.empty() ? key : path + "." + key;
-      if (!member->asked) return error_at(file_, member->line, name, "there is no such key");
+      if (!member->asked) {
+        return error_at(file_, member->line, name, "there is no such key" + nearest_of(name, asked_));
+      }
       if (auto found = find_unread(*member, name)) return found;
     }
   } else if (const auto* elements = std::get_if<TomlNode::Elements>(&node.value)) {
@@ -254,6 +278,13 @@ std::vector<std::string> TomlTable::texts(std::string_view key) {
   return {};
 }
 
+std::vector<std::string> TomlTable::text_or_texts(std::string_view key) {
+  const auto* node = find(key);
+  if (node == nullptr) return {};
+  if (const auto* one = std::get_if<std::string>(&node->value)) return {*one};
+  return texts(key);
+}
+
 std::vector<double> TomlTable::numbers(std::string_view key, double least, double most) {
   const auto* node = find(key);
   if (node == nullptr) return {};
@@ -276,6 +307,23 @@ std::vector<double> TomlTable::numbers(std::string_view key, double least, doubl
     found.push_back(value);
   }
   return found;
+}
+
+std::optional<TomlScalar> TomlTable::maybe_scalar(std::string_view key, std::string_view wanted) {
+  const auto* node = find(key);
+  if (node == nullptr) return std::nullopt;
+  if (const auto* text = std::get_if<std::string>(&node->value)) return *text;
+  if (const auto* whole = std::get_if<std::int64_t>(&node->value)) return *whole;
+  if (const auto* real = std::get_if<double>(&node->value)) return *real;
+  wrong(*node, key, wanted);
+  return std::nullopt;
+}
+
+std::vector<std::string> TomlTable::keys() const {
+  std::vector<std::string> names;
+  if (node_ == nullptr) return names;
+  for (const auto& member : std::get<TomlNode::Members>(node_->value)) names.push_back(member.key);
+  return names;
 }
 
 std::vector<TomlTable> TomlTable::tables(std::string_view key) {

@@ -1,4 +1,5 @@
-// Toml: reads tables of a TOML file by key and type, with errors that name file, line and key.
+// Toml: reads tables of a TOML file, or of the same written as JSON, by key and type, with errors that name file, line
+// and key.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "core/clock.h"
@@ -14,8 +16,9 @@
 
 namespace millrace::host {
 
-struct TomlNode;  // of toml.cc
+struct TomlNode;  // of toml_node.h
 class TomlTable;
+using TomlScalar = std::variant<std::string, std::int64_t, double>;
 
 /// A whole file. Fallible reads read straight down: every reader of a table gives a value, and the first fault of the
 /// document is kept and returned by `finish`. One thread at a time.
@@ -23,12 +26,15 @@ class TomlDocument {
  public:
   /// kInvalidArgument, naming file and line, for text that is not TOML.
   static Result<std::unique_ptr<TomlDocument>> parse(std::string_view text, std::string file);
+  /// The same from a JSON object: kInvalidArgument also for a key that stands twice. A null is a value of no type that any
+  /// reader takes.
+  static Result<std::unique_ptr<TomlDocument>> parse_json(std::string_view text, std::string file);
   ~TomlDocument();
   TomlDocument(const TomlDocument&) = delete;
   TomlDocument& operator=(const TomlDocument&) = delete;
 
   TomlTable root();
-  /// A key that no read asked for ("there is no such key"), else the first fault of any read: a key written wrongly is often
+  /// A key that no read asked for ("there is no such key; did you mean 'x'?"), else the first fault of any read: a key written wrongly is often
   /// the cause of the other. After a fault only tables that were read at all count. Call it once everything is read, before
   /// the values are used.
   Result<void> finish();
@@ -66,8 +72,12 @@ class TomlTable {
   bool truth(std::string_view key, bool fallback);
   /// A date or date-time of TOML, or one in quotes (RFC 3339). A date-time without an offset is UTC.
   std::optional<TimePoint> maybe_time(std::string_view key);
+  /// A string or a number, as it was written; `wanted` describes it in the fault of another type. nullopt if absent.
+  std::optional<TomlScalar> maybe_scalar(std::string_view key, std::string_view wanted);
   /// Absent: empty.
   std::vector<std::string> texts(std::string_view key);
+  /// The same, and a string alone counts as an array of one.
+  std::vector<std::string> text_or_texts(std::string_view key);
   std::vector<double> numbers(std::string_view key, double least, double most);
   /// The tables of [[key]] or key = [{...}]; absent: none.
   std::vector<TomlTable> tables(std::string_view key);
@@ -75,6 +85,8 @@ class TomlTable {
   TomlTable table(std::string_view key);
 
   bool has(std::string_view key) const;
+  /// What is there, in the order of the lines.
+  std::vector<std::string> keys() const;
   std::int64_t line() const;
   /// Keeps a fault at `key` of this table.
   void fail(std::string_view key, std::string_view message);

@@ -17,8 +17,8 @@ struct Row {
   std::array<Reach, kRoles> reach;  // in the order of Role
 };
 
-// Inference reaches one's own project only, also for administrators: what they use is metered like anybody's. Nobody
-// looks into the environments of a project that is not theirs.
+// Inference and jobs reach one's own project only, also for administrators: what they use is metered like anybody's.
+// Nobody looks into the environments of a project that is not theirs.
 constexpr std::array kMatrix = {
     //                                                    platform-          auditor  developer
     //                                                    admin  operator    tenant-admin  viewer
@@ -42,6 +42,15 @@ constexpr std::array kMatrix = {
     Row{Action::kReadUsage, "read-usage", {A, A, A, T, P, P}},
     Row{Action::kReadEnergy, "read-energy", {A, A, A, N, N, N}},
     Row{Action::kReadReplicaLogs, "read-replica-logs", {A, A, N, N, N, N}},
+    Row{Action::kSubmitJobs, "submit-jobs", {P, P, N, P, P, N}},
+    Row{Action::kReadJobs, "read-jobs", {A, A, A, T, P, P}},
+    Row{Action::kReadJobOutput, "read-job-output", {A, A, N, T, P, N}},
+    Row{Action::kManageJobs, "manage-jobs", {A, A, N, T, P, N}},
+    Row{Action::kReadSecrets, "read-secrets", {A, N, A, T, P, N}},
+    Row{Action::kManageSecrets, "manage-secrets", {A, N, N, T, P, N}},
+    Row{Action::kReadNodes, "read-nodes", {A, A, A, A, A, A}},
+    Row{Action::kManageNodes, "manage-nodes", {A, A, N, N, N, N}},
+    Row{Action::kManageSiteEvents, "manage-site-events", {A, A, N, N, N, N}},
     Row{Action::kReadEnvironments, "read-environments", {A, A, A, T, P, P}},
     Row{Action::kManageEnvironments, "manage-environments", {A, A, N, T, P, N}},
     Row{Action::kOpenEnvironments, "open-environments", {P, P, N, P, P, N}},

@@ -31,6 +31,15 @@ enum class Action {
   kReadUsage,
   kReadEnergy,
   kReadReplicaLogs,
+  kSubmitJobs,     // working folders included
+  kReadJobs,       // their figures and reasons
+  kReadJobOutput,  // logs and files
+  kManageJobs,     // cancel
+  kReadSecrets,    // names only
+  kManageSecrets,
+  kReadNodes,
+  kManageNodes,       // cordon, drain
+  kManageSiteEvents,  // less power for a time
   kReadEnvironments,
   kManageEnvironments,  // create, start, stop, delete
   kOpenEnvironments,    // come in

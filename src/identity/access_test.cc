@@ -73,6 +73,16 @@ TEST(Access, InferenceIsAlwaysMeteredToOnesOwnProject) {
   for (const Role role : all_roles()) EXPECT_LE(reach(role, Action::kUse), Reach::kProject);
 }
 
+TEST(Access, JobsAreAlwaysMeteredToOnesOwnProject) {
+  for (const Role role : all_roles()) EXPECT_LE(reach(role, Action::kSubmitJobs), Reach::kProject);
+}
+
+TEST(Access, WhatAJobWroteIsNotTheAuditorsToRead) {
+  EXPECT_TRUE(allowed(Role::kAuditor, Action::kReadJobs));
+  EXPECT_FALSE(allowed(Role::kAuditor, Action::kReadJobOutput));
+  EXPECT_FALSE(allowed(Role::kViewer, Action::kReadJobOutput));
+}
+
 TEST(Access, NobodyGrantsMoreThanTheyHave) {
   for (const Role granter : all_roles()) {
     for (const Role granted : all_roles()) {

@@ -5,11 +5,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/clock.h"
 #include "core/result.h"
 #include "core/rng.h"
 #include "identity/access.h"
+#include "identity/compute_quota.h"
 #include "identity/key.h"
 #include "identity/page.h"
 #include "identity/policy.h"
@@ -64,6 +66,13 @@ struct KeyFilter {
   std::string tenant, project;  // empty: all
 };
 
+/// The quota in force of one tenant, or of one project of it.
+struct ComputeAccount {
+  std::string tenant, project;  // project empty: the tenant as a whole
+  ComputeQuota quota;
+  bool operator==(const ComputeAccount&) const = default;
+};
+
 /// Every method is safe from any thread, and durable on return. Failures common to all: kInvalidArgument for a
 /// malformed name or limit, kNotFound for a tenant, project, principal or key that does not exist, kConflict for a
 /// name that is taken.
@@ -105,6 +114,17 @@ class Directory {
   Result<std::optional<Limits>> project_quota(std::string_view project) const;
   Result<void> set_tenant_quota(std::string_view tenant, const std::optional<Limits>& quota);
   Result<void> set_project_quota(std::string_view project, const std::optional<Limits>& quota);
+
+  /// Of the machines; as it was given, nullopt if none was.
+  Result<std::optional<ComputeQuota>> tenant_compute_quota(std::string_view tenant) const;
+  Result<std::optional<ComputeQuota>> project_compute_quota(std::string_view project) const;
+  Result<void> set_tenant_compute_quota(std::string_view tenant, const std::optional<ComputeQuota>& quota);
+  Result<void> set_project_compute_quota(std::string_view project, const std::optional<ComputeQuota>& quota);
+  /// What holds: the tenant's own; without one, no limits where its quota of requests is unlimited, else kNoCompute.
+  Result<ComputeQuota> compute_quota_in_force(std::string_view tenant) const;
+  /// What holds for every tenant and project, a tenant before its projects. A project without a quota of its own has
+  /// no limits but its tenant's. Changes with records under "compute-quota/", "quota/tenant/", "tenant/", "project/".
+  Result<std::vector<ComputeAccount>> compute_quotas() const;
 
   /// Everything that gateways are told of the directory, as policy records: "key/<id>" (neither revoked nor expired),
   /// "tenant/<name>", "project/<name>". `version` and `full` are left for the caller.

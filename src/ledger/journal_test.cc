@@ -38,7 +38,8 @@ class JournalTest : public testing::Test {
 std::size_t fewest_descriptors() {
   std::size_t fewest = SIZE_MAX;
   for (const auto& thread : *host::list_dir("/proc/self/task")) {
-    if (const auto open = host::list_dir("/proc/self/task/" + thread + "/fd")) fewest = std::min(fewest, open->size());
+    if (const auto open = host::list_dir("/proc/self/task/" + thread + "/fd"))
+      fewest = std::min(fewest, open->size());
   }
   return fewest;
 }

@@ -65,6 +65,8 @@ void write_usage(host::JsonWriter& out, const store::UsageRecord& record) {
   write_millionths(out, "energy_j", record.energy_uj);
   write_millionths(out, "co2e_g", record.co2e_ug);
   write_text_or_null(out, "energy_model", record.energy_model);
+  write_millionths(out, "accelerator_s", record.accelerator_ms * 1000);
+  write_millionths(out, "cpu_s", record.cpu_us);
   out.field("cost_microeur", record.cost_microeur).field("price_version", record.price_version);
   out.field("basis", record.basis).field("site", record.site).field("zone", record.zone);
   out.field("started_at", to_rfc3339(record.started_at)).field("ended_at", to_rfc3339(record.ended_at));
@@ -88,6 +90,8 @@ Result<store::UsageRecord> parse_usage(const host::JsonObject& object) {
   record.energy_uj = TRY(read_millionths(object, "energy_j"));
   record.co2e_ug = TRY(read_millionths(object, "co2e_g"));
   record.energy_model = TRY(object.optional_string("energy_model")).value_or("");
+  record.accelerator_ms = TRY(read_millionths(object, "accelerator_s")).value_or(0) / 1000;
+  record.cpu_us = TRY(read_millionths(object, "cpu_s")).value_or(0);
   record.cost_microeur = TRY(object.required_int("cost_microeur"));
   record.price_version = TRY(object.required_int("price_version"));
   record.basis = TRY(object.required_string("basis"));
@@ -104,6 +108,8 @@ void write_usage_sum(host::JsonWriter& out, const store::UsageSum& sum) {
   out.field("output_tokens", sum.output_tokens);
   write_millionths(out, "energy_j", sum.energy_uj);
   write_millionths(out, "co2e_g", sum.co2e_ug);
+  write_millionths(out, "accelerator_s", sum.accelerator_ms * 1000);
+  write_millionths(out, "cpu_s", sum.cpu_us);
   out.field("cost_microeur", sum.cost_microeur).end_object();
 }
 

@@ -9,7 +9,7 @@
 namespace millrace::ledger {
 
 /// One object: request_id, client_request_id, tenant, project, key_id, endpoint, model, status, input_tokens,
-/// cached_tokens, output_tokens, energy_j, co2e_g, energy_model, cost_microeur, price_version, basis, site, zone,
+/// cached_tokens, output_tokens, energy_j, co2e_g, energy_model, accelerator_s, cpu_s, cost_microeur, price_version, basis, site, zone,
 /// started_at, ended_at. energy_j and co2e_g have exactly six decimals; they, energy_model and client_request_id are
 /// null when unknown.
 void write_usage(host::JsonWriter& out, const store::UsageRecord& record);
@@ -17,7 +17,8 @@ void write_usage(host::JsonWriter& out, const store::UsageRecord& record);
 /// The reverse; exact for energies below 4 GJ.
 Result<store::UsageRecord> parse_usage(const host::JsonObject& object);
 
-/// {"name", "requests", "input_tokens", "cached_tokens", "output_tokens", "energy_j", "co2e_g", "cost_microeur"}
+/// {"name", "requests", "input_tokens", "cached_tokens", "output_tokens", "energy_j", "co2e_g", "accelerator_s", "cpu_s",
+/// "cost_microeur"}
 void write_usage_sum(host::JsonWriter& out, const store::UsageSum& sum);
 
 /// A number of millionths as an exact decimal: 1234567 -> "1.234567".

@@ -39,7 +39,8 @@ TEST(UsageJson, HasExactlyTheDocumentedMembersInOrder) {
   EXPECT_EQ(text_of(record),
             R"({"request_id":"req_1","client_request_id":null,"tenant":"t","project":"p","key_id":"key_1",)"
             R"("endpoint":"chat","model":"m","status":"cancelled","input_tokens":7,"cached_tokens":2,)"
-            R"("output_tokens":9,"energy_j":null,"co2e_g":null,"energy_model":null,"cost_microeur":25,)"
+            R"("output_tokens":9,"energy_j":null,"co2e_g":null,"energy_model":null,)"
+            R"("accelerator_s":0.000000,"cpu_s":0.000000,"cost_microeur":25,)"
             R"("price_version":3,"basis":"modelled","site":"local","zone":"FR",)"
             R"("started_at":"2026-09-21T14:13:20.000000Z","ended_at":"2026-09-21T14:13:21.500000Z"})");
   record.energy_uj = 1'234'567;

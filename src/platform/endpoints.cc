@@ -66,12 +66,21 @@ Endpoint shown(const Stored& stored) {
   return {.name = stored.desired.name,
           .engine = stored.desired.engine,
           .model = stored.desired.model,
-          .replicas = static_cast<std::int32_t>(stored.desired.replicas),
+          .min_replicas = static_cast<std::int32_t>(stored.desired.min_replicas),
+          .max_replicas = static_cast<std::int32_t>(stored.desired.max_replicas),
           .embeds = stored.desired.embeds,
+          .context = stored.desired.context,
+          .slots = stored.desired.slots,
+          .threads = stored.desired.threads,
+          .idle_s = stored.desired.idle_s,
+          .first_token_ms = stored.desired.first_token_ms,
+          .start_timeout_s = stored.desired.start_timeout_s,
+          .routing = stored.desired.routing,
           .upstream_url = stored.upstream_url,
           .upstream_model = stored.upstream_model,
           .has_upstream_key = !stored.upstream_key.empty(),
           .upstream_embeds = stored.upstream_embeds,
+          .changes = stored.desired.changes,
           .created_at = stored.desired.created_at};
 }
 
@@ -95,9 +104,67 @@ std::unexpected<Error> bad(std::string_view what) {
   return failure(ErrorCode::kInvalidArgument, std::string(what));
 }
 
-Result<void> check_replicas(std::int32_t replicas) {
-  if (replicas >= 0 && replicas <= Endpoints::kMaxReplicas) return {};
-  return bad(fmt::format("replicas: must be from 0 to {}, found {}", Endpoints::kMaxReplicas, replicas));
+struct Bound {
+  std::string_view field;
+  std::optional<std::int64_t> EndpointSettings::* given;
+  std::int64_t DesiredEndpoint::* kept;
+  std::int64_t least, most;
+};
+// Of context, slots and threads 0 is "the default", which is how one goes back to it.
+constexpr Bound kBounds[] = {
+    {"max_replicas", &EndpointSettings::max_replicas, &DesiredEndpoint::max_replicas, 0,
+     Endpoints::kMaxReplicas},
+    {"min_replicas", &EndpointSettings::min_replicas, &DesiredEndpoint::min_replicas, 0,
+     Endpoints::kMaxReplicas},
+    {"context", &EndpointSettings::context, &DesiredEndpoint::context, 0, 1 << 20},
+    {"slots", &EndpointSettings::slots, &DesiredEndpoint::slots, 0, 256},
+    {"threads", &EndpointSettings::threads, &DesiredEndpoint::threads, 0, 512},
+    {"idle_s", &EndpointSettings::idle_s, &DesiredEndpoint::idle_s, 1, 604'800},
+    {"first_token_ms", &EndpointSettings::first_token_ms, &DesiredEndpoint::first_token_ms, 0, 3'600'000},
+    {"start_timeout_s", &EndpointSettings::start_timeout_s, &DesiredEndpoint::start_timeout_s, 1, 3'600},
+};
+
+Result<void> check_bound(std::string_view field, std::int64_t value, std::int64_t least, std::int64_t most) {
+  if (value >= least && value <= most) return {};
+  return bad(fmt::format("{}: must be from {} to {}, found {}", field, least, most, value));
+}
+
+/// The settings but for the model.
+Result<void> apply(const EndpointSettings& settings, DesiredEndpoint& desired) {
+  if (settings.replicas) {
+    if (settings.min_replicas || settings.max_replicas)
+      return bad("replicas: stands for both min_replicas and max_replicas; give one or the other");
+    TRY_VOID(check_bound("replicas", *settings.replicas, 0, Endpoints::kMaxReplicas));
+    desired.min_replicas = desired.max_replicas = *settings.replicas;
+  }
+  for (const Bound& bound : kBounds) {
+    const auto& given = settings.*bound.given;
+    if (!given) continue;
+    TRY_VOID(check_bound(bound.field, *given, bound.least, bound.most));
+    desired.*bound.kept = *given;
+  }
+  if (desired.min_replicas > desired.max_replicas) {
+    return bad(fmt::format("min_replicas: must not be above max_replicas, found {} and {}",
+                           desired.min_replicas, desired.max_replicas));
+  }
+  const std::int64_t slots = desired.slots > 0 ? desired.slots : 1;
+  if (desired.context > 0 && desired.context / slots < 64)
+    return bad(fmt::format("context: must be at least 64 for each slot, found {}", desired.context));
+  if (settings.routing) {
+    if (*settings.routing != "cost" && *settings.routing != "round-robin")
+      return bad("routing: must be cost or round-robin");
+    desired.routing = *settings.routing;
+  }
+  return {};
+}
+
+/// Written again unchanged, so that a removal of the model that has looked for endpoints already fails.
+void hold_model(const store::Store& store, const std::string& name, store::Transaction& change) {
+  const std::string key = std::string(kModelPrefix) + name;
+  if (const auto model = store.get(key)) {
+    change.expect.push_back({key, model->revision});
+    change.put.push_back({key, model->value});
+  }
 }
 
 /// Goes into an HTTP header, or into JSON: printable ASCII, bounded.
@@ -111,7 +178,8 @@ Result<void> check_text(std::string_view field, std::string_view text) {
 
 Result<Stored> upstream_of(const EndpointRequest& request) {
   if (!request.model.empty()) return bad("model: an endpoint has either a model or an upstream_url");
-  if (request.replicas != 1) return bad("replicas: an upstream has none");
+  if (request.settings != EndpointSettings{})
+    return bad("replicas: an upstream has none, and no settings of them");
   if (request.embeds) return bad("embeds: say upstream_embeds for an upstream");
   Stored stored;
   stored.upstream_url = TRY(check_upstream_url(request.upstream_url));
@@ -122,7 +190,7 @@ Result<Stored> upstream_of(const EndpointRequest& request) {
   stored.upstream_embeds = request.upstream_embeds;
   stored.desired.engine = kUpstream;
   stored.desired.model = stored.upstream_model;
-  stored.desired.replicas = 0;
+  stored.desired.min_replicas = stored.desired.max_replicas = 0;
   return stored;
 }
 
@@ -131,12 +199,15 @@ Result<Stored> local_of(const EndpointRequest& request, const Models& models) {
   if (!request.upstream_model.empty() || !request.upstream_key.empty() || request.upstream_embeds) {
     return bad("upstream_url: is missing, but other upstream settings are there");
   }
-  TRY_VOID(check_replicas(request.replicas));
   Stored stored;
+  if (request.settings.max_replicas && !request.settings.min_replicas)
+    stored.desired.min_replicas = std::min<std::int64_t>(1, *request.settings.max_replicas);
+  if (request.settings.min_replicas && !request.settings.max_replicas)
+    stored.desired.max_replicas = std::max<std::int64_t>(1, *request.settings.min_replicas);
+  TRY_VOID(apply(request.settings, stored.desired));
   stored.desired.engine = kLlama;
   stored.desired.model = request.model;
   stored.desired.model_file = TRY(models.file_of(request.model));
-  stored.desired.replicas = request.replicas;
   stored.desired.embeds = request.embeds;
   return stored;
 }
@@ -151,14 +222,7 @@ Result<Endpoint> Endpoints::create(const EndpointRequest& request) {
     return bad("name: want 1 to 63 of a-z, 0-9, '.' and '-', starting and ending with a letter or digit");
   }
   store::Transaction change;
-  if (request.upstream_url.empty()) {
-    // Written again unchanged, so that a removal of the model that has looked for endpoints already fails.
-    const std::string key = std::string(kModelPrefix) + request.model;
-    if (const auto model = store_.get(key)) {
-      change.expect.push_back({key, model->revision});
-      change.put.push_back({key, model->value});
-    }
-  }
+  if (request.upstream_url.empty()) hold_model(store_, request.model, change);
   Stored stored = request.upstream_url.empty() ? TRY(local_of(request, models_)) : TRY(upstream_of(request));
   stored.desired.name = request.name;
   stored.desired.created_at = clock_.now();
@@ -197,15 +261,23 @@ Result<Page<Endpoint>> Endpoints::list(std::size_t limit, std::string_view after
                                      [](const Endpoint&) { return true; });
 }
 
-Result<Endpoint> Endpoints::set_replicas(std::string_view name, std::int32_t replicas) {
-  TRY_VOID(check_replicas(replicas));
+Result<Endpoint> Endpoints::change(std::string_view name, const EndpointSettings& settings) {
   for (;;) {
     const auto record = TRY(must_get(store_, name));
     Stored stored = TRY(parse_stored(record.value));
-    if (stored.desired.engine == kUpstream) return bad("replicas: an upstream has none");
-    stored.desired.replicas = replicas;
-    const auto done = store_.commit(
-        {.expect = {{record.key, record.revision}}, .put = {{record.key, encode(stored)}}, .erase = {}});
+    if (stored.desired.engine == kUpstream)
+      return bad("replicas: an upstream has none, and no settings of them");
+    TRY_VOID(apply(settings, stored.desired));
+    ++stored.desired.changes;
+    store::Transaction change;
+    if (settings.model && *settings.model != stored.desired.model) {
+      hold_model(store_, *settings.model, change);
+      stored.desired.model_file = TRY(models_.file_of(*settings.model));
+      stored.desired.model = *settings.model;
+    }
+    change.expect.push_back({record.key, record.revision});
+    change.put.push_back({record.key, encode(stored)});
+    const auto done = store_.commit(std::move(change));
     if (done) return shown(stored);
     if (done.error().code != ErrorCode::kConflict) return std::unexpected(done.error());
   }

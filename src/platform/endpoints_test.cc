@@ -65,7 +65,7 @@ class EndpointsTest : public ::testing::Test {
 
 TEST_F(EndpointsTest, ALocalEndpointIsWhatControlReads) {
   EndpointRequest request = local("chat");
-  request.replicas = 2;
+  request.settings.replicas = 2;
   request.embeds = true;
   const auto created = endpoints_->create(request);
   ASSERT_TRUE(created) << created.error().message;
@@ -75,10 +75,11 @@ TEST_F(EndpointsTest, ALocalEndpointIsWhatControlReads) {
   EXPECT_EQ(desired->name, "chat");
   EXPECT_EQ(desired->model, "m");
   EXPECT_EQ(desired->model_file, *models_->file_of("m"));
-  EXPECT_EQ(desired->replicas, 2);
+  EXPECT_EQ(desired->min_replicas, 2);
+  EXPECT_EQ(desired->max_replicas, 2);
   EXPECT_TRUE(desired->embeds);
   EXPECT_EQ(desired->created_at, created->created_at);
-  EXPECT_EQ(endpoints_->show("chat")->replicas, 2);
+  EXPECT_EQ(endpoints_->show("chat")->max_replicas, 2);
 }
 
 TEST_F(EndpointsTest, AnUpstreamKeepsItsKeyForGatewaysOnly) {
@@ -112,11 +113,18 @@ TEST_F(EndpointsTest, RequestsThatMakeNoSenseAreRefusedByField) {
   };
   refused([](auto& r) { r.name = "Not A Name"; }, "name");
   refused([](auto& r) { r.model = ""; }, "model");
-  refused([](auto& r) { r.replicas = -1; }, "replicas");
-  refused([](auto& r) { r.replicas = 65; }, "replicas");
+  refused([](auto& r) { r.settings.replicas = -1; }, "replicas");
+  refused([](auto& r) { r.settings.replicas = 65; }, "replicas");
+  refused([](auto& r) { r.settings.replicas = 1, r.settings.min_replicas = 0; }, "replicas");
+  refused([](auto& r) { r.settings.min_replicas = 3, r.settings.max_replicas = 2; }, "min_replicas");
+  refused([](auto& r) { r.settings.max_replicas = 65; }, "max_replicas");
+  refused([](auto& r) { r.settings.slots = 257; }, "slots");
+  refused([](auto& r) { r.settings.slots = 8, r.settings.context = 256; }, "context");
+  refused([](auto& r) { r.settings.idle_s = 0; }, "idle_s");
+  refused([](auto& r) { r.settings.routing = "random"; }, "routing");
   refused([](auto& r) { r.upstream_key = "k"; }, "upstream_url");
   refused([](auto& r) { r.model = "m"; }, "model", true);
-  refused([](auto& r) { r.replicas = 2; }, "replicas", true);
+  refused([](auto& r) { r.settings.replicas = 2; }, "replicas", true);
   refused([](auto& r) { r.embeds = true; }, "embeds", true);
   refused([](auto& r) { r.upstream_key = "secret\r\nX-Injected: 1"; }, "upstream_key", true);
   refused([](auto& r) { r.upstream_model = "a b"; }, "upstream_model", true);
@@ -150,13 +158,42 @@ TEST_F(EndpointsTest, ANameIsTakenOnceAndFreeAgainAfterRemoval) {
 TEST_F(EndpointsTest, ReplicasChangeAndNothingElse) {
   ASSERT_TRUE(endpoints_->create(local("chat")));
   ASSERT_TRUE(endpoints_->create(upstream("remote")));
-  const auto changed = endpoints_->set_replicas("chat", 0);
+  const auto changed = endpoints_->change("chat", {.replicas = 0});
   ASSERT_TRUE(changed);
-  EXPECT_EQ(changed->replicas, 0);
+  EXPECT_EQ(changed->max_replicas, 0);
   EXPECT_EQ(endpoints_->show("chat")->model, "m");
-  EXPECT_EQ(endpoints_->set_replicas("chat", 65).error().code, ErrorCode::kInvalidArgument);
-  EXPECT_EQ(endpoints_->set_replicas("remote", 1).error().code, ErrorCode::kInvalidArgument);
-  EXPECT_EQ(endpoints_->set_replicas("none", 1).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(endpoints_->change("chat", {.replicas = 65}).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(endpoints_->change("remote", {.replicas = 1}).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(endpoints_->change("none", {.replicas = 1}).error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(EndpointsTest, OneBoundAloneMakesRoomForItself) {
+  EndpointRequest request = local("chat");
+  request.settings.max_replicas = 4;
+  EXPECT_EQ(endpoints_->create(request)->min_replicas, 1);
+  request.name = "sleepy";
+  request.settings = {.min_replicas = 0};
+  EXPECT_EQ(endpoints_->create(request)->max_replicas, 1);
+  request.name = "many";
+  request.settings = {.min_replicas = 3};
+  EXPECT_EQ(endpoints_->create(request)->max_replicas, 3);
+  EXPECT_EQ(endpoints_->change("many", {.max_replicas = 2}).error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(EndpointsTest, AChangeOfTheModelTakesItsFileAndKeepsTheRest) {
+  import("n");
+  EndpointRequest request = local("chat");
+  request.settings.slots = 2;
+  ASSERT_TRUE(endpoints_->create(request));
+  ASSERT_TRUE(endpoints_->change("chat", {.model = "n", .threads = 3}));
+  const auto desired = control::parse_desired(store_.get("endpoint/chat")->value);
+  EXPECT_EQ(desired->model, "n");
+  EXPECT_EQ(desired->model_file, *models_->file_of("n"));
+  EXPECT_EQ(desired->slots, 2);
+  EXPECT_EQ(desired->threads, 3);
+  EXPECT_EQ(desired->changes, 1);
+  EXPECT_EQ(endpoints_->change("chat", {.model = "none"}).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(models_->remove("n").error().code, ErrorCode::kConflict);
 }
 
 TEST_F(EndpointsTest, ListsArePaged) {

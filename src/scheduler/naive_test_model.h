@@ -112,6 +112,7 @@ class Model {
   std::set<Alike> asked_;
   std::set<WorkloadId> ignored_;  // of promises, in a trial
   std::vector<AccountIndex> unkept_;
+  std::set<WorkloadId> lost_;  // a node under them went down since the last pass
 };
 
 }  // namespace millrace::scheduler::naive

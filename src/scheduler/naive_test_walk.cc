@@ -21,9 +21,10 @@ TimePoint window(TimePoint now, const Workload& w) {
 Model::Alike Model::alike(const Item& item) const {
   const Workload& w = item.w;
   const std::string shape =
-      fmt::format("{} {} {} {} {} {} {} {} {} {} {} {}", w.demand.cpu_milli, w.demand.memory_mib,
+      fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}", w.demand.cpu_milli, w.demand.memory_mib,
                   w.demand.accelerators, w.demand.accelerator_milli, w.tasks, w.tasks_per_node, w.kinds,
-                  static_cast<int>(w.together), w.spread_racks, w.zones, w.jurisdictions, w.attested);
+                  w.earlier_kinds_first, static_cast<int>(w.together), w.spread_racks, w.zones,
+                  w.jurisdictions, w.attested, w.accelerator_draw_milli);
   const TimePoint end = window(TimePoint{}, w);
   return {w.account, item.rank(), shape, end.time_since_epoch().count()};
 }
@@ -67,9 +68,11 @@ void Model::set_health(NodeIndex node, Health health) {
   cluster_.nodes[node].health = health;
   released_ = true;
   if (health == Health::kReady) return;
+  const auto here = [&](const TaskPlace& p) { return p.node == node; };
   for (auto& [id, item] : items_) {
+    const bool runs_here = item.where == Where::kRunning && std::ranges::any_of(item.places, here);
+    if (health == Health::kDown && runs_here) lost_.insert(id);
     if (item.where != Where::kPending || !item.promise) continue;
-    const auto here = [&](const TaskPlace& p) { return p.node == node; };
     if (std::none_of(item.promise->places.begin(), item.promise->places.end(), here)) continue;
     item.promise.reset();
     item.fresh = true;
@@ -272,10 +275,10 @@ std::vector<Start> Model::pass(TimePoint now, bool full) {
       item.starved = true;
       item.fresh = true;
     }
-    const auto down = [&](const TaskPlace& p) { return cluster_.nodes[p.node].health == Health::kDown; };
-    if (item.where == Where::kRunning && std::any_of(item.places.begin(), item.places.end(), down)) {
-      item.end = std::min(item.end, now);
-    }
+  }
+  for (const WorkloadId id : std::exchange(lost_, {})) {
+    Item& item = items_.at(id);
+    if (item.where == Where::kRunning) item.end = std::min(item.end, now);
   }
   if (!last_full_ || (released_ && now - *last_full_ >= policies_.replan_every)) full = true;
   if (full) {

@@ -363,15 +363,12 @@ class Pass {
 };
 
 void stop_lost(State& state, TimePoint now, Plan& plan) {
-  for (const WorkloadId id : state.lost) {
+  for (const auto& [id, node] : state.lost) {
     Job& job = *state.find(id);
     if (job.stopping && job.end <= now) continue;
     Reason reason;
     reason.code = ReasonCode::kNodeDown;
-    for (const TaskPlace& place : job.places) {
-      if (state.pool.node(place.node).health == Health::kDown)
-        reason.subject = state.cluster.nodes[place.node].name;
-    }
+    reason.subject = state.cluster.nodes[node].name;
     stop_running(state, job, now);
     plan.preempts.push_back({id, std::chrono::microseconds(0), std::move(reason)});
   }

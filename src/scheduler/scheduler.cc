@@ -206,7 +206,8 @@ void Scheduler::set_health(NodeIndex node, Health health, TimePoint now) {
     }
   }
   if (health == Health::kDown) {
-    for (const Tenant& tenant : state.pool.node(node).running) state.lost.insert(tenant.job->work.id);
+    for (const Tenant& tenant : state.pool.node(node).running)
+      state.lost.try_emplace(tenant.job->work.id, node);
   }
   state.pool.set_health(node, health);
   state.released = state.power_eased = true;
@@ -235,6 +236,14 @@ Result<void> Scheduler::set_quota(AccountIndex account, const Quota& quota, Time
   if (account >= state_->accounts.size()) return invalid(fmt::format("there is no account {}", account));
   state_->accounts.at(account).account.quota = quota;
   state_->accounts.ease(account);
+  state_->released = true;
+  return {};
+}
+
+Result<void> Scheduler::set_weight(AccountIndex account, std::int32_t weight_milli) {
+  if (account >= state_->accounts.size()) return invalid(fmt::format("there is no account {}", account));
+  if (weight_milli <= 0) return invalid(fmt::format("a weight of {}; it must be above 0", weight_milli));
+  state_->accounts.at(account).account.weight_milli = weight_milli;
   state_->released = true;
   return {};
 }

@@ -109,6 +109,19 @@ TEST(Scheduler, nothing_is_stopped_for_work_that_would_still_not_fit) {
   EXPECT_TRUE(s.pass(kStart + 1s).preempts.empty());
 }
 
+TEST(Scheduler, work_is_stopped_if_its_node_was_down_between_two_passes_and_the_node_is_named) {
+  Scheduler s = make(cluster_of(2));
+  ASSERT_TRUE(s.submit(job_of(1, 8, std::nullopt), kStart));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
+  s.set_health(0, Health::kDown, kStart + 10s);
+  s.set_health(0, Health::kReady, kStart + 20s);
+  const Plan plan = s.pass(kStart + 20s);
+  ASSERT_EQ(plan.preempts.size(), 1U);
+  EXPECT_EQ(plan.preempts[0].id, 1U);
+  EXPECT_EQ(plan.preempts[0].reason.code, ReasonCode::kNodeDown);
+  EXPECT_EQ(plan.preempts[0].reason.subject, "n0");
+}
+
 TEST(Scheduler, a_falling_budget_caps_first_then_pauses_preemptible_work_then_sheds_batch) {
   Scheduler s = make(cluster_of(1));
   for (WorkloadId id = 1; id <= 4; ++id) {
@@ -158,6 +171,33 @@ TEST(Scheduler, work_is_not_started_that_a_known_fall_of_the_budget_would_stop) 
   ASSERT_EQ(plan.starts.size(), 1U);
   EXPECT_EQ(plan.starts[0].id, 2U) << "it ends before";
   EXPECT_EQ(s.why(1)->code, ReasonCode::kPower);
+}
+
+TEST(Scheduler, promises_that_a_falling_budget_leaves_overdrawn_do_not_keep_each_other_from_starting) {
+  Policies policies;
+  policies.replan_every = 60s;
+  policies.start_capped = false;
+  Scheduler s = make(cluster_of(2), policies);
+  const Scope site{ScopeKind::kSite, 0};
+  // 2 kW idle; each job 8 accelerators of 600 W: 4.8 kW. Two fit at first, one after the fall.
+  ASSERT_TRUE(s.set_budget({site, kStart, 12'000'000}, kStart));
+  for (WorkloadId id = 1; id <= 4; ++id) {
+    Workload w = job_of(id, 8, 1h);
+    w.cpu_draw_milli = 0;
+    ASSERT_TRUE(s.submit(w, kStart));
+  }
+  ASSERT_EQ(s.pass(kStart).starts.size(), 2U);
+  for (const WorkloadId id : {3, 4}) ASSERT_EQ(s.expected_start(id), kStart + 1h) << "both are promised";
+  ASSERT_TRUE(s.set_budget({site, kStart + 30min, 7'000'000}, kStart + 10min));
+  s.pass(kStart + 10min);
+  for (const WorkloadId id : {1, 2}) ASSERT_TRUE(s.ended(id, kStart + 1h));
+  Plan plan = s.pass(kStart + 1h);
+  ASSERT_EQ(plan.starts.size(), 1U) << "nothing runs, and one fits";
+  EXPECT_EQ(plan.starts[0].id, 3U);
+  ASSERT_TRUE(s.ended(3, kStart + 2h));
+  plan = s.pass(kStart + 2h);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].id, 4U);
 }
 
 TEST(Scheduler, shares_of_what_runs_converge_to_the_weights) {

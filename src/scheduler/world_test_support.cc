@@ -95,7 +95,7 @@ Workload random_workload(Dice& dice, WorkloadId id, TimePoint now, std::size_t a
   w.tasks_per_node = dice.one_in(3) ? 1 + dice.below(2) : 0;
   if (dice.one_in(3)) {
     w.kinds = {static_cast<KindIndex>(dice.below(2))};
-  } else if (id % 4 == 0 && w.demand.accelerators > 0) {
+  } else if (dice.one_in(4) && w.demand.accelerators > 0) {
     w.kinds = {1, 0};
     w.earlier_kinds_first = true;
   }

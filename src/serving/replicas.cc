@@ -89,6 +89,28 @@ void Replicas::probe(Replica& replica) {
   become(replica, Phase::kReady);
 }
 
+bool Replicas::probe_starting() {
+  bool any = false;
+  for (auto& [id, replica] : replicas_) {
+    if (replica.phase != Phase::kStarting) continue;
+    probe(replica);
+    any = any || replica.phase == Phase::kReady;
+  }
+  return any;
+}
+
+std::optional<std::chrono::milliseconds> Replicas::probe_due(MonotonicPoint now) const {
+  using std::chrono::milliseconds;
+  std::optional<milliseconds> due;
+  for (const auto& [id, replica] : replicas_) {
+    if (replica.phase != Phase::kStarting) continue;
+    const auto age = std::chrono::duration_cast<milliseconds>(now - replica.since);
+    const auto pause = std::clamp(age / 200, milliseconds(2), milliseconds(50));
+    due = std::min(due.value_or(pause), pause);
+  }
+  return due;
+}
+
 void Replicas::become(Replica& replica, Phase phase) {
   replica.phase = phase;
   replica.since = clock_.monotonic();
@@ -126,6 +148,7 @@ void Replicas::start(const ReplicaSpec& wanted, std::size_t replicas_in_all) {
     ++replica.restarts;
   else
     replica = Replica{};
+  read_ahead_.begin(spec.model_file);
   std::vector<std::vector<int>> in_use;
   for (const auto& [id, other] : replicas_)
     if (other.phase != Phase::kEnded && id != spec.id) in_use.push_back(other.spec.cpus);

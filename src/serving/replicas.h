@@ -10,6 +10,7 @@
 #include "executor/executor.h"
 #include "serving/engine_install.h"
 #include "serving/probe.h"
+#include "serving/read_ahead.h"
 #include "serving/replica.h"
 
 namespace millrace::serving {
@@ -46,6 +47,12 @@ class Replicas {
   /// Reads the executor's list and probes the engines. What runs and was not known is adopted.
   Result<void> refresh();
 
+  /// Asks those that are starting whether they are ready. True if one is now.
+  bool probe_starting();
+  /// In how long probe_starting() should be called; nullopt: none is starting. 2 ms at first, up to 50 ms for one that has
+  /// been loading for long.
+  std::optional<std::chrono::milliseconds> probe_due(MonotonicPoint now) const;
+
   /// Starts it, or starts it again after its end (failures are kept if the generation is the same). A start that fails
   /// leaves it ended with a failure counted. `threads` 0 in the spec is decided here from `replicas_in_all`.
   void start(const ReplicaSpec& spec, std::size_t replicas_in_all);
@@ -71,6 +78,7 @@ class Replicas {
   Prober& prober_;
   const Clock& clock_;
   std::map<std::string, Replica> replicas_;
+  ReadAhead read_ahead_;
 };
 
 }  // namespace millrace::serving

@@ -38,6 +38,8 @@ UsageRecord make_record(int number, microseconds started, microseconds duration)
   record.zone = "FR";
   record.started_at = kStart + started;
   record.ended_at = record.started_at + duration;
+  record.accelerator_ms = 5 * number;
+  record.cpu_us = 7 * number;
   return record;
 }
 
@@ -137,6 +139,8 @@ std::map<std::string, UsageSum> naive_sums(const std::map<std::string, UsageReco
     sum.energy_uj += record.energy_uj ? *record.energy_uj : 0;
     sum.co2e_ug += record.co2e_ug ? *record.co2e_ug : 0;
     sum.cost_microeur += record.cost_microeur;
+    sum.accelerator_ms += record.accelerator_ms;
+    sum.cpu_us += record.cpu_us;
   }
   return sums;
 }
@@ -169,9 +173,9 @@ TYPED_TEST(UsageConformance, SumsEqualTheNaiveModel) {
       const UsageSum& got = (*found)[at++];
       RC_ASSERT(got.name == name);
       RC_ASSERT(std::tie(got.requests, got.input_tokens, got.cached_tokens, got.output_tokens, got.energy_uj,
-                         got.co2e_ug, got.cost_microeur) ==
+                         got.co2e_ug, got.cost_microeur, got.accelerator_ms, got.cpu_us) ==
                 std::tie(sum.requests, sum.input_tokens, sum.cached_tokens, sum.output_tokens, sum.energy_uj,
-                         sum.co2e_ug, sum.cost_microeur));
+                         sum.co2e_ug, sum.cost_microeur, sum.accelerator_ms, sum.cpu_us));
     }
   });
   EXPECT_TRUE(held);

@@ -16,7 +16,7 @@ namespace millrace::store {
 enum class UsageStatus : std::uint8_t { kCompleted = 1, kCancelled = 2, kFailed = 3 };
 std::string_view name_of(UsageStatus status);
 
-/// One request's use, final. `input_tokens` includes `cached_tokens`.
+/// Use of one request, or of one run of a job or environment; final. `input_tokens` includes `cached_tokens`.
 struct UsageRecord {
   std::string request_id, client_request_id, tenant, project, key_id, endpoint, model;
   UsageStatus status = UsageStatus::kFailed;
@@ -28,6 +28,7 @@ struct UsageRecord {
   std::int64_t cost_microeur = 0, price_version = 0;
   std::string site, zone;
   TimePoint started_at{}, ended_at{};
+  std::int64_t accelerator_ms = 0, cpu_us = 0;  // of a run: accelerators held x time, CPU time
   bool operator==(const UsageRecord&) const = default;
 };
 
@@ -42,7 +43,7 @@ enum class UsageDimension { kModel, kKey, kProject, kDay, kTenant };
 struct UsageSum {
   std::string name;  // the dimension's value
   std::int64_t requests = 0, input_tokens = 0, cached_tokens = 0, output_tokens = 0, energy_uj = 0,
-               co2e_ug = 0, cost_microeur = 0;
+               co2e_ug = 0, cost_microeur = 0, accelerator_ms = 0, cpu_us = 0;
 };
 
 /// Every method is safe from any thread.

@@ -148,7 +148,8 @@ feeds = ["A", "B"]
 
 TEST(SiteConfig, FaultsNameFileLineAndKey) {
   EXPECT_EQ(fault_of(""), "");
-  EXPECT_EQ(fault_of("tpye = \"t\"\n"), "site.toml:14: nodes.tpye: there is no such key");
+  EXPECT_EQ(fault_of("tpye = \"t\"\n"),
+            "site.toml:14: nodes.tpye: there is no such key; did you mean 'type'?");
   EXPECT_EQ(fault_of("type = \"x\"\n"), "site.toml:14: nodes.type: there is no 'x'; there is t");
   EXPECT_EQ(fault_of("per_rack = -1\n"), "site.toml:14: nodes.per_rack: -1 is not in 0 to 200000");
   EXPECT_EQ(fault_of("per_rack = \"4\"\n"), "site.toml:14: nodes.per_rack: want an integer");

@@ -1,5 +1,6 @@
 #include "executor/local/local_executor.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -7,9 +8,10 @@
 
 #include <cerrno>
 #include <charconv>
-#include <thread>
+#include <utility>
 
 #include "executor/cgroup.h"
+#include "executor/launch.h"
 #include "executor/log_file.h"
 #include "executor/protocol.h"
 #include "executor/spec.h"
@@ -23,7 +25,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kAskTimeout{2000};
-constexpr milliseconds kPollEvery{2};
+constexpr int kReadyFd = 3, kSecretsFd = 4;  // numbers in the supervisor
 
 bool supervisor_lives(const std::string& folder) {
   if (!host::exists(folder + "/lock")) return false;
@@ -34,7 +36,7 @@ bool supervisor_lives(const std::string& folder) {
 Result<SupervisorSpec> read_spec(const std::string& folder, const std::string& id) {
   const std::string file = folder + "/spec.json";
   if (!host::exists(file)) return failure(ErrorCode::kNotFound, "there is no workload " + id);
-  const std::string text = TRY(host::read_file(file, 1 << 20));
+  const std::string text = TRY(host::read_file(file, 4 << 20));
   return parse_spec(text);
 }
 
@@ -88,46 +90,56 @@ Result<WorkloadStatus> LocalExecutor::start(const WorkloadSpec& spec, std::int64
   const std::lock_guard lock(start_mutex_);
   TRY_VOID(check_fence(fence));
   if (auto there = read_status(spec.id); there && !has_ended(*there)) return there;
-  TRY_VOID(launch(spec));
-  return wait_started(spec.id);
+  const host::Fd ready = TRY(launch(spec));
+  return wait_started(spec.id, ready);
 }
 
-Result<void> LocalExecutor::launch(const WorkloadSpec& spec) {
+// The pipe that closes when the supervisor is ready, or is gone.
+Result<host::Fd> LocalExecutor::launch(const WorkloadSpec& spec) {
   const std::string folder = folder_of(spec.id);
   TRY_VOID(host::make_dirs(folder, 0700));
   for (const char* name : {"/exit.json", "/state.json", "/error"}) TRY_VOID(host::remove_tree(folder + name));
-  const SupervisorSpec record{spec, control_socket(spec.id), data_dir(spec.id)};
-  TRY_VOID(host::write_file_atomic(folder + "/spec.json", to_json(record), 0600));
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return std::unexpected(errno_error("pipe", errno));
+  host::Fd ready(ends[0]);
+  const host::Fd theirs(ends[1]);
+  SupervisorSpec record{spec, control_socket(spec.id), data_dir(spec.id), -1, kReadyFd};
   host::ProcessSpec process;
   process.argv = options_.supervise_argv;
   process.argv.push_back(folder);
   process.cwd = "/";
+  process.pass_fds = {{theirs.get(), kReadyFd}};
+  host::Fd secrets;
+  if (!spec.secrets.empty()) {
+    secrets = TRY(memory_file(encode_secrets(spec.secrets)));
+    process.pass_fds.emplace_back(secrets.get(), kSecretsFd);
+    record.secrets_fd = kSecretsFd;
+  }
+  // Not synced: after a power loss there is nothing left that would need it.
+  TRY_VOID(host::write_file_unsynced(folder + "/spec.json", to_json(record), 0600));
   const auto pid = host::spawn_daemon(process);
   if (!pid) return std::unexpected(pid.error());
-  return {};
+  return ready;
 }
 
-// The supervisor answers, or has come and gone, or could not begin (file "error").
-Result<WorkloadStatus> LocalExecutor::wait_started(const std::string& id) {
+// The supervisor has the program running (or unpacks for it), or has come and gone, or could not begin (file "error").
+Result<WorkloadStatus> LocalExecutor::wait_started(const std::string& id, const host::Fd& ready) {
   const std::string folder = folder_of(id);
-  const auto deadline = std::chrono::steady_clock::now() + options_.start_timeout;
-  while (std::chrono::steady_clock::now() < deadline) {
-    if (host::exists(folder + "/exit.json")) return read_status(id);
+  if (!wait_ended(ready, static_cast<int>(options_.start_timeout.count())))
+    return failure(ErrorCode::kTimeout,
+                   "started the supervisor of " + id + ", which did not report in time; see " + folder);
+  if (!host::exists(folder + "/exit.json"))
     if (const auto error = host::read_file(folder + "/error", 4096))
       return failure(ErrorCode::kInternal, *error);
-    if (auto status = ask(control_socket(id), {}, kAskTimeout)) {
-      watch(*status);
-      return *status;
-    }
-    std::this_thread::sleep_for(kPollEvery);
-  }
-  return failure(ErrorCode::kTimeout,
-                 "started the supervisor of " + id + ", which did not report in time; see " + folder);
+  return read_status(id);
 }
 
 Result<WorkloadStatus> LocalExecutor::read_status(const std::string& id) {
   const std::string folder = folder_of(id);
-  const SupervisorSpec spec = TRY(read_spec(folder, id));
+  const auto read = read_spec(folder, id);
+  if (!read && read.error().code == ErrorCode::kCorrupt && !supervisor_lives(folder))
+    return ended_status(id, {});
+  const SupervisorSpec spec = TRY(read);
   const auto asked = ask(spec.control_socket, {}, kAskTimeout);
   if (asked) {
     watch(*asked);
@@ -165,6 +177,15 @@ Result<void> LocalExecutor::stop(const std::string& id, milliseconds grace) {
   const ControlRequest request{.op = ControlRequest::Op::kStop, .grace_ms = grace.count()};
   const auto stopped = ask(control_socket(id), request, kAskTimeout);
   if (!stopped && supervisor_lives(folder_of(id))) return std::unexpected(stopped.error());
+  return {};
+}
+
+Result<void> LocalExecutor::set_cpu(const std::string& id, std::int64_t cpu_millis) {
+  const WorkloadStatus now = TRY(status(id));
+  if (has_ended(now)) return {};
+  const ControlRequest request{.op = ControlRequest::Op::kSetCpu, .millis = cpu_millis};
+  const auto set = ask(control_socket(id), request, kAskTimeout);
+  if (!set && supervisor_lives(folder_of(id))) return std::unexpected(set.error());
   return {};
 }
 
@@ -213,23 +234,33 @@ void LocalExecutor::watch(const WorkloadStatus& status) {
   const std::lock_guard lock(watch_mutex_);
   if (watched_.contains(status.supervisor_pid)) return;
   const long fd = ::syscall(SYS_pidfd_open, status.supervisor_pid, 0);
-  if (fd >= 0) watched_[status.supervisor_pid] = std::make_shared<host::Fd>(static_cast<int>(fd));
+  if (fd >= 0)
+    watched_[status.supervisor_pid] = {status.id, std::make_shared<host::Fd>(static_cast<int>(fd))};
 }
 
 void LocalExecutor::wait_event(milliseconds timeout) {
-  std::vector<std::pair<pid_t, std::shared_ptr<host::Fd>>> held;
+  std::vector<std::pair<pid_t, Watched>> held;
   {
     const std::lock_guard lock(watch_mutex_);
     held.assign(watched_.begin(), watched_.end());
   }
   std::vector<pollfd> items = {{wake_fd_.get(), POLLIN, 0}};
-  for (const auto& [pid, fd] : held) items.push_back({fd->get(), POLLIN, 0});
+  for (const auto& [pid, watched] : held) items.push_back({watched.pidfd->get(), POLLIN, 0});
   if (::poll(items.data(), items.size(), static_cast<int>(timeout.count())) <= 0) return;
   std::uint64_t count = 0;
   (void)!::read(wake_fd_.get(), &count, sizeof count);
   const std::lock_guard lock(watch_mutex_);
-  for (std::size_t i = 1; i < items.size(); ++i)
-    if (items[i].revents != 0) watched_.erase(held[i - 1].first);
+  for (std::size_t i = 1; i < items.size(); ++i) {
+    if (items[i].revents == 0) continue;
+    watched_.erase(held[i - 1].first);
+    ended_.insert(held[i - 1].second.id);
+  }
+}
+
+std::vector<std::string> LocalExecutor::take_ended() {
+  const std::lock_guard lock(watch_mutex_);
+  const std::set<std::string> ended = std::exchange(ended_, {});
+  return {ended.begin(), ended.end()};
 }
 
 void LocalExecutor::wake() {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,12 +30,14 @@ class LocalExecutor final : public Executor {
 
   Result<WorkloadStatus> start(const WorkloadSpec& spec, std::int64_t fence) override;
   Result<void> stop(const std::string& id, std::chrono::milliseconds grace) override;
+  Result<void> set_cpu(const std::string& id, std::int64_t cpu_millis) override;
   Result<std::vector<WorkloadStatus>> list() override;
   Result<WorkloadStatus> status(const std::string& id) override;
   Result<LogPiece> log(const std::string& id, std::int64_t from, std::size_t max) override;
   Result<void> remove(const std::string& id) override;
   void wait_event(std::chrono::milliseconds timeout) override;
   void wake() override;
+  std::vector<std::string> take_ended() override;
 
  private:
   LocalExecutor(LocalOptions options, host::Fd wake_fd)
@@ -43,8 +46,8 @@ class LocalExecutor final : public Executor {
   std::string control_socket(const std::string& id) const;
   std::string data_dir(const std::string& id) const;
   Result<void> check_fence(std::int64_t fence);
-  Result<void> launch(const WorkloadSpec& spec);
-  Result<WorkloadStatus> wait_started(const std::string& id);
+  Result<host::Fd> launch(const WorkloadSpec& spec);
+  Result<WorkloadStatus> wait_started(const std::string& id, const host::Fd& ready);
   Result<WorkloadStatus> read_status(const std::string& id);
   WorkloadStatus ended_status(const std::string& id, const WorkloadSpec& spec) const;
   void watch(const WorkloadStatus& status);
@@ -53,7 +56,12 @@ class LocalExecutor final : public Executor {
   const host::Fd wake_fd_;  // eventfd
   std::mutex start_mutex_;  // one start or remove at a time
   std::mutex watch_mutex_;
-  std::map<pid_t, std::shared_ptr<host::Fd>> watched_;  // pidfds of supervisors; guarded by watch_mutex_
+  struct Watched {
+    std::string id;
+    std::shared_ptr<host::Fd> pidfd;
+  };
+  std::map<pid_t, Watched> watched_;  // by the supervisor's pid; guarded by watch_mutex_
+  std::set<std::string> ended_;       // not yet taken; guarded by watch_mutex_
 };
 
 }  // namespace millrace::executor

@@ -58,6 +58,8 @@ Result<std::vector<UsageSum>> MemoryUsageTable::sum(const UsageFilter& filter, U
     sum.energy_uj += record.energy_uj.value_or(0);
     sum.co2e_ug += record.co2e_ug.value_or(0);
     sum.cost_microeur += record.cost_microeur;
+    sum.accelerator_ms += record.accelerator_ms;
+    sum.cpu_us += record.cpu_us;
   }
   std::vector<UsageSum> listed;
   for (auto& [name, sum] : sums) {

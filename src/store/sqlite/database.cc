@@ -53,9 +53,9 @@ Result<std::shared_ptr<Database>> Database::open(const std::string& path,
   writer.put = TRY(connection.prepare(
       "INSERT INTO record VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET value = ?2, revision = ?3"));
   writer.erase = TRY(connection.prepare("DELETE FROM record WHERE key = ?1"));
-  writer.insert_usage =
-      TRY(connection.prepare("INSERT OR IGNORE INTO usage VALUES "
-                             "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21)"));
+  writer.insert_usage = TRY(connection.prepare(
+      "INSERT OR IGNORE INTO usage VALUES "
+      "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)"));
   writer.write_meta = TRY(connection.prepare("UPDATE meta SET value = ?1 WHERE name = ?2 AND value != ?1"));
   Connection records = TRY(Connection::open(path, true));
   Connection usage = TRY(Connection::open(path, true));

@@ -29,7 +29,13 @@ CREATE TABLE usage (
 CREATE INDEX usage_by_start ON usage (started_us);
 )sql";
 
-constexpr std::array kMigrations = {kVersion1};
+// Runs of jobs and environments are in the ledger too: accelerators held x milliseconds, CPU time.
+constexpr const char* kVersion2 = R"sql(
+ALTER TABLE usage ADD COLUMN accelerator_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE usage ADD COLUMN cpu_us INTEGER NOT NULL DEFAULT 0;
+)sql";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2};
 
 /// A whole and durable copy, or none.
 Result<void> keep_copy(Connection& connection, const std::string& path, std::int64_t version) {

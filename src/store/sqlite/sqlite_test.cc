@@ -131,7 +131,7 @@ TEST(Sqlite, OnlyOneProcessHasItOpenAndTheFileIsPrivate) {
 TEST(Sqlite, ANewerSchemaIsRefusedUntouched) {
   TempFolder folder;
   const std::string path = folder.path() + "/test.db";
-  const char* const steps[] = {migrations()[0], "CREATE TABLE later (x)"};
+  const char* const steps[] = {migrations()[0], migrations()[1], "CREATE TABLE later (x)"};
   {
     ASSERT_TRUE(Database::open(path, steps));
   }
@@ -139,7 +139,7 @@ TEST(Sqlite, ANewerSchemaIsRefusedUntouched) {
   const auto opened = open_sqlite(path);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ErrorCode::kConflict);
-  EXPECT_NE(opened.error().message.find("schema version is 2"), std::string::npos) << opened.error().message;
+  EXPECT_NE(opened.error().message.find("schema version is 3"), std::string::npos) << opened.error().message;
   EXPECT_EQ(host::sha256_file(path)->sha256, before.sha256);
 }
 
@@ -150,16 +150,39 @@ TEST(Sqlite, AMigrationKeepsACopyFirst) {
     ASSERT_TRUE(open_sqlite(path)->store->commit(put("a", "1")));
   }
   EXPECT_FALSE(host::exists(path + ".v0"));
-  const char* const steps[] = {migrations()[0], "UPDATE record SET value = 'changed'"};
+  const char* const steps[] = {migrations()[0], migrations()[1], "UPDATE record SET value = 'changed'"};
   {
     const auto database = Database::open(path, steps);
     ASSERT_TRUE(database) << database.error().message;
     EXPECT_EQ(SqliteStore(*database).get("a")->value, "changed");
   }
-  ASSERT_TRUE(host::exists(path + ".v1"));
-  const auto copy = open_sqlite(path + ".v1");
+  ASSERT_TRUE(host::exists(path + ".v2"));
+  const auto copy = open_sqlite(path + ".v2");
   ASSERT_TRUE(copy) << copy.error().message;
   EXPECT_EQ(copy->store->get("a")->value, "1");
+}
+
+TEST(Sqlite, UsageOfTheFirstVersionHasNoRunsInIt) {
+  TempFolder folder;
+  const std::string path = folder.path() + "/test.db";
+  const char* const steps[] = {
+      migrations()[0],
+      "INSERT INTO usage VALUES "
+      "('r','','t','p','k','e','m',1,1,0,1,NULL,NULL,'','unknown',5,0,'s','FR',1,2)"};
+  {
+    // Version 1 with a record, marked as such.
+    auto connection = Connection::open(path, false);
+    ASSERT_TRUE(connection);
+    ASSERT_TRUE(connection->exec(steps[0]));
+    ASSERT_TRUE(connection->exec(steps[1]));
+    ASSERT_TRUE(connection->exec("PRAGMA user_version = 1"));
+  }
+  const auto stores = open_sqlite(path);
+  ASSERT_TRUE(stores) << stores.error().message;
+  const auto records = stores->usage->list({}, "", 10);
+  ASSERT_EQ(records->size(), 1U);
+  EXPECT_EQ(records->front().cost_microeur, 5);
+  EXPECT_EQ(records->front().accelerator_ms, 0);
 }
 
 TEST(Sqlite, AFailedMigrationChangesNothing) {
@@ -168,7 +191,8 @@ TEST(Sqlite, AFailedMigrationChangesNothing) {
   {
     ASSERT_TRUE(open_sqlite(path)->store->commit(put("a", "1")));
   }
-  const char* const steps[] = {migrations()[0], "UPDATE record SET value = 'x'; no such statement"};
+  const char* const steps[] = {migrations()[0], migrations()[1],
+                               "UPDATE record SET value = 'x'; no such statement"};
   EXPECT_FALSE(Database::open(path, steps));
   const auto stores = open_sqlite(path);
   ASSERT_TRUE(stores) << stores.error().message;

@@ -19,7 +19,7 @@ constexpr std::string_view kColumns =
     "cached_tokens, "
     "output_tokens, energy_uj, co2e_ug, energy_model, basis, cost_microeur, price_version, site, zone, "
     "started_us, "
-    "ended_us";
+    "ended_us, accelerator_ms, cpu_us";
 
 Result<void> insert(Statement& to, const UsageRecord& record) {
   const auto text = [](const std::string& value) { return std::string_view(value); };
@@ -32,6 +32,7 @@ Result<void> insert(Statement& to, const UsageRecord& record) {
   to.bind(13, record.co2e_ug).bind(14, text(record.energy_model)).bind(15, text(record.basis));
   to.bind(16, record.cost_microeur).bind(17, record.price_version).bind(18, text(record.site));
   to.bind(19, text(record.zone)).bind(20, us_of(record.started_at)).bind(21, us_of(record.ended_at));
+  to.bind(22, record.accelerator_ms).bind(23, record.cpu_us);
   return to.run();
 }
 
@@ -58,6 +59,8 @@ UsageRecord read(const Statement& row) {
   record.zone = row.text(18);
   record.started_at = time_of(row.integer(19));
   record.ended_at = time_of(row.integer(20));
+  record.accelerator_ms = row.integer(21);
+  record.cpu_us = row.integer(22);
   return record;
 }
 
@@ -132,14 +135,15 @@ Result<std::vector<UsageSum>> SqliteUsageTable::sum(const UsageFilter& filter, U
   const std::lock_guard lock(reader.mutex);
   Statement rows = TRY(reader.connection.prepare(
       fmt::format("SELECT {} AS name, count(*), sum(input_tokens), sum(cached_tokens), sum(output_tokens), "
-                  "coalesce(sum(energy_uj), 0), coalesce(sum(co2e_ug), 0), sum(cost_microeur) "
+                  "coalesce(sum(energy_uj), 0), coalesce(sum(co2e_ug), 0), sum(cost_microeur), "
+                  "sum(accelerator_ms), sum(cpu_us) "
                   "FROM usage WHERE {} GROUP BY name ORDER BY name",
                   expression(by), where(filter, true))));
   bind_filter(rows, filter);
   std::vector<UsageSum> sums;
   while (TRY(rows.step())) {
     sums.push_back({rows.text(0), rows.integer(1), rows.integer(2), rows.integer(3), rows.integer(4),
-                    rows.integer(5), rows.integer(6), rows.integer(7)});
+                    rows.integer(5), rows.integer(6), rows.integer(7), rows.integer(8), rows.integer(9)});
   }
   return sums;
 }

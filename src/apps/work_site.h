@@ -1,0 +1,38 @@
+// WorkSite: what the configuration says of nodes, power and carbon, as the scheduler and the ledger want it.
+#pragma once
+
+#include <string>
+
+#include "control/work_manager.h"
+#include "core/result.h"
+#include "energy/power_model.h"
+#include "host/config.h"
+
+namespace millrace::apps {
+
+/// This machine, where the configuration names no nodes.
+struct Machine {
+  std::string name;
+  std::int64_t cores = 1;
+  std::int64_t memory_mib = 1024;
+};
+Machine this_machine();
+
+/// Nodes, racks, domains and budgets. `model` is that of the whole machine and stands for it where no node is named.
+control::WorkOptions work_options(const host::Config& config, const Machine& machine,
+                                  const energy::LinearPowerModel& model);
+
+/// A run's energy: its CPU time by the machine's power model, and its accelerators at full draw above idle for as long as
+/// they were held (both modelled); its carbon by the zone's intensity.
+control::ChargeRun run_charge(const scheduler::Cluster& cluster, const energy::LinearPowerModel& model,
+                              double intensity_g_per_kwh);
+
+/// Name of the model that run_charge uses, in records (invariant I7).
+inline constexpr const char* kRunEnergyModel = "cpu-time-linear-v1+held-accelerators-v1";
+
+/// The outlook of clean hours from a CSV file of hourly intensity; none where the path is empty. A year of hours stands
+/// for every year. kInvalidArgument naming file and line.
+Result<std::function<std::optional<control::HourOutlook>(TimePoint)>> intensity_outlook(
+    const std::string& path, const std::string& zone);
+
+}  // namespace millrace::apps

@@ -1,0 +1,371 @@
+#include "control/executor_runs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "host/file.h"
+
+namespace millrace::control {
+namespace {
+
+using executor::ExitCause;
+using executor::WorkloadState;
+using executor::WorkloadStatus;
+using std::chrono::milliseconds;
+
+constexpr std::int64_t kMiB = 1 << 20;
+constexpr std::int32_t kGatewayPort = 8080;  // inside the sandbox
+constexpr std::int64_t kPids = 4096;
+constexpr std::int64_t kOpenFiles = 8192;
+constexpr milliseconds kGangGrace{5000};  // for the other tasks, when one has failed
+constexpr std::size_t kLogPiece = 1 << 20;
+
+constexpr const char* kWorkLabel = "work";
+constexpr const char* kRunLabel = "run";
+constexpr const char* kTaskLabel = "task";
+constexpr const char* kTasksLabel = "tasks";
+
+std::string task_id(RunKey key, std::int32_t task) {
+  return fmt::format("w{}.{}.r{}.t{}", number_of(key.id), index_of(key.id), key.run, task);
+}
+
+template <typename Number>
+std::optional<Number> number_label(const WorkloadStatus& status, const char* name) {
+  const auto found = status.labels.find(name);
+  if (found == status.labels.end()) return std::nullopt;
+  Number number{};
+  const std::string& text = found->second;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (read.ec != std::errc() || read.ptr != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+bool is_over(const WorkloadStatus& status) {
+  return status.state == WorkloadState::kExited || status.state == WorkloadState::kLost;
+}
+
+std::string devices_text(std::uint32_t devices) {
+  std::string text;
+  for (int i = 0; i < scheduler::kDevicesMax; ++i) {
+    if ((devices >> i & 1U) != 0) text += (text.empty() ? "" : ",") + std::to_string(i);
+  }
+  return text;
+}
+
+std::map<std::string, std::string> environment_of(const WantedWork& work, const StartRun& run,
+                                                  const std::vector<NamedPlace>& places, std::size_t task) {
+  std::map<std::string, std::string> env = {{"PATH", "/usr/local/bin:/usr/bin:/bin"},
+                                            {"HOME", "/work"},
+                                            {"LANG", "C.UTF-8"},
+                                            {"PYTHONUNBUFFERED", "1"}};
+  for (const auto& [name, value] : work.program.env) env[name] = value;
+  // Bound by the platform: what its owner set under these names does not count.
+  const std::string devices = devices_text(places[task].devices);
+  env["MILLRACE_JOB"] = work.name;
+  env["MILLRACE_RUN"] = std::to_string(run.run);
+  env["MILLRACE_TASK"] = std::to_string(task);
+  env["MILLRACE_TASKS"] = std::to_string(places.size());
+  env["MILLRACE_ARRAY_INDEX"] = std::to_string(index_of(work.id));
+  env["MILLRACE_NODE"] = places[task].node;
+  env["MILLRACE_OUTPUT"] = "/output";
+  env["MILLRACE_ACCELERATORS"] = devices;
+  for (const char* const name : {"CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES"})
+    env[name] = devices;
+  return env;
+}
+
+/// A power cap is a share of the processor time that the work was given.
+std::int64_t capped(std::int64_t cpu_milli, std::int32_t cap_milli) {
+  return std::max<std::int64_t>(cpu_milli * cap_milli / 1000, 10);
+}
+
+std::string why_of(const WorkloadStatus& status) {
+  switch (status.exit->cause) {
+    case ExitCause::kMemory:
+      return "used more memory than it asked for, and was killed";
+    case ExitCause::kDisk:
+      return "wrote more than its disk limit, and was killed";
+    case ExitCause::kNotStarted:
+      return "could not be started; its log says why";
+    case ExitCause::kItself:
+    case ExitCause::kAsked:
+    case ExitCause::kTimeLimit:
+      break;
+  }
+  if (status.exit->signal != 0) return fmt::format("was ended by signal {}", status.exit->signal);
+  return {};
+}
+
+/// Of one task; later ones weigh more.
+Exit exit_of(const WorkloadStatus& status) {
+  if (status.state == WorkloadState::kLost || !status.exit) return Exit::kLost;
+  switch (status.exit->cause) {
+    case ExitCause::kTimeLimit:
+      return Exit::kTimedOut;
+    case ExitCause::kMemory:
+    case ExitCause::kDisk:
+    case ExitCause::kNotStarted:
+      return Exit::kFailed;
+    case ExitCause::kAsked:
+      return Exit::kStopped;
+    case ExitCause::kItself:
+      break;
+  }
+  if (status.exit->asked) return Exit::kStopped;
+  return status.exit->code == 0 ? Exit::kDone : Exit::kFailed;
+}
+
+int weight_of(Exit exit) {
+  switch (exit) {
+    case Exit::kTimedOut:
+      return 4;
+    case Exit::kFailed:
+      return 3;
+    case Exit::kLost:
+      return 2;
+    case Exit::kStopped:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+Result<executor::WorkloadSpec> task_spec(const WantedWork& work, const StartRun& run,
+                                         const std::vector<NamedPlace>& places, std::size_t task,
+                                         const ExecutorRunsOptions& options) {
+  const Program& program = work.program;
+  const RunKey key{run.id, run.run};
+  executor::WorkloadSpec spec;
+  spec.id = task_id(key, static_cast<std::int32_t>(task));
+  spec.root = TRY(options.image_root(program.image));
+  const std::string folder = options.work_folder + "/" + work.name;
+  spec.mounts = {{folder + "/dir", "/work", true}, {folder + "/output", "/output", true}};
+  for (const WorkMount& mount : program.mounts)
+    spec.mounts.push_back({mount.source, mount.path, mount.writable});
+  spec.argv = program.command;
+  spec.env = environment_of(work, run, places, task);
+  spec.resources = {.memory_bytes = work.demand.memory_mib * kMiB,
+                    .cpu_millis = capped(work.demand.cpu_milli, run.cap_milli),
+                    .pids = kPids,
+                    .open_files = kOpenFiles};
+  spec.workdir = "/work";
+  spec.unpack_archive = program.workdir_archive;
+  for (const SecretFile& secret : program.secrets)
+    spec.secrets.push_back({secret.path, TRY(options.secret(work.project, secret.name))});
+  const std::string gateway = options.gateway ? options.gateway() : std::string();
+  if (program.host_network) {
+    spec.network = executor::Network::kHost;
+  } else if (!gateway.empty()) {
+    spec.network = executor::Network::kForwards;
+    spec.forwards = {{.port = kGatewayPort, .to = gateway}};
+  }
+  spec.scratch_bytes = program.scratch_bytes;
+  spec.disk_bytes = program.disk_bytes;
+  if (work.time_limit) spec.time_limit = *work.time_limit;
+  spec.grace = work.grace;
+  spec.stop_signal = work.checkpoint_signal;
+  spec.log_max_bytes = program.log_max_bytes;
+  spec.labels = {{kWorkLabel, std::to_string(key.id)},
+                 {kRunLabel, std::to_string(key.run)},
+                 {kTaskLabel, std::to_string(task)},
+                 {kTasksLabel, std::to_string(places.size())}};
+  return spec;
+}
+
+RunEnd run_end(const std::vector<WorkloadStatus>& tasks) {
+  RunEnd end{.exit = Exit::kDone, .why = {}, .exit_code = 0};
+  end.started_at = tasks.front().started_at;
+  for (const WorkloadStatus& task : tasks) {
+    end.started_at = std::min(end.started_at, task.started_at);
+    if (task.exit) {
+      end.ended_at = std::max(end.ended_at, task.exit->at);
+      end.cpu_us += task.exit->cpu_time_us > 0 ? task.exit->cpu_time_us : task.cpu_time_us;
+    } else {
+      end.cpu_us += task.cpu_time_us;
+    }
+    const Exit exit = exit_of(task);
+    if (exit == Exit::kDone || weight_of(exit) <= weight_of(end.exit)) continue;
+    end.exit = exit;
+    end.exit_code.reset();
+    end.why = task.exit ? why_of(task) : "its supervisor was lost";
+    if (task.exit) end.exit_code = task.exit->signal != 0 ? 128 + task.exit->signal : task.exit->code;
+  }
+  end.ended_at = std::max(end.ended_at, end.started_at);
+  return end;
+}
+
+Result<void> ExecutorRuns::start(const WantedWork& work, const StartRun& run,
+                                 const std::vector<NamedPlace>& places) {
+  const RunKey key{run.id, run.run};
+  const std::string folder = options_.work_folder + "/" + work.name;
+  if (options_.make_folder) {
+    TRY_VOID(options_.make_folder(folder + "/dir"));
+    TRY_VOID(options_.make_folder(folder + "/output"));
+  }
+  std::vector<executor::WorkloadSpec> specs;
+  for (std::size_t task = 0; task < places.size(); ++task)
+    specs.push_back(TRY(task_spec(work, run, places, task, options_)));
+  {
+    const std::lock_guard lock(mutex_);
+    runs_[key].tasks = static_cast<std::int32_t>(specs.size());
+  }
+  for (const auto& spec : specs) {
+    const auto started = executor_.start(spec, options_.fence);
+    if (started) continue;
+    // All or nothing: what was started of the gang is stopped, and nobody waits for it.
+    for (const auto& other : specs) (void)executor_.stop(other.id, milliseconds(0));
+    const std::lock_guard lock(mutex_);
+    runs_.erase(key);
+    return std::unexpected(started.error());
+  }
+  return {};
+}
+
+Result<void> ExecutorRuns::stop(const WantedWork& /*work*/, const StopRun& stop) {
+  const RunKey key{stop.id, stop.run};
+  std::int32_t tasks = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = runs_.find(key);
+    if (at == runs_.end()) return {};
+    tasks = at->second.tasks;
+  }
+  const auto grace = std::chrono::ceil<milliseconds>(stop.grace);
+  for (std::int32_t task = 0; task < tasks; ++task) {
+    const auto told = executor_.stop(task_id(key, task), grace);
+    if (!told && told.error().code != ErrorCode::kNotFound) return told;
+  }
+  return {};
+}
+
+Result<void> ExecutorRuns::cap(const WantedWork& work, const CapRun& cap) {
+  const RunKey key{cap.id, cap.run};
+  for (std::int32_t task = 0; task < work.tasks; ++task) {
+    const auto told = executor_.set_cpu(task_id(key, task), capped(work.demand.cpu_milli, cap.cap_milli));
+    if (!told && told.error().code != ErrorCode::kNotFound) return told;
+  }
+  return {};
+}
+
+void ExecutorRuns::take(const WorkloadStatus& status) {
+  const auto id = number_label<WorkloadId>(status, kWorkLabel);
+  const auto run = number_label<std::uint32_t>(status, kRunLabel);
+  const auto task = number_label<std::int32_t>(status, kTaskLabel);
+  const auto tasks = number_label<std::int32_t>(status, kTasksLabel);
+  if (!id || !run || !task || !tasks) return;
+  const RunKey key{*id, *run};
+  std::vector<std::string> others;
+  {
+    const std::lock_guard lock(mutex_);
+    Run& known = runs_[key];
+    known.tasks = *tasks;
+    if (!is_over(status)) return;
+    known.over.insert_or_assign(*task, status);
+    const bool has_failed = exit_of(status) != Exit::kDone;
+    if (!has_failed || known.is_whole() || known.is_stopping) return;
+    known.is_stopping = true;
+    for (std::int32_t other = 0; other < known.tasks; ++other) {
+      if (!known.over.contains(other)) others.push_back(task_id(key, other));
+    }
+  }
+  for (const std::string& other : others) (void)executor_.stop(other, kGangGrace);
+}
+
+RunStatus ExecutorRuns::status_of(RunKey key, const Run& run) const {
+  RunStatus status{.key = key, .is_running = true, .started_at = {}, .cpu_us = 0, .end = {}};
+  if (!run.is_whole()) return status;
+  std::vector<WorkloadStatus> tasks;
+  for (const auto& [task, each] : run.over) tasks.push_back(each);
+  status.end = run_end(tasks);
+  status.started_at = status.end->started_at;
+  return status;
+}
+
+Result<std::vector<RunStatus>> ExecutorRuns::ended() {
+  for (const std::string& id : executor_.take_ended()) {
+    if (const auto status = executor_.status(id)) take(*status);
+  }
+  const std::lock_guard lock(mutex_);
+  std::vector<RunStatus> out;
+  for (const auto& [key, run] : runs_) {
+    if (run.is_whole()) out.push_back(status_of(key, run));
+  }
+  return out;
+}
+
+Result<std::vector<RunStatus>> ExecutorRuns::all() {
+  for (const auto& status : TRY(executor_.list())) take(status);
+  const std::lock_guard lock(mutex_);
+  std::vector<RunStatus> out;
+  for (const auto& [key, run] : runs_) out.push_back(status_of(key, run));
+  return out;
+}
+
+Result<RunStatus> ExecutorRuns::status(RunKey key) {
+  RunStatus status;
+  std::int32_t tasks = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = runs_.find(key);
+    if (at == runs_.end()) return failure(ErrorCode::kNotFound, "there is no such run");
+    status = status_of(key, at->second);
+    tasks = at->second.tasks;
+  }
+  if (status.end) return status;
+  for (std::int32_t task = 0; task < tasks; ++task) {
+    const auto each = executor_.status(task_id(key, task));
+    if (!each) continue;
+    status.cpu_us += each->cpu_time_us;
+    status.started_at =
+        status.started_at == TimePoint{} ? each->started_at : std::min(status.started_at, each->started_at);
+  }
+  return status;
+}
+
+Result<ReplicaLog> ExecutorRuns::log(RunKey key, std::int32_t task, std::int64_t from, std::size_t max) {
+  const std::string id = task_id(key, task);
+  if (auto piece = executor_.log(id, from, max))
+    return ReplicaLog{piece->from, std::move(piece->text), piece->next};
+  const auto kept = host::read_file(options_.log_folder + "/" + id);
+  if (options_.log_folder.empty() || !kept)
+    return failure(ErrorCode::kNotFound, fmt::format("no output of task {} is kept", task));
+  const auto size = static_cast<std::int64_t>(kept->size());
+  const std::int64_t at = std::clamp<std::int64_t>(from < 0 ? size + from : from, 0, size);
+  std::string text = kept->substr(static_cast<std::size_t>(at), max);
+  const std::int64_t next = at + static_cast<std::int64_t>(text.size());
+  return ReplicaLog{at, std::move(text), next};
+}
+
+// The executor's own records go; what the task wrote stays.
+void ExecutorRuns::keep_log(const std::string& id) {
+  std::string all;
+  for (std::int64_t from = 0;;) {
+    const auto piece = executor_.log(id, from, kLogPiece);
+    if (!piece || piece->text.empty()) break;
+    all += piece->text;
+    from = piece->next;
+  }
+  if (!all.empty()) (void)host::write_file_atomic(options_.log_folder + "/" + id, all, 0600);
+}
+
+void ExecutorRuns::forget(RunKey key) {
+  std::int32_t tasks = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = runs_.find(key);
+    if (at == runs_.end() || !at->second.is_whole()) return;
+    tasks = at->second.tasks;
+    runs_.erase(at);
+  }
+  for (std::int32_t task = 0; task < tasks; ++task) {
+    const std::string id = task_id(key, task);
+    if (!options_.log_folder.empty()) keep_log(id);
+    (void)executor_.remove(id);
+  }
+}
+
+}  // namespace millrace::control

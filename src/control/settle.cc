@@ -1,0 +1,125 @@
+#include "control/settle.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+
+#include "core/id.h"
+#include "core/rng.h"
+
+namespace millrace::control {
+namespace {
+
+using std::chrono::milliseconds;
+
+const scheduler::Node* find_node(const scheduler::Cluster& cluster, std::string_view name) {
+  const auto found = std::ranges::find(cluster.nodes, name, &scheduler::Node::name);
+  return found == cluster.nodes.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+std::int64_t RunUse::accelerator_ms() const {
+  std::int64_t sum = 0;
+  for (const auto& each : accelerators) sum += each.accelerator_ms;
+  return sum;
+}
+
+RunUse use_of(const WantedWork& work, const std::vector<NamedPlace>& places, const RunEnd& end, RunKey key,
+              const scheduler::Cluster& cluster) {
+  RunUse use{.key = key, .site = {}, .zone = {}, .accelerators = {}};
+  use.started_at = end.started_at;
+  use.ended_at = std::max(end.ended_at, end.started_at);
+  use.cpu_us = end.cpu_us;
+  use.cpu_milli = work.demand.cpu_milli * work.tasks;
+  use.memory_mib = work.demand.memory_mib * work.tasks;
+  const auto wall_ms = std::chrono::floor<milliseconds>(use.ended_at - use.started_at).count();
+  for (const NamedPlace& place : places) {
+    const scheduler::Node* const node = find_node(cluster, place.node);
+    if (node == nullptr) continue;
+    use.site = cluster.sites[node->site].name;
+    use.zone = cluster.sites[node->site].zone;
+    if (place.devices == 0) continue;
+    const std::string& kind = cluster.kinds[node->kind].kind;
+    const std::int64_t held = std::popcount(place.devices) * work.demand.accelerator_milli * wall_ms / 1000;
+    const auto known = std::ranges::find(use.accelerators, kind, &HeldAccelerators::kind);
+    if (known == use.accelerators.end()) {
+      use.accelerators.push_back({kind, held});
+    } else {
+      known->accelerator_ms += held;
+    }
+  }
+  return use;
+}
+
+store::UsageRecord usage_record(const WantedWork& work, const RunUse& use, const RunCharge& charge,
+                                Exit exit) {
+  store::UsageRecord record;
+  SeededRng rng(use.key.id * 1'000'003 + use.key.run);
+  record.request_id = make_id("run", work.submitted_at, rng);
+  record.client_request_id = fmt::format("{}.{}", work.name, use.key.run);
+  record.tenant = work.tenant;
+  record.project = work.project;
+  record.key_id = work.user;
+  record.endpoint = fmt::format("{}/{}", name_of(work.kind), work.name);
+  record.model = use.accelerators.empty() ? "compute/cpu" : "compute/" + use.accelerators.front().kind;
+  record.status = exit == Exit::kDone                                  ? store::UsageStatus::kCompleted
+                  : exit == Exit::kStopped || exit == Exit::kCancelled ? store::UsageStatus::kCancelled
+                                                                       : store::UsageStatus::kFailed;
+  record.accelerator_ms = use.accelerator_ms();
+  record.cpu_us = use.cpu_us;
+  record.energy_uj = charge.energy_uj;
+  record.co2e_ug = charge.co2e_ug;
+  record.energy_model = charge.energy_model;
+  record.basis = charge.basis;
+  record.cost_microeur = charge.cost_microeur;
+  record.price_version = charge.price_version;
+  record.site = use.site;
+  record.zone = use.zone;
+  record.started_at = use.started_at;
+  record.ended_at = use.ended_at;
+  return record;
+}
+
+WorkState state_after(Exit exit) {
+  switch (exit) {
+    case Exit::kDone:
+      return WorkState::kSucceeded;
+    case Exit::kTimedOut:
+      return WorkState::kTimedOut;
+    case Exit::kStopped:
+    case Exit::kCancelled:
+      return WorkState::kCancelled;
+    case Exit::kLost:
+      return WorkState::kLost;
+    case Exit::kFailed:
+    case Exit::kRefused:
+      break;
+  }
+  return WorkState::kFailed;
+}
+
+std::string reason_of(Exit exit, const RunEnd* end) {
+  if (end != nullptr && !end->why.empty()) return end->why;
+  switch (exit) {
+    case Exit::kDone:
+      return {};
+    case Exit::kFailed:
+      return end != nullptr && end->exit_code ? fmt::format("exited with {}", *end->exit_code) : "failed";
+    case Exit::kTimedOut:
+      return "ran for as long as its time limit allows";
+    case Exit::kStopped:
+      return "was stopped, and asked not to run again";
+    case Exit::kLost:
+      return "its node or its supervisor was lost, and it asked not to run again";
+    case Exit::kCancelled:
+      return "was cancelled";
+    case Exit::kRefused:
+      return "cannot run as it is described";
+  }
+  return {};
+}
+
+}  // namespace millrace::control

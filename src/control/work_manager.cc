@@ -1,0 +1,459 @@
+// Reading: what is wanted, what ended, what the site may draw.
+#include "control/work_manager.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "host/json.h"
+
+namespace millrace::control {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::seconds;
+
+/// How far below the highest id one may be that was committed late.
+constexpr WorkloadId kLateIds = workload_id(1024);
+
+/// "Not while others must end first": later than anything that is scheduled.
+constexpr TimePoint kHeld = std::chrono::sys_days{std::chrono::year{2999} / 1 / 1};
+
+std::optional<WorkloadId> id_of_key(std::string_view key, std::string_view prefix) {
+  if (!key.starts_with(prefix) || key.size() != prefix.size() + 16) return std::nullopt;
+  WorkloadId id = 0;
+  for (const char c : key.substr(prefix.size())) {
+    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (digit < 0) return std::nullopt;
+    id = id << 4 | static_cast<unsigned>(digit);
+  }
+  return id;
+}
+
+WorkloadPhase phase_of(const ObservedWork& work) {
+  if (work.state == WorkState::kQueued) return WorkloadPhase::kQueued;
+  if (work.stopping) return WorkloadPhase::kStopping;
+  if (work.state == WorkState::kPausing) return WorkloadPhase::kPausing;
+  return work.state == WorkState::kStarting ? WorkloadPhase::kStarting : WorkloadPhase::kRunning;
+}
+
+bool is_owners_record(std::string_view key) {
+  return key.starts_with("tenant/") || key.starts_with("project/") || key.starts_with("quota/") ||
+         key.starts_with("compute-quota/");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<WorkManager>> WorkManager::create(WorkOptions options, WorkPorts ports,
+                                                         TimePoint now) {
+  auto state = TRY(
+      WorkloadState::create(options.cluster, AccountBook::root(), options.policies, nullptr, options.rules));
+  auto manager = std::make_unique<WorkManager>(std::move(options), std::move(ports), std::move(state));
+  TRY_VOID(manager->load(now));
+  return manager;
+}
+
+void WorkManager::note_change(const store::Transaction& change) {
+  const std::lock_guard lock(inbox_mutex_);
+  const auto note = [&](std::string_view key) {
+    if (key.starts_with(kNodeWishPrefix)) inbox_.nodes = true;
+    if (key.starts_with(kSiteEventPrefix)) inbox_.events = true;
+    if (is_owners_record(key)) inbox_.owners = true;
+  };
+  for (const auto& put : change.put) {
+    note(put.key);
+    if (put.key.starts_with(kWantedPrefix)) inbox_.wanted[put.key] = put.value;
+  }
+  for (const auto& key : change.erase) note(key);
+}
+
+void WorkManager::note_resync() {
+  const std::lock_guard lock(inbox_mutex_);
+  inbox_.nodes = inbox_.events = inbox_.owners = inbox_.resync = true;
+}
+
+Result<void> WorkManager::load(TimePoint now) {
+  std::map<WorkloadId, ObservedWork> live;
+  for (const auto& record : TRY(ports_.store.list(kLivePrefix))) {
+    ObservedWork observed = TRY(parse_observed(record.value));
+    live.emplace(observed.id, std::move(observed));
+  }
+  std::set<std::string> over;
+  for (const auto& record : TRY(ports_.store.list(kEndedPrefix)))
+    over.insert(record.key.substr(kEndedPrefix.size()));
+  Turn turn(now);
+  turn.events = accounts_.update(TRY(ports_.owners()));
+  TRY_VOID(read_node_wishes(turn));
+  TRY_VOID(read_site_events(turn));
+  for (const auto& record : TRY(ports_.store.list(kWantedPrefix))) {
+    const auto id = id_of_key(record.key, kWantedPrefix);
+    if (!id) continue;
+    highest_ = std::max(highest_.value_or(0), *id);
+    if (over.contains(record.key.substr(kWantedPrefix.size()))) continue;
+    Entry entry;
+    entry.wanted = TRY(parse_wanted(record.value));
+    entry.observed.id = *id;
+    if (const auto known = live.find(*id); known != live.end()) entry.observed = known->second;
+    Entry& kept = entries_[*id] = std::move(entry);
+    const auto places = indexed(kept.observed.places);
+    if (kept.observed.state == WorkState::kQueued || !places) {
+      kept.observed.state = WorkState::kQueued;
+      continue;
+    }
+    WorkloadRecord running_record;
+    restore(kept, *places, turn);
+  }
+  // What runs takes its places before anything is decided about what waits: all events first, one decision after them.
+  for (auto& [id, entry] : entries_) {
+    if (entry.observed.state == WorkState::kQueued) submit(entry, turn, true);
+  }
+  apply(turn);
+  take_back_unplaced(turn);
+  TRY_VOID(make_durable(turn));
+  TRY_VOID(meet_runs());
+  // What was decided before a crash, and perhaps not carried out; and what was decided just now.
+  turn.actions = outstanding(state_);
+  carry_out(turn);
+  const std::lock_guard lock(inbox_mutex_);
+  inbox_.nodes = inbox_.events = inbox_.owners = inbox_.resync = false;
+  return {};
+}
+
+void WorkManager::restore(const Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn) {
+  const ObservedWork& seen = entry.observed;
+  WorkloadRecord record;
+  record.workload = workload_of(entry.wanted, turn);
+  record.phase = phase_of(seen);
+  record.run = seen.run;
+  record.failures = seen.failures;
+  record.retries = entry.wanted.retries;
+  record.requeue = entry.wanted.requeue;
+  record.places = std::move(places);
+  record.cap_milli = seen.cap_milli;
+  if (seen.grace_ms) record.stop_grace = std::chrono::milliseconds(*seen.grace_ms);
+  turn.events.emplace_back(
+      Restored{.record = std::move(record), .started = seen.started_at.value_or(turn.now)});
+}
+
+// Work whose places are not there or not free any more (the configuration of the nodes changed) waits again.
+void WorkManager::take_back_unplaced(Turn& turn) {
+  Turn again(turn.now);
+  for (auto& [id, entry] : entries_) {
+    if (entry.observed.state == WorkState::kQueued || state_.find(id) != nullptr) continue;
+    entry.observed.state = WorkState::kQueued;
+    submit(entry, again, true);
+    turn.changed.insert(id);
+  }
+  if (again.events.empty()) return;
+  apply(again);
+  turn.changed.merge(again.changed);
+  turn.over.insert(turn.over.end(), again.over.begin(), again.over.end());
+}
+
+// Both sides are compared once: runs that no record knows are stopped, records whose run is gone are told so.
+Result<void> WorkManager::meet_runs() {
+  std::set<RunKey> there;
+  for (const auto& run : TRY(ports_.runs.all())) {
+    there.insert(run.key);
+    Entry* const entry = find_entry(run.key.id);
+    const bool is_present =
+        entry != nullptr && entry->observed.state != WorkState::kQueued && entry->observed.run == run.key.run;
+    if (is_present) {
+      if (run.is_running && !run.end) early_.emplace_back(Started{.id = run.key.id, .run = run.key.run});
+    } else if (run.end) {
+      ports_.runs.forget(run.key);
+    } else {
+      stop_orphan(run.key);
+    }
+  }
+  for (const auto& [id, entry] : entries_) {
+    const WorkloadRecord* const record = state_.find(id);
+    if (record == nullptr || record->phase == WorkloadPhase::kQueued ||
+        record->phase == WorkloadPhase::kStarting || there.contains({id, record->run}))
+      continue;
+    RunStatus gone{.key = {id, record->run}, .started_at = {}, .end = RunEnd{.why = {}, .exit_code = {}}};
+    gone.end->exit = Exit::kLost;
+    gone.end->started_at = gone.end->ended_at = entry.observed.started_at.value_or(TimePoint{});
+    refused_.push_back(std::move(gone));
+  }
+  return {};
+}
+
+void WorkManager::stop_orphan(RunKey key) {
+  WantedWork orphan;
+  orphan.id = key.id;
+  (void)ports_.runs.stop(orphan, StopRun{.id = key.id, .run = key.run, .reason = {}});
+}
+
+Result<WorkManager::Next> WorkManager::pass(TimePoint now) {
+  Turn turn(now);
+  bool look_at_all = false;
+  {
+    const std::lock_guard lock(mutex_);
+    last_pass_ = now;
+    turn.events = std::exchange(early_, {});
+    look_at_all = TRY(read_inbox(turn));
+  }
+  auto ended = TRY(look_at_all ? ports_.runs.all() : ports_.runs.ended());
+  {
+    const std::lock_guard lock(mutex_);
+    read_ends(std::move(ended), turn);
+    read_ends(std::exchange(refused_, {}), turn);
+    ask_deferred(turn);
+    apply(turn);
+  }
+  TRY_VOID(make_durable(turn));
+  carry_out(turn);
+  Next next{.wake = turn.wake, .again = !refused_.empty()};
+  if (!ask_again_.empty()) {
+    const TimePoint ask = ask_again_.begin()->first;
+    next.wake = std::min(next.wake.value_or(ask), ask);
+  }
+  return next;
+}
+
+Result<bool> WorkManager::read_inbox(Turn& turn) {
+  Inbox inbox;
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    inbox = std::exchange(inbox_,
+                          {.wanted = {}, .nodes = false, .events = false, .owners = false, .resync = false});
+  }
+  if (inbox.owners) {
+    auto events = accounts_.update(TRY(ports_.owners()));
+    std::ranges::move(events, std::back_inserter(turn.events));
+  }
+  if (inbox.nodes) TRY_VOID(read_node_wishes(turn));
+  if (inbox.events) TRY_VOID(read_site_events(turn));
+  if (inbox.resync) {
+    const WorkloadId after = std::max(highest_.value_or(0), kLateIds) - kLateIds;
+    for (auto& record : TRY(ports_.store.list(kWantedPrefix, work_key(kWantedPrefix, after))))
+      inbox.wanted.emplace(record.key, std::move(record.value));
+    for (const auto& [id, entry] : entries_) {
+      auto record = ports_.store.get(work_key(kWantedPrefix, id));
+      if (record) inbox.wanted.emplace(record->key, std::move(record->value));
+    }
+  }
+  for (const auto& [key, value] : inbox.wanted) {
+    // A record that cannot be read is left alone: what runs goes on, and its writer is told nothing that is not true.
+    if (auto wanted = parse_wanted(value)) take_wanted(*std::move(wanted), turn);
+  }
+  return inbox.resync;
+}
+
+void WorkManager::take_wanted(WantedWork wanted, Turn& turn) {
+  const WorkloadId id = wanted.id;
+  if (Entry* const known = find_entry(id)) {
+    if (!known->wanted.cancelled_at && wanted.cancelled_at) turn.events.emplace_back(Cancelled{id});
+    known->wanted.cancelled_at = wanted.cancelled_at;
+    return;
+  }
+  // Numbers are given in order and committed in any: one that comes late is over only if the store says so.
+  const bool is_late = highest_ && id <= *highest_;
+  if (is_late && ports_.store.get(work_key(kEndedPrefix, id))) return;
+  highest_ = std::max(highest_.value_or(0), id);
+  Entry& entry = entries_[id];
+  entry.wanted = std::move(wanted);
+  entry.observed.id = id;
+  submit(entry, turn, is_late);
+}
+
+void WorkManager::submit(Entry& entry, Turn& turn, bool is_restored) {
+  const WorkloadId id = entry.wanted.id;
+  turn.changed.insert(id);
+  scheduler::Workload workload = workload_of(entry.wanted, turn);
+  const bool can_succeed = hold_for_others(entry);
+  workload.not_before = start_not_before(entry, turn.now);
+  if (is_restored) {
+    WorkloadRecord record;
+    record.workload = std::move(workload);
+    record.run = entry.observed.run;
+    record.failures = entry.observed.failures;
+    record.retries = entry.wanted.retries;
+    record.requeue = entry.wanted.requeue;
+    turn.events.emplace_back(Restored{.record = std::move(record)});
+  } else {
+    turn.events.emplace_back(Submitted{
+        .workload = std::move(workload), .retries = entry.wanted.retries, .requeue = entry.wanted.requeue});
+  }
+  if (entry.wanted.cancelled_at || !can_succeed) turn.events.emplace_back(Cancelled{id});
+}
+
+/// False: something that it needs did not succeed.
+bool WorkManager::hold_for_others(Entry& entry) {
+  for (const WorkloadId other : entry.wanted.after) {
+    if (find_entry(other) != nullptr) {
+      entry.waits_for.insert(other);
+      dependents_[other].insert(entry.wanted.id);
+      continue;
+    }
+    const auto record = ports_.store.get(work_key(kEndedPrefix, other));
+    const auto ended = record ? parse_observed(record->value) : std::unexpected(record.error());
+    if (ended && ended->state == WorkState::kSucceeded) continue;
+    entry.observed.reason_code = "dependency";
+    entry.observed.reason = "work that it comes after did not succeed";
+    return false;
+  }
+  return true;
+}
+
+std::optional<TimePoint> WorkManager::start_not_before(const Entry& entry, TimePoint now) {
+  if (!entry.waits_for.empty()) return kHeld;
+  const WantedWork& wanted = entry.wanted;
+  if (!wanted.deferrable || !wanted.deadline || !wanted.time_limit || !ports_.outlook) return std::nullopt;
+  if (!outlook_until_ || now >= *outlook_until_) {
+    auto outlook = ports_.outlook(now);
+    has_outlook_ = outlook.has_value();
+    if (outlook) deferral_.set_outlook(*std::move(outlook));
+    outlook_until_ = std::chrono::floor<std::chrono::hours>(now) + std::chrono::hours(1);
+  }
+  if (!has_outlook_) return std::nullopt;
+  const auto until =
+      deferral_.wait_until(now, *wanted.time_limit, *wanted.deadline, wanted.checkpoint_signal != 0);
+  if (until) ask_again_.emplace(*until, wanted.id);
+  return until;
+}
+
+void WorkManager::ask_deferred(Turn& turn) {
+  while (!ask_again_.empty() && ask_again_.begin()->first <= turn.now) {
+    const WorkloadId id = ask_again_.begin()->second;
+    ask_again_.erase(ask_again_.begin());
+    const Entry* const entry = find_entry(id);
+    if (entry == nullptr || entry->observed.state != WorkState::kQueued) continue;
+    turn.events.emplace_back(Deferred{.id = id, .not_before = start_not_before(*entry, turn.now)});
+  }
+}
+
+scheduler::Workload WorkManager::workload_of(const WantedWork& wanted, Turn& turn) {
+  scheduler::Workload workload;
+  workload.id = wanted.id;
+  workload.account = accounts_.account_of(wanted.tenant, wanted.project, wanted.user, turn.events);
+  const auto priority = options_.priority_classes.find(wanted.priority_class);
+  workload.priority = priority == options_.priority_classes.end() ? 0 : priority->second;
+  workload.submitted = wanted.submitted_at;
+  workload.demand = wanted.demand;
+  workload.tasks = wanted.tasks;
+  workload.tasks_per_node = wanted.tasks_per_node;
+  bool has_kind = wanted.kinds.empty();
+  for (const std::string& name : wanted.kinds) {
+    const auto& kinds = options_.cluster.kinds;
+    const auto found = std::ranges::find(kinds, name, &Capability::kind);
+    if (found == kinds.end()) continue;
+    workload.kinds.push_back(static_cast<scheduler::KindIndex>(found - kinds.begin()));
+    has_kind = true;
+  }
+  // No node has a kind that nobody named: an index beyond the last can never be placed, and the reason says so.
+  if (!has_kind)
+    workload.zones = {"no node has an accelerator of the kinds asked for"};
+  else
+    workload.zones = wanted.zones;
+  workload.jurisdictions = wanted.jurisdictions;
+  if (wanted.one_domain)
+    workload.together = scheduler::Together::kOneDomain;
+  else if (wanted.tasks > 1)
+    workload.together = scheduler::Together::kPreferDomain;
+  workload.limit = wanted.time_limit;
+  workload.deadline = wanted.deadline;
+  workload.service = wanted.kind == WorkKind::kService;
+  workload.preemptible = wanted.preemptible;
+  workload.grace = wanted.grace;
+  if (wanted.checkpoint_signal != 0) workload.checkpoint_every = seconds(0);
+  return workload;
+}
+
+Result<void> WorkManager::read_node_wishes(Turn& turn) {
+  std::map<std::string, NodeWish, std::less<>> wishes;
+  for (const auto& record : TRY(ports_.store.list(kNodeWishPrefix))) {
+    const auto value = host::parse_json(record.value);
+    const auto object = value ? host::JsonObject::of(*value) : std::unexpected(value.error());
+    if (!object) continue;
+    NodeWish wish;
+    wish.drain = object->optional_bool("drain").value_or(std::nullopt).value_or(false);
+    wish.cordoned = wish.drain || object->optional_bool("cordoned").value_or(std::nullopt).value_or(false);
+    wishes.emplace(record.key.substr(kNodeWishPrefix.size()), wish);
+  }
+  for (scheduler::NodeIndex node = 0; node < options_.cluster.nodes.size(); ++node) {
+    const std::string& name = options_.cluster.nodes[node].name;
+    const auto wish = wishes.find(name);
+    const bool is_cordoned = wish != wishes.end() && wish->second.cordoned;
+    turn.events.emplace_back(NodeHealth{
+        .node = node, .health = is_cordoned ? scheduler::Health::kCordoned : scheduler::Health::kReady});
+    if (wish != wishes.end() && wish->second.drain) drain(name, turn);
+  }
+  wishes_ = std::move(wishes);
+  return {};
+}
+
+// What may run elsewhere is paused, so that it does; what may not ends by itself.
+void WorkManager::drain(std::string_view node, Turn& turn) {
+  for (const auto& [id, entry] : entries_) {
+    if (!entry.wanted.requeue || entry.observed.state == WorkState::kQueued) continue;
+    if (std::ranges::find(entry.observed.places, node, &NamedPlace::node) == entry.observed.places.end())
+      continue;
+    turn.events.emplace_back(Paused{.id = id, .run = entry.observed.run, .until = turn.now});
+  }
+}
+
+Result<void> WorkManager::read_site_events(Turn& turn) {
+  std::vector<SiteEvent> events;
+  for (const auto& record : TRY(ports_.store.list(kSiteEventPrefix))) {
+    if (auto event = parse_site_event(record.key.substr(kSiteEventPrefix.size()), record.value))
+      events.push_back(*std::move(event));
+  }
+  for (std::uint32_t site = 0; site < options_.cluster.sites.size(); ++site) {
+    const auto here = [&](const std::vector<SiteEvent>& all) {
+      std::vector<SiteEvent> those;
+      std::ranges::copy_if(all, std::back_inserter(those), [&](const SiteEvent& event) {
+        return event.site == options_.cluster.sites[site].name;
+      });
+      return those;
+    };
+    const SiteBudget budget = site < options_.budgets.size() ? options_.budgets[site] : SiteBudget{};
+    for (const auto& change : budget_changes(here(events_), here(events), budget, site, turn.now))
+      turn.events.emplace_back(change);
+  }
+  events_ = std::move(events);
+  return {};
+}
+
+void WorkManager::read_ends(std::vector<RunStatus> ended, Turn& turn) {
+  for (RunStatus& status : ended) {
+    if (!status.end || turn.ends.contains(status.key)) continue;
+    turn.forget.push_back(status.key);
+    Entry* const entry = find_entry(status.key.id);
+    const WorkloadRecord* const record = state_.find(status.key.id);
+    const bool is_present = entry != nullptr && record != nullptr && record->run == status.key.run &&
+                            record->phase != WorkloadPhase::kQueued;
+    if (is_present) take_end(*entry, status, turn);
+  }
+}
+
+void WorkManager::take_end(Entry& entry, const RunStatus& status, Turn& turn) {
+  const RunEnd& end = *status.end;
+  const RunUse use = use_of(entry.wanted, entry.observed.places, end, status.key, options_.cluster);
+  const RunCharge charge = ports_.charge ? ports_.charge(use) : RunCharge{};
+  ObservedWork& seen = entry.observed;
+  seen.started_at = end.started_at;
+  seen.ended_at = end.ended_at;
+  seen.exit_code = end.exit_code;
+  seen.accelerator_ms += use.accelerator_ms();
+  seen.cpu_us += use.cpu_us;
+  if (charge.energy_uj) seen.energy_uj = seen.energy_uj.value_or(0) + *charge.energy_uj;
+  if (charge.co2e_ug) seen.co2e_ug = seen.co2e_ug.value_or(0) + *charge.co2e_ug;
+  seen.cost_microeur += charge.cost_microeur;
+  seen.basis = charge.basis;
+  // Requests that a service answered are metered one by one: its run would count them twice. A run that was never there
+  // used nothing, and may yet be there: its start is tried again if this is not made durable.
+  const bool was_there = end.ended_at > end.started_at;
+  if (was_there && entry.wanted.kind != WorkKind::kService)
+    turn.usage.push_back(usage_record(entry.wanted, use, charge, end.exit));
+  turn.ends.emplace(status.key, end);
+  turn.changed.insert(status.key.id);
+  if (end.exit == Exit::kLost && !end.why.empty()) {
+    turn.events.emplace_back(Deferred{.id = status.key.id, .not_before = turn.now + options_.start_again});
+  }
+  turn.events.emplace_back(
+      Ended{.id = status.key.id, .run = status.key.run, .exit = end.exit, .left = std::nullopt});
+}
+
+}  // namespace millrace::control

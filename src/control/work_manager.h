@@ -1,0 +1,176 @@
+// WorkManager: brings what runs to what is wanted, one pass at a time, through ports. It owns the desired and observed
+// state of work; the step and the scheduler below it decide.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control/account_book.h"
+#include "control/deferral.h"
+#include "control/runs.h"
+#include "control/settle.h"
+#include "control/site_events.h"
+#include "control/work.h"
+#include "control/work_view.h"
+#include "control/workload_step.h"
+#include "store/store.h"
+#include "store/usage_table.h"
+
+namespace millrace::control {
+
+struct WorkOptions {
+  scheduler::Cluster cluster;                                  // node names are unique
+  std::vector<SiteBudget> budgets;                             // of each site; missing: none
+  std::vector<std::optional<std::int64_t>> node_budgets_mw{};  // of each node; missing: none
+  scheduler::Policies policies{};
+  std::map<std::string, std::int32_t> priority_classes = {{"low", -100}, {"normal", 0}, {"high", 100}};
+  WorkloadRules rules{};
+  std::chrono::seconds start_again{5};  // after a start that failed for no fault of the work
+};
+
+/// What it works on, borrowed. `owners`, `charge` and `outlook` are called from the thread of pass().
+struct WorkPorts {
+  store::Store& store;
+  store::UsageTable& usage;
+  Runs& runs;
+  std::function<Result<std::vector<OwnerQuota>>()> owners;
+  ChargeRun charge;
+  /// What is known of carbon intensity (or price) at this time of the first site; none: nothing waits for it.
+  std::function<std::optional<HourOutlook>(TimePoint)> outlook = nullptr;
+};
+
+/// pass() belongs to one thread; everything else is safe from any thread.
+class WorkManager final : public WorkView {
+ public:
+  /// Reads the store and takes over what runs: work that runs is adopted, what is wanted and not over is queued, runs
+  /// that no record knows are stopped.
+  static Result<std::unique_ptr<WorkManager>> create(WorkOptions options, WorkPorts ports, TimePoint now);
+
+  /// For create(): knows nothing yet.
+  WorkManager(WorkOptions options, WorkPorts ports, WorkloadState state)
+      : options_(std::move(options)), ports_(std::move(ports)), state_(std::move(state)) {}
+
+  /// What a commit touched; to be told of every commit from before create() on. Cheap.
+  void note_change(const store::Transaction& change);
+  /// Everything is read and compared again in the next pass.
+  void note_resync();
+
+  struct Next {
+    std::optional<TimePoint> wake;  // another pass is due then at the latest
+    bool again = false;             // another pass is due at once
+  };
+  /// One look and what follows from it. An error means that nothing was decided or that it was not made durable; then
+  /// the manager must be thrown away and created again.
+  Result<Next> pass(TimePoint now);
+
+  std::vector<ObservedWork> live() const override;
+  Result<ObservedWork> find(WorkloadId id) const override;
+  Result<ReplicaLog> work_log(WorkloadId id, std::int32_t task, std::int64_t from, std::size_t max) override;
+  std::vector<NodeStatus> nodes() const override;
+  std::vector<SitePower> power() const override;
+
+ private:
+  struct Entry {
+    WantedWork wanted;
+    ObservedWork observed;
+    std::set<WorkloadId> waits_for;  // of `after`: not over yet
+  };
+  struct Inbox {
+    std::map<std::string, std::string> wanted;  // key -> record, newest
+    bool nodes = true, events = true, owners = true, resync = true;
+  };
+  struct NodeWish {
+    bool cordoned = false, drain = false;
+  };
+  /// What a pass gathers before it is made durable and carried out.
+  struct Turn {
+    explicit Turn(TimePoint at) : now(at) {}
+    const TimePoint now;
+    std::vector<WorkloadEvent> events;
+    std::vector<WorkloadAction> actions;
+    std::set<WorkloadId> changed;
+    std::vector<std::pair<Entry, Exit>> over;
+    std::vector<store::UsageRecord> usage;
+    std::vector<RunKey> forget;
+    std::map<RunKey, RunEnd> ends;
+    std::optional<TimePoint> wake;
+  };
+
+  // Reading (work_manager.cc)
+  Result<void> load(TimePoint now);
+  Result<bool> read_inbox(Turn& turn);  // true: everything is to be looked at
+  void take_wanted(WantedWork wanted, Turn& turn);
+  void restore(const Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn);
+  void take_back_unplaced(Turn& turn);
+  Result<void> meet_runs();
+  void stop_orphan(RunKey key);
+  void submit(Entry& entry, Turn& turn, bool is_restored);
+  bool hold_for_others(Entry& entry);
+  void drain(std::string_view node, Turn& turn);
+  std::optional<TimePoint> start_not_before(const Entry& entry, TimePoint now);
+  Result<void> read_node_wishes(Turn& turn);
+  Result<void> read_site_events(Turn& turn);
+  void read_ends(std::vector<RunStatus> ended, Turn& turn);
+  void take_end(Entry& entry, const RunStatus& status, Turn& turn);
+  void ask_deferred(Turn& turn);
+  scheduler::Workload workload_of(const WantedWork& wanted, Turn& turn);
+
+  // Writing (work_manager_act.cc)
+  void apply(Turn& turn);
+  void apply(const StartRun& start, Turn& turn);
+  void apply(const StopRun& stop, Turn& turn);
+  void apply(const CapRun& cap, Turn& turn);
+  void apply(const StoreReason& reason, Turn& turn);
+  void apply(const Requeued& requeued, Turn& turn);
+  void apply(const Settled& settled, Turn& turn);
+  void apply(const WarnInfeasible& warning, Turn& turn);
+  void apply(const WakeAt& wake, Turn& turn);
+  void release_dependents(WorkloadId id, bool succeeded, Turn& turn);
+  void set_reason(Entry& entry, const scheduler::Reason& reason);
+  Result<void> make_durable(const Turn& turn);
+  void carry_out(const Turn& turn);
+  void start(const WantedWork& wanted, const StartRun& start, const std::vector<NamedPlace>& places,
+             TimePoint now);
+
+  std::vector<NamedPlace> named(const std::vector<scheduler::TaskPlace>& places) const;
+  std::optional<std::vector<scheduler::TaskPlace>> indexed(const std::vector<NamedPlace>& places) const;
+  std::optional<scheduler::NodeIndex> node_index(std::string_view name) const;
+  Entry* find_entry(WorkloadId id);
+  ObservedWork shown(const Entry& entry) const;
+  std::optional<std::int64_t> budget_now_of(std::uint32_t site) const;
+
+  const WorkOptions options_;
+  const WorkPorts ports_;
+
+  std::mutex inbox_mutex_;
+  Inbox inbox_;  // guarded by inbox_mutex_
+
+  // Changed by pass() alone, with mutex_ held; read by pass() without, by others with it.
+  mutable std::mutex mutex_;
+  WorkloadState state_;
+  AccountBook accounts_;
+  std::map<WorkloadId, Entry> entries_;
+  std::optional<WorkloadId> highest_;  // of all that were ever seen
+  std::map<std::string, NodeWish, std::less<>> wishes_;
+  std::vector<SiteEvent> events_;
+  std::map<std::uint32_t, scheduler::Infeasible> infeasible_;  // by site
+  TimePoint last_pass_{};
+
+  // Of pass() alone.
+  Deferral deferral_;
+  std::optional<TimePoint> outlook_until_;
+  bool has_outlook_ = false;
+  std::map<WorkloadId, std::set<WorkloadId>> dependents_;  // of work that is not over
+  std::set<std::pair<TimePoint, WorkloadId>> ask_again_;   // deferrable work that waits
+  std::vector<RunStatus> refused_;    // starts that failed, told as ends in the next pass
+  std::vector<WorkloadEvent> early_;  // known since create, told in the first pass
+};
+
+}  // namespace millrace::control

@@ -1,0 +1,230 @@
+// Writing: what was decided becomes records, is made durable, and is then carried out.
+#include <algorithm>
+#include <chrono>
+
+#include "control/work_manager.h"
+
+namespace millrace::control {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::string_view kDependency = "dependency";
+
+}  // namespace
+
+void WorkManager::apply(Turn& turn) {
+  turn.actions.clear();
+  // An event that names what is not there changes nothing; all others are applied.
+  (void)step(state_, turn.events, turn.now, turn.actions);
+  turn.events.clear();
+  for (const WorkloadAction& action : turn.actions)
+    std::visit([&](const auto& each) { apply(each, turn); }, action);
+  // What others wait for may be over now, and what cannot succeed any more is over as well.
+  if (!turn.events.empty()) {
+    const std::vector<WorkloadAction> before = std::exchange(turn.actions, {});
+    apply(turn);
+    turn.actions.insert(turn.actions.begin(), before.begin(), before.end());
+  }
+}
+
+void WorkManager::set_reason(Entry& entry, const scheduler::Reason& reason) {
+  if (!entry.waits_for.empty()) {
+    entry.observed.reason_code = kDependency;
+    entry.observed.reason = "waits for other work to succeed";
+    return;
+  }
+  const bool is_none = reason.code == scheduler::ReasonCode::kNone;
+  entry.observed.reason_code = is_none ? "" : name_of(reason.code);
+  entry.observed.reason = is_none ? "" : reason.text();
+}
+
+void WorkManager::apply(const StartRun& start, Turn& turn) {
+  Entry& entry = *find_entry(start.id);
+  ObservedWork& seen = entry.observed;
+  seen.state = WorkState::kStarting;
+  seen.run = start.run;
+  seen.places = named(start.places);
+  seen.cap_milli = start.cap_milli;
+  seen.started_at = turn.now;
+  seen.ended_at.reset();
+  seen.exit_code.reset();
+  seen.grace_ms.reset();
+  set_reason(entry, start.reason);
+  turn.changed.insert(start.id);
+}
+
+void WorkManager::apply(const StopRun& stop, Turn& turn) {
+  Entry& entry = *find_entry(stop.id);
+  if (stop.again) entry.observed.state = WorkState::kPausing;
+  entry.observed.stopping = !stop.again;
+  entry.observed.grace_ms = std::chrono::ceil<milliseconds>(stop.grace).count();
+  set_reason(entry, stop.reason);
+  if (!stop.again && stop.reason.code == scheduler::ReasonCode::kNone) {
+    entry.observed.reason_code = "cancelled";
+    entry.observed.reason = "is being cancelled";
+  }
+  turn.changed.insert(stop.id);
+}
+
+void WorkManager::apply(const CapRun& cap, Turn& turn) {
+  Entry& entry = *find_entry(cap.id);
+  entry.observed.cap_milli = cap.cap_milli;
+  set_reason(entry, cap.reason);
+  turn.changed.insert(cap.id);
+}
+
+void WorkManager::apply(const StoreReason& reason, Turn& turn) {
+  set_reason(*find_entry(reason.id), reason.reason);
+  turn.changed.insert(reason.id);
+}
+
+void WorkManager::apply(const Requeued& requeued, Turn& turn) {
+  Entry& entry = *find_entry(requeued.id);
+  entry.observed.state = WorkState::kQueued;
+  entry.observed.grace_ms.reset();
+  entry.observed.cap_milli = 1000;
+  if (requeued.exit == Exit::kFailed) ++entry.observed.failures;
+  turn.changed.insert(requeued.id);
+}
+
+void WorkManager::apply(const Settled& settled, Turn& turn) {
+  auto node = entries_.extract(settled.id);
+  Entry& entry = node.mapped();
+  ObservedWork& seen = entry.observed;
+  const auto end = turn.ends.find({settled.id, settled.run});
+  const bool never_could = seen.reason_code == kDependency && settled.run == 0 && entry.waits_for.empty();
+  seen.state = state_after(settled.exit);
+  seen.stopping = false;
+  seen.grace_ms.reset();
+  if (!seen.ended_at) seen.ended_at = turn.now;
+  if (settled.exit == Exit::kFailed) ++seen.failures;
+  if (!never_could) {
+    seen.reason_code = settled.exit == Exit::kDone ? "" : name_of(settled.exit);
+    seen.reason = !settled.why.empty()
+                      ? settled.why
+                      : reason_of(settled.exit, end == turn.ends.end() ? nullptr : &end->second);
+  }
+  turn.changed.erase(settled.id);
+  for (const WorkloadId other : entry.waits_for) {
+    if (const auto waiting = dependents_.find(other); waiting != dependents_.end())
+      waiting->second.erase(settled.id);
+  }
+  turn.over.emplace_back(std::move(entry), settled.exit);
+  release_dependents(settled.id, settled.exit == Exit::kDone, turn);
+}
+
+void WorkManager::release_dependents(WorkloadId id, bool succeeded, Turn& turn) {
+  const auto waiting = dependents_.extract(id);
+  if (waiting.empty()) return;
+  for (const WorkloadId dependent : waiting.mapped()) {
+    Entry* const entry = find_entry(dependent);
+    if (entry == nullptr) continue;
+    if (!succeeded) {
+      entry->waits_for.clear();
+      entry->observed.reason_code = kDependency;
+      entry->observed.reason = "work that it comes after did not succeed";
+      turn.events.emplace_back(Cancelled{dependent});
+      continue;
+    }
+    entry->waits_for.erase(id);
+    if (entry->waits_for.empty())
+      turn.events.emplace_back(Deferred{.id = dependent, .not_before = start_not_before(*entry, turn.now)});
+  }
+}
+
+void WorkManager::apply(const WarnInfeasible& warning, Turn& /*turn*/) {
+  if (warning.scope.kind == scheduler::ScopeKind::kSite) infeasible_[warning.scope.index] = warning;
+}
+
+void WorkManager::apply(const WakeAt& wake, Turn& turn) { turn.wake = wake.at; }
+
+// The ledger first: a record that is there already is not added again, so a crash in between counts nothing twice, and
+// what is settled in the store is in the ledger.
+Result<void> WorkManager::make_durable(const Turn& turn) {
+  if (!turn.usage.empty()) (void)TRY(ports_.usage.append(turn.usage));
+  store::Transaction change;
+  for (const WorkloadId id : turn.changed) {
+    if (const Entry* const entry = find_entry(id))
+      change.put.push_back({work_key(kLivePrefix, id), to_json(entry->observed)});
+  }
+  for (const auto& [entry, exit] : turn.over) {
+    change.erase.push_back(work_key(kLivePrefix, entry.wanted.id));
+    change.put.push_back({work_key(kEndedPrefix, entry.wanted.id), to_json(entry.observed)});
+  }
+  if (change.put.empty() && change.erase.empty()) return {};
+  (void)TRY(ports_.store.commit(std::move(change)));
+  return {};
+}
+
+void WorkManager::carry_out(const Turn& turn) {
+  for (const WorkloadAction& action : turn.actions) {
+    const auto wanted_of = [&](WorkloadId id) -> const WantedWork* {
+      const Entry* const entry = find_entry(id);
+      return entry != nullptr ? &entry->wanted : nullptr;
+    };
+    if (const auto* const run = std::get_if<StartRun>(&action)) {
+      if (const WantedWork* const wanted = wanted_of(run->id))
+        start(*wanted, *run, named(run->places), turn.now);
+    } else if (const auto* const stop = std::get_if<StopRun>(&action)) {
+      // A stop or cap that does not get through is repeated by the executor's end or the next change; a run that is
+      // gone needs none.
+      if (const WantedWork* const wanted = wanted_of(stop->id)) (void)ports_.runs.stop(*wanted, *stop);
+    } else if (const auto* const cap = std::get_if<CapRun>(&action)) {
+      if (const WantedWork* const wanted = wanted_of(cap->id)) (void)ports_.runs.cap(*wanted, *cap);
+    }
+  }
+  for (const RunKey& key : turn.forget) ports_.runs.forget(key);
+}
+
+void WorkManager::start(const WantedWork& wanted, const StartRun& run, const std::vector<NamedPlace>& places,
+                        TimePoint now) {
+  const auto started = ports_.runs.start(wanted, run, places);
+  if (started) {
+    early_.emplace_back(Started{.id = run.id, .run = run.run});
+    const std::lock_guard lock(mutex_);
+    if (Entry* const entry = find_entry(run.id);
+        entry != nullptr && entry->observed.run == run.run && entry->observed.state == WorkState::kStarting)
+      entry->observed.state = WorkState::kRunning;
+    return;
+  }
+  const Error& error = started.error();
+  const bool is_own_fault = error.code == ErrorCode::kInvalidArgument || error.code == ErrorCode::kNotFound;
+  RunStatus status{.key = {run.id, run.run}, .started_at = now, .end = RunEnd{.why = {}, .exit_code = {}}};
+  status.end->exit = is_own_fault ? Exit::kFailed : Exit::kLost;
+  status.end->why = error.message;
+  status.end->started_at = status.end->ended_at = now;
+  refused_.push_back(std::move(status));
+}
+
+std::vector<NamedPlace> WorkManager::named(const std::vector<scheduler::TaskPlace>& places) const {
+  std::vector<NamedPlace> out;
+  out.reserve(places.size());
+  for (const auto& place : places) out.push_back({options_.cluster.nodes[place.node].name, place.devices});
+  return out;
+}
+
+std::optional<std::vector<scheduler::TaskPlace>> WorkManager::indexed(
+    const std::vector<NamedPlace>& places) const {
+  std::vector<scheduler::TaskPlace> out;
+  for (const NamedPlace& place : places) {
+    const auto index = node_index(place.node);
+    if (!index) return std::nullopt;
+    out.push_back({.node = *index, .devices = place.devices});
+  }
+  return out;
+}
+
+std::optional<scheduler::NodeIndex> WorkManager::node_index(std::string_view name) const {
+  const auto& nodes = options_.cluster.nodes;
+  const auto found = std::ranges::find(nodes, name, &scheduler::Node::name);
+  if (found == nodes.end()) return std::nullopt;
+  return static_cast<scheduler::NodeIndex>(found - nodes.begin());
+}
+
+WorkManager::Entry* WorkManager::find_entry(WorkloadId id) {
+  const auto at = entries_.find(id);
+  return at == entries_.end() ? nullptr : &at->second;
+}
+
+}  // namespace millrace::control
