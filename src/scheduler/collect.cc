@@ -30,10 +30,9 @@ class Collector {
       for (Group* group : std::exchange(entry.blocked_groups, {})) add_group(*group);
     }
     if (gains.any() || power) {
-      for (auto& [key, shape] : state_.shapes) {
-        if (shape.groups.empty()) continue;
-        const bool powered = power && std::exchange(shape.power_blocked, false);
-        if (powered || may_fit(shape, gains)) add_shape(shape);
+      for (const auto& [number, shape] : state_.queue.shapes()) {
+        const bool powered = power && std::exchange(shape->power_blocked, false);
+        if (powered || may_fit(*shape, gains)) add_shape(*shape);
       }
     }
     collect_promised(gains, power && state_.power.any(), !eased.empty());

@@ -354,6 +354,15 @@ bool fits_on(const NodeState& free, const Demand& demand, std::uint32_t devices)
 
 }  // namespace
 
+bool power_is_ample(const State& state, const Job& job, TimePoint now) {
+  if (!state.power.any()) return true;
+  std::int64_t most = 0;
+  for (const ClassIndex c : job.shape->classes) {
+    most = std::max(most, state.power.task_draw(job, state.pool.classes()[c].nodes.front(), 1000));
+  }
+  return state.power.ample(most * job.shape->key.tasks, now, window_end(now, job.limit_s));
+}
+
 void undo(State& state, Job& job, const std::vector<TaskPlace>& places) {
   for (const TaskPlace& place : places) state.pool.undo(job, place);
 }

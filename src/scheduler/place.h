@@ -18,6 +18,9 @@ struct Found {
 /// number of tasks. With one domain: of the best domain. With racks: racks.
 std::int64_t count_places(State& state, const Job& job, TimePoint until);
 
+/// Whether its draw is within every budget wherever it runs now; false if that is not plain to see.
+bool power_is_ample(const State& state, const Job& job, TimePoint now);
+
 /// Finds places for all tasks and occupies them (job.end must be set), or changes nothing and says why in `reason`.
 /// Order among places: the policy's score, the site's cost, the node. For a domain: size, site cost, index.
 std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& reason);

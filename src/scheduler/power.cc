@@ -27,4 +27,11 @@ std::int64_t predicted_draw_mw(const Cluster& cluster, NodeIndex index, const Wo
   return accelerators + node.cpu_max_mw * w.demand.cpu_milli / node.cpu_milli * w.cpu_draw_milli / 1000;
 }
 
+std::int64_t full_load_mw(const Cluster& cluster, NodeIndex index) {
+  const Node& node = cluster.nodes[index];
+  std::int64_t sum = node.idle_mw + node.cpu_max_mw;
+  if (node.accelerators > 0) sum += range_mw(cluster.kinds[node.kind]) * node.accelerators;
+  return sum;
+}
+
 }  // namespace millrace::scheduler

@@ -32,4 +32,7 @@ struct BudgetChange {
 std::int64_t predicted_draw_mw(const Cluster& cluster, NodeIndex node, const Workload& workload,
                                std::int32_t cap_milli);
 
+/// Draw of a node, idle included, with all of it in use at full load: no work predicts more.
+std::int64_t full_load_mw(const Cluster& cluster, NodeIndex node);
+
 }  // namespace millrace::scheduler

@@ -65,8 +65,13 @@ PowerLedger::PowerLedger(const Cluster& cluster)
   for (std::size_t k = 0; k < 4; ++k) {
     work_mw_[k].assign(sizes[k], 0);
     idle_mw_[k].assign(sizes[k], 0);
+    most_mw_[k].assign(sizes[k], 0);
   }
   for (NodeIndex i = 0; i < cluster.nodes.size(); ++i) {
+    for (std::size_t k = 0; k < 4; ++k) {
+      const std::uint32_t index = index_at(kScopeKinds[k], i);
+      if (index != kNoIndex) most_mw_[k][index] += full_load_mw(cluster, i);
+    }
     if (cluster.nodes[i].health != Health::kDown) set_powered(i, true);
   }
 }
@@ -138,7 +143,7 @@ std::string PowerLedger::name_of(Scope scope) const {
   return "";
 }
 
-Budgeted& PowerLedger::budget_for(Scope scope, std::span<Job* const> running) {
+Budgeted& PowerLedger::budget_for(Scope scope) {
   for (const auto& b : budgets_) {
     if (b->scope == scope) return *b;
   }
@@ -146,6 +151,13 @@ Budgeted& PowerLedger::budget_for(Scope scope, std::span<Job* const> running) {
   Budgeted& b = *budgets_.back();
   b.scope = scope;
   b.order = static_cast<std::uint32_t>(budgets_.size() - 1);
+  return b;
+}
+
+void PowerLedger::bind(Budgeted& b, std::span<Job* const> running) {
+  b.bound = true;
+  bound_.push_back(&b);
+  const Scope scope = b.scope;
   const auto kind = static_cast<std::size_t>(scope.kind);
   b.idle_mw = idle_mw_[kind][scope.index];
   for (NodeIndex i = 0; i < of_node_.size(); ++i) {
@@ -161,10 +173,9 @@ Budgeted& PowerLedger::budget_for(Scope scope, std::span<Job* const> running) {
     add_running(b, mw, job->end);
     if (job->stopping) b.stopping_mw += mw;
   }
-  return b;
 }
 
-Result<void> PowerLedger::set(const BudgetChange& change, TimePoint now, std::span<Job* const> running) {
+Result<void> PowerLedger::check(const BudgetChange& change) const {
   const auto kind = static_cast<std::size_t>(change.scope.kind);
   if (kind >= 4 || change.scope.index >= work_mw_[kind].size()) {
     return failure(ErrorCode::kInvalidArgument,
@@ -174,17 +185,38 @@ Result<void> PowerLedger::set(const BudgetChange& change, TimePoint now, std::sp
     return failure(ErrorCode::kInvalidArgument,
                    fmt::format("budget of {} mW: out of range", *change.milliwatts));
   }
-  Budgeted& b = budget_for(change.scope, running);
-  std::optional<std::int64_t> own = change.milliwatts;
-  if (own && change.scope.kind == ScopeKind::kSite) own = *own * 1000 / pue_milli_[change.scope.index];
+  return {};
+}
+
+std::optional<std::int64_t> PowerLedger::own_budget(const BudgetChange& change) const {
+  if (!change.milliwatts || change.scope.kind != ScopeKind::kSite) return change.milliwatts;
+  return *change.milliwatts * 1000 / pue_milli_[change.scope.index];
+}
+
+bool PowerLedger::would_bind(const BudgetChange& change) const {
+  if (!check(change)) return false;
+  const Budgeted* known = find(change.scope);
+  if (known != nullptr && known->bound) return false;
+  const std::int64_t most = most_mw_[static_cast<std::size_t>(change.scope.kind)][change.scope.index];
+  return own_budget(change).value_or(INT64_MAX) < most;
+}
+
+Result<void> PowerLedger::set(const BudgetChange& change, TimePoint now, std::span<Job* const> running) {
+  TRY_VOID(check(change));
+  const bool binds = would_bind(change);
+  Budgeted& b = budget_for(change.scope);
   const TimePoint from = std::max(change.from, now);
-  b.changes[from] = own;
+  b.changes[from] = own_budget(change);
   b.stated[from] = change.milliwatts;
   while (b.changes.size() > 1 && std::next(b.changes.begin())->first <= now) {
+    const auto past = b.checks.find(b.changes.begin()->first);
+    if (past != b.checks.end() && past->second.promises == 0) b.checks.erase(past);
     b.changes.erase(b.changes.begin());
     b.stated.erase(b.stated.begin());
   }
-  if (from > now) check_at(b, from);
+  if (binds) bind(b, running);
+  if (!b.bound) return {};
+  for (auto later = b.changes.upper_bound(now); later != b.changes.end(); ++later) check_at(b, later->first);
   b.reported.reset();
   mark(b);
   if (std::ranges::find(timed_, &b) == timed_.end()) timed_.push_back(&b);
@@ -198,7 +230,7 @@ std::int64_t PowerLedger::task_draw(const Job& job, NodeIndex node, std::int32_t
 std::vector<ScopeDraw> PowerLedger::draws(const Job& job, std::span<const TaskPlace> places,
                                           std::int32_t cap) const {
   std::vector<ScopeDraw> result;
-  if (budgets_.empty()) return result;
+  if (bound_.empty()) return result;
   for (const TaskPlace& place : places) {
     const std::int64_t mw = task_draw(job, place.node, cap);
     for (Budgeted* b : of_node_[place.node]) {
@@ -283,6 +315,13 @@ std::optional<PowerLedger::Lack> PowerLedger::lack(std::span<const ScopeDraw> mo
     if (auto found = lack(d, now, until)) return found;
   }
   return std::nullopt;
+}
+
+bool PowerLedger::ample(std::int64_t milliwatts, TimePoint now, TimePoint until) const {
+  constexpr std::size_t kLookedAtMax = 16;
+  return bound_.size() <= kLookedAtMax && std::ranges::none_of(bound_, [&](Budgeted* b) {
+           return lack(ScopeDraw{b, milliwatts}, now, until).has_value();
+         });
 }
 
 TimePoint PowerLedger::earliest_in(const ScopeDraw& draw, TimePoint from, TimePoint now,

@@ -14,9 +14,11 @@
 
 namespace millrace::scheduler {
 
-/// One budget. All figures are of the equipment itself: a site's budget is divided by its PUE first.
+/// One budget. All figures are of the equipment itself: a site's budget is divided by its PUE first. It is bound, and has
+/// figures of work, from when it first falls below what its scope would draw at full load: before, nothing can exceed it.
 struct Budgeted {
   Scope scope;
+  bool bound = false;
   std::int64_t idle_mw = 0;
   std::int64_t work_mw = 0;                // of all work that has not been confirmed to have ended
   std::int64_t stopping_mw = 0;            // part of it that was told to stop
@@ -43,11 +45,13 @@ class PowerLedger {
  public:
   explicit PowerLedger(const Cluster& cluster);
 
-  bool any() const { return !budgets_.empty(); }
+  bool any() const { return !bound_.empty(); }
+  /// Whether the budget would become bound by `change`: promises do not count it yet.
+  bool would_bind(const BudgetChange& change) const;
   Result<void> set(const BudgetChange& change, TimePoint now, std::span<Job* const> running);
-  const std::vector<std::unique_ptr<Budgeted>>& budgets() const { return budgets_; }
+  const std::vector<Budgeted*>& bound() const { return bound_; }
   const Budgeted* find(Scope scope) const;
-  /// Budgets with changes to come, or that came since the last check.
+  /// Bound budgets with changes to come, or that came since the last check.
   const std::vector<Budgeted*>& timed() const { return timed_; }
   /// Those that may be exceeded now or by what is to come; in order.
   std::vector<Budgeted*> take_unchecked(TimePoint now);
@@ -77,6 +81,8 @@ class PowerLedger {
   };
   std::optional<Lack> lack(const ScopeDraw& more, TimePoint now, TimePoint until) const;
   std::optional<Lack> lack(std::span<const ScopeDraw> more, TimePoint now, TimePoint until) const;
+  /// Whether each bound budget alone has room for it; false also where there are too many to look at all.
+  bool ample(std::int64_t milliwatts, TimePoint now, TimePoint until) const;
   /// The earliest time from `from` on when `draws` would fit for `length`, not counting the promise of `except`; kNever.
   TimePoint earliest(std::span<const ScopeDraw> draws, TimePoint from, TimePoint now, std::int64_t length_s,
                      const Promise* except) const;
@@ -91,7 +97,10 @@ class PowerLedger {
   std::uint64_t steps = 0;
 
  private:
-  Budgeted& budget_for(Scope scope, std::span<Job* const> running);
+  Budgeted& budget_for(Scope scope);
+  void bind(Budgeted& budget, std::span<Job* const> running);
+  std::optional<std::int64_t> own_budget(const BudgetChange& change) const;
+  Result<void> check(const BudgetChange& change) const;
   /// kNoIndex where the node is in none.
   std::uint32_t index_at(ScopeKind kind, NodeIndex node) const;
   void add_work(const Job& job, int sign);
@@ -100,14 +109,15 @@ class PowerLedger {
 
   const Cluster* cluster_;
   std::vector<std::int64_t> pue_milli_;
-  std::vector<std::int64_t> kind_range_mw_;
   std::array<std::vector<std::int64_t>, 4> work_mw_;  // by ScopeKind, index
   std::array<std::vector<std::int64_t>, 4> idle_mw_;
+  std::array<std::vector<std::int64_t>, 4> most_mw_;  // at full load, every node switched on
   std::vector<bool> powered_;
   std::vector<std::unique_ptr<Budgeted>> budgets_;
+  std::vector<Budgeted*> bound_;
   std::vector<Budgeted*> grown_;
   std::vector<Budgeted*> timed_;
-  std::vector<std::array<Budgeted*, 4>> of_node_;
+  std::vector<std::array<Budgeted*, 4>> of_node_;  // bound ones
 };
 
 }  // namespace millrace::scheduler

@@ -26,6 +26,8 @@ class Trial {
   bool may_start() {
     if (!job_.charged && state_.accounts.lack(job_.work.account, job_.shape->request)) return false;
     if (count_places(state_, job_, window_end(now_, job_.limit_s)) < job_.shape->key.tasks) return false;
+    // Alike tasks fill a node one by one, so that only power can keep from placing what was counted.
+    if (power_is_ample(state_, job_, now_)) return true;
     job_.end = job_.work.limit ? now_ + *job_.work.limit : kNever;
     Reason ignored;
     const bool power_blocked = job_.shape->power_blocked;

@@ -46,11 +46,11 @@ void drop_promise(State& state, Job& job, TimePoint now) {
 }
 
 void drop_overdrawn(State& state, TimePoint now) {
-  for (const auto& b : state.power.budgets()) {
+  for (const Budgeted* b : state.power.bound()) {
     if (!b->overdrawn(now)) continue;
     std::vector<Job*> drops;
     for (const auto& [id, job] : state.promised) {
-      const auto draws_on = [&](const ScopeDraw& d) { return d.budget == b.get(); };
+      const auto draws_on = [&](const ScopeDraw& d) { return d.budget == b; };
       if (!job->promise->claim && std::ranges::any_of(job->promise->draws, draws_on)) drops.push_back(job);
     }
     for (Job* job : drops) drop_promise(state, *job, now);

@@ -12,6 +12,7 @@ void Queue::add(Job& job) {
   }
   if (group.members.empty()) {
     group.index_in_shape = job.shape->groups.size();
+    if (job.shape->groups.empty()) shapes_.emplace(job.shape->number, job.shape);
     job.shape->groups.push_back(&group);
   }
   group.members.insert(turn_of(job));
@@ -31,6 +32,7 @@ void Queue::remove(Job& job) {
   groups[group.index_in_shape] = groups.back();
   groups[group.index_in_shape]->index_in_shape = group.index_in_shape;
   groups.pop_back();
+  if (groups.empty()) shapes_.erase(group.shape->number);
   maybe_empty_.push_back(group.key);
 }
 

@@ -48,10 +48,13 @@ class Queue {
     maybe_empty_.clear();
   }
   std::map<GroupKey, Group>& groups() { return groups_; }
+  /// Those with pending work, by number.
+  const std::map<std::uint32_t, Shape*>& shapes() const { return shapes_; }
   std::size_t size() const { return size_; }
 
  private:
   std::map<GroupKey, Group> groups_;
+  std::map<std::uint32_t, Shape*> shapes_;
   std::vector<GroupKey> maybe_empty_;
   std::size_t size_ = 0;
 };

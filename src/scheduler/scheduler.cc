@@ -60,6 +60,9 @@ Result<void> check_demand(const Workload& w) {
     return bad("a part of an accelerator needs exactly one device");
   if (w.limit && w.limit->count() <= 0) return bad("its time limit is not above 0");
   if (w.grace.count() < 0) return bad("its grace is below 0");
+  for (const std::int32_t draw_milli : {w.accelerator_draw_milli, w.cpu_draw_milli}) {
+    if (draw_milli < 0 || draw_milli > 1000) return bad("its predicted draw is not 0 to 1000");
+  }
   return {};
 }
 
@@ -215,7 +218,7 @@ void Scheduler::set_health(NodeIndex node, Health health, TimePoint now) {
 
 Result<void> Scheduler::set_budget(const BudgetChange& change, TimePoint now) {
   State& state = *state_;
-  const bool first = state.power.find(change.scope) == nullptr;
+  const bool first = state.power.would_bind(change);
   const std::vector<Job*> running = first ? all_running(state) : std::vector<Job*>{};
   TRY_VOID(state.power.set(change, now, running));
   if (first) {

@@ -200,6 +200,52 @@ TEST(Scheduler, promises_that_a_falling_budget_leaves_overdrawn_do_not_keep_each
   EXPECT_EQ(plan.starts[0].id, 4U);
 }
 
+TEST(Scheduler, a_budget_that_full_load_cannot_exceed_holds_nothing_back) {
+  Cluster cluster = cluster_of(2);
+  cluster.nodes[0].attested = true;
+  Scheduler s = make(cluster);
+  // All there is: 2 x (1 kW + 8 x 600 W).
+  const Scope site{ScopeKind::kSite, 0};
+  ASSERT_TRUE(s.set_budget({site, kStart, 11'600'000}, kStart));
+  Workload bound_to_first = job_of(1, 8, 1h);
+  bound_to_first.attested = true;
+  ASSERT_TRUE(s.submit(bound_to_first, kStart));
+  ASSERT_TRUE(s.submit(job_of(2, 8, 2h), kStart));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 2U);
+  bound_to_first.id = 3;
+  ASSERT_TRUE(s.submit(bound_to_first, kStart));
+  s.full_pass(kStart);
+  ASSERT_EQ(s.expected_start(3), kStart + 1h);
+  // 1 overruns its limit, so that it draws while 3 is promised the same devices.
+  ASSERT_TRUE(s.ended(2, kStart + 90min));
+  ASSERT_TRUE(s.submit(job_of(4, 8, 1h), kStart + 90min));
+  const Plan plan = s.pass(kStart + 90min);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].id, 4U);
+  EXPECT_EQ(s.budget_mw(site, kStart), 11'600'000);
+}
+
+TEST(Scheduler, a_budget_that_falls_below_full_load_counts_what_runs_already) {
+  Scheduler s = make(cluster_of(1));
+  const Scope node{ScopeKind::kNode, 0};
+  ASSERT_TRUE(s.set_budget({node, kStart, 5'800'000}, kStart));
+  for (WorkloadId id = 1; id <= 4; ++id) ASSERT_TRUE(s.submit(job_of(id, 2), kStart));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 4U);
+  ASSERT_TRUE(s.set_budget({node, kStart + 60s, 3'500'000}, kStart + 60s));
+  EXPECT_EQ(s.pass(kStart + 60s).caps.size(), 4U);
+  EXPECT_LE(s.draw_mw(node), 3'500'000);
+}
+
+TEST(Scheduler, a_draw_beyond_full_load_is_refused) {
+  Scheduler s = make(cluster_of(1));
+  Workload w = job_of(1, 1);
+  w.accelerator_draw_milli = 1001;
+  EXPECT_EQ(s.submit(w, kStart).error().code, ErrorCode::kInvalidArgument);
+  w.accelerator_draw_milli = 1000;
+  w.cpu_draw_milli = -1;
+  EXPECT_EQ(s.submit(w, kStart).error().code, ErrorCode::kInvalidArgument);
+}
+
 TEST(Scheduler, shares_of_what_runs_converge_to_the_weights) {
   Accounts accounts;
   for (int i = 0; i < 2; ++i) {

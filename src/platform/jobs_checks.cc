@@ -1,0 +1,196 @@
+// What must hold before a job is taken.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/amount.h"
+#include "platform/jobs.h"
+
+namespace millrace::platform {
+namespace {
+
+constexpr std::chrono::seconds kCountEvery{1};
+
+std::unexpected<Error> bad(std::string_view key, std::string_view what) {
+  return failure(ErrorCode::kInvalidArgument, fmt::format("{}: {}", key, what));
+}
+
+/// True if `path` is `folder`, or below it.
+bool is_in(std::string_view path, std::string_view folder) {
+  return path == folder || (path.starts_with(folder) && path.substr(folder.size()).starts_with('/'));
+}
+
+bool fits(const control::NodeStatus& node, const JobSpec& spec) {
+  const bool right_kind =
+      spec.accelerator_kind.empty() ||
+      std::ranges::any_of(node.accelerators, [&](const control::AcceleratorStatus& accelerator) {
+        return std::ranges::find(spec.accelerator_kind, accelerator.kind) != spec.accelerator_kind.end();
+      });
+  const bool right_zone = spec.zones.empty() || std::ranges::find(spec.zones, node.zone) != spec.zones.end();
+  return right_kind && right_zone && node.cpu_milli >= spec.cpu_milli && node.memory_mib >= spec.memory_mib &&
+         node.accelerators.size() >= static_cast<std::size_t>(spec.accelerators);
+}
+
+}  // namespace
+
+Result<void> Jobs::check_quota(const JobRequest& request) const {
+  const auto quota = TRY(ports_.directory.compute_quota_in_force(request.tenant));
+  if (quota != identity::kNoCompute) return {};
+  return failure(
+      ErrorCode::kDenied,
+      fmt::format("tenant {} has no quota of machines, so nothing may run; whoever runs this site gives "
+                  "one: millrace quota set --tenant {} --cpus N --memory SIZE --accelerators N",
+                  request.tenant, request.tenant));
+}
+
+Result<void> Jobs::check_secrets(const JobRequest& request) const {
+  for (const JobSecret& secret : request.spec.secrets) {
+    if (TRY(ports_.secrets.exists(request.project, secret.name))) continue;
+    return bad("secret.name",
+               fmt::format("project {} has no secret '{}'; set it with: millrace secret set {}",
+                           request.project, secret.name, secret.name));
+  }
+  return {};
+}
+
+// Of a folder that no job may write, everything below may be mounted. Of one that is writable only itself: whoever can
+// write in it could put a symbolic link there and have the next job mount what it leads to.
+Result<void> Jobs::check_mounts(const JobRequest& request) const {
+  constexpr std::string_view kWritable = ":rw";
+  for (const JobMount& mount : request.spec.mounts) {
+    const bool allowed = std::ranges::any_of(options_.mounts, [&](std::string_view rule) {
+      if (!rule.ends_with(kWritable)) return !mount.writable && is_in(mount.source, rule);
+      return mount.source == rule.substr(0, rule.size() - kWritable.size());
+    });
+    if (allowed) continue;
+    return bad(
+        "mount.source",
+        fmt::format("{} may not be mounted{}; whoever runs this site allows folders with [jobs] mounts in "
+                    "config.toml{}",
+                    mount.source, mount.writable ? " to write in" : "",
+                    options_.mounts.empty()
+                        ? ": none is"
+                        : fmt::format(": these are: {}", fmt::join(options_.mounts, ", "))));
+  }
+  return {};
+}
+
+Result<std::vector<control::WorkloadId>> Jobs::ids_of_after(const JobRequest& request) const {
+  std::vector<control::WorkloadId> all;
+  for (const std::string& id : request.spec.after) {
+    const auto found = find(id);
+    if (!found && found.error().code != ErrorCode::kNotFound) return std::unexpected(found.error());
+    // That of another project looks like one that does not exist.
+    if (!found || found->first.project != request.project) {
+      return bad("after", fmt::format("there is no job '{}' in project {}", id, request.project));
+    }
+    const auto& [record, parsed] = *found;
+    const auto ids = record.ids();
+    if (parsed.index) all.push_back(control::workload_id(record.number, *parsed.index));
+    if (!parsed.index) all.insert(all.end(), ids.begin(), ids.end());
+  }
+  std::ranges::sort(all);
+  all.erase(std::ranges::unique(all).begin(), all.end());
+  if (all.size() <= kArrayMax) return all;
+  return bad("after",
+             fmt::format("these are {} elements, at most {} can be waited for", all.size(), kArrayMax));
+}
+
+Result<Jobs::Checked> Jobs::check(const JobRequest& request) {
+  TRY_VOID(check_quota(request));
+  const TimePoint now = ports_.clock.now();
+  const JobSpec& spec = request.spec;
+  if (spec.deadline && *spec.deadline <= now + spec.time_limit.value_or(std::chrono::seconds(0))) {
+    return bad("deadline", fmt::format("{} is over before the job could end", to_rfc3339(*spec.deadline)));
+  }
+  TRY_VOID(check_secrets(request));
+  TRY_VOID(check_mounts(request));
+  Checked checked{.after = TRY(ids_of_after(request)), .archive = ""};
+  if (!request.workdir.empty()) {
+    checked.archive = TRY(ports_.archives.file_of(request.project, request.workdir));
+  }
+  const std::size_t elements = std::max<std::size_t>(spec.array.size(), 1);
+  const std::size_t bytes = to_json(spec).size() + 24 * checked.after.size() + 1024;
+  if (bytes > kArrayBytesMax / elements) {
+    return bad("array",
+               fmt::format("{} elements of {} bytes each are too much: give them less environment and "
+                           "arguments, and more in files",
+                           elements, bytes));
+  }
+  return checked;
+}
+
+Result<JobPlan> Jobs::plan(const JobRequest& request) {
+  TRY_VOID(check(request));
+  const JobSpec& spec = request.spec;
+  JobPlan plan;
+  plan.spec = to_json(spec);
+  plan.elements = std::max<std::size_t>(spec.array.size(), 1);
+  plan.tasks = std::int64_t{spec.nodes} * spec.tasks_per_node;
+  const auto nodes = ports_.view.nodes();
+  plan.nodes = nodes.size();
+  plan.fitting_nodes = static_cast<std::size_t>(
+      std::ranges::count_if(nodes, [&](const control::NodeStatus& node) { return fits(node, spec); }));
+  if (plan.fitting_nodes < static_cast<std::size_t>(spec.nodes)) {
+    plan.notes.push_back(
+        fmt::format("{} of the {} nodes have room for a task (cpus {}, memory {}, accelerators {}) "
+                    "even while nothing else runs, and {} are needed: it will wait",
+                    plan.fitting_nodes, plan.nodes, static_cast<double>(spec.cpu_milli) / 1000,
+                    format_size(spec.memory_mib << 20), spec.accelerators, spec.nodes));
+  }
+  if (!spec.time_limit) {
+    plan.notes.emplace_back(
+        "without a time_limit it may have to wait where a shorter job would fit in between");
+  }
+  return plan;
+}
+
+Result<void> Jobs::check_pending(const std::string& project, std::int64_t more) {
+  const std::lock_guard lock(mutex_);
+  const MonotonicPoint now = ports_.clock.monotonic();
+  if (!counted_at_ || now - *counted_at_ >= kCountEvery) {
+    count_pending();
+    counted_at_ = now;
+  }
+  std::int64_t& mine = pending_[project];
+  const auto full = [&](std::string_view whose, std::int64_t waiting, std::int64_t most) {
+    return failure(ErrorCode::kExhausted,
+                   fmt::format("{} has {} jobs that are not over, and may have {}: wait for some to end, or "
+                               "cancel some",
+                               whose, waiting, most));
+  };
+  if (mine + more > options_.pending_per_project)
+    return full("project " + project, mine, options_.pending_per_project);
+  if (pending_total_ + more > options_.pending_total)
+    return full("this installation", pending_total_, options_.pending_total);
+  mine += more;
+  pending_total_ += more;
+  return {};
+}
+
+void Jobs::count_pending() {
+  pending_.clear();
+  pending_total_ = 0;
+  std::map<std::uint64_t, std::string> projects;
+  for (const control::ObservedWork& work : ports_.view.live()) {
+    const std::uint64_t number = control::number_of(work.id);
+    auto known = projects.find(number);
+    if (known == projects.end()) {
+      const auto before = projects_.find(number);
+      std::string project;
+      if (before != projects_.end()) {
+        project = before->second;
+      } else if (const auto stored = ports_.store.get(job_key(number))) {
+        // Environments and services have no such record; they count in the total alone.
+        if (const auto record = parse_job_record(stored->value)) project = record->project;
+      }
+      known = projects.emplace(number, std::move(project)).first;
+    }
+    ++pending_[known->second];
+    ++pending_total_;
+  }
+  projects_ = std::move(projects);
+}
+
+}  // namespace millrace::platform
