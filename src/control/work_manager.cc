@@ -185,7 +185,9 @@ void WorkManager::stop_orphan(RunKey key) {
   (void)ports_.runs.stop(orphan, StopRun{.id = key.id, .run = key.run, .reason = {}});
 }
 
-Result<WorkManager::Next> WorkManager::pass(TimePoint now) {
+Result<WorkManager::Next> WorkManager::pass(TimePoint at) {
+  // A clock that is set back must not take decisions back.
+  const TimePoint now = std::max(at, last_pass_);
   Turn turn(now);
   bool look_at_all = false;
   {

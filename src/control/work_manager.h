@@ -66,7 +66,7 @@ class WorkManager final : public WorkView {
     std::optional<TimePoint> wake;  // another pass is due then at the latest
     bool again = false;             // another pass is due at once
   };
-  /// One look and what follows from it. An error means that nothing was decided or that it was not made durable; then
+  /// One look and what follows from it. A time before that of the last pass counts as that one. An error means that nothing was decided or that it was not made durable; then
   /// the manager must be thrown away and created again.
   Result<Next> pass(TimePoint now);
 
