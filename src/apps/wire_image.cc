@@ -17,6 +17,7 @@
 #include "executor/images.h"
 #include "host/fd.h"
 #include "host/file.h"
+#include "host/paths.h"
 #include "host/process.h"
 
 namespace millrace::apps {
@@ -29,6 +30,8 @@ struct Line {
   std::vector<std::string> packages;
   bool json = false, again = false;
 };
+
+Result<std::string> folder_of_images() { return executor::images_folder(TRY(host::cache_dir())); }
 
 boost::json::object to_json(const Image& image) {
   return {{"name", image.name},
@@ -74,7 +77,7 @@ Result<void> run_script(const std::string& file, std::vector<std::string> argv) 
 Result<Image> make(const Line& line, const std::string& script, std::vector<std::string> argv,
                    const std::vector<std::string>& rest) {
   TRY_VOID(executor::check_image_name(line.name));
-  const std::string folder = TRY(executor::images_folder());
+  const std::string folder = TRY(folder_of_images());
   TRY_VOID(host::make_dirs(folder, 0755));
   const auto lock = host::lock_file(folder + "/." + line.name + ".lock");
   if (!lock)
@@ -105,7 +108,7 @@ int show(const Result<Image>& image, bool json) {
 int build(const Line& line) {
   std::vector<std::string> packages = line.packages;
   if (!line.from.empty()) {
-    const auto folder = executor::images_folder();
+    const auto folder = folder_of_images();
     const auto from =
         folder ? executor::find_image(*folder, line.from) : Result<Image>(std::unexpected(folder.error()));
     if (!from) return cli::report(from.error());
@@ -131,7 +134,7 @@ int import(const Line& line) {
 }
 
 int list(const Line& line) {
-  const auto folder = executor::images_folder();
+  const auto folder = folder_of_images();
   const auto images =
       folder ? executor::list_images(*folder) : Result<std::vector<Image>>(std::unexpected(folder.error()));
   if (!images) return cli::report(images.error());
@@ -146,7 +149,7 @@ int list(const Line& line) {
 }
 
 int remove(const Line& line) {
-  const auto folder = executor::images_folder();
+  const auto folder = folder_of_images();
   const auto done =
       folder ? executor::delete_image(*folder, line.name) : Result<void>(std::unexpected(folder.error()));
   return done ? cli::kOk : cli::report(done.error());

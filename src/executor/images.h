@@ -21,8 +21,8 @@ struct Image {
   TimePoint created_at{};
 };
 
-/// `cache` or, if empty, $MILLRACE_CACHE or ~/.cache/millrace; there "images". kInvalidArgument if neither is known.
-Result<std::string> images_folder(const std::string& cache = {});
+/// Where they are below the cache (host::cache_dir).
+std::string images_folder(const std::string& cache);
 
 /// kInvalidArgument unless 1 to 64 of [a-z0-9._-], starting with a letter or digit.
 Result<void> check_image_name(const std::string& name);

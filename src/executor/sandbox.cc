@@ -53,6 +53,7 @@ Result<void> add_root(const WorkloadSpec& spec, Options& options) {
   const std::string base = spec.root == "/" ? "" : spec.root;
   if (base.empty()) {
     for (const char* name : {"usr", "bin", "sbin", "lib", "lib64"}) bind_entry(base, name, options.words);
+    add(options.words, {"--perms", "0755", "--dir", "/etc"});
     add(options.words, {"--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"});
     add(options.words, {"--ro-bind-try", "/etc/alternatives", "/etc/alternatives"});
     return {};
@@ -80,8 +81,10 @@ void add_names(const WorkloadSpec& spec, Options& options) {
   } else {
     cover("hosts", "127.0.0.1 localhost millrace\n");
   }
-  if (spec.root == "/")
+  if (spec.root == "/") {
+    if (spec.network != Network::kHost) cover("nsswitch.conf", "hosts: files dns\n");
     cover("passwd", "root:x:0:0::/:/bin/false\nnobody:x:65534:65534:nobody:/data:/bin/sh\n");
+  }
 }
 
 // A mount inside a folder that the root brings (/usr) needs no place of its own; anything else bwrap creates.
@@ -149,7 +152,7 @@ Result<Sandbox> make_sandbox(const WorkloadSpec& spec, const std::string& data_d
                    "looked for a root file system in " + spec.root + ", found no usr folder in it");
   Options options{.words = isolation(spec, as_root), .files = {}};
   TRY_VOID(add_root(spec, options));
-  add(options.words, {"--proc", "/proc", "--dev", "/dev"});
+  add(options.words, {"--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"});
   add_tmpfs("/dev/shm", spec.scratch_bytes, options.words);
   add_tmpfs("/tmp", spec.scratch_bytes, options.words);
   TRY_VOID(add_mounts(spec, options.words));
