@@ -168,7 +168,7 @@ scheduler::Demand replica_demand(const serving::ReplicaSpec& spec) {
 /// Where an image lies; "host" is this machine's own programs.
 Result<std::string> image_root(const std::string& image) {
   if (image == "host") return "/";
-  const auto folder = TRY(executor::images_folder());
+  const auto folder = TRY(executor::images_folder({}));
   return TRY(executor::find_image(folder, image)).path;
 }
 
