@@ -168,8 +168,8 @@ scheduler::Demand replica_demand(const serving::ReplicaSpec& spec) {
 /// Where an image lies; "host" is this machine's own programs.
 Result<std::string> image_root(const std::string& image) {
   if (image == "host") return "/";
-  const auto folder = TRY(executor::images_folder({}));
-  return TRY(executor::find_image(folder, image)).path;
+  const auto cache = TRY(host::cache_dir());
+  return TRY(executor::find_image(executor::images_folder(cache), image)).path;
 }
 
 /// Jobs and environments: an executor of their own, so that a stop of the platform's replicas does not touch them.
