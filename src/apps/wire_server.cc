@@ -47,6 +47,7 @@ namespace millrace::apps {
 namespace {
 
 constexpr std::chrono::seconds kStopReplicasWithin{15};
+constexpr std::chrono::milliseconds kPauseWorkWithin{12'000}, kKillBefore{2'000};
 
 struct Site {
   energy::LinearPowerModel model;
@@ -258,7 +259,9 @@ Result<std::unique_ptr<control::WorkLoop>> start_work(State& state) {
           owners.push_back({account.tenant, account.project, account.quota});
         return owners;
       },
-      .charge = run_charge(options.work.cluster, state.site.model, state.site.intensity_g_per_kwh),
+      .charge = run_charge(options.work.cluster, state.site.model, state.site.intensity_g_per_kwh,
+                           {.accelerator_eur = state.config.price.accelerator_hour_eur,
+                            .cpu_eur = state.config.price.cpu_hour_eur}),
       .outlook = TRY(intensity_outlook(state.config.site.intensity, state.config.site.zone))};
   return control::WorkLoop::start(std::move(options), std::move(ports), state.clock,
                                   [&log = state.log](const Error& error) { log.error("work_loop", error); });
@@ -317,6 +320,29 @@ Result<bool> serve_on(net::Loop& loop, State& state, control::Loop& control) {
   return with_replicas;
 }
 
+/// What runs is told to stop, with a signal to save its state where it asked for one. The next server finds it stopped as
+/// it was told, and runs again what may run again.
+void pause_work(executor::Executor& executor, host::Logger& log, const Clock& clock) {
+  const auto deadline = clock.monotonic() + kPauseWorkWithin;
+  const auto is_there = [](const executor::WorkloadStatus& status) {
+    return status.state != executor::WorkloadState::kExited && status.state != executor::WorkloadState::kLost;
+  };
+  for (;;) {
+    const auto all = executor.list();
+    if (!all || std::ranges::none_of(*all, is_there)) return;
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock.monotonic());
+    for (const auto& status : *all) {
+      if (is_there(status))
+        (void)executor.stop(status.id, std::max(left - kKillBefore, std::chrono::milliseconds(0)));
+    }
+    if (left <= std::chrono::milliseconds(0)) {
+      log.error("work_left", Error{ErrorCode::kTimeout, "some work did not stop in time"});
+      return;
+    }
+    executor.wait_event(std::chrono::milliseconds(200));
+  }
+}
+
 Result<void> serve(const Installation& installation, const host::Config& config, host::Logger& log,
                    const Clock& clock) {
   const auto mark = TRY(RoleMark::take(installation, "server"));
@@ -340,6 +366,7 @@ Result<void> serve(const Installation& installation, const host::Config& config,
   }
   state.replica_work->set_view(nullptr);
   work->stop();
+  if (with_replicas) pause_work(*state.work_executor, log, clock);
   state.replica_bell.connect(nullptr);
   control->stop();
   log.info("stopped");

@@ -162,6 +162,10 @@ Result<executor::WorkloadSpec> task_spec(const WantedWork& work, const StartRun&
   } else if (!gateway.empty()) {
     spec.network = executor::Network::kForwards;
     spec.forwards = {{.port = kGatewayPort, .to = gateway}};
+    const std::string url = fmt::format("http://127.0.0.1:{}", kGatewayPort);
+    spec.env.try_emplace("MILLRACE_URL", url);
+    spec.env.try_emplace("OPENAI_BASE_URL", url + "/v1");
+    spec.env.try_emplace("ANTHROPIC_BASE_URL", url);
   }
   spec.scratch_bytes = program.scratch_bytes;
   spec.disk_bytes = program.disk_bytes;

@@ -85,6 +85,7 @@ Result<void> WorkManager::load(TimePoint now) {
   turn.events = accounts_.update(TRY(ports_.owners()));
   TRY_VOID(read_node_wishes(turn));
   TRY_VOID(read_site_events(turn));
+  tell_node_budgets(turn);
   for (const auto& record : TRY(ports_.store.list(kWantedPrefix))) {
     const auto id = id_of_key(record.key, kWantedPrefix);
     if (!id) continue;
@@ -416,6 +417,17 @@ Result<void> WorkManager::read_site_events(Turn& turn) {
   }
   events_ = std::move(events);
   return {};
+}
+
+void WorkManager::tell_node_budgets(Turn& turn) const {
+  for (scheduler::NodeIndex node = 0; node < options_.node_budgets_mw.size(); ++node) {
+    const auto budget = options_.node_budgets_mw[node];
+    if (!budget) continue;
+    turn.events.emplace_back(
+        scheduler::BudgetChange{.scope = {.kind = scheduler::ScopeKind::kNode, .index = node},
+                                .from = turn.now,
+                                .milliwatts = budget});
+  }
 }
 
 void WorkManager::read_ends(std::vector<RunStatus> ended, Turn& turn) {

@@ -117,6 +117,7 @@ class WorkManager final : public WorkView {
   std::optional<TimePoint> start_not_before(const Entry& entry, TimePoint now);
   Result<void> read_node_wishes(Turn& turn);
   Result<void> read_site_events(Turn& turn);
+  void tell_node_budgets(Turn& turn) const;
   void read_ends(std::vector<RunStatus> ended, Turn& turn);
   void take_end(Entry& entry, const RunStatus& status, Turn& turn);
   void ask_deferred(Turn& turn);

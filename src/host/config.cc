@@ -38,6 +38,8 @@ const std::array kSettings = {
     Setting{"site.intensity", MILLRACE_AT(std::string, site.intensity)},
     Setting{"node.idle_w", MILLRACE_AT(double, node.idle_w), 0, 1e6},
     Setting{"node.max_w", MILLRACE_AT(double, node.max_w), 0, 1e6},
+    Setting{"price.accelerator_hour_eur", MILLRACE_AT(double, price.accelerator_hour_eur), 0, 1e6},
+    Setting{"price.cpu_hour_eur", MILLRACE_AT(double, price.cpu_hour_eur), 0, 1e6},
     Setting{"engine.root", MILLRACE_AT(std::string, engine.root)},
     Setting{"engine.path", MILLRACE_AT(std::string, engine.path)},
     Setting{"engine.threads", MILLRACE_AT(std::int64_t, engine.threads), 0, 1024},
