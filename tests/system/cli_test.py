@@ -37,8 +37,8 @@ class Cli(suite.Case):
         leaves = dict(self.leaves())
         self.assertGreater(len(leaves), 25)
         for path, text in leaves.items():
-            # The twin needs no installation.
-            for option in ("--json",) if path[0] == "twin" else ("--home", "--json"):
+            # The twin needs no installation, and images are this machine's, not one installation's.
+            for option in ("--json",) if path[0] in ("twin", "image") else ("--home", "--json"):
                 self.assertIn(option, text, path)
 
     def test_what_is_asked_for_as_json_is_json(self):
