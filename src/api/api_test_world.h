@@ -12,6 +12,7 @@
 
 #include "api/dispatcher.h"
 #include "api/services.h"
+#include "control/work_view_fake.h"
 #include "store/memory/memory_store.h"
 #include "store/memory/memory_usage.h"
 
@@ -86,6 +87,9 @@ class World {
   platform::Endpoints endpoints;
   ledger::PriceBook prices;
   ledger::SiteEnergy energy;
+  control::FakeWorkView environment_view;
+  platform::WorkNumbers environment_numbers;
+  platform::Environments environments;
   TestReplicas replicas;
   TestPublisher publisher;
   Live live;

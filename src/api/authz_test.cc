@@ -47,6 +47,13 @@ const std::map<std::string_view, Row>& expectations() {
       {"deleteEndpoint", {"yynnnn", "", ""}},
       {"listReplicas", {"yyyyyy", "", ""}},
       {"showReplicaLog", {"yynnnn", "", ""}},
+      {"listEnvironments", {"yyyyyy", "", ""}},
+      {"createEnvironment", {"yynyyn", "yynyhn", "yynhhn"}},
+      {"showEnvironment", {"yyyyyy", "yyyyhh", "yyyhhh"}},
+      {"startEnvironment", {"yynyyn", "yynyhn", "yynhhn"}},
+      {"stopEnvironment", {"yynyyn", "yynyhn", "yynhhn"}},
+      {"openEnvironment", {"yynyyn", "hhnhhn", "hhnhhn"}},
+      {"deleteEnvironment", {"yynyyn", "yynyhn", "yynhhn"}},
       {"listPrices", {"yyyyyy", "", ""}},
       {"setPrice", {"ynnnnn", "", ""}},
       {"sumUsage", {"yyyyyy", "", ""}},
@@ -66,6 +73,7 @@ const std::map<std::string_view, std::string>& bodies() {
       {"importModel", R"({"source": "/m.gguf", "name": "fresh"})"},
       {"createEndpoint", R"({"name": "fresh", "upstream_url": "http://127.0.0.1:1/v1"})"},
       {"changeEndpoint", R"({"replicas": 2})"},
+      {"createEnvironment", R"({"name": "fresh", "kind": "jupyter", "project": "PROJECT"})"},
       {"setPrice", R"({"input_eur_per_mtok": 1, "output_eur_per_mtok": 2})"},
   };
   return kBodies;
@@ -97,6 +105,15 @@ int status_of(const Route& route, const std::string& role, const Target& target)
     case Scope::kPathProject:
       path = replaced(path, "{name}", target.project);
       break;
+    case Scope::kPathEnvironment: {
+      const auto made = world.environments.create(
+          {.name = "nb", .kind = "jupyter", .tenant = target.tenant, .project = target.project});
+      EXPECT_TRUE(made);
+      if (route.id == "deleteEnvironment")
+        world.environment_view.set(made->record.work, control::WorkState::kCancelled);
+      path = replaced(path, "{name}", "nb");
+      break;
+    }
     case Scope::kPathKey:
       path = replaced(path, "{id}", world.key_ids.at(target.key));
       break;

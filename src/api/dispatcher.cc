@@ -221,6 +221,10 @@ Result<Dispatcher::Owner> Dispatcher::owner_of(const Route& route, const Call& c
       return project_owner(call.path_text("name"));
     case Scope::kBodyProject:
       return project_owner(in_body("project"));
+    case Scope::kPathEnvironment: {
+      const auto environment = TRY(services_.environments.record(call.path_text("name")));
+      return Owner{environment.tenant, environment.project};
+    }
     case Scope::kPathKey: {
       const auto key = TRY(services_.directory.key(call.path_text("id")));
       return Owner{key.tenant, key.project};
@@ -233,7 +237,9 @@ std::expected<void, Problem> Dispatcher::authorise_owner(const Route& route, con
   if (route.access->open || route.access->scope == Scope::kShared || route.access->scope == Scope::kReach)
     return {};
   // What lies beyond the caller's reach looks exactly like what does not exist.
-  const auto hidden = [] { return refuse(404, "not_found", "there is no such tenant, project or key"); };
+  const auto hidden = [] {
+    return refuse(404, "not_found", "there is no such tenant, project, key or environment");
+  };
   const auto owner = owner_of(route, call);
   const identity::Principal& caller = call.principal;
   const bool sees_all = identity::reach(caller.role, route.access->action) == identity::Reach::kAll;

@@ -17,6 +17,7 @@ std::vector<Route> all_routes() {
   add_quota_routes(routes);
   add_model_routes(routes);
   add_endpoint_routes(routes);
+  add_environment_routes(routes);
   add_ledger_routes(routes);
   return routes;
 }

@@ -57,6 +57,7 @@ void add_identity_routes(std::vector<Route>& routes);
 void add_quota_routes(std::vector<Route>& routes);
 void add_model_routes(std::vector<Route>& routes);
 void add_endpoint_routes(std::vector<Route>& routes);
+void add_environment_routes(std::vector<Route>& routes);
 void add_ledger_routes(std::vector<Route>& routes);
 void add_status_routes(std::vector<Route>& routes);
 

@@ -21,6 +21,8 @@ std::string_view name_of(Scope scope) {
       return "project";
     case Scope::kPathKey:
       return "key-owner";
+    case Scope::kPathEnvironment:
+      return "environment-owner";
     case Scope::kReach:
       return "reach";
   }

@@ -20,14 +20,15 @@ struct Services;
 
 /// What a route acts on, and so how far the caller's role must reach.
 enum class Scope {
-  kShared,       // things without an owner: the role must have the action at all
-  kPlatform,     // the platform as a whole
-  kPathTenant,   // the tenant {name}
-  kPathProject,  // the project {name}
-  kPathKey,      // the owner of the key {id}
-  kBodyTenant,   // the tenant named in the body
-  kBodyProject,  // the project named in the body
-  kReach,        // a list, which the handler cuts to the caller's reach
+  kShared,           // things without an owner: the role must have the action at all
+  kPlatform,         // the platform as a whole
+  kPathTenant,       // the tenant {name}
+  kPathProject,      // the project {name}
+  kPathKey,          // the owner of the key {id}
+  kBodyTenant,       // the tenant named in the body
+  kBodyProject,      // the project named in the body
+  kPathEnvironment,  // the owner of the environment {name}
+  kReach,            // a list, which the handler cuts to the caller's reach
 };
 std::string_view name_of(Scope scope);
 

@@ -19,6 +19,7 @@
 #include "ledger/prices.h"
 #include "ledger/site_energy.h"
 #include "platform/endpoints.h"
+#include "platform/environments.h"
 #include "platform/models.h"
 
 namespace millrace::api {
@@ -64,6 +65,7 @@ struct Services {
   identity::Directory& directory;
   platform::Models& models;
   platform::Endpoints& endpoints;
+  platform::Environments& environments;
   control::ReplicaView& replicas;
   ledger::PriceBook& prices;
   const store::UsageTable& usage;

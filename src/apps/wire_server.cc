@@ -48,6 +48,7 @@ namespace {
 
 constexpr std::chrono::seconds kStopReplicasWithin{15};
 constexpr std::chrono::milliseconds kPauseWorkWithin{12'000}, kKillBefore{2'000};
+constexpr std::chrono::milliseconds kEnvironmentTick{500};
 
 struct Site {
   energy::LinearPowerModel model;
@@ -149,6 +150,7 @@ struct State {
   std::unique_ptr<executor::LocalExecutor> executor{}, work_executor{};
   std::optional<identity::Secrets> secrets{};
   std::optional<platform::WorkNumbers> numbers{};
+  std::optional<platform::Environments> environments{};
   std::unique_ptr<control::ExecutorRuns> programs{};
   std::unique_ptr<control::ReplicaWork> replica_work{};
   std::unique_ptr<control::SplitRuns> runs{};
@@ -267,6 +269,23 @@ Result<std::unique_ptr<control::WorkLoop>> start_work(State& state) {
                                   [&log = state.log](const Error& error) { log.error("work_loop", error); });
 }
 
+void open_environments(State& state, control::WorkView& view) {
+  state.environments.emplace(
+      platform::EnvironmentOptions{
+          .volumes = state.installation.path("volumes"),
+          .sockets = state.installation.sockets,
+          .work_folder = state.installation.path("work"),
+          .domain = state.config.environments.domain,
+          .idle = std::chrono::seconds{state.config.environments.idle_s},
+          .make_folder = [](const std::string& folder) { return executor::make_sandbox_folder(folder); },
+          .check_image = [](const std::string& image) -> Result<void> {
+            TRY_VOID(image_root(image));
+            return {};
+          }},
+      platform::EnvironmentPorts{*state.stores.store, state.clock, *state.directory, view, *state.numbers,
+                                 state.rng});
+}
+
 /// Serves until a signal; true if the replicas are to end as well.
 Result<bool> serve_on(net::Loop& loop, State& state, control::Loop& control) {
   store::Store& store = *state.stores.store;
@@ -280,19 +299,24 @@ Result<bool> serve_on(net::Loop& loop, State& state, control::Loop& control) {
   }));
   api::UsedFigures used(usage, state.clock);
   api::ServicePolicy policy(*state.directory, *state.endpoints, control, *state.prices, used,
-                            state.site.policy);
+                            state.site.policy, *state.environments);
   api::Live live(state.clock);
   // Before the feed: the first policy then holds what dead gateways left.
   DrainTask drain(state.installation.journal_folder(), usage, used, state.clock, state.log,
                   [&] { state.bell.ring(); });
-  const auto feed = TRY(api::PolicyFeed::start(loop, {.path = state.installation.feed_socket()}, policy, live,
-                                               state.clock, &state.log));
+  const auto feed = TRY(api::PolicyFeed::start(
+      loop, {.path = state.installation.feed_socket(), .environments = &*state.environments}, policy, live,
+      state.clock, &state.log));
   const EnergyTask energy(store, usage, state.site.model, state.site.counter.get(), state.clock, state.log);
+  const Periodic environments(kEnvironmentTick, [&] {
+    if (const auto done = state.environments->tick(); !done) state.log.error("environments", done.error());
+  });
   const ledger::SiteEnergy energy_view(store, usage);
   api::Services services{.clock = state.clock,
                          .directory = *state.directory,
                          .models = *state.models,
                          .endpoints = *state.endpoints,
+                         .environments = *state.environments,
                          .replicas = control,
                          .prices = *state.prices,
                          .usage = usage,
@@ -356,6 +380,7 @@ Result<void> serve(const Installation& installation, const host::Config& config,
   // Work first: it knows which of the replicas that run may go on.
   const auto work = TRY(start_work(state));
   state.replica_work->set_view(work.get());
+  open_environments(state, *work);
   const auto control = TRY(start_control(state, prober));
   state.replica_bell.connect(control.get());
   const bool with_replicas = TRY(serve_on(*loop, state, *control));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/client.h"
 
@@ -47,12 +48,27 @@ struct ChatOptions {
   std::string model, text, system;
   std::optional<std::int64_t> max_tokens;
 };
+struct EnvironmentOptions {
+  std::string name, kind = "jupyter", project, memory, accelerator_kind, idle, public_key_file, identity_file;
+  std::optional<double> cpus;
+  std::int64_t accelerators = 0;
+  bool wait = true, volume = false, print = false;
+  std::vector<std::string> command;  // of open, for a shell
+  std::string program;               // this one, for ssh to call
+};
 struct LogOptions {
   std::string name;
   bool follow = false;
 };
 
 int show_env(const Client& client, bool json);
+int environment_create(const Client& client, const EnvironmentOptions& options, bool json);
+int environment_list(const Client& client, const EnvironmentOptions& options, bool json);
+int environment_show(const Client& client, const std::string& name, bool json);
+int environment_open(const Client& client, const EnvironmentOptions& options, bool json);
+int environment_stop(const Client& client, const EnvironmentOptions& options, bool json);
+int environment_delete(const Client& client, const EnvironmentOptions& options, bool json);
+int environment_proxy(const Client& client, const std::string& name);
 int show_status(const Client& client, bool json);
 
 int endpoint_create(const Client& client, const EndpointOptions& options, bool json);

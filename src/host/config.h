@@ -66,6 +66,11 @@ struct Config {
     std::int64_t max_stale_s = 24 * 3600;  // a gateway cut off from the server admits nothing after it
   } policy;
   struct {
+    // Environments are served as NAME.<domain>; nothing else of this gateway may be named below it.
+    std::string domain = "localhost";
+    std::int64_t idle_s = 3600;  // stopped after so long without use, unless made with another time; 0: never
+  } environments;
+  struct {
     std::string level = "info";  // debug, info, warning, error
   } log;
 };
