@@ -71,6 +71,11 @@ struct Config {
     std::int64_t idle_s = 3600;  // stopped after so long without use, unless made with another time; 0: never
   } environments;
   struct {
+    std::string mounts;               // host folders that jobs may mount: "/srv/data, /srv/out:rw"
+    std::int64_t keep_days = 30;      // after its end a job is forgotten, with its folder
+    std::int64_t keep_most = 100000;  // of those that are over; the oldest go first
+  } jobs;
+  struct {
     std::string level = "info";  // debug, info, warning, error
   } log;
 };
