@@ -62,13 +62,13 @@ class Cluster(unittest.TestCase):
         halves = [self.submit(accelerators=0.5) for _ in range(2)]
         jobs = [self.millrace.wait_job(job, {"running"}) for job in halves]
         node = self.millrace.json("node", "show", jobs[0]["nodes"][0])
-        self.assertIn(1000, [a["used_milli"] for a in node["accelerators"]], "two halves are on one device")
+        self.assertIn(1.0, [a["used"] for a in node["accelerators"]], "two halves are on one device")
 
     def test_two_tenants_under_contention_converge_to_their_shares(self):
         for tenant, share in (("a", 1), ("b", 3)):
             self.millrace.cli("tenant", "create", tenant)
             self.millrace.cli("project", "create", "p" + tenant, "--tenant", tenant)
-            self.millrace.cli("quota", "set", "--tenant", tenant, "--accelerators", "16", "--share", str(share))
+            self.millrace.cli("quota", "set", "--tenant", tenant, "--accelerators", "32", "--share", str(share))
         keys = {p: self.millrace.key(project=p)["key"] for p in ("pa", "pb")}
         body = {"command": ["sleep", "2"], "cpus": 0.1, "memory": "16MiB", "accelerators": 8, "array": "0-19"}
         for project in ("pa", "pb"):

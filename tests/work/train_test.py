@@ -4,6 +4,7 @@
 
 The image "torch" (Debian's python3-torch for the CPU) is built once into the cache.
 """
+import json
 import pathlib
 import subprocess
 import sys
@@ -26,7 +27,9 @@ accel = "fake"
 
 class Train(unittest.TestCase):
     def test_a_preempted_training_run_ends_with_the_same_loss(self):
-        subprocess.run([PROGRAM, "image", "build", "torch", "--packages", "python3-torch"], check=True)
+        images = json.loads(subprocess.run([PROGRAM, "image", "list", "--json"], capture_output=True, check=True).stdout)
+        if "torch" not in [image["name"] for image in images["images"]]:
+            subprocess.run([PROGRAM, "image", "build", "torch", "--packages", "python3-torch"], check=True)
         with Millrace(PROGRAM, "--bare", config=CONFIG) as millrace:
             def train(pace, **more):
                 return millrace.submit({"image": "torch", "command": ["python3", "train.py", "400", str(pace)], "memory": "2GiB",
