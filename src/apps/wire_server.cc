@@ -1,6 +1,7 @@
 // The server process: its parts, and nothing else.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <mutex>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "apps/roles.h"
 #include "apps/signals.h"
 #include "apps/site_status.h"
+#include "apps/stored_work_view.h"
 #include "apps/version.h"
 #include "control/loop.h"
 #include "embed/console_files.h"
@@ -26,12 +28,14 @@
 #include "host/limits.h"
 #include "host/system_clock.h"
 #include "host/system_rng.h"
+#include "platform/retention.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace millrace::apps {
 namespace {
 
 constexpr std::chrono::seconds kStopReplicasWithin{15};
+constexpr std::chrono::minutes kSweepEvery{30};
 
 struct Site {
   energy::LinearPowerModel model;
@@ -113,8 +117,53 @@ struct State {
   std::unique_ptr<platform::Models> models{};
   std::optional<platform::Endpoints> endpoints{};
   std::unique_ptr<executor::LocalExecutor> executor{};
+  std::optional<StoredWorkView> work{};
+  std::optional<identity::Secrets> secrets{};
+  std::optional<platform::WorkNumbers> numbers{};
+  std::optional<platform::WorkArchives> archives{};
+  std::optional<platform::Jobs> jobs{};
+  std::optional<platform::SiteWishes> wishes{};
   FeedBell bell{};
 };
+
+std::string work_folder(const State& state) { return state.installation.path("work"); }
+
+Result<void> open_jobs(State& state) {
+  store::Store& store = *state.stores.store;
+  state.work.emplace(store);
+  state.secrets.emplace(store);
+  state.numbers.emplace(store, state.clock);
+  state.archives.emplace(platform::WorkArchivesOptions{.folder = state.installation.path("archives")},
+                         state.clock);
+  platform::JobsOptions options{.work_folder = work_folder(state)};
+  options.mounts = TRY(platform::parse_mounts(state.config.jobs.mounts));
+  state.jobs.emplace(std::move(options),
+                     platform::JobsPorts{store, state.clock, *state.directory, *state.secrets, *state.work,
+                                         *state.archives, *state.numbers});
+  state.wishes.emplace(store, state.clock, state.rng, *state.work);
+  return {};
+}
+
+/// Forgets what is long over.
+void sweep(State& state) {
+  const platform::RetentionPolicy policy{.keep = std::chrono::days(state.config.jobs.keep_days),
+                                         .most = static_cast<std::size_t>(state.config.jobs.keep_most)};
+  const auto swept = platform::sweep_jobs(*state.stores.store, *state.work, *state.archives,
+                                          work_folder(state), policy, state.clock);
+  if (!swept) state.log.error("sweep_failed", swept.error());
+  if (const auto events = state.wishes->sweep(); !events) state.log.error("sweep_failed", events.error());
+}
+
+/// What gateways know does not change with work: a job's records are no reason to put the policy together anew.
+bool may_change_policy(const store::Transaction& change) {
+  constexpr std::string_view kOfWork[] = {control::kWantedPrefix, control::kLivePrefix, control::kEndedPrefix,
+                                          platform::kJobPrefix, platform::kWorkSequenceKey};
+  const auto is_of_work = [&](std::string_view key) {
+    return std::ranges::any_of(kOfWork, [&](std::string_view prefix) { return key.starts_with(prefix); });
+  };
+  return !std::ranges::all_of(change.put, [&](const auto& put) { return is_of_work(put.key); }) ||
+         !std::ranges::all_of(change.erase, is_of_work);
+}
 
 Result<void> open_state(State& state) {
   state.files = TRY(host::raise_open_files());
@@ -132,7 +181,7 @@ Result<void> open_state(State& state) {
   state.executor = TRY(executor::LocalExecutor::create({.folder = state.installation.path("replicas"),
                                                         .runtime_dir = state.installation.sockets,
                                                         .supervise_argv = {state.program, "supervise"}}));
-  return {};
+  return open_jobs(state);
 }
 
 Result<std::unique_ptr<control::Loop>> start_control(State& state, serving::Prober& prober) {
@@ -171,11 +220,16 @@ Result<bool> serve_on(net::Loop& loop, State& state, control::Loop& control) {
                                                state.clock, &state.log));
   const EnergyTask energy(store, usage, state.site.model, state.site.counter.get(), state.clock, state.log);
   const ledger::SiteEnergy energy_view(store, usage);
+  const Periodic sweeper(kSweepEvery, [&] { sweep(state); });
   api::Services services{.clock = state.clock,
                          .directory = *state.directory,
                          .models = *state.models,
                          .endpoints = *state.endpoints,
                          .replicas = control,
+                         .jobs = *state.jobs,
+                         .archives = *state.archives,
+                         .wishes = *state.wishes,
+                         .secrets = *state.secrets,
                          .prices = *state.prices,
                          .usage = usage,
                          .energy = energy_view,
@@ -210,7 +264,9 @@ Result<void> serve(const Installation& installation, const host::Config& config,
   block_signals();
   State state{.clock = clock, .log = log, .installation = installation, .config = config};
   TRY_VOID(open_state(state));
-  state.stores.store->subscribe([&](store::Revision, const store::Transaction&) { state.bell.ring(); });
+  state.stores.store->subscribe([&](store::Revision, const store::Transaction& change) {
+    if (may_change_policy(change)) state.bell.ring();
+  });
   serving::SocketProber prober;
   const auto control = TRY(start_control(state, prober));
   const bool with_replicas = TRY(serve_on(*loop, state, *control));
