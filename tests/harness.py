@@ -13,10 +13,12 @@ import urllib.parse
 
 
 class Millrace:
-    def __init__(self, program, *up_options):
+    def __init__(self, program, *up_options, config=None):
         self.program = str(pathlib.Path(program).resolve())
         self.home = tempfile.mkdtemp(prefix="millrace-test-")
         self.up_options = up_options
+        if config:
+            pathlib.Path(self.home, "config.toml").write_text(config)
 
     def __enter__(self):
         try:
@@ -43,6 +45,31 @@ class Millrace:
 
     def json(self, *arguments):
         return json.loads(self.cli(*arguments, "--json").stdout)
+
+    def submit(self, spec, *options):
+        """Id of a job from a job file's text or keys; without a working folder unless the options name one."""
+        text = spec if isinstance(spec, str) else json.dumps(spec)
+        if "--workdir" not in options:
+            options += ("--no-workdir",)
+        done = subprocess.run([self.program, "job", "submit", "-", "--json", "--home", self.home, *options], input=text,
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["id"]
+
+    def job(self, job_id):
+        return self.json("job", "show", job_id)
+
+    def wait_job(self, job_id, states, within_s=30.0):
+        """The job once it is in one of these states."""
+        last = {}
+
+        def look():
+            last.update(self.job(job_id))
+            return last["state"] in states and dict(last)
+        try:
+            return wait_for(look, within_s)
+        except AssertionError:
+            raise AssertionError(f"job {job_id} is not {states} within {within_s} s: {last}") from None
 
     def read_env(self):
         lines = self.cli("env").stdout.splitlines()

@@ -9,8 +9,8 @@ packages=(
   # libraries
   libboost1.81-dev libboost-json1.81-dev libfmt-dev libsqlite3-dev libssl-dev libmimalloc-dev
   libcli11-dev libtomlplusplus-dev
-  # running engines and fetching models
-  bubblewrap ca-certificates python3-pip openssl
+  # running workloads, building their images, fetching models
+  bubblewrap mmdebstrap debian-archive-keyring ca-certificates python3-pip openssl
 )
 test_packages=(
   libclang-rt-19-dev clang-tidy-19 clang-format-19 libgtest-dev libgmock-dev librapidcheck-dev python3-venv jq curl

@@ -1,5 +1,5 @@
 #!/bin/bash
-# prepare.sh: has engine and model ready in ${MILLRACE_CACHE:-~/.cache/millrace}, and says where they are.
+# prepare.sh: has engine, model and the image 'base' ready in ${MILLRACE_CACHE:-~/.cache/millrace}, and says where they are.
 # Idempotent, and offline when everything is there. stdout: KEY=VALUE lines (also kept in <cache>/prepared.env):
 #   ENGINE_ROOT=  root file system that holds usr/bin/llama-server, or empty
 #   ENGINE_PATH=  a llama-server to run on the host's own files, or empty (one of the two is set)
@@ -142,11 +142,25 @@ prepare_engine() {
   ENGINE_ROOT=$(realpath "$CACHE/engine/current"); ENGINE_SET=$(basename "$ENGINE_ROOT")
 }
 
-mkdir -p "$CACHE/engine" "$CACHE/models"
+# The image that jobs run in if they name none. Everything but jobs works without it.
+prepare_base() {
+  local fresh
+  [ ! -s "$CACHE/images/base/etc/millrace-image.json" ] || return 0
+  say "building the image 'base'"
+  fresh="$CACHE/images/.new.base.$$"
+  if ! "$HERE/images/base/build.sh" "$fresh"; then
+    say "there is no image 'base' yet (see above): jobs need one; try again with: millrace image build base"
+    return 0
+  fi
+  mv -T "$fresh" "$CACHE/images/base"
+}
+
+mkdir -p "$CACHE/engine" "$CACHE/models" "$CACHE/images"
 exec 9> "$CACHE/.prepare.lock"
 flock 9                                  # two preparations at once: the second one finds the work done
 prepare_model
 prepare_engine
+prepare_base
 {
   for key in ENGINE_ROOT ENGINE_PATH ENGINE_SET MODEL_FILE MODEL_SHA256 MODEL_SOURCE MODEL_LICENCE; do
     printf '%s=%s\n' "$key" "${!key}"

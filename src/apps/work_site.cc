@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <thread>
@@ -84,6 +85,15 @@ std::int64_t greatest_draw_mw(const scheduler::Cluster& cluster, double pue) {
   return static_cast<std::int64_t>(sum * pue);
 }
 
+std::int64_t cost_microeur(const control::RunUse& use, const HourPrices& prices) {
+  constexpr double kMsPerHour = 3.6e6, kMicro = 1e6;
+  const auto wall_ms = static_cast<double>(
+      std::chrono::floor<std::chrono::milliseconds>(use.ended_at - use.started_at).count());
+  const double cpu_hours = static_cast<double>(use.cpu_milli) / kMilli * wall_ms / kMsPerHour;
+  const double accelerator_hours = static_cast<double>(use.accelerator_ms()) / kMsPerHour;
+  return std::llround((cpu_hours * prices.cpu_eur + accelerator_hours * prices.accelerator_eur) * kMicro);
+}
+
 }  // namespace
 
 Machine this_machine() {
@@ -128,13 +138,14 @@ control::WorkOptions work_options(const host::Config& config, const Machine& mac
 }
 
 control::ChargeRun run_charge(const scheduler::Cluster& cluster, const energy::LinearPowerModel& model,
-                              double intensity_g_per_kwh) {
+                              double intensity_g_per_kwh, const HourPrices& prices) {
   std::map<std::string, double> held_w;
   for (const Capability& kind : cluster.kinds) {
     if (kind.power_max_w) held_w[kind.kind] = *kind.power_max_w - kind.power_idle_w.value_or(0);
   }
   return [=](const control::RunUse& use) {
     control::RunCharge charge;
+    charge.cost_microeur = cost_microeur(use, prices);
     std::int64_t energy_uj = energy::dynamic_energy_uj(model, use.cpu_us * 1000);
     for (const auto& held : use.accelerators) {
       const auto watts = held_w.find(held.kind);

@@ -51,12 +51,16 @@ TEST(WorkSite, ARunIsChargedItsProcessorTimeAndTheAcceleratorsItHeld) {
       config_of("[[node]]\nname = 'n'\naccelerators = 1\naccel = 'fake'\naccelerator_max_w = 300\n"
                 "[[node]]\nname = 'm'\naccelerators = 1\naccel = 'fake'\nkind = 'dark'\n"),
       kMachine, kModel);
-  const auto charge = run_charge(options.cluster, kModel, 100);
+  const auto charge = run_charge(options.cluster, kModel, 100, {.accelerator_eur = 3.6, .cpu_eur = 0.36});
   control::RunUse use;
   use.cpu_us = 1'000'000;  // of one of two cores: 10 W for a second
   EXPECT_EQ(charge(use).energy_uj, 10'000'000);
   use.accelerators = {{.kind = "fake", .accelerator_ms = 2000}};
   EXPECT_EQ(charge(use).energy_uj, 610'000'000);
+  use.cpu_milli = 2000;
+  use.started_at = TimePoint(std::chrono::seconds(10));
+  use.ended_at = TimePoint(std::chrono::seconds(15));
+  EXPECT_EQ(charge(use).cost_microeur, 2000 + 1000);
   EXPECT_EQ(charge(use).basis, "modelled");
   use.accelerators = {{.kind = "dark", .accelerator_ms = 2000}};
   EXPECT_EQ(charge(use).energy_uj, std::nullopt) << "no figure is made up";

@@ -41,7 +41,8 @@ struct Roles {
   std::function<int(const std::string& home)> gateway;
   std::function<int(const std::string& folder)> supervise;
   std::function<int(const std::string& home, bool json)> config_check;
-  std::function<void(CLI::App& twin, Chosen& chosen)> add_twin;  // the commands below `millrace twin`
+  std::function<void(CLI::App& twin, Chosen& chosen)> add_twin;    // the commands below `millrace twin`
+  std::function<void(CLI::App& image, Chosen& chosen)> add_image;  // the commands below `millrace image`
   std::string version;
 };
 

@@ -37,7 +37,8 @@ std::string ssh_folder(const Client& client) { return client.settings().home + "
 /// The image is prepared once, by this very program; a Millrace elsewhere has its own.
 Result<void> ensure_image(const Client& client, const std::string& image) {
   const bool is_local = host::exists(client.settings().home + "/gateway.json");
-  if (!is_local || host::exists(host::cache_dir() + "/images/" + image)) return {};
+  const std::string cache = TRY(host::cache_dir());
+  if (!is_local || host::exists(cache + "/images/" + image)) return {};
   fmt::print(stderr, "image {}: is prepared once (a minute or two)\n", image);
   const auto done = host::run_process({.argv = {"/proc/self/exe", "image", "build", image}}, kImageWithin);
   if (!done) return std::unexpected(done.error());

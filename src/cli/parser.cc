@@ -8,11 +8,10 @@
 #include "cli/commands.h"
 #include "cli/completion.h"
 #include "cli/output.h"
+#include "cli/parser_line.h"
 
 namespace millrace::cli {
-namespace {
 
-/// CLI11's own check names a range of 300 digits.
 const CLI::Validator kNotNegative(
     [](const std::string& text) {
       double number = 0;
@@ -22,29 +21,6 @@ const CLI::Validator kNotNegative(
     },
     "");
 
-/// What every command shares while the line is parsed; `chosen` is run afterwards.
-struct Line {
-  explicit Line(const Roles& given) : roles(given) {}
-  const Roles& roles;
-  CLI::App app{"Millrace: your own AI cloud on your own servers.", "millrace"};
-  std::string home;
-  bool json = false;
-  Chosen chosen;
-
-  UpOptions up;
-  EndpointOptions endpoint;
-  KeyOptions key;
-  QuotaOptions quota;
-  PriceOptions price;
-  UsageOptions usage;
-  ModelOptions model;
-  ChatOptions chat;
-  LogOptions log;
-  EnvironmentOptions environment;
-  std::string name, tenant, folder, shell;
-};
-
-/// Adds a command that runs `run`. Every command takes --home and --json.
 CLI::App* command(Line& line, CLI::App* parent, const std::string& name, const std::string& help,
                   std::function<int()> run) {
   auto* sub = parent->add_subcommand(name, help);
@@ -54,7 +30,6 @@ CLI::App* command(Line& line, CLI::App* parent, const std::string& name, const s
   return sub;
 }
 
-/// A command that needs a running Millrace.
 CLI::App* api_command(Line& line, CLI::App* parent, const std::string& name, const std::string& help,
                       std::function<int(const Client&)> run) {
   return command(line, parent, name, help, [&line, run = std::move(run)] {
@@ -69,6 +44,8 @@ CLI::App* group(CLI::App& app, const std::string& name, const std::string& help)
   sub->require_subcommand(1);
   return sub;
 }
+
+namespace {
 
 void add_limits(CLI::App* sub, LimitOptions& limits) {
   sub->add_option("--requests-per-minute", limits.requests_per_minute, "requests started per minute")
@@ -339,6 +316,12 @@ void add_identity(Line& line) {
   }
   set->add_flag("--unlimited", line.quota.unlimited, "no limit");
   add_limits(set, line.quota.limits);
+  auto& compute = line.quota.compute;
+  set->add_option("--accelerators", compute.accelerators, "accelerators held at once")->check(kNotNegative);
+  set->add_option("--cpus", compute.cpus, "cores held at once")->check(kNotNegative);
+  set->add_option("--memory", compute.memory, "memory held at once, such as 64GiB");
+  set->add_option("--share", compute.share, "weight among the others (default 1)")->check(kNotNegative);
+  set->add_flag("!--no-borrow", compute.borrow, "never more than that, even while others leave it");
 }
 
 void add_ledger(Line& line) {
@@ -419,6 +402,9 @@ int run(int argc, const char* const* argv, const Roles& roles) {
   add_models(line);
   add_identity(line);
   add_ledger(line);
+  roles.add_image(*group(line.app, "image", "root file systems that jobs and environments run in"),
+                  line.chosen);
+  add_work(line);
   roles.add_twin(
       *group(line.app, "twin", "what if: the scheduler on simulated sites, against published figures"),
       line.chosen);

@@ -16,6 +16,8 @@ using std::chrono::seconds;
 /// How far below the highest id one may be that was committed late.
 constexpr WorkloadId kLateIds = workload_id(1024);
 
+constexpr seconds kTellAgain{1};
+
 /// "Not while others must end first": later than anything that is scheduled.
 constexpr TimePoint kHeld = std::chrono::sys_days{std::chrono::year{2999} / 1 / 1};
 
@@ -85,6 +87,7 @@ Result<void> WorkManager::load(TimePoint now) {
   turn.events = accounts_.update(TRY(ports_.owners()));
   TRY_VOID(read_node_wishes(turn));
   TRY_VOID(read_site_events(turn));
+  tell_node_budgets(turn);
   for (const auto& record : TRY(ports_.store.list(kWantedPrefix))) {
     const auto id = id_of_key(record.key, kWantedPrefix);
     if (!id) continue;
@@ -185,7 +188,9 @@ void WorkManager::stop_orphan(RunKey key) {
   (void)ports_.runs.stop(orphan, StopRun{.id = key.id, .run = key.run, .reason = {}});
 }
 
-Result<WorkManager::Next> WorkManager::pass(TimePoint now) {
+Result<WorkManager::Next> WorkManager::pass(TimePoint at) {
+  // A clock that is set back must not take decisions back.
+  const TimePoint now = std::max(at, last_pass_);
   Turn turn(now);
   bool look_at_all = false;
   {
@@ -203,7 +208,14 @@ Result<WorkManager::Next> WorkManager::pass(TimePoint now) {
     apply(turn);
   }
   TRY_VOID(make_durable(turn));
+  // A supervisor that did not answer is told again, for as long as its run is there.
+  for (StopRun& stop : std::exchange(unheard_, {})) {
+    const WorkloadRecord* const record = state_.find(stop.id);
+    if (record != nullptr && record->run == stop.run && record->phase != WorkloadPhase::kQueued)
+      turn.actions.emplace_back(std::move(stop));
+  }
   carry_out(turn);
+  if (!unheard_.empty()) turn.wake = std::min(turn.wake.value_or(now + kTellAgain), now + kTellAgain);
   Next next{.wake = turn.wake, .again = !refused_.empty()};
   if (!ask_again_.empty()) {
     const TimePoint ask = ask_again_.begin()->first;
@@ -414,6 +426,17 @@ Result<void> WorkManager::read_site_events(Turn& turn) {
   }
   events_ = std::move(events);
   return {};
+}
+
+void WorkManager::tell_node_budgets(Turn& turn) const {
+  for (scheduler::NodeIndex node = 0; node < options_.node_budgets_mw.size(); ++node) {
+    const auto budget = options_.node_budgets_mw[node];
+    if (!budget) continue;
+    turn.events.emplace_back(
+        scheduler::BudgetChange{.scope = {.kind = scheduler::ScopeKind::kNode, .index = node},
+                                .from = turn.now,
+                                .milliwatts = budget});
+  }
 }
 
 void WorkManager::read_ends(std::vector<RunStatus> ended, Turn& turn) {

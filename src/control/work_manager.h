@@ -66,7 +66,7 @@ class WorkManager final : public WorkView {
     std::optional<TimePoint> wake;  // another pass is due then at the latest
     bool again = false;             // another pass is due at once
   };
-  /// One look and what follows from it. An error means that nothing was decided or that it was not made durable; then
+  /// One look and what follows from it. A time before that of the last pass counts as that one. An error means that nothing was decided or that it was not made durable; then
   /// the manager must be thrown away and created again.
   Result<Next> pass(TimePoint now);
 
@@ -117,6 +117,7 @@ class WorkManager final : public WorkView {
   std::optional<TimePoint> start_not_before(const Entry& entry, TimePoint now);
   Result<void> read_node_wishes(Turn& turn);
   Result<void> read_site_events(Turn& turn);
+  void tell_node_budgets(Turn& turn) const;
   void read_ends(std::vector<RunStatus> ended, Turn& turn);
   void take_end(Entry& entry, const RunStatus& status, Turn& turn);
   void ask_deferred(Turn& turn);
@@ -169,6 +170,7 @@ class WorkManager final : public WorkView {
   bool has_outlook_ = false;
   std::map<WorkloadId, std::set<WorkloadId>> dependents_;  // of work that is not over
   std::set<std::pair<TimePoint, WorkloadId>> ask_again_;   // deferrable work that waits
+  std::vector<StopRun> unheard_;                           // stops that did not get through
   std::vector<RunStatus> refused_;    // starts that failed, told as ends in the next pass
   std::vector<WorkloadEvent> early_;  // known since create, told in the first pass
 };

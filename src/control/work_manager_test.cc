@@ -79,7 +79,7 @@ struct Site {
   /// Passes until nothing more is to be done now; a manager that failed is thrown away, as a server does.
   void settle() {
     for (int i = 0; i < 20; ++i) {
-      const auto next = manager->pass(runs.now);
+      const auto next = manager->pass(runs.now + clock_offset);
       if (!next) {
         create();
       } else {
@@ -137,6 +137,7 @@ struct Site {
   store::MemoryUsageTable usage_memory;
   store::FaultyUsageTable usage{usage_memory};
   SimulatedRuns runs;
+  std::chrono::seconds clock_offset{0};  // of the manager's clock
   int nodes;
   std::vector<OwnerQuota> owners = {{.tenant = "lab", .project = "", .quota = identity::ComputeQuota()},
                                     {.tenant = "hall", .project = "", .quota = identity::ComputeQuota()}};
@@ -417,6 +418,9 @@ class FaultySite {
         break;
       case 7:
         site_.manager->note_resync();
+        break;
+      case 8:  // the clock is set: what ends meanwhile ends by its own clock
+        site_.clock_offset = seconds(static_cast<std::int64_t>(dice_.next() % 600)) - seconds(300);
         break;
       default:
         break;

@@ -24,7 +24,7 @@ class LimitsTest : public LocalWorld {
     spec.workdir = "/job";
     return spec;
   }
-  std::string job_folder() const { return folder_ + "/work/17/dir"; }
+  std::string job_folder() const { return folder_ + "/jobs/17/dir"; }
   ExitRecord exit_of() { return executor_->status("w")->exit.value_or(ExitRecord{.code = 99}); }
   bool printed(const std::string& text) {
     return soon([&] { return output().contains(text); });
@@ -131,6 +131,12 @@ TEST_F(LimitsTest, MemoryThatIsUsedUpIsNamedAsTheCause) {
   EXPECT_GT(exit_of().memory_peak_bytes, 30 << 20);
 }
 
+TEST_F(LimitsTest, OneProcessIsEnoughForOneProgram) {
+  WorkloadSpec spec = shell("echo alone");
+  spec.resources.pids = 1;
+  EXPECT_EQ(run(spec), "alone\n");
+}
+
 TEST_F(LimitsTest, NoMoreProcessesThanAllowed) {
   WorkloadSpec spec = shell("for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 5 & done; echo all");
   spec.resources.pids = 8;
@@ -218,7 +224,7 @@ TEST_F(ArchiveTest, NothingIsWrittenOutsideTheWorkingFolder) {
       "f('l', '', type=tarfile.SYMTYPE, linkname='..'); f('l/outside', 'x')",
       "f('h', '', type=tarfile.LNKTYPE, linkname='/data/seed'); f('h', 'outside')"};
   for (const std::string& escape : escapes) {
-    ASSERT_TRUE(host::remove_tree(folder_ + "/work"));
+    ASSERT_TRUE(host::remove_tree(folder_ + "/jobs"));
     make_archive(escape);
     ASSERT_TRUE(executor_->start(with_archive("ls /data | grep -c outside; exec sleep 1000"), 1));
     ASSERT_TRUE(soon([&] {
@@ -226,7 +232,7 @@ TEST_F(ArchiveTest, NothingIsWrittenOutsideTheWorkingFolder) {
       return !output().empty() && (status->state == WorkloadState::kExited || status->engine_pid > 0);
     }));
     EXPECT_THAT(output(), testing::Not(HasSubstr("1\n"))) << escape;
-    EXPECT_FALSE(host::exists(folder_ + "/work/17/outside")) << escape;
+    EXPECT_FALSE(host::exists(folder_ + "/jobs/17/outside")) << escape;
     (void)executor_->stop("w", milliseconds(0));
     wait_end();
     ASSERT_TRUE(soon([&] { return executor_->remove("w").has_value(); }));

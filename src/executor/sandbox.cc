@@ -53,6 +53,7 @@ Result<void> add_root(const WorkloadSpec& spec, Options& options) {
   const std::string base = spec.root == "/" ? "" : spec.root;
   if (base.empty()) {
     for (const char* name : {"usr", "bin", "sbin", "lib", "lib64"}) bind_entry(base, name, options.words);
+    add(options.words, {"--perms", "0755", "--dir", "/etc"});
     add(options.words, {"--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"});
     add(options.words, {"--ro-bind-try", "/etc/alternatives", "/etc/alternatives"});
     return {};
@@ -68,10 +69,12 @@ void add_names(const WorkloadSpec& spec, Options& options) {
   const auto has_place = [&](const char* file) {
     return spec.root == "/" || host::exists(spec.root + "/etc/" + file);
   };
+  // A file is made faster than a mount, but in the image's own /etc nothing can be made.
+  const char* put = spec.root == "/" ? "--file" : "--ro-bind-data";
   const auto cover = [&](const char* file, std::string text) {
     if (has_place(file))
       add(options.words,
-          {"--perms", "0444", "--ro-bind-data", options.file(std::move(text)), std::string("/etc/") + file});
+          {"--perms", "0444", put, options.file(std::move(text)), std::string("/etc/") + file});
   };
   if (spec.network == Network::kHost) {
     for (const char* file : {"hosts", "resolv.conf", "nsswitch.conf"})
@@ -80,8 +83,10 @@ void add_names(const WorkloadSpec& spec, Options& options) {
   } else {
     cover("hosts", "127.0.0.1 localhost millrace\n");
   }
-  if (spec.root == "/")
+  if (spec.root == "/") {
+    if (spec.network != Network::kHost) cover("nsswitch.conf", "hosts: files dns\n");
     cover("passwd", "root:x:0:0::/:/bin/false\nnobody:x:65534:65534:nobody:/data:/bin/sh\n");
+  }
 }
 
 // A mount inside a folder that the root brings (/usr) needs no place of its own; anything else bwrap creates.
@@ -149,7 +154,7 @@ Result<Sandbox> make_sandbox(const WorkloadSpec& spec, const std::string& data_d
                    "looked for a root file system in " + spec.root + ", found no usr folder in it");
   Options options{.words = isolation(spec, as_root), .files = {}};
   TRY_VOID(add_root(spec, options));
-  add(options.words, {"--proc", "/proc", "--dev", "/dev"});
+  add(options.words, {"--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"});
   add_tmpfs("/dev/shm", spec.scratch_bytes, options.words);
   add_tmpfs("/tmp", spec.scratch_bytes, options.words);
   TRY_VOID(add_mounts(spec, options.words));
@@ -159,7 +164,7 @@ Result<Sandbox> make_sandbox(const WorkloadSpec& spec, const std::string& data_d
     add_parents(secret.target, options.words);
     add(options.words, {"--perms", "0400", "--bind-data", options.file(secret.text), secret.target});
   }
-  add(options.words, {"--perms", "0555", "--ro-bind-data", options.file(std::string(sandbox_init())), kInit});
+  add(options.words, {"--perms", "0555", "--file", options.file(std::string(sandbox_init())), kInit});
   add(options.words, {"--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--seccomp",
                       options.file(seccomp_filter())});
   add(options.words, {"--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--setenv", "HOME", "/data",

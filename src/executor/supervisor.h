@@ -21,7 +21,9 @@
 
 namespace millrace::executor {
 
-/// Everything below is touched by the one thread only.
+inline constexpr int kNotStartedCode = 127;  // as shells say it
+
+/// Everything below is touched by the one thread only. Its end is in supervisor_end.cc.
 class Supervisor {
  public:
   /// Returns after the workload's end, with FOLDER/exit.json written. kConflict if another supervisor has the folder.

@@ -38,6 +38,8 @@ const std::array kSettings = {
     Setting{"site.intensity", MILLRACE_AT(std::string, site.intensity)},
     Setting{"node.idle_w", MILLRACE_AT(double, node.idle_w), 0, 1e6},
     Setting{"node.max_w", MILLRACE_AT(double, node.max_w), 0, 1e6},
+    Setting{"price.accelerator_hour_eur", MILLRACE_AT(double, price.accelerator_hour_eur), 0, 1e6},
+    Setting{"price.cpu_hour_eur", MILLRACE_AT(double, price.cpu_hour_eur), 0, 1e6},
     Setting{"engine.root", MILLRACE_AT(std::string, engine.root)},
     Setting{"engine.path", MILLRACE_AT(std::string, engine.path)},
     Setting{"engine.threads", MILLRACE_AT(std::int64_t, engine.threads), 0, 1024},
@@ -49,6 +51,9 @@ const std::array kSettings = {
     Setting{"policy.max_stale_s", MILLRACE_AT(std::int64_t, policy.max_stale_s), 1, 1e9},
     Setting{"environments.domain", MILLRACE_AT(std::string, environments.domain)},
     Setting{"environments.idle_s", MILLRACE_AT(std::int64_t, environments.idle_s), 0, 31'536'000},
+    Setting{"jobs.mounts", MILLRACE_AT(std::string, jobs.mounts)},
+    Setting{"jobs.keep_days", MILLRACE_AT(std::int64_t, jobs.keep_days), 0, 36500},
+    Setting{"jobs.keep_most", MILLRACE_AT(std::int64_t, jobs.keep_most), 0, 1e7},
     Setting{"log.level", MILLRACE_AT(std::string, log.level)},
 };
 #undef MILLRACE_AT

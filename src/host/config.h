@@ -47,6 +47,10 @@ struct Config {
   } node;
   std::vector<NodeConfig> nodes;
   struct {
+    // What runs of jobs and environments cost: for each hour that one is held. Tokens have prices of their own.
+    double accelerator_hour_eur = 0, cpu_hour_eur = 0;
+  } price;
+  struct {
     std::string root;             // root file system with the engine; empty: the prepared one
     std::string path;             // an engine program to run instead of the prepared one
     std::int64_t threads = 0;     // of each replica; 0: chosen from the cores
@@ -66,6 +70,11 @@ struct Config {
     std::string domain = "localhost";
     std::int64_t idle_s = 3600;  // stopped after so long without use, unless made with another time; 0: never
   } environments;
+  struct {
+    std::string mounts;               // host folders that jobs may mount: "/srv/data, /srv/out:rw"
+    std::int64_t keep_days = 30;      // after its end a job is forgotten, with its folder
+    std::int64_t keep_most = 100000;  // of those that are over; the oldest go first
+  } jobs;
   struct {
     std::string level = "info";  // debug, info, warning, error
   } log;

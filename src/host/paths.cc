@@ -13,30 +13,36 @@
 
 namespace millrace::host {
 
-Result<std::string> home_dir(const std::string& given) {
-  std::string home = given;
-  if (home.empty()) {
-    if (const char* named = ::getenv("MILLRACE_HOME"); named != nullptr) home = named;
+namespace {
+
+// `given`, else the value of `variable`, else `below` in the user's own folder; absolute.
+Result<std::string> folder_of(const std::string& given, const char* variable, const char* below,
+                              const char* missing) {
+  std::string folder = given;
+  if (folder.empty()) {
+    if (const char* named = ::getenv(variable); named != nullptr) folder = named;
   }
-  if (home.empty()) {
+  if (folder.empty()) {
     const char* user = ::getenv("HOME");
-    if (user == nullptr || *user == '\0') {
-      return failure(ErrorCode::kInvalidArgument, "no state folder: set MILLRACE_HOME or pass --home");
-    }
-    home = fmt::format("{}/.millrace", user);
+    if (user == nullptr || *user == '\0') return failure(ErrorCode::kInvalidArgument, missing);
+    folder = fmt::format("{}/{}", user, below);
   }
   std::error_code failed;
-  const auto absolute = std::filesystem::absolute(home, failed).lexically_normal();
-  if (failed) return std::unexpected(errno_error(fmt::format("make {} absolute", home), failed.value()));
-  home = absolute.string();
-  while (home.size() > 1 && home.back() == '/') home.pop_back();
-  return home;
+  const auto absolute = std::filesystem::absolute(folder, failed).lexically_normal();
+  if (failed) return std::unexpected(errno_error(fmt::format("make {} absolute", folder), failed.value()));
+  folder = absolute.string();
+  while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+  return folder;
 }
 
-std::string cache_dir() {
-  if (const char* named = ::getenv("MILLRACE_CACHE"); named != nullptr && *named != '\0') return named;
-  const char* user = ::getenv("HOME");
-  return fmt::format("{}/.cache/millrace", user != nullptr ? user : "");
+}  // namespace
+
+Result<std::string> home_dir(const std::string& given) {
+  return folder_of(given, "MILLRACE_HOME", ".millrace", "no state folder: set MILLRACE_HOME or pass --home");
+}
+
+Result<std::string> cache_dir(const std::string& given) {
+  return folder_of(given, "MILLRACE_CACHE", ".cache/millrace", "no cache folder: set MILLRACE_CACHE or HOME");
 }
 
 Result<std::string> runtime_dir(const std::string& home) {

@@ -11,8 +11,9 @@ namespace millrace::host {
 /// It need not exist. kInvalidArgument if none of these can be had.
 Result<std::string> home_dir(const std::string& given = {});
 
-/// Folder for what can be made again: $MILLRACE_CACHE, else ~/.cache/millrace. It need not exist.
-std::string cache_dir();
+/// Absolute path of the folder for what can be made again (engines, models, images): `given` if not empty, else
+/// $MILLRACE_CACHE, else ~/.cache/millrace. As home_dir otherwise.
+Result<std::string> cache_dir(const std::string& given = {});
 
 /// Folder for this home's unix sockets, created with mode 0700 and checked to be ours. The same home always gets the
 /// same folder: HOME/run where that is short enough (at most 52 bytes), else /tmp/millrace-<uid>-<digest of the home>.

@@ -1,6 +1,8 @@
 // Small random sites, accounts and workloads, and the executor that a test needs.
 #pragma once
 
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/rng.h"
@@ -13,9 +15,10 @@ inline constexpr TimePoint kStart{std::chrono::sys_days{std::chrono::year{2026} 
 
 class Dice {
  public:
-  explicit Dice(std::uint64_t seed) : rng_(seed) {}
+  explicit Dice(std::uint64_t seed) : rng_(std::make_unique<SeededRng>(seed)) {}
+  explicit Dice(std::unique_ptr<Rng> rng) : rng_(std::move(rng)) {}
   /// 0 to bound - 1.
-  int below(int bound) { return static_cast<int>(last_ = rng_.next() % static_cast<std::uint64_t>(bound)); }
+  int below(int bound) { return static_cast<int>(last_ = rng_->next() % static_cast<std::uint64_t>(bound)); }
   bool one_in(int n) { return below(n) == 0; }
   template <typename T>
   const T& pick(const std::vector<T>& from) {
@@ -24,7 +27,7 @@ class Dice {
   std::uint64_t last_draw() const { return last_; }
 
  private:
-  SeededRng rng_;
+  std::unique_ptr<Rng> rng_;
   std::uint64_t last_ = 0;
 };
 

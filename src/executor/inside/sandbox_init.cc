@@ -6,7 +6,6 @@
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -17,6 +16,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <charconv>
 
 #include "executor/inside/channel.h"
 
@@ -38,6 +39,12 @@ struct Job {
   int arguments = 0;
 };
 
+int number(const char* text) {
+  int value = -1;
+  std::from_chars(text, text + strlen(text), value);
+  return value;
+}
+
 void tell(char what, const char* text = "", size_t size = 0) {
   char message[1024];
   message[0] = what;
@@ -48,9 +55,11 @@ void tell(char what, const char* text = "", size_t size = 0) {
 
 [[noreturn]] void give_up(const char* what, const char* name, int problem) {
   char text[900];
-  const int size = problem != 0 ? snprintf(text, sizeof text, "%s %s: %s", what, name, strerror(problem))
-                                : snprintf(text, sizeof text, "%s %s", what, name);
-  tell(inside::kNotStarted, text, size < 0 ? 0 : static_cast<size_t>(size));
+  size_t size = 0;
+  const char* parts[] = {what, " ", name, problem != 0 ? ": " : "", problem != 0 ? strerror(problem) : ""};
+  for (const char* part : parts)
+    for (; *part != '\0' && size < sizeof text; ++part) text[size++] = *part;
+  tell(inside::kNotStarted, text, size);
   _exit(kCannotExecute);
 }
 
@@ -83,10 +92,10 @@ Job follow(size_t size) {
   for (char* name = g_instructions; name < end;) {
     char* value = name + strlen(name) + 1;
     if (value >= end) give_up("instruction", name, EINVAL);
-    if (strcmp(name, "uid") == 0) job.uid = atoi(value);
+    if (strcmp(name, "uid") == 0) job.uid = number(value);
     if (strcmp(name, "own") == 0) own(value, job.uid);
     if (strcmp(name, "workdir") == 0) job.workdir = value;
-    if (strcmp(name, "unpack") == 0) job.archive = atoi(value);
+    if (strcmp(name, "unpack") == 0) job.archive = number(value);
     if (strcmp(name, "arg") == 0 && job.arguments < kMaxArguments) g_arguments[job.arguments++] = value;
     name = value + strlen(value) + 1;
   }
@@ -212,11 +221,11 @@ int watch(pid_t program, int signals) {
 
 int main(int count, char** words) {
   if (count != 3) return kCannotExecute;
-  g_channel = atoi(words[2]);
+  g_channel = number(words[2]);
   fcntl(g_channel, F_SETFD, FD_CLOEXEC);
   tell(inside::kHello);
   wait_for_go();
-  const Job job = follow(read_instructions(atoi(words[1])));
+  const Job job = follow(read_instructions(number(words[1])));
   give_up_power(job.uid);
   sigset_t mask;
   sigemptyset(&mask);

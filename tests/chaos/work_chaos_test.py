@@ -1,0 +1,188 @@
+"""Random faults while jobs run: afterwards every job is in its true final state and in the ledger once for each run.
+
+    work_chaos_test.py PROGRAM [SEED]       200 faults; the seed is printed and replays the choices
+
+Faults: kill -9 of server and up, of a job's supervisor, of the job itself; stop and cont of each; a full scratch. Each job notes
+in its output folder when a run of it begins and ends, which is the truth that records are held against.
+"""
+import collections
+import datetime
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from harness import Millrace, kill9, wait_for  # noqa: E402
+
+FAULTS = int(os.environ.get("MILLRACE_FAULTS", "200"))
+CONFIG = """
+[[node]]
+name = "n"
+count = 3
+cpus = 4
+memory = "4GiB"
+accelerators = 4
+accel = "fake"
+"""
+NOTE = "note() { echo $1 $MILLRACE_RUN $2 >> $MILLRACE_OUTPUT/notes; }; note begin; "
+# What a job does, and the states that it may end in when its own processes are left in peace.
+KINDS = {
+    "ok": ({"command": ["sh", "-c", NOTE + "sleep $0; note end 0", "0.4"]}, "succeeded"),
+    "fails": ({"command": ["sh", "-c", NOTE + "sleep 0.2; note end 3; exit 3"]}, "failed"),
+    "slow": ({"command": ["sh", "-c", NOTE + "sleep 60"], "time_limit": "2s"}, "timed_out"),
+    "fills": ({"command": ["sh", "-c", NOTE + "head -c 20000000 /dev/zero > /tmp/x; code=$?; note end $code; exit $code"],
+               "scratch": "4MiB"}, "failed"),
+    "gang": ({"command": ["sh", "-c", NOTE + "sleep 0.5; note end 0"], "nodes": 2, "accelerators": 2}, "succeeded"),
+}
+OVER = {"succeeded", "failed", "cancelled", "timed_out", "lost"}
+
+
+def is_running(millrace):
+    return millrace.cli("status", check=False).returncode == 0
+
+
+def submit(millrace, rng, jobs):
+    kind = rng.choice(list(KINDS))
+    spec = {"cpus": 0.2, "memory": "32MiB", "grace": "1s", **KINDS[kind][0]}
+    if rng.random() < 0.3:
+        spec["retries"] = 2
+    done = subprocess.run([millrace.program, "job", "submit", "-", "--json", "--no-workdir", "--home", millrace.home], input=json.dumps(spec),
+                          capture_output=True, text=True, timeout=60, cwd="/")
+    if done.returncode == 0:
+        jobs[json.loads(done.stdout)["id"]] = kind
+
+
+def supervisors(millrace):
+    """{supervisor pid: pids below it} of all jobs."""
+    parents = collections.defaultdict(list)
+    names = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text()
+            line = (stat.parent / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        pid, parent = int(stat.parent.name), int(text.rsplit(") ", 1)[1].split()[1])
+        parents[parent].append(pid)
+        names[pid] = line
+    found = {}
+    for pid, line in names.items():
+        if b"supervise" in line and any(millrace.home.encode() + b"/runs/" in part for part in line):
+            below, todo = [], [pid]
+            while todo:
+                todo += parents[(one := todo.pop())]
+                below += parents[one]
+            found[pid] = below
+    return found
+
+
+def fault(millrace, rng):
+    """Does one; its name."""
+    what = rng.choice(["server", "up", "supervisor", "child", "pause supervisor", "pause child", "pause server", "none"])
+    if what == "server":
+        kill9(millrace.pid("server"))
+    elif what == "up":
+        kill9(millrace.pid("up"))
+        time.sleep(0.2)
+        millrace.up("--bare")
+    elif what == "pause server":
+        pid = millrace.pid("server")
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(rng.uniform(0.05, 0.5))
+        os.kill(pid, signal.SIGCONT)
+    elif what != "none":
+        all_of_them = supervisors(millrace)
+        if not all_of_them:
+            return "none"
+        supervisor = rng.choice(sorted(all_of_them))
+        below = all_of_them[supervisor]
+        pid = supervisor if "supervisor" in what or not below else below[-1]
+        try:
+            if what.startswith("pause"):
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(rng.uniform(0.05, 0.5))
+                os.kill(pid, signal.SIGCONT)
+            else:
+                os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return "none"
+    return what
+
+
+def notes_of(millrace, job):
+    path = pathlib.Path(millrace.home, "work", job, "output", "notes")
+    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def at(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def check(millrace, jobs, undisturbed):
+    records = collections.defaultdict(list)
+    for record in millrace.records():
+        if record["endpoint"].startswith("job/"):
+            records[record["endpoint"].removeprefix("job/")].append(record)
+    assert set(records) <= set(jobs), "a record of a job that nobody submitted"
+    counts = collections.Counter()
+    for job, kind in jobs.items():
+        shown = millrace.job(job)
+        counts[shown["state"]] += 1
+        assert shown["state"] in OVER, shown
+        mine = sorted(records[job], key=lambda r: r["started_at"])
+        ids = [r["request_id"] for r in mine]
+        assert len(set(ids)) == len(ids), f"{job}: a run is in the ledger twice"
+        assert len(mine) <= shown["attempts"], (job, shown, mine)
+        for one, other in zip(mine, mine[1:]):
+            assert at(other["started_at"]) >= at(one["ended_at"]), f"{job}: two runs at once: {one} {other}"
+        total = sum(r["accelerator_s"] for r in mine)
+        assert abs(total - shown["accelerator_s"]) < 1e-6, (job, total, shown)
+        notes = notes_of(millrace, job)
+        begun = {int(n[1]) for n in notes if n[0] == "begin"}
+        ended = {(int(n[1]), int(n[2])) for n in notes if n[0] == "end"}
+        assert begun <= set(range(1, shown["attempts"] + 1)), (job, notes, shown)
+        if shown["state"] == "succeeded":
+            assert (shown["attempts"], 0) in ended, f"{job} succeeded without having ended: {notes} {shown}"
+            assert shown["exit_code"] == 0
+        if shown["state"] == "failed" and shown["exit_code"] == 3:
+            assert (shown["attempts"], 3) in ended, (job, notes, shown)
+        if undisturbed:
+            assert shown["state"] == KINDS[kind][1], (job, kind, shown)
+    return counts
+
+
+def main():
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
+    print(f"seed {seed}, {FAULTS} faults", flush=True)
+    rng = random.Random(seed)
+    with Millrace(sys.argv[1], "--bare", config=CONFIG) as millrace:
+        calm = {}
+        for kind in KINDS:
+            spec = {"cpus": 0.2, "memory": "32MiB", "grace": "1s", **KINDS[kind][0]}
+            calm[millrace.submit(spec)] = kind
+        for job in calm:
+            millrace.wait_job(job, OVER, 60)
+        check(millrace, calm, undisturbed=True)
+        jobs = dict(calm)
+        done = collections.Counter()
+        for number in range(FAULTS):
+            wait_for(lambda: is_running(millrace), 60, 0.05)
+            for _ in range(rng.randrange(3)):
+                submit(millrace, rng, jobs)
+            done[fault(millrace, rng)] += 1
+            if number % 20 == 19:
+                print(f"{number + 1} faults, {len(jobs)} jobs", flush=True)
+        wait_for(lambda: is_running(millrace), 60, 0.1)
+        for job in jobs:
+            millrace.wait_job(job, OVER, 180)
+        counts = check(millrace, jobs, undisturbed=False)
+        print(f"faults {dict(done)}; {len(jobs)} jobs: {dict(counts)}; every one settled truly")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Jobs as people use them: run, submit, logs, cancel, arrays, dependencies, files, limits.  jobs_test.py PROGRAM"""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from harness import Millrace, wait_for  # noqa: E402
+
+PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
+FIELDS = {"id", "state", "reason", "expected_start", "exit_code", "attempts", "nodes", "started_at", "ended_at", "accelerator_s",
+          "cpu_s", "energy_j", "co2e_g", "cost_microeur", "basis"}
+
+
+class Jobs(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.millrace = Millrace(PROGRAM, "--bare").__enter__()
+        cls.folder = tempfile.mkdtemp()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.millrace.__exit__()
+
+    def run_job(self, *arguments, folder=None, text=None):
+        return subprocess.run([PROGRAM, "run", "--home", self.millrace.home, *arguments], cwd=folder or self.folder, text=True,
+                              input=text, capture_output=True, timeout=60)
+
+    def test_run_shows_the_output_and_ends_with_the_jobs_own_exit_code(self):
+        done = self.run_job("--", "sh", "-c", "echo to-out; echo to-err >&2; exit 7")
+        self.assertEqual(done.returncode, 7, done.stderr)
+        self.assertIn("to-out", done.stdout)
+        self.assertIn("to-err", done.stdout + done.stderr)
+        self.assertEqual(self.run_job("--", "true").returncode, 0)
+        self.assertEqual(self.run_job("--", "python3", "-c", "import os; os.kill(os.getpid(), 9)").returncode, 137)
+
+    def test_the_current_folder_comes_along_and_what_is_written_comes_back(self):
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as back:
+            root = pathlib.Path(folder)
+            (root / "sub").mkdir()
+            (root / "sub/data.txt").write_text("carried")
+            (root / "big.bin").write_text("left behind")
+            (root / ".millraceignore").write_text("*.bin\n")
+            (root / "main.py").write_text(
+                "import os, pathlib\n"
+                "assert not pathlib.Path('big.bin').exists()\n"
+                "pathlib.Path('new').write_text('x')\n"
+                "out = pathlib.Path(os.environ['MILLRACE_OUTPUT'])\n"
+                "(out / 'result.txt').write_text(pathlib.Path('sub/data.txt').read_text().upper())\n")
+            done = self.run_job("--", "python3", "main.py", folder=folder)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            job = self.millrace.json("job", "list")
+            newest = (job["data"] if isinstance(job, dict) else job)[0]["id"]
+            self.millrace.cli("job", "artifacts", newest, "--to", back)
+            self.assertEqual((pathlib.Path(back) / "result.txt").read_text(), "CARRIED")
+
+    def test_a_job_is_shown_with_all_its_figures_and_is_in_the_ledger_once(self):
+        job_id = self.millrace.submit({"command": ["python3", "-c", "sum(range(20_000_000))"], "name": "adds"})
+        self.assertEqual(self.millrace.cli("job", "wait", job_id).returncode, 0)
+        job = self.millrace.job(job_id)
+        self.assertLessEqual(FIELDS, set(job))
+        self.assertEqual((job["state"], job["exit_code"], job["attempts"]), ("succeeded", 0, 1))
+        self.assertGreater(job["cpu_s"], 0.1)
+        self.assertGreater(job["energy_j"], 0)
+        self.assertEqual(job["basis"], "modelled")
+        self.assertEqual(len(job["nodes"]), 1)
+        mine = [r for r in self.millrace.records() if r["endpoint"] == f"job/{job_id}"]
+        self.assertEqual(len(mine), 1)
+        self.assertEqual(mine[0]["cpu_s"], job["cpu_s"])
+        self.assertIn("adds", self.millrace.cli("job", "list").stdout)
+
+    def test_ctrl_c_cancels(self):
+        with subprocess.Popen([PROGRAM, "run", "--home", self.millrace.home, "--", "sh", "-c", "echo up; sleep 300"],
+                              cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+            self.assertEqual(run.stdout.readline().strip(), "up")
+            run.send_signal(signal.SIGINT)
+            self.assertNotEqual(run.wait(30), 0)
+        listed = self.millrace.json("job", "list")
+        newest = (listed["data"] if isinstance(listed, dict) else listed)[0]["id"]
+        self.assertEqual(self.millrace.wait_job(newest, {"cancelled"})["state"], "cancelled")
+
+    def test_an_array_of_100_all_succeed_and_one_that_fails_fails_the_whole(self):
+        job_id = self.millrace.submit({"command": ["sh", "-c", "test $MILLRACE_ARRAY_INDEX -lt 100"], "array": "0-99",
+                                       "cpus": 0.05, "memory": "64MiB"})
+        self.assertEqual(self.millrace.cli("job", "wait", job_id, check=False).returncode, 0)
+        self.assertEqual(self.millrace.job(f"{job_id}_99")["state"], "succeeded")
+        other = self.millrace.submit({"command": ["sh", "-c", "exit $MILLRACE_ARRAY_INDEX"], "array": "0-2", "cpus": 0.1})
+        self.assertEqual(self.millrace.cli("job", "wait", other, check=False).returncode, 1)
+        self.assertEqual(self.millrace.job(f"{other}_2")["exit_code"], 2)
+
+    def test_a_job_waits_for_what_it_comes_after(self):
+        first = self.millrace.submit({"command": ["sleep", "1"], "cpus": 0.1})
+        second = self.millrace.submit({"command": ["true"], "after": [first], "cpus": 0.1})
+        self.assertIn("waits for", self.millrace.cli("job", "why", second).stdout)
+        self.assertEqual(self.millrace.wait_job(second, {"succeeded"})["state"], "succeeded")
+        self.assertGreaterEqual(self.millrace.job(second)["started_at"], self.millrace.job(first)["ended_at"])
+        fails = self.millrace.submit({"command": ["false"], "cpus": 0.1})
+        never = self.millrace.submit({"command": ["true"], "after": [fails], "cpus": 0.1})
+        self.assertEqual(self.millrace.wait_job(never, {"cancelled"})["attempts"], 0)
+
+    def test_limits_end_a_job_and_say_so(self):
+        slow = self.millrace.submit({"command": ["sleep", "60"], "time_limit": "1s", "grace": "1s", "cpus": 0.1})
+        greedy = self.millrace.submit({"command": ["python3", "-c", "x = bytearray(400 << 20)"], "memory": "128MiB"})
+        self.assertEqual(self.millrace.wait_job(slow, {"timed_out"})["state"], "timed_out")
+        job = self.millrace.wait_job(greedy, {"failed"})
+        self.assertIn("memory", job["reason"])
+
+    def test_what_cannot_run_says_why(self):
+        job_id = self.millrace.submit({"command": ["true"], "accelerators": 1})
+        self.millrace.wait_job(job_id, {"queued"})
+        why = wait_for(lambda: "accelerator" in (text := self.millrace.cli("job", "why", job_id).stdout) and text)
+        self.assertIn("accelerator", why)
+        self.millrace.cli("job", "cancel", job_id)
+        self.assertEqual(self.millrace.wait_job(job_id, {"cancelled"})["state"], "cancelled")
+        image = self.millrace.submit({"command": ["true"], "image": "nowhere"})
+        self.assertIn("image", self.millrace.wait_job(image, {"failed"})["reason"])
+
+    def test_a_wrong_file_names_line_and_key(self):
+        done = subprocess.run([PROGRAM, "job", "submit", "-", "--no-workdir", "--home", self.millrace.home], text=True, capture_output=True,
+                              input="command = ['true']\nmemroy = '1GiB'\n", timeout=60)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("2", done.stderr)
+        self.assertIn("memroy", done.stderr)
+
+    def test_a_secret_is_a_file_and_nowhere_else(self):
+        subprocess.run([PROGRAM, "secret", "set", "token", "--home", self.millrace.home], input="s3cr3t-text", text=True, check=True,
+                       capture_output=True)
+        job_id = self.millrace.submit("command = ['sh', '-c', 'cat /run/token; echo; sleep 3']\n[[secret]]\nname = 'token'\n"
+                                      "path = '/run/token'\n")
+        wait_for(lambda: "s3cr3t-text" in self.millrace.cli("job", "logs", job_id).stdout)
+        tables = subprocess.run(["ps", "axeww"], capture_output=True, text=True).stdout
+        self.assertNotIn("s3cr3t-text", tables)
+        self.assertNotIn("s3cr3t-text", json.dumps(self.millrace.job(job_id)))
+        for path in pathlib.Path(self.millrace.home, "runs").rglob("*.json"):
+            self.assertNotIn("s3cr3t-text", path.read_text())
+
+    def test_a_job_reaches_the_platforms_endpoints_and_nothing_else(self):
+        probe = ("import socket, urllib.request, urllib.error\n"
+                 "try: urllib.request.urlopen('http://127.0.0.1:8080/v1/models', timeout=5)\n"
+                 "except urllib.error.HTTPError as e: print('gateway', e.code)\n"
+                 "for to in (('127.0.0.1', 22), ('10.0.0.1', 80), ('1.1.1.1', 53)):\n"
+                 "    s = socket.socket(); s.settimeout(2)\n"
+                 "    try: s.connect(to); print('reached', to)\n"
+                 "    except OSError: print('closed', to[1])\n")
+        done = self.run_job("--", "python3", "-c", probe)
+        self.assertIn("gateway 401", done.stdout, done.stderr)
+        self.assertNotIn("reached", done.stdout)
+
+    def test_a_kill_of_the_server_does_not_touch_what_runs(self):
+        job_id = self.millrace.submit({"command": ["sh", "-c", "sleep 3; exit 5"], "cpus": 0.1})
+        self.millrace.wait_job(job_id, {"running"})
+        before = self.millrace.pid("server")
+        os.kill(before, signal.SIGKILL)
+        wait_for(lambda: self.millrace.cli("status", check=False).returncode == 0, 20)
+        job = self.millrace.wait_job(job_id, {"failed"})
+        self.assertEqual((job["exit_code"], job["attempts"]), (5, 1))
+
+
+
+if __name__ == "__main__":
+    unittest.main()
