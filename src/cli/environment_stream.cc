@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cerrno>
 #include <optional>
+#include <thread>
 
 #include "host/file.h"
 #include "host/system_clock.h"
@@ -18,6 +20,8 @@ namespace millrace::cli {
 namespace {
 
 constexpr std::size_t kMaxHeldBytes = 1 << 20;
+constexpr std::chrono::minutes kReadyWithin{2};
+constexpr std::chrono::milliseconds kRetry{200};
 
 /// One connection: standard input up, standard output down.
 class Carrier final : private net::ResponseHandler, private net::FdHandler {
@@ -32,6 +36,7 @@ class Carrier final : private net::ResponseHandler, private net::FdHandler {
     if (fault_) return std::unexpected(std::move(*fault_));
     return {};
   }
+  bool has_begun() const { return reading_started_; }
 
  private:
   void on_head(const net::ResponseHead& head) override {
@@ -97,8 +102,16 @@ Result<void> carry_stream(const Settings& settings, const std::string& host) {
       net::Header{"connection", "upgrade"}, {"upgrade", "millrace-stream"}, {"authorization", authorization}};
   net::append_request(request, net::Method::kGet, "/.millrace/stream", fmt::format("{}:{}", host, url.port),
                       headers, "");
-  Carrier carrier(*loop, client);
-  return carrier.run(url.upstream(tls), std::move(request));
+  // It may still be starting, or be woken by this very request.
+  const auto until = clock.monotonic() + kReadyWithin;
+  for (;;) {
+    Carrier carrier(*loop, client);
+    auto carried = carrier.run(url.upstream(tls), request);
+    const bool again = !carried && carried.error().code == ErrorCode::kUnavailable && !carrier.has_begun() &&
+                       clock.monotonic() < until;
+    if (!again) return carried;
+    std::this_thread::sleep_for(kRetry);
+  }
 }
 
 }  // namespace millrace::cli

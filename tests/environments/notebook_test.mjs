@@ -18,29 +18,41 @@ after(async () => {
 const link = async () => (await json('env', 'open', 'nb')).url;
 const anyOrigin = { expected: ['401', '403', '404', '503', 'favicon', 'WebSocket', 'Failed to load'] };
 
+/** Opens the environment in this page, without what was open there before. */
+async function enter(page) {
+  await page.goto(await link());
+  await page.waitForURL('**/lab**', { timeout: 60_000 });
+  const { origin } = new URL(page.url());
+  await page.goto(`${origin}/lab?reset`);
+  await page.locator('.jp-LauncherCard').first().waitFor({ timeout: 60_000 });
+  return origin;
+}
+
 /** Runs code in a new notebook through JupyterLab's own page; answers the text of the cell's output. */
 async function run(page, code) {
-  await page.getByRole('button', { name: /Python 3/ }).first().or(page.locator('.jp-LauncherCard[title*="Python 3"]').first()).click();
-  const cell = page.locator('.jp-Notebook .jp-CodeCell .cm-content').last();
-  await cell.click();
+  await page.locator('.jp-LauncherCard[title*="Python 3"]').first().click();
+  // A page may hold other notebooks behind this one.
+  const notebook = page.locator('.jp-NotebookPanel:not(.lm-mod-hidden)');
+  await notebook.locator('.jp-CodeCell .cm-content').last().click();
   await page.keyboard.insertText(code);
   await page.keyboard.press('Shift+Enter');
-  const output = page.locator('.jp-Notebook .jp-OutputArea-output').first();
-  await output.waitFor({ timeout: 90_000 });
-  return output.innerText();
+  const output = notebook.locator('.jp-OutputArea-output').first();
+  try {
+    await output.waitFor({ timeout: 90_000 });
+  } catch (error) {
+    await page.screenshot({ path: `${site.home}/notebook.png` });
+    throw error;
+  }
+  return (await output.innerText()).trim();
 }
 
 test('a cell is executed in a browser that a link let in', async () => {
   const { page, context } = await openPage(browser, anyOrigin);
-  const url = await link();
-  const origin = new URL(url).origin;
-  assert.equal(new URL(url).hostname, 'nb.localhost');
   const sockets = [];
   page.on('websocket', (socket) => sockets.push(socket.url()));
-  await page.goto(url);
-  await page.waitForURL(`${origin}/lab**`, { timeout: 60_000 });
-  await page.locator('.jp-LauncherCard').first().waitFor({ timeout: 60_000 });
-  assert.equal(await run(page, 'print(6 * 7, "from inside")'), '42 from inside\n'.trim());
+  const origin = await enter(page);
+  assert.equal(new URL(origin).hostname, 'nb.localhost');
+  assert.equal(await run(page, 'print(6 * 7, "from inside")'), '42 from inside');
   assert.ok(sockets.some((socket) => socket.startsWith(origin.replace('http', 'ws'))), `${sockets}`);
   const cookies = await context.cookies(origin);
   const pass = cookies.find((cookie) => cookie.name === 'millrace_env');
@@ -64,8 +76,7 @@ test('the link serves once, and without it nothing is shown', async () => {
 
 test('a notebook talks to the platform with a key of its own', async () => {
   const { page, context } = await openPage(browser, anyOrigin);
-  await page.goto(await link());
-  await page.locator('.jp-LauncherCard').first().waitFor({ timeout: 60_000 });
+  await enter(page);
   const answer = await run(page, [
     'from openai import OpenAI',
     `r = OpenAI().chat.completions.create(model="${site.model}", max_tokens=4, messages=[{"role": "user", "content": "Hi"}])`,
@@ -79,12 +90,10 @@ test('a notebook talks to the platform with a key of its own', async () => {
 
 test('stopped, it is woken by who looks at it, and its volume is as it was', async () => {
   const { page, context } = await openPage(browser, anyOrigin);
-  await page.goto(await link());
-  await page.locator('.jp-LauncherCard').first().waitFor({ timeout: 60_000 });
+  const origin = await enter(page);
   await run(page, 'open("/home/user/kept.txt", "w").write("kept")');
   await millrace('env', 'stop', 'nb');
   assert.equal((await json('env', 'show', 'nb')).state, 'stopped');
-  const origin = new URL(page.url()).origin;
   await page.goto(`${origin}/files/kept.txt`);
   await page.getByText('kept', { exact: true }).waitFor({ timeout: 90_000 });
   assert.equal((await json('env', 'show', 'nb')).state, 'running');
