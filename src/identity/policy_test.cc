@@ -103,8 +103,11 @@ TEST(Policy, EveryRecordReadsBackEqual) {
     const auto project2 = parse_project(encode(project));
     RC_ASSERT(project2 && project2->tenant == project.tenant && project2->quota == project.quota);
 
-    const EndpointPolicy endpoint{draw.name(), draw.name(), "llama",     draw.coin(),           draw.name(),
-                                  draw.name(), draw.name(), draw.coin(), draw.number(1LL << 40)};
+    const EndpointPolicy endpoint{draw.name(), draw.name(),       "llama",
+                                  draw.coin(), draw.name(),       draw.name(),
+                                  draw.name(), draw.coin(),       draw.number(1LL << 40),
+                                  3,           draw.number(1000), draw.name(),
+                                  draw.name()};
     RC_ASSERT(parse_endpoint(encode(endpoint)).has_value());
     RC_ASSERT(encode(*parse_endpoint(encode(endpoint))) == encode(endpoint));
 

@@ -26,7 +26,8 @@ namespace millrace::testing {
 /// An OpenAI-compatible upstream. Each request is kept open and answered by the test.
 class Upstream final : public net::ServerHandler {
  public:
-  Upstream(net::Loop& loop, std::uint64_t& seen);
+  Upstream(net::Loop& loop, std::uint64_t& seen,
+           const net::ListenAddress& address = net::ListenAddress::tcp("127.0.0.1", 0));
   void on_request(net::Exchange& exchange) override;
   void on_closed(net::Exchange& exchange) override;
   std::string url() const;
@@ -78,6 +79,13 @@ class World final : private net::LineHandler {
   bool until(const std::function<bool()>& done);
   std::unique_ptr<Call> post(const std::string& path, const std::string& body, const std::string& key = {});
   std::unique_ptr<Call> chat(bool stream);
+  /// The body that GET answers.
+  std::string get(const std::string& path);
+  /// An endpoint whose replicas are the test's own: `start` makes one that listens, and tells the gateway.
+  void local_endpoint(const std::string& name, std::int32_t max_replicas, std::int64_t start_timeout_s = 60,
+                      const std::string& trouble = {}, const std::string& routing = "cost");
+  std::unique_ptr<Upstream> start(const std::string& replica, const std::string& endpoint,
+                                  std::int32_t slots = 1);
   void cancel(Call& call) { client_->cancel(call.id); }
   /// Everything settled so far, by the drain.
   std::vector<store::UsageRecord> records();
@@ -85,6 +93,7 @@ class World final : private net::LineHandler {
   std::uint64_t upstream_requests = 0;
   std::unique_ptr<Upstream> upstream;
   std::string key_text;
+  std::string stats;  // the gateway's last report
 
  private:
   void on_line(net::LineChannel& channel, std::string_view line) override;
