@@ -143,16 +143,23 @@ def rollout_section(_):
           f"a change took {statistics.median(took):.1f} s (median).\n")
 
 
-def prompts(count, words_a_block, most_blocks):
-    """The trace's first conversations, each block of 512 tokens as a few words that follow from its id alone."""
+def conversations(count):
+    """The trace's first conversations of three requests or more (equal first two blocks), all their requests in order."""
+    with open(TRACE, encoding="utf-8") as lines:
+        rows = [json.loads(line)["hash_ids"] for line in lines]
+    members = {}
+    for blocks in rows:
+        if len(blocks) > 1:
+            members.setdefault(blocks[1], []).append(blocks)
+    chosen = [first for first, asked in members.items() if len(asked) >= 3][:count]
+    return [blocks for blocks in rows if len(blocks) > 1 and blocks[1] in set(chosen)]
+
+
+def prompt(blocks, words_a_block, most_blocks):
+    """Each block of 512 tokens as a few words that follow from its id alone."""
     words = ("river mill wheel stone water grain flour wood iron lake road field bread stream dam gear sluice bank tower "
              "rope").split()
-
-    def block(number):
-        return " ".join(random.Random(number).choices(words, k=words_a_block)) + ". "
-    with open(TRACE, encoding="utf-8") as lines:
-        rows = [json.loads(line) for _, line in zip(range(count), lines)]
-    return [(row["timestamp"] / 1000, "".join(block(n) for n in row["hash_ids"][:most_blocks])) for row in rows]
+    return "".join(" ".join(random.Random(n).choices(words, k=words_a_block)) + ". " for n in blocks[:most_blocks])
 
 
 def metric(text, name):
@@ -168,7 +175,7 @@ def replay(running, asked, at_once):
             with lock:
                 if not waiting:
                     return
-                _, text = waiting.pop(0)
+                text = waiting.pop(0)
             body = {"model": "chat", "messages": [{"role": "user", "content": text}], "temperature": 0, "max_tokens": 4,
                     "stream": True}
             took = first_token(running.connect(300), body, running.env["OPENAI_API_KEY"])
@@ -183,14 +190,15 @@ def replay(running, asked, at_once):
 
 
 def routing_section(_):
-    asked = prompts(24 if QUICK else 240, words_a_block=12, most_blocks=60)
+    count = 8 if QUICK else 24
+    asked = [prompt(blocks, 8, 60) for blocks in conversations(count)]
     print("| routing | hit ratio, blocks (gateway's own) | cached tokens (engine's) | imbalance | first token, mean | p50 | p99 |")
     print("|---|--:|--:|--:|--:|--:|--:|")
     for routing in ("round-robin", "cost"):
         with Millrace(PROGRAM) as running:
             running.cli("endpoint", "scale", "smollm2", "--replicas", "0", "--no-wait")
             running.cli("endpoint", "delete", "smollm2-embed")
-            running.cli("endpoint", "create", "chat", "--model", "smollm2", "--replicas", "2", "--threads", "1", "--slots", "2",
+            running.cli("endpoint", "create", "chat", "--model", "smollm2", "--replicas", "2", "--threads", "1", "--slots", "4",
                         "--context", "8192", "--routing", routing)
             wait_for(lambda: running.json("endpoint", "show", "chat")["ready_replicas"] == 2, 60)
             say(f"routing: {routing}, {len(asked)} prompts")
@@ -206,6 +214,6 @@ def routing_section(_):
         times.sort()
         print(f"| {routing} | {hit:.3f} | {cached:.3f} | {imbalance:.2f} | {statistics.mean(times):.2f} s | "
               f"{times[len(times) // 2]:.2f} s | {times[int(len(times) * 0.99)]:.2f} s |", flush=True)
-    print(f"\n2 replicas of SmolLM2-135M on this machine, 1 thread, 2 slots and 4,096 tokens a slot each; the first {len(asked)} "
-          "prompts of the Mooncake conversation trace in order, 4 at once, a block of 512 tokens shrunk to 12 words "
-          "(equal ids, equal words), at most 60 blocks.\n")
+    print(f"\n2 replicas of SmolLM2-135M on this machine, 1 thread, 4 slots and 2,048 tokens a slot each; all {len(asked)} "
+          f"requests of the first {count} conversations of three or more in the Mooncake conversation trace, in its order, 4 at "
+          "once; a block of 512 tokens shrunk to 8 words (equal ids, equal words), at most 60 blocks.\n")
