@@ -18,7 +18,7 @@
  *   size_bytes: number, progress_bytes: number, licence: string|null, error: string|null, architecture: string|null,
  *   quantisation: string|null, parameters: number, context_length: number|null, created_at: string}} Model */
 /** @typedef {{name: string, state: string, reason: string|null, engine: string, model: string|null, replicas: number,
- *   ready_replicas: number, embeds: boolean, upstream_url: string|null, upstream_model: string|null,
+ *   ready_replicas: number, min_replicas: number|null, max_replicas: number|null, waiting_requests: number, embeds: boolean, upstream_url: string|null, upstream_model: string|null,
  *   created_at: string}} Endpoint */
 /** @typedef {{id: string, endpoint: string, model: string, state: string, reason: string|null, pid: number|null,
  *   slots: number, context_tokens: number|null, cpus: number[], limits_kind: string|null,

@@ -33,11 +33,12 @@ const columns = (showLog) => [
 /** @param {{endpoint: import('../core/types.js').Endpoint, onClose: () => void, onDone: () => void}} props */
 function ScaleDialog({ endpoint, onClose, onDone }) {
   const onSubmit = async (/** @type {Record<string, string>} */ values) => {
-    await call('PATCH', `/endpoints/${endpoint.name}`, { body: { replicas: Number(values.replicas) } });
+    await call('PATCH', `/endpoints/${endpoint.name}`, { body: { min_replicas: Number(values.least), max_replicas: Number(values.most) } });
     onDone();
   };
   return html`<${Dialog} title=${`Replicas of ${endpoint.name}`} submit="Change" onClose=${onClose} onSubmit=${onSubmit}>
-    <${Field} name="replicas" label="Replicas wanted" type="number" min="0" max="64" required value=${endpoint.replicas} hint="Those that go finish the answers they are writing." />
+    <div class="fields"><${Field} name="least" label="At least" type="number" min="0" max="64" required value=${endpoint.min_replicas} hint="0: it sleeps when nobody asks." />
+    <${Field} name="most" label="At most" type="number" min="0" max="64" required value=${endpoint.max_replicas} hint="The load decides. Those that go finish their answers." /></div>
   <//>`;
 }
 

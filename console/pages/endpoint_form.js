@@ -10,7 +10,8 @@ import { ProblemNote } from '../parts/problem_note.js';
 function LocalFields({ models }) {
   const ready = models.filter((model) => model.state === 'ready');
   return html`<${Choice} name="model" label="Model" required options=${ready.map((model) => [model.name, model.name])} />
-    <${Field} name="replicas" label="Replicas" type="number" min="0" max="64" value="1" required />
+    <${Field} name="least" label="Replicas at least" type="number" min="0" max="64" value="1" required hint="0: it sleeps when nobody asks." />
+    <${Field} name="most" label="Replicas at most" type="number" min="0" max="64" value="1" required />
     <label class="check"><input type="checkbox" name="embeds" value="yes" /> It embeds texts instead of writing them</label>`;
 }
 
@@ -23,7 +24,7 @@ function UpstreamFields() {
 /** @param {Record<string, string>} values @returns {Record<string, unknown>} the body of POST /endpoints */
 function bodyOf(values) {
   const { name, kind } = values;
-  if (kind === 'local') return { name, model: values.model, replicas: Number(values.replicas), embeds: values.embeds === 'yes' };
+  if (kind === 'local') return { name, model: values.model, min_replicas: Number(values.least), max_replicas: Number(values.most), embeds: values.embeds === 'yes' };
   const given = ['upstream_url', 'upstream_model', 'upstream_key'].filter((field) => values[field]);
   return { name, ...Object.fromEntries(given.map((field) => [field, values[field]])) };
 }

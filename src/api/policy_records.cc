@@ -7,9 +7,15 @@ namespace millrace::api {
 Result<PolicyRecords> ServicePolicy::assemble() {
   identity::PolicyChange directory = TRY(directory_.policy());
   PolicyRecords records = std::move(directory.set);
-  for (const auto& endpoint : TRY(endpoints_.policies()))
+  const auto replicas = replicas_.observed();
+  for (auto& endpoint : TRY(endpoints_.policies())) {
+    for (const auto& replica : replicas) {
+      if (replica.endpoint == endpoint.name && replica.state == control::ReplicaState::kCrashLoop)
+        endpoint.trouble = replica.reason;
+    }
     records["endpoint/" + endpoint.name] = encode(endpoint);
-  for (const auto& replica : replicas_.observed()) {
+  }
+  for (const auto& replica : replicas) {
     if (replica.state != control::ReplicaState::kReady) continue;
     identity::ReplicaPolicy policy;
     policy.id = replica.id;

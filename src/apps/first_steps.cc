@@ -42,13 +42,13 @@ Source model_source() {
   return host::exists(file) ? Source{std::move(file), kSha256} : Source{kPackage, kSha256};
 }
 
-/// Polls GET path until its state is "ready".
+/// Polls GET path until its state is "ready"; of an endpoint "sleeping" will do.
 Result<json::value> wait_ready(const cli::Client& client, const std::string& path, const std::string& what) {
   const auto until = std::chrono::steady_clock::now() + kWithin;
   while (true) {
     auto answer = TRY(client.call("GET", path));
     const auto state = cell(answer, "state");
-    if (state == "ready") return answer;
+    if (state == "ready" || state == "sleeping") return answer;
     const bool is_lost = state == "failed" && answer.as_object().contains("error");
     if (is_lost || state == "crash_loop") {
       return failure(ErrorCode::kUnavailable,
@@ -89,7 +89,11 @@ Result<void> make_endpoint(const cli::Client& client, const std::string& name, b
   if (known) return {};
   if (known.error().code != ErrorCode::kNotFound) return std::unexpected(known.error());
   fmt::print(stderr, "creating endpoint {}\n", name);
-  const json::value body = {{"name", name}, {"model", kModel}, {"replicas", 1}, {"embeds", embeds}};
+  const json::value body = {{"name", name},
+                            {"model", kModel},
+                            {"min_replicas", embeds ? 0 : 1},
+                            {"max_replicas", 1},
+                            {"embeds", embeds}};
   TRY_VOID(client.call("POST", "/api/v1/endpoints", &body));
   return {};
 }

@@ -28,6 +28,7 @@
 #include "host/limits.h"
 #include "host/system_clock.h"
 #include "host/system_rng.h"
+#include "serving/engine_command.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace millrace::apps {
@@ -173,6 +174,7 @@ Result<std::unique_ptr<control::Loop>> start_control(State& state, serving::Prob
   options.cpus = TRY(engine_cpus());
   options.fence = state.fence;
   options.admission = &state.work->admission();
+  options.has_room = serving::has_room;
   state.log.info("control_starts", {{"engine_root", options.engine.root}});
   return control::Loop::start(std::move(options), *state.stores.store, *state.executor, prober, state.clock,
                               [&state](const auto& /*replicas*/) { state.bell.ring(); });
@@ -193,6 +195,7 @@ Result<bool> serve_on(net::Loop& loop, State& state, control::Loop& control) {
   api::ServicePolicy policy(*state.directory, *state.endpoints, control, *state.prices, used,
                             state.site.policy, state.work->environments());
   api::Live live(state.clock);
+  live.on_loads([&](std::optional<control::EndpointLoads> loads) { control.set_load(std::move(loads)); });
   // Before the feed: the first policy then holds what dead gateways left.
   DrainTask drain(state.installation.journal_folder(), usage, used, state.clock, state.log,
                   [&] { state.bell.ring(); });

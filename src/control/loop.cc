@@ -173,6 +173,7 @@ class ThreadLoop final : public Loop {
       loads = loads_;
     }
     Wanted wanted;
+    std::set<std::string> generations;
     const auto counts = scaling_.counts(endpoints, there, loads, now);
     for (const DesiredEndpoint& endpoint : endpoints) {
       const auto count = counts.find(endpoint.name);
@@ -191,7 +192,10 @@ class ThreadLoop final : public Loop {
       service.reason = std::move(rollout.reason);
       wanted.services.push_back(std::move(service));
       wanted.replicas.merge(rollout.wanted);
+      generations.insert(generation_of(endpoint));
     }
+    std::erase_if(no_surge_, [&](const std::string& one) { return !generations.contains(one); });
+    std::erase_if(surge_asked_, [&](const auto& one) { return !wanted.surges.contains(one.first); });
     return wanted;
   }
 

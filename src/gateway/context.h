@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -9,9 +10,11 @@
 #include "core/clock.h"
 #include "core/rng.h"
 #include "engine/adapter.h"
+#include "gateway/endpoint_use.h"
 #include "gateway/limiter.h"
 #include "gateway/metrics.h"
 #include "gateway/replica_pool.h"
+#include "gateway/wait_room.h"
 #include "host/log.h"
 #include "identity/key.h"
 #include "identity/policy.h"
@@ -39,7 +42,8 @@ struct Context {
         journal(journal_),
         log(log_),
         adapters(std::move(adapters_)),
-        pool(std::move(cpu_reader), std::move(upstream_tls)) {}
+        pool(std::move(cpu_reader), std::move(upstream_tls)),
+        room(loop_, [this] { load_changed(); }) {}
 
   net::Loop& loop;
   net::HttpClient& client;
@@ -51,6 +55,9 @@ struct Context {
   const Adapters adapters;
   identity::PolicyView policy;
   ReplicaPool pool;
+  WaitRoom room;
+  std::map<std::string, EndpointUse, std::less<>> use;  // by endpoint; local ones that were asked
+  std::function<void()> load_changed = [] {};           // tells the server soon
   Limiter limiter;
   Metrics metrics;
   std::vector<Job*> jobs;  // in work, in no order; each knows its index

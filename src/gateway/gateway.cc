@@ -54,7 +54,10 @@ class GatewayImpl final : public Gateway, private net::ServerHandler {
                  std::move(parts.adapters), std::move(parts.cpu_reader), std::move(parts.upstream_tls)),
         dialects_(dialect::make_dialects()),
         policy_(context_, options.feed_socket, options.policy_copy, options.max_stale,
-                [this] { check_keys(); }),
+                [this] {
+                  check_keys();
+                  context_.room.let_all_in();
+                }),
         environments_(context_, options.environment_domain, [this] { policy_.send(environments_.report()); }),
         tls_(std::move(parts.tls)) {}
 
@@ -269,12 +272,18 @@ void GatewayImpl::answer_model(net::Exchange& exchange, const std::string& reque
 }
 
 void GatewayImpl::answer_metrics(net::Exchange& exchange, const std::string& request_id) {
-  const Gauges gauges{.connections = static_cast<std::int64_t>(server_->connections()),
-                      .exchanges = static_cast<std::int64_t>(server_->exchanges()),
-                      .active_requests = static_cast<std::int64_t>(context_.jobs.size()),
-                      .journal_open = context_.journal.open_count(),
-                      .policy_version = context_.policy.version(),
-                      .server_connected = policy_.connected()};
+  Gauges gauges{.connections = static_cast<std::int64_t>(server_->connections()),
+                .exchanges = static_cast<std::int64_t>(server_->exchanges()),
+                .active_requests = static_cast<std::int64_t>(context_.jobs.size()),
+                .journal_open = context_.journal.open_count(),
+                .policy_version = context_.policy.version(),
+                .server_connected = policy_.connected(),
+                .routed = {}};
+  for (const auto& [id, replica] : context_.pool.replicas()) {
+    const auto* endpoint = context_.policy.endpoint(replica->endpoint);
+    if (endpoint == nullptr || !endpoint->upstream_url.empty() || endpoint->max_replicas < 2) continue;
+    gauges.routed.push_back({replica->endpoint, id, replica->routed.hit, replica->routed.miss});
+  }
   const std::array<net::Header, 1> headers{net::Header{"x-request-id", request_id}};
   const auto format = host::MetricsText::format_for(exchange.head().find("accept").value_or(""));
   exchange.respond(200, host::MetricsText::content_type(format), headers,

@@ -59,7 +59,98 @@ void Job::run(std::string_view body) {
   if (auto error = find_target()) return respond_error(*error, std::nullopt);
   const auto* key = context_.policy.key(key_id_);
   if (key == nullptr) return respond_error(dialect::invalid_key(), std::nullopt);
-  if (!count_prompt(*key)) admit(*key, prompt_tokens_at_most());
+  if (context_.room.count(endpoint_) == 0 && choose_replica()) return go_on(*key);
+  wait(*key);
+}
+
+/// A local endpoint that may get more replicas does not queue at those it has: the next one may be there first.
+bool Job::choose_replica() {
+  const auto* endpoint = context_.policy.endpoint(endpoint_);
+  if (endpoint == nullptr) return false;
+  const bool may_grow = use_ != nullptr && context_.pool.count(endpoint_) < endpoint->max_replicas;
+  // Anew if there was no replica yet: the size of a block follows from its context.
+  if (!prompt_ || prompt_->blocks.empty()) prompt_ = context_.pool.prompt_of(*endpoint, parsed_->request);
+  replica_ = context_.pool.choose(endpoint_, *prompt_, !may_grow);
+  return replica_ != nullptr;
+}
+
+/// Why no replica will come for it.
+std::optional<dialect::ApiError> Job::hopeless() const {
+  const auto* endpoint = context_.policy.endpoint(endpoint_);
+  if (endpoint == nullptr) return dialect::model_not_found(endpoint_);
+  if (use_ == nullptr || context_.pool.count(endpoint_) > 0) return std::nullopt;
+  if (endpoint->max_replicas == 0)
+    return dialect::overloaded(
+        fmt::format("endpoint '{}' is stopped: no replica of it is wanted", endpoint_));
+  if (!endpoint->trouble.empty())
+    return dialect::overloaded(fmt::format("endpoint '{}' has no replica: {}", endpoint_, endpoint->trouble));
+  return std::nullopt;
+}
+
+/// Limits are asked first: who may not run starts no replica. What is held meanwhile is an estimate.
+void Job::wait(const identity::KeyPolicy& key) {
+  if (const auto error = hopeless()) return respond_error(*error, std::nullopt);
+  const auto* endpoint = context_.policy.endpoint(endpoint_);
+  const auto replicas = context_.pool.count(endpoint_);
+  if (use_ == nullptr || replicas >= std::max(endpoint->max_replicas, 1)) {
+    return respond_error(
+        dialect::overloaded(fmt::format("every replica of '{}' is full; retry soon", endpoint_)),
+        std::nullopt);
+  }
+  if (const auto refusal = reserve(key, prompt_bytes_ / kBytesPerToken)) return refuse(*refusal);
+  state_ = State::kWaiting;
+  const auto until = context_.loop.now() + std::chrono::seconds(endpoint->start_timeout_s);
+  if (!context_.room.enter(*this, endpoint_, until)) {
+    return respond_error(
+        dialect::overloaded(fmt::format("{} requests wait for a replica of '{}' already; retry later",
+                                        WaitRoom::kMost, endpoint_)),
+        std::nullopt);
+  }
+  // Where replicas are there and only full, it is a matter of moments, and errors are better told by a status.
+  if (replicas == 0) still_waiting();
+}
+
+void Job::still_waiting() {
+  if (!parsed_->request.stream) return;
+  if (answer_ == nullptr) make_answer();
+  start_stream();
+  exchange_.write(": waiting for a replica\n\n");
+}
+
+bool Job::try_replica() {
+  if (const auto error = hopeless()) {
+    state_ = State::kNew;
+    respond_error(*error, std::nullopt);
+    return true;
+  }
+  if (!choose_replica()) return false;
+  context_.limiter.release(*reservation_, context_.loop.now());
+  reservation_.reset();
+  state_ = State::kNew;
+  const auto* key = context_.policy.key(key_id_);
+  if (key == nullptr) {
+    respond_error(dialect::invalid_key(), std::nullopt);
+  } else {
+    go_on(*key);
+  }
+  return true;
+}
+
+void Job::waited_in_vain() {
+  const auto* endpoint = context_.policy.endpoint(endpoint_);
+  const bool in_trouble = endpoint != nullptr && !endpoint->trouble.empty();
+  respond_error(dialect::overloaded(fmt::format(
+                    "no replica of '{}' became ready in time{}{}; see millrace endpoint show {}", endpoint_,
+                    in_trouble ? ": " : "", in_trouble ? endpoint->trouble : "", endpoint_)),
+                std::chrono::seconds{10});
+}
+
+void Job::leave_room() {
+  if (state_ == State::kWaiting) context_.room.leave(*this, endpoint_);
+}
+
+void Job::go_on(const identity::KeyPolicy& key) {
+  if (!count_prompt(key)) admit(key, prompt_tokens_at_most());
 }
 
 /// Never below the true count: a token is at least one byte of text (byte-level vocabularies).
@@ -89,14 +180,11 @@ std::optional<dialect::ApiError> Job::find_target() {
   if (const auto* price = context_.policy.price(model_)) {
     price_ = {price->version, price->input_microeur_per_mtok, price->output_microeur_per_mtok};
   }
-  replica_ = context_.pool.choose(endpoint_);
-  if (replica_ != nullptr) return std::nullopt;
-  return context_.pool.has_replica(endpoint_)
-             ? dialect::overloaded(fmt::format("every replica of '{}' is full; retry soon", endpoint_))
-             : dialect::overloaded(
-                   fmt::format("endpoint '{}' has no replica that is ready; it may be starting: see "
-                               "millrace endpoint show {}",
-                               endpoint_, endpoint_));
+  if (endpoint->upstream_url.empty()) {
+    use_ = &context_.use[endpoint_];
+    use_->begin();
+  }
+  return std::nullopt;
 }
 
 /// Starts to ask the engine for the exact count, if a limit needs it and the engine can tell. False: go on without.
@@ -117,9 +205,10 @@ void Job::counted(std::optional<std::int64_t> tokens) {
   admit(*key, tokens.value_or(prompt_tokens_at_most()));
 }
 
-void Job::admit(const identity::KeyPolicy& key, std::int64_t prompt_tokens) {
-  engine::Request& request = parsed_->request;
-  const auto context_tokens = replica_->target.context_tokens;
+/// nullopt: `reservation_` is held.
+std::optional<Refusal> Job::reserve(const identity::KeyPolicy& key, std::int64_t prompt_tokens) {
+  const engine::Request& request = parsed_->request;
+  const auto context_tokens = replica_ != nullptr ? replica_->target.context_tokens : 0;
   const bool generates = request.task != engine::Task::kEmbed;
   const Demand demand{
       .prompt_tokens = prompt_tokens,
@@ -128,9 +217,16 @@ void Job::admit(const identity::KeyPolicy& key, std::int64_t prompt_tokens) {
       .input_microeur_per_mtok = price_.input_microeur_per_mtok,
       .output_microeur_per_mtok = price_.output_microeur_per_mtok};
   auto reservation = context_.limiter.reserve(context_.policy, key, demand, started_at_, context_.loop.now());
-  if (!reservation) return refuse(reservation.error());
+  if (!reservation) return reservation.error();
   reservation_ = std::move(*reservation);
-  if (generates && reservation_->output_cap) request.sampling.max_tokens = *reservation_->output_cap;
+  return std::nullopt;
+}
+
+void Job::admit(const identity::KeyPolicy& key, std::int64_t prompt_tokens) {
+  if (const auto refusal = reserve(key, prompt_tokens)) return refuse(*refusal);
+  engine::Request& request = parsed_->request;
+  if (request.task != engine::Task::kEmbed && reservation_->output_cap)
+    request.sampling.max_tokens = *reservation_->output_cap;
   forward();
 }
 
@@ -150,20 +246,30 @@ void Job::forward() {
   ++attempts_;
   state_ = State::kForwarding;
   reader_.reset();
-  answer_ = dialect_.answer(
-      *parsed_,
-      {.request_id = request_id_,
-       .created_s = std::chrono::duration_cast<std::chrono::seconds>(started_at_.time_since_epoch()).count(),
-       .model = parsed_->request.endpoint});
-  queued_work_ =
-      prompt_bytes_ / kBytesPerToken + parsed_->request.sampling.max_tokens.value_or(kExpectedOutputTokens);
+  make_answer();
+  const std::int64_t cached = prompt_ ? context_.pool.note_sent(*replica_, *prompt_) : 0;
+  queued_work_ = std::max<std::int64_t>(prompt_bytes_ / kBytesPerToken - cached, 1) +
+                 parsed_->request.sampling.max_tokens.value_or(kExpectedOutputTokens);
   ++replica_->requests;
   replica_->queued_work += queued_work_;
+  sent_at_ = context_.loop.now();
+  if (use_ != nullptr) {
+    use_->sent(sent_at_);
+    if (replica_->requests > replica_->slots) context_.load_changed();
+  }
   if (context_.pool.read_cpu(*replica_)) {
     meter_key_ = context_.next_meter_key++;
     replica_->meter.begin(meter_key_);
   }
   send_call(*call);
+}
+
+void Job::make_answer() {
+  answer_ = dialect_.answer(
+      *parsed_,
+      {.request_id = request_id_,
+       .created_s = std::chrono::duration_cast<std::chrono::seconds>(started_at_.time_since_epoch()).count(),
+       .model = parsed_->request.endpoint});
 }
 
 bool Job::open_slot() {
@@ -210,6 +316,8 @@ void Job::leave_replica() {
   --replica_->requests;
   replica_->queued_work -= queued_work_;
   queued_work_ = 0;
+  if (use_ != nullptr) use_->left(context_.loop.now());
+  if (!context_.room.empty()) context_.room.let_in_soon(endpoint_);
   if (meter_key_ == 0) return;
   context_.pool.read_cpu(*replica_);
   energy_uj_ = std::max<std::int64_t>(energy_uj_, 0) + replica_->meter.end(meter_key_);
@@ -234,6 +342,7 @@ void Job::on_sent() {
 }
 
 void Job::on_closed() {
+  leave_room();
   cancel_call();
   leave_replica();
   if (slot_) {

@@ -15,7 +15,10 @@ namespace millrace::gateway {
 
 /// Lives as the state of its exchange. Whatever happens to the request, once it was admitted its journal slot is
 /// settled exactly once, its limits are given back, and the engine's work is cancelled if nobody waits for it.
-class Job final : public net::ExchangeState, private net::ResponseHandler, private engine::Sink {
+class Job final : public net::ExchangeState,
+                  private net::ResponseHandler,
+                  private engine::Sink,
+                  private Waiter {
  public:
   /// `key` is who asks; authenticated and allowed already. `request_id` is what the answer will say.
   Job(Context& context, net::Exchange& exchange, const dialect::Dialect& dialect,
@@ -34,7 +37,7 @@ class Job final : public net::ExchangeState, private net::ResponseHandler, priva
   void check_key();
 
  private:
-  enum class State { kNew, kCounting, kForwarding, kAnswered };
+  enum class State { kNew, kWaiting, kCounting, kForwarding, kAnswered };
   /// In force when the request began.
   struct Price {
     std::int64_t version = 0, input_microeur_per_mtok = 0, output_microeur_per_mtok = 0;
@@ -58,15 +61,29 @@ class Job final : public net::ExchangeState, private net::ResponseHandler, priva
   void on_embedding(int index, std::vector<float> values) override;
   void on_usage(const engine::Usage& usage) override;
 
+  // Waiter
+  bool try_replica() override;
+  void still_waiting() override;
+  void waited_in_vain() override;
+
   std::optional<dialect::ApiError> find_target();
+  bool choose_replica();
+  std::optional<dialect::ApiError> hopeless() const;
+  void wait(const identity::KeyPolicy& key);
+  void leave_room();
+  void go_on(const identity::KeyPolicy& key);
+  void make_answer();
+  void start_stream();
   bool count_prompt(const identity::KeyPolicy& key);
   void counted(std::optional<std::int64_t> tokens);
+  std::optional<Refusal> reserve(const identity::KeyPolicy& key, std::int64_t prompt_tokens);
   void admit(const identity::KeyPolicy& key, std::int64_t prompt_tokens);
   std::int64_t prompt_tokens_at_most() const;
   bool open_slot();
   void forward();
   void send_call(const engine::Call& call);
   void leave_replica();
+  void work_off(std::int64_t tokens);
   void read_engine(std::string_view bytes);
   void pass_on();
   void finish();
@@ -95,7 +112,10 @@ class Job final : public net::ExchangeState, private net::ResponseHandler, priva
   std::string endpoint_, model_;                    // endpoint's name; model that is priced and recorded
   Price price_;
   std::int64_t prompt_bytes_ = 0;
+  EndpointUse* use_ = nullptr;    // null: an upstream
+  std::optional<Prompt> prompt_;  // made when a replica is first chosen
   std::shared_ptr<Replica> replica_;
+  MonotonicPoint sent_at_{};
   const engine::Adapter* adapter_ = nullptr;
   std::uint64_t meter_key_ = 0;  // 0: not metered
   std::optional<Limiter::Reservation> reservation_;

@@ -76,9 +76,9 @@ void Job::on_error(const Error& error, bool any_byte_received) {
   call_ = 0;
   if (state_ == State::kCounting) return counted(std::nullopt);
   leave_replica();
-  const bool may_retry = !any_byte_received && !started_answer_ && error.code != ErrorCode::kTimeout;
+  const bool may_retry = !any_byte_received && !answer_->started() && error.code != ErrorCode::kTimeout;
   if (may_retry && attempts_ < 2) {
-    if (auto other = context_.pool.choose(endpoint_, replica_.get())) {
+    if (auto other = context_.pool.choose(endpoint_, prompt_ ? *prompt_ : Prompt{}, true, replica_.get())) {
       replica_ = std::move(other);
       return forward();
     }
@@ -105,6 +105,7 @@ void Job::on_progress(std::int64_t prompt_processed, std::int64_t /*prompt_total
         meter_key_, std::max<std::int64_t>(fresh, 0) * energy::kPromptTokenWork +
                         std::max<std::int64_t>(output - usage_.output, 0) * energy::kOutputTokenWork);
   }
+  work_off((prompt_processed - cached) - (usage_.input - usage_.cached) + output - usage_.output);
   usage_.input = std::max(usage_.input, prompt_processed);
   usage_.cached = std::max(usage_.cached, cached);
   usage_.output = std::max(usage_.output, output);
@@ -114,9 +115,17 @@ void Job::on_progress(std::int64_t prompt_processed, std::int64_t /*prompt_total
   }
   if (output > 0 && !first_output_) {
     first_output_ = true;
-    context_.metrics.time_to_first_token.add(
-        std::chrono::duration<double>(context_.loop.now() - started_).count());
+    const MonotonicPoint now = context_.loop.now();
+    context_.metrics.time_to_first_token.add(std::chrono::duration<double>(now - started_).count());
+    if (use_ != nullptr) use_->first_token(now - sent_at_);
   }
+}
+
+/// What is done is not queued any more; a token stays until the request ends.
+void Job::work_off(std::int64_t tokens) {
+  const auto done = std::clamp<std::int64_t>(tokens, 0, std::max<std::int64_t>(queued_work_ - 1, 0));
+  queued_work_ -= done;
+  replica_->queued_work -= done;
 }
 
 void Job::on_text(int choice, std::string_view text) { answer_->on_text(choice, text); }
@@ -164,17 +173,21 @@ void Job::respond_headers(std::vector<net::Header>& headers) {
   }
 }
 
+/// The head of a streamed answer, once.
+void Job::start_stream() {
+  if (started_answer_) return;
+  started_answer_ = true;
+  std::vector<net::Header> headers{{"cache-control", "no-cache"}};
+  respond_headers(headers);
+  exchange_.start(200, answer_->content_type(), headers);
+}
+
 /// Writes what the answer has made so far, and stops reading the engine while the client is slower than it.
 void Job::pass_on() {
   if (!answer_->streaming()) return;
   const std::string bytes = answer_->take();
   if (bytes.empty()) return;
-  if (!started_answer_) {
-    started_answer_ = true;
-    std::vector<net::Header> headers{{"cache-control", "no-cache"}};
-    respond_headers(headers);
-    exchange_.start(200, answer_->content_type(), headers);
-  }
+  start_stream();
   exchange_.write(bytes);
   if (!paused_ && call_ != 0 && exchange_.pending_bytes() > kMaxHeldBytes) {
     paused_ = true;
@@ -217,11 +230,7 @@ void Job::finish() {
   context_.metrics.count_answer(dialect_.path(), 200);
   std::vector<net::Header> headers;
   if (answer_->streaming()) {
-    if (!started_answer_) {
-      headers.push_back({"cache-control", "no-cache"});
-      respond_headers(headers);
-      exchange_.start(200, answer_->content_type(), headers);
-    }
+    start_stream();
     exchange_.write(bytes);
     exchange_.finish();
   } else {
@@ -234,7 +243,7 @@ void Job::fail(const dialect::ApiError& error, std::optional<std::chrono::nanose
   cancel_call();
   leave_replica();
   note_figures();
-  if (started_answer_) {
+  if (started_answer_ && slot_) {
     exchange_.write(answer_->fail(error));
     exchange_.finish();
     state_ = State::kAnswered;
@@ -256,11 +265,17 @@ void Job::refuse(const Refusal& refusal) {
 }
 
 void Job::respond_error(const dialect::ApiError& error, std::optional<std::chrono::nanoseconds> retry_after) {
+  leave_room();
   if (reservation_ && !slot_) {
     context_.limiter.release(*reservation_, context_.loop.now());
     reservation_.reset();
   }
   state_ = State::kAnswered;
+  if (started_answer_) {  // a stream that has only waited
+    context_.metrics.count_answer(dialect_.path(), 200);
+    exchange_.write(answer_->fail(error));
+    return exchange_.finish();
+  }
   context_.metrics.count_answer(dialect_.path(), error.status);
   std::vector<net::Header> headers;
   respond_headers(headers);

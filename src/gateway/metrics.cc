@@ -49,6 +49,30 @@ void write_use(MetricsText& out, const Metrics& metrics) {
           static_cast<double>(metrics.cost_microeur) / 1e6);
 }
 
+/// Imbalance: the most blocks that one replica had to compute, over the mean of its endpoint's replicas.
+void write_routing(MetricsText& out, const std::vector<Gauges::Routed>& routed) {
+  out.begin_counter("millrace_routing_blocks", "Prompt blocks by whether the replica held them already.");
+  struct Sum {
+    std::int64_t most = 0, all = 0, replicas = 0;
+  };
+  std::map<std::string_view, Sum> sums;
+  for (const auto& one : routed) {
+    out.sample({{"replica", one.replica}, {"outcome", "hit"}}, static_cast<double>(one.hit));
+    out.sample({{"replica", one.replica}, {"outcome", "miss"}}, static_cast<double>(one.miss));
+    Sum& sum = sums[one.endpoint];
+    sum.most = std::max(sum.most, one.miss);
+    sum.all += one.miss;
+    ++sum.replicas;
+  }
+  out.begin_gauge("millrace_routing_imbalance",
+                  "Most blocks computed by one replica over the mean of its endpoint's replicas.");
+  for (const auto& [endpoint, sum] : sums) {
+    if (sum.all == 0) continue;
+    out.sample({{"endpoint", endpoint}},
+               static_cast<double>(sum.most * sum.replicas) / static_cast<double>(sum.all));
+  }
+}
+
 }  // namespace
 
 void Histogram::add(double seconds) {
@@ -69,6 +93,7 @@ std::string render_metrics(const Metrics& metrics, const Gauges& gauges, Metrics
   MetricsText out(format);
   write_answers(out, metrics);
   write_use(out, metrics);
+  write_routing(out, gauges.routed);
   gauge(out, "millrace_gateway_connections", "Open client connections.", gauges.connections);
   gauge(out, "millrace_gateway_exchanges", "Exchanges in work.", gauges.exchanges);
   gauge(out, "millrace_gateway_active_requests", "Inference requests in work.", gauges.active_requests);

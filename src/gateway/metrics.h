@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "host/openmetrics.h"
 
@@ -40,6 +41,11 @@ struct Metrics {
 struct Gauges {
   std::int64_t connections = 0, exchanges = 0, active_requests = 0, journal_open = 0, policy_version = 0;
   bool server_connected = false;
+  struct Routed {
+    std::string_view endpoint, replica;
+    std::int64_t hit = 0, miss = 0;  // blocks
+  };
+  std::vector<Routed> routed;  // of endpoints that may have several replicas
 };
 
 std::string render_metrics(const Metrics& metrics, const Gauges& gauges, host::MetricsText::Format format);

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kReconnect{500};
 constexpr std::chrono::seconds kTick{1};
+constexpr std::chrono::milliseconds kBetweenStats{20};  // at least, however often the load changes
 
 /// Records that change all the time and are worth nothing after a restart.
 bool is_passing(const std::string& record) {
@@ -32,6 +33,7 @@ PolicyClient::PolicyClient(Context& context, std::string feed_socket, std::strin
       changed_(std::move(changed)) {}
 
 void PolicyClient::start() {
+  context_.load_changed = [this] { send_soon(); };
   if (const auto text = host::read_file(copy_path_)) {
     if (auto change = identity::decode_change(*text); change && context_.policy.apply(*change)) {
       struct stat info{};
@@ -63,6 +65,7 @@ void PolicyClient::connect() {
       .field("version", context_.policy.version())
       .end_object();
   channel_->send(writer.text());
+  send_stats();  // a server that has just started knows of nobody who waits
 }
 
 void PolicyClient::on_line(net::LineChannel& channel, std::string_view line) {
@@ -130,6 +133,16 @@ void PolicyClient::send(const std::string& line) {
   if (!line.empty() && connected()) channel_->send(line);
 }
 
+void PolicyClient::send_soon() {
+  if (sending_soon_ || !connected()) return;
+  sending_soon_ = true;
+  const auto wait = sent_at_ + kBetweenStats - context_.loop.now();
+  context_.loop.call_after(std::max<std::chrono::nanoseconds>(wait, std::chrono::nanoseconds{0}), [this] {
+    sending_soon_ = false;
+    if (connected()) send_stats();
+  });
+}
+
 void PolicyClient::send_stats() {
   const Metrics& metrics = context_.metrics;
   host::JsonWriter writer;
@@ -140,9 +153,17 @@ void PolicyClient::send_stats() {
       .field("energy_uj", metrics.energy_uj)
       .field("co2e_ug", metrics.co2e_ug)
       .field("cost_microeur", metrics.cost_microeur)
-      .field("active_requests", context_.journal.open_count())
-      .end_object()
-      .end_object();
+      .field("active_requests", context_.journal.open_count());
+  const MonotonicPoint now = sent_at_ = context_.loop.now();
+  writer.key("endpoints").begin_object();
+  for (auto& [name, use] : context_.use) {
+    writer.key(name).begin_object();
+    writer.field("waiting", context_.room.count(name)).field("running", use.running());
+    writer.field("begun", use.begun()).field("busy_ms", use.busy_ms(now));
+    writer.field("first_tokens", use.first_tokens()).field("first_token_ms", use.first_token_ms());
+    writer.end_object();
+  }
+  writer.end_object().end_object().end_object();
   channel_->send(writer.text());
 }
 

@@ -11,7 +11,8 @@
 namespace millrace::gateway {
 
 /// Connects, and again half a second after each loss. Protocol, JSON lines: we send {"hello":1,"gateway":ID,
-/// "version":N}, then {"ack":N} after each change has been applied, and {"stats":{...}} once a second; the server
+/// "version":N}, then {"ack":N} after each change has been applied, and {"stats":{...}} once a second, and at once when
+/// requests begin or cease to wait for replicas; the server
 /// sends PolicyChange lines. Loop thread.
 class PolicyClient final : private net::LineHandler {
  public:
@@ -33,6 +34,7 @@ class PolicyClient final : private net::LineHandler {
   void save() const;
   void apply(const identity::PolicyChange& change);
   void send_stats();
+  void send_soon();
 
   Context& context_;
   const std::string feed_socket_, copy_path_;
@@ -40,6 +42,8 @@ class PolicyClient final : private net::LineHandler {
   const std::function<void()> changed_;
   std::unique_ptr<net::LineChannel> channel_;
   TimePoint last_contact_{};
+  MonotonicPoint sent_at_{};  // of the last stats
+  bool sending_soon_ = false;
 };
 
 }  // namespace millrace::gateway

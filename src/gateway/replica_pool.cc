@@ -3,6 +3,7 @@
 #include <array>
 
 #include "routing/choose.h"
+#include "routing/prompt_blocks.h"
 
 namespace millrace::gateway {
 namespace {
@@ -30,6 +31,12 @@ void set_upstream(Replica& replica, const identity::EndpointPolicy& endpoint,
 }
 
 void set_local(Replica& replica, const identity::ReplicaPolicy& policy) {
+  // Another process has cached nothing.
+  if (replica.pid != policy.pid || replica.cache.capacity() == 0 ||
+      replica.target.context_tokens != policy.context_tokens || replica.slots != policy.slots) {
+    replica.cache = routing::PrefixCache(policy.slots * policy.context_tokens,
+                                         routing::block_tokens_for(policy.context_tokens));
+  }
   replica.address = net::Upstream::unix_socket(policy.socket);
   replica.pid = policy.pid;
   replica.slots = policy.slots;
@@ -37,6 +44,25 @@ void set_local(Replica& replica, const identity::ReplicaPolicy& policy) {
   replica.target.context_tokens = policy.context_tokens;
   replica.target.template_has_tools = policy.template_has_tools;
   replica.target.template_has_reasoning = policy.template_has_reasoning;
+}
+
+/// In the order in which chat templates put them: a difference late in the conversation leaves what precedes it alike.
+void add_prompt(const engine::Request& request, routing::PromptBlocks& blocks) {
+  for (const auto& tool : request.tools) {
+    blocks.add(tool.name);
+    blocks.add(tool.description);
+    blocks.add(tool.parameters);
+  }
+  for (const auto& message : request.messages) {
+    const char role = static_cast<char>('0' + static_cast<int>(message.role));
+    blocks.add({&role, 1});
+    for (const auto& part : message.content) blocks.add(part.value);
+    for (const auto& call : message.tool_calls) {
+      blocks.add(call.name);
+      blocks.add(call.arguments);
+    }
+  }
+  blocks.add(request.prompt);
 }
 
 }  // namespace
@@ -59,35 +85,76 @@ void ReplicaPool::apply(const identity::PolicyView& policy) {
     if (!next.contains(id)) replica->gone = true;
   }
   replicas_ = std::move(next);
-  rebuild_index();
+  rebuild_index(policy);
 }
 
-void ReplicaPool::rebuild_index() {
-  by_endpoint_.clear();
-  for (const auto& [id, replica] : replicas_) by_endpoint_[replica->endpoint].push_back(replica);
+void ReplicaPool::rebuild_index(const identity::PolicyView& policy) {
+  std::map<std::string, Group, std::less<>> groups;
+  for (const auto& [id, replica] : replicas_) groups[replica->endpoint].replicas.push_back(replica);
+  for (auto& [name, group] : groups) {
+    const auto* endpoint = policy.endpoint(name);
+    group.in_turn = endpoint != nullptr && endpoint->routing == "round-robin";
+    if (const auto before = by_endpoint_.find(name); before != by_endpoint_.end())
+      group.next = before->second.next;
+  }
+  by_endpoint_ = std::move(groups);
 }
 
-bool ReplicaPool::has_replica(std::string_view endpoint) const { return by_endpoint_.contains(endpoint); }
+Prompt ReplicaPool::prompt_of(const identity::EndpointPolicy& endpoint,
+                              const engine::Request& request) const {
+  Prompt prompt;
+  if (!endpoint.upstream_url.empty() || endpoint.max_replicas < 2) return prompt;
+  const auto group = by_endpoint_.find(endpoint.name);
+  if (group == by_endpoint_.end()) return prompt;
+  prompt.block_tokens = routing::block_tokens_for(group->second.replicas.front()->target.context_tokens);
+  routing::PromptBlocks blocks(prompt.block_tokens * routing::kBytesPerToken);
+  add_prompt(request, blocks);
+  prompt.blocks = blocks.hashes();
+  return prompt;
+}
 
-std::shared_ptr<Replica> ReplicaPool::choose(std::string_view endpoint, const Replica* avoid) const {
+std::int64_t ReplicaPool::note_sent(Replica& replica, const Prompt& prompt) const {
+  const auto hit = static_cast<std::int64_t>(replica.cache.longest_prefix(prompt.blocks));
+  replica.routed.hit += hit;
+  replica.routed.miss += std::ssize(prompt.blocks) - hit;
+  replica.cache.insert(prompt.blocks);
+  return hit * prompt.block_tokens;
+}
+
+std::int64_t ReplicaPool::count(std::string_view endpoint) const {
+  const auto it = by_endpoint_.find(endpoint);
+  return it == by_endpoint_.end() ? 0 : std::ssize(it->second.replicas);
+}
+
+std::shared_ptr<Replica> ReplicaPool::choose(std::string_view endpoint, const Prompt& prompt, bool may_queue,
+                                             const Replica* avoid) {
   const auto it = by_endpoint_.find(endpoint);
   if (it == by_endpoint_.end()) return nullptr;
-  const auto& candidates = it->second;
+  Group& group = it->second;
+  const auto& candidates = group.replicas;
   if (candidates.size() == 1) {
     const auto& only = candidates.front();
-    return only->requests < only->slots * (1 + kQueueBoundPerSlot) ? only : nullptr;
+    const auto most = only->slots * (1 + (may_queue ? kQueueBoundPerSlot : 0));
+    return only->requests < most ? only : nullptr;
   }
   std::vector<routing::ReplicaLoad> loads;
   loads.reserve(candidates.size());
-  for (const auto& replica : candidates) {
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const auto& replica = candidates[(group.next + i) % candidates.size()];
+    const auto held = group.in_turn ? 0 : replica->cache.longest_prefix(prompt.blocks);
     loads.push_back({.ready = replica.get() != avoid,
                      .slots = replica->slots,
                      .requests = replica->requests,
-                     .queued_blocks = replica->queued_work,  // in tokens
-                     .queue_bound = replica->slots * kQueueBoundPerSlot});
+                     .queued_blocks = group.in_turn ? 0 : replica->queued_work,  // both in tokens
+                     .cached_blocks = static_cast<std::int64_t>(held) * prompt.block_tokens,
+                     .queue_bound = may_queue ? replica->slots * kQueueBoundPerSlot : 0});
   }
   const auto chosen = routing::choose_replica(loads);
-  return chosen ? candidates[*chosen] : nullptr;
+  if (!chosen) return nullptr;
+  const std::size_t at = (group.next + *chosen) % candidates.size();
+  // All costs are alike in turn, and ties go to the first: the one whose turn it is, or the next that has room.
+  if (group.in_turn) group.next = (at + 1) % candidates.size();
+  return candidates[at];
 }
 
 bool ReplicaPool::read_cpu(Replica& replica) const {

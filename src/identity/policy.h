@@ -53,9 +53,13 @@ struct EndpointPolicy {  // "endpoint/<name>"
   bool embeds = false;       // answers /v1/embeddings only; else it generates only
   std::string upstream_url;  // "openai" only: http(s)://host[:port][/prefix]
   std::string upstream_model;
-  std::string upstream_key;      // secret
-  bool upstream_embeds = false;  // an upstream may do both
-  std::int64_t created_s = 0;    // Unix time
+  std::string upstream_key;            // secret
+  bool upstream_embeds = false;        // an upstream may do both
+  std::int64_t created_s = 0;          // Unix time
+  std::int32_t max_replicas = 1;       // local: how many it may have; 0: none is wanted
+  std::int64_t start_timeout_s = 120;  // local: how long a request waits for a replica
+  std::string routing = "cost";        // local: "cost", "round-robin"
+  std::string trouble;                 // local: why none will start by itself; empty: one may
 };
 struct ReplicaPolicy {  // "replica/<id>"; only those that may get requests
   std::string id, endpoint;

@@ -201,14 +201,17 @@ std::string encode(const EndpointPolicy& endpoint) {
       .field("engine", endpoint.engine);
   out.field("embeds", endpoint.embeds).field("upstream_url", endpoint.upstream_url);
   out.field("upstream_model", endpoint.upstream_model).field("upstream_key", endpoint.upstream_key);
-  out.field("upstream_embeds", endpoint.upstream_embeds).field("created_s", endpoint.created_s).end_object();
+  out.field("upstream_embeds", endpoint.upstream_embeds).field("created_s", endpoint.created_s);
+  out.field("max_replicas", endpoint.max_replicas).field("start_timeout_s", endpoint.start_timeout_s);
+  out.field("routing", endpoint.routing).field("trouble", endpoint.trouble).end_object();
   return out.take();
 }
 
 Result<EndpointPolicy> parse_endpoint(std::string_view json) {
   return parse_record("endpoint", json, [](const JsonObject& in) -> Result<EndpointPolicy> {
     TRY_VOID(in.check_no_unknown({"name", "model", "engine", "embeds", "upstream_url", "upstream_model",
-                                  "upstream_key", "upstream_embeds", "created_s"}));
+                                  "upstream_key", "upstream_embeds", "created_s", "max_replicas",
+                                  "start_timeout_s", "routing", "trouble"}));
     EndpointPolicy endpoint;
     endpoint.name = TRY(name_field(in, "name"));
     endpoint.model = TRY(in.required_string("model"));
@@ -219,6 +222,13 @@ Result<EndpointPolicy> parse_endpoint(std::string_view json) {
     endpoint.upstream_key = TRY(in.required_string("upstream_key"));
     endpoint.upstream_embeds = TRY(in.required_bool("upstream_embeds"));
     endpoint.created_s = TRY(count_of(in, "created_s"));
+    // Absent in a copy that an earlier version left on a gateway's disk.
+    const EndpointPolicy usual;
+    endpoint.max_replicas =
+        TRY(in.optional_int("max_replicas")) ? TRY(small_count(in, "max_replicas")) : usual.max_replicas;
+    endpoint.start_timeout_s = TRY(in.optional_int("start_timeout_s")).value_or(usual.start_timeout_s);
+    endpoint.routing = TRY(in.optional_string("routing")).value_or(usual.routing);
+    endpoint.trouble = TRY(in.optional_string("trouble")).value_or("");
     return endpoint;
   });
 }

@@ -116,8 +116,11 @@ TEST(Policy, EveryRecordReadsBackEqual) {
     RC_ASSERT(environment2 && encode(*environment2) == encode(environment));
     RC_ASSERT(environment2->state == environment.state && environment2->secret == environment.secret);
 
-    const EndpointPolicy endpoint{draw.name(), draw.name(), "llama",     draw.coin(),           draw.name(),
-                                  draw.name(), draw.name(), draw.coin(), draw.number(1LL << 40)};
+    const EndpointPolicy endpoint{draw.name(), draw.name(),       "llama",
+                                  draw.coin(), draw.name(),       draw.name(),
+                                  draw.name(), draw.coin(),       draw.number(1LL << 40),
+                                  3,           draw.number(1000), draw.name(),
+                                  draw.name()};
     RC_ASSERT(parse_endpoint(encode(endpoint)).has_value());
     RC_ASSERT(encode(*parse_endpoint(encode(endpoint))) == encode(endpoint));
 

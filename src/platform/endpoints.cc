@@ -95,7 +95,11 @@ identity::EndpointPolicy policy_of(const Stored& stored) {
           .upstream_model = stored.upstream_model,
           .upstream_key = stored.upstream_key,
           .upstream_embeds = stored.upstream_embeds,
-          .created_s = std::max<std::int64_t>(created.count(), 0)};
+          .created_s = std::max<std::int64_t>(created.count(), 0),
+          .max_replicas = static_cast<std::int32_t>(desired.max_replicas),
+          .start_timeout_s = desired.start_timeout_s,
+          .routing = desired.routing,
+          .trouble = {}};
 }
 
 Result<Endpoint> parse_shown(std::string_view json) { return shown(TRY(parse_stored(json))); }

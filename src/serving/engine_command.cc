@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "core/id.h"
+#include "host/file.h"
 
 namespace millrace::serving {
 namespace {
@@ -151,6 +152,22 @@ Result<executor::WorkloadSpec> workload_of(const ReplicaSpec& spec, const Engine
                      {"embeds", spec.embeds ? "1" : "0"},   {"cpus", join(spec.cpus)},
                      {"generation", spec.generation}};
   return workload;
+}
+
+bool has_room(const ReplicaSpec& spec) {
+  struct stat info{};
+  const auto whole = complete(spec);
+  const auto text = host::read_file("/proc/meminfo", 16 << 10);
+  if (!whole || !text || ::stat(spec.model_file.c_str(), &info) != 0)
+    return true;  // the start itself will tell
+  constexpr std::string_view kKey = "MemAvailable:";
+  const std::size_t at = text->find(kKey);
+  if (at == std::string::npos) return true;
+  std::int64_t free_kib = 0;
+  const std::size_t begin = text->find_first_of("0123456789", at);
+  std::from_chars(text->data() + begin, text->data() + text->size(), free_kib);
+  const std::int64_t need = info.st_size + whole->context * (32 << 10) + (std::int64_t{256} << 20);
+  return free_kib * 1024 >= need;
 }
 
 Result<ReplicaSpec> spec_from_labels(const std::string& id,

@@ -21,6 +21,10 @@ Result<ReplicaSpec> complete(ReplicaSpec spec);
 /// runs as another user. The labels carry the whole spec.
 Result<executor::WorkloadSpec> workload_of(const ReplicaSpec& spec, const EngineInstall& engine);
 
+/// Whether one more such replica fits into the memory that is free now. An estimate: the model's file, 32 KiB a token of
+/// context (a 7-billion-parameter model with grouped attention has 128, one of 135 million 23), and 256 MiB.
+bool has_room(const ReplicaSpec& spec);
+
 /// The spec back from a workload's labels. kCorrupt if they are not those of a replica.
 Result<ReplicaSpec> spec_from_labels(const std::string& id, const std::map<std::string, std::string>& labels);
 

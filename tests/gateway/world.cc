@@ -32,8 +32,9 @@ T must(Result<T> result) {
 
 }  // namespace
 
-Upstream::Upstream(net::Loop& loop, std::uint64_t& seen) : loop_(loop), seen_(seen) {
-  server_ = must(net::HttpServer::listen(loop_, net::ListenAddress::tcp("127.0.0.1", 0), {}, nullptr, *this));
+Upstream::Upstream(net::Loop& loop, std::uint64_t& seen, const net::ListenAddress& address)
+    : loop_(loop), seen_(seen) {
+  server_ = must(net::HttpServer::listen(loop_, address, {}, nullptr, *this));
   port_ = server_->port();
 }
 
@@ -107,7 +108,7 @@ World::World() : folder_(make_folder()) {
                                             *pepper_,
                                             *journal_,
                                             *log_,
-                                            {{"openai", adapter_.get()}},
+                                            {{"openai", adapter_.get()}, {"llama", adapter_.get()}},
                                             [](std::int32_t) { return std::optional<std::int64_t>(); },
                                             nullptr,
                                             nullptr},
@@ -149,12 +150,40 @@ World::~World() {
 void World::on_line(net::LineChannel& /*channel*/, std::string_view line) {
   if (line.find("\"hello\"") != std::string_view::npos) hello_ = true;
   if (line.starts_with(R"({"environments")")) told.emplace_back(line);
+  if (line.starts_with("{\"stats\"")) stats = line;
   if (const auto at = line.find("\"ack\":"); at != std::string_view::npos) {
     acked_ = std::atoll(std::string(line.substr(at + 6)).c_str());
   }
 }
 
 void World::on_close(net::LineChannel& /*channel*/, const Error& /*error*/) {}
+
+void World::local_endpoint(const std::string& name, std::int32_t max_replicas, std::int64_t start_timeout_s,
+                           const std::string& trouble, const std::string& routing) {
+  identity::EndpointPolicy endpoint;
+  endpoint.name = name;
+  endpoint.model = "m";
+  endpoint.engine = "llama";
+  endpoint.max_replicas = max_replicas;
+  endpoint.start_timeout_s = start_timeout_s;
+  endpoint.trouble = trouble;
+  endpoint.routing = routing;
+  change({{"endpoint/" + name, identity::encode(endpoint)}});
+}
+
+std::unique_ptr<Upstream> World::start(const std::string& replica, const std::string& endpoint,
+                                       std::int32_t slots) {
+  identity::ReplicaPolicy policy;
+  policy.id = replica;
+  policy.endpoint = endpoint;
+  policy.socket = folder_ + "/" + replica + ".sock";
+  policy.slots = slots;
+  policy.context_tokens = 2048;
+  auto engine =
+      std::make_unique<Upstream>(*loop_, upstream_requests, net::ListenAddress::unix_socket(policy.socket));
+  change({{"replica/" + replica, identity::encode(policy)}});
+  return engine;
+}
 
 void World::set_role(identity::Role role) {
   key_.role = role;
@@ -198,6 +227,15 @@ std::unique_ptr<Call> World::send(const Request& request) {
   call->id = client_->send(net::Upstream::tcp("127.0.0.1", gateway_->port()), std::move(bytes),
                            {.method = request.method, .upgrade = request.upgrade}, *call);
   return call;
+}
+
+std::string World::get(const std::string& path) {
+  Call call;
+  std::string request;
+  net::append_request(request, net::Method::kGet, path, "test", {}, "");
+  call.id = client_->send(net::Upstream::tcp("127.0.0.1", gateway_->port()), std::move(request), call);
+  until([&] { return call.done || call.failed; });
+  return call.body;
 }
 
 std::unique_ptr<Call> World::chat(bool stream) {

@@ -26,7 +26,8 @@ namespace millrace::testing {
 /// An OpenAI-compatible upstream. Each request is kept open and answered by the test.
 class Upstream final : public net::ServerHandler {
  public:
-  Upstream(net::Loop& loop, std::uint64_t& seen);
+  Upstream(net::Loop& loop, std::uint64_t& seen,
+           const net::ListenAddress& address = net::ListenAddress::tcp("127.0.0.1", 0));
   void on_request(net::Exchange& exchange) override;
   void on_closed(net::Exchange& exchange) override;
   std::string url() const;
@@ -91,6 +92,13 @@ class World final : private net::LineHandler {
   TimePoint now() const { return clock_.now(); }
   const std::string& folder() const { return folder_; }
   std::uint16_t port() const { return gateway_->port(); }
+  /// The body that GET answers.
+  std::string get(const std::string& path);
+  /// An endpoint whose replicas are the test's own: `start` makes one that listens, and tells the gateway.
+  void local_endpoint(const std::string& name, std::int32_t max_replicas, std::int64_t start_timeout_s = 60,
+                      const std::string& trouble = {}, const std::string& routing = "cost");
+  std::unique_ptr<Upstream> start(const std::string& replica, const std::string& endpoint,
+                                  std::int32_t slots = 1);
   void cancel(Call& call) { client_->cancel(call.id); }
   /// Everything settled so far, by the drain.
   std::vector<store::UsageRecord> records();
@@ -99,6 +107,7 @@ class World final : private net::LineHandler {
   std::unique_ptr<Upstream> upstream;
   std::string key_text;
   std::vector<std::string> told;  // what the gateway told of environments
+  std::string stats;  // the gateway's last report
 
  private:
   void on_line(net::LineChannel& channel, std::string_view line) override;

@@ -71,9 +71,16 @@ void LlamaReader::on_peer_usage(const Usage& usage, Sink& sink) {
   stated_output_ += usage.output;
   stated_.input = std::max(stated_.input, usage.input);
   stated_.cached = std::max(stated_.cached, usage.cached);
+  stated_.reasoning += usage.reasoning;
   total_ = processed_ = std::max(total_, usage.input);
   cached_ = std::max(cached_, usage.cached);
   if (task() != Task::kEmbed) report(sink);
+}
+
+/// The tokens since the last piece made this one. (It does not say itself how many were reasoning.)
+void LlamaReader::on_piece(std::size_t /*text_bytes*/, bool is_reasoning, Sink& /*sink*/) {
+  if (is_reasoning) reasoning_ += output_ - attributed_;
+  attributed_ = output_;
 }
 
 void LlamaReader::report(Sink& sink) {
@@ -87,6 +94,7 @@ Usage LlamaReader::final_usage() const {
   usage.input = std::max(stated_.input, total_);
   usage.cached = std::min(usage.input, std::max(stated_.cached, cached_));
   usage.output = task() == Task::kEmbed ? 0 : std::max(output_, stated_output_);
+  usage.reasoning = std::min(usage.output, std::max(stated_.reasoning, reasoning_));
   return usage;
 }
 

@@ -20,7 +20,7 @@ class LlamaReader final : public wire::AnswerReader {
   EngineError translate(int status, const boost::json::value* error, std::string_view body) const override;
   void on_chunk(const Node& chunk, Sink& sink) override;
   void on_peer_usage(const Usage& usage, Sink& sink) override;
-  void on_piece(std::size_t, Sink&) override {}
+  void on_piece(std::size_t text_bytes, bool is_reasoning, Sink& sink) override;
   Usage final_usage() const override;
   Sink& out(Sink& sink) override;
   void on_id(std::string_view id) override;
@@ -30,8 +30,9 @@ class LlamaReader final : public wire::AnswerReader {
   std::int64_t processed_ = 0;
   std::int64_t total_ = 0;
   std::int64_t cached_ = 0;
-  std::int64_t output_ = 0;         // never goes back
-  std::int64_t stated_output_ = 0;  // sum of the usage objects, one for each choice
+  std::int64_t output_ = 0;                      // never goes back
+  std::int64_t stated_output_ = 0;               // sum of the usage objects, one for each choice
+  std::int64_t reasoning_ = 0, attributed_ = 0;  // tokens of reasoning; output that has come to a piece
   Usage stated_;
   std::optional<ToolSink> tools_;
   std::optional<EchoSink> echo_;

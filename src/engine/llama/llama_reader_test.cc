@@ -289,6 +289,24 @@ TEST(LlamaReader, SaysThatAnEngineWhichIsLoadingIsUnavailable) {
   EXPECT_EQ(got.error->code, "engine_unavailable");
 }
 
+TEST(LlamaReader, CountsTheTokensThatWereReasoning) {
+  const auto chunk = [](const char* key, const char* text, int made) {
+    return fmt::format(
+        R"(data: {{"choices":[{{"index":0,"delta":{{"{}":"{}"}}}}],"timings":{{"predicted_n":{}}}}})"
+        "\n\n",
+        key, text, made);
+  };
+  const Read got =
+      read(chat(), chunk("reasoning_content", "h", 2) + chunk("reasoning_content", "m", 3) +
+                       chunk("content", "yes", 5) +
+                       "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+                       "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":6}}\n\n"
+                       "data: [DONE]\n\n");
+  ASSERT_TRUE(got.outcome);
+  EXPECT_EQ(got.sink.usage.output, 6);
+  EXPECT_EQ(got.sink.usage.reasoning, 3);
+}
+
 TEST(LlamaReader, KeepsReasoningApart) {
   const Read got = read(
       chat(),

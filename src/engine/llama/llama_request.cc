@@ -34,6 +34,9 @@ std::expected<void, EngineError> check(const Request& request, const Target& tar
   if (request.reasoning_effort && *request.reasoning_effort != "none" && !target.template_has_reasoning) {
     return std::unexpected(unsupported("reasoning_effort", "this model has no reasoning"));
   }
+  if (request.reasoning_budget && !target.template_has_reasoning) {
+    return std::unexpected(unsupported("max_reasoning_tokens", "this model has no reasoning"));
+  }
   return wire::check_schemas(request);
 }
 
@@ -111,7 +114,9 @@ std::vector<Message> with_prompt(const std::vector<Message>& messages,
   return told;
 }
 
+/// The engine's sampler ends the reasoning when its budget is used up.
 void write_reasoning(JsonWriter& body, const Request& request, const Target& target) {
+  if (request.reasoning_budget) body.field("thinking_budget_tokens", *request.reasoning_budget);
   if (!request.reasoning_effort || !target.template_has_reasoning) return;
   body.key("chat_template_kwargs").begin_object();
   body.field("enable_thinking", *request.reasoning_effort != "none");

@@ -109,6 +109,12 @@ TEST(LlamaRequest, RefusesWhatTheEngineCannotHonour) {
   effort.reasoning_effort = "high";
   EXPECT_EQ(refused(effort).param, "reasoning_effort");
   EXPECT_TRUE(make_llama_adapter()->render(effort, {.template_has_reasoning = true}));
+  Request budget = chat();
+  budget.reasoning_budget = 100;
+  EXPECT_EQ(refused(budget).param, "max_reasoning_tokens");
+  const auto call = make_llama_adapter()->render(budget, {.template_has_reasoning = true});
+  ASSERT_TRUE(call);
+  EXPECT_NE(call->body.find(R"("thinking_budget_tokens":100)"), std::string::npos) << call->body;
   Request empty;
   empty.task = Task::kEmbed;
   empty.inputs = {""};

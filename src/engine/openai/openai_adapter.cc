@@ -84,6 +84,11 @@ class OpenAiAdapter final : public Adapter {
 
   std::expected<Call, EngineError> render(const Request& request, const Target& target) const override {
     TRY_VOID(wire::check_schemas(request));
+    // No field of that API bounds reasoning alone; where an effort was given as well, that is what it gets.
+    if (request.reasoning_budget && !request.reasoning_effort) {
+      return std::unexpected(
+          wire::unsupported("max_reasoning_tokens", "this upstream takes no budget; say reasoning_effort"));
+    }
     std::string buffer;
     buffer.reserve(256 + prompt_bytes(request) + prompt_bytes(request) / 8);
     JsonWriter body(std::move(buffer));

@@ -31,7 +31,7 @@ void OpenAiReader::on_peer_usage(const Usage& usage, Sink& sink) {
 }
 
 /// A streamed piece is at least one token; upstreams that batch several into one chunk are met by their bytes.
-void OpenAiReader::on_piece(std::size_t text_bytes, Sink& sink) {
+void OpenAiReader::on_piece(std::size_t text_bytes, bool /*is_reasoning*/, Sink& sink) {
   ++pieces_;
   text_bytes_ += text_bytes;
   if (streams_ && !stated_) sink.on_progress(0, 0, 0, estimated_output());

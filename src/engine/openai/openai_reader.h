@@ -15,7 +15,7 @@ class OpenAiReader final : public wire::AnswerReader {
   EngineError translate(int status, const boost::json::value* error, std::string_view body) const override;
   void on_chunk(const Node&, Sink&) override {}
   void on_peer_usage(const Usage& usage, Sink& sink) override;
-  void on_piece(std::size_t text_bytes, Sink& sink) override;
+  void on_piece(std::size_t text_bytes, bool is_reasoning, Sink& sink) override;
   Usage final_usage() const override;
   std::int64_t estimated_output() const;
 

@@ -205,7 +205,7 @@ void AnswerReader::read_content(const Node& content, int index, Sink& sink) {
 
 void AnswerReader::emit_text(int index, std::string_view text, Sink& sink) {
   if (text.empty()) return;
-  on_piece(text.size(), sink);
+  on_piece(text.size(), false, sink);
   states_[static_cast<std::size_t>(index)].text_offset +=
       std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
   out(sink).on_text(index, text);
@@ -213,7 +213,7 @@ void AnswerReader::emit_text(int index, std::string_view text, Sink& sink) {
 
 void AnswerReader::emit_reasoning(int index, std::string_view text, Sink& sink) {
   if (text.empty()) return;
-  on_piece(text.size(), sink);
+  on_piece(text.size(), true, sink);
   out(sink).on_reasoning(index, text);
 }
 
@@ -242,7 +242,7 @@ void AnswerReader::read_tool_call(const Node& call, int index, Sink& sink) {
   if (!stated && form_ == Form::kEvents && !known.empty() && (id.empty() || id == known.back().id)) {
     found = std::prev(known.end());
   }
-  on_piece(arguments.size(), sink);
+  on_piece(arguments.size(), false, sink);
   if (found != known.end()) {
     if (!arguments.empty())
       out(sink).on_tool_call(index, static_cast<int>(found - known.begin()), {}, {}, arguments);

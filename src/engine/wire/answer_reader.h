@@ -35,7 +35,7 @@ class AnswerReader : public Reader, private net::SseHandler {
   /// Called for each usage object of the engine.
   virtual void on_peer_usage(const Usage& usage, Sink& sink) = 0;
   /// Called before a piece of text, reasoning or tool call that came without a count of tokens.
-  virtual void on_piece(std::size_t text_bytes, Sink& sink) = 0;
+  virtual void on_piece(std::size_t text_bytes, bool is_reasoning, Sink& sink) = 0;
   /// The final figures; called once the answer is whole.
   virtual Usage final_usage() const = 0;
   /// What a choice's pieces are handed to; a subclass may put a translator before `sink`.

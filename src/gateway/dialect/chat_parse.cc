@@ -199,6 +199,11 @@ Status set_effort(const json::value& value, const Path&, ParsedRequest& to) {
   return {};
 }
 
+Status set_reasoning_budget(const json::value& value, const Path& at, ParsedRequest& to) {
+  to.request.reasoning_budget = TRY(expect_integer(value, at));
+  return {};
+}
+
 constexpr std::array kRows{
     kModelRow,
     required(other("messages", R"({"$ref":"#/components/schemas/ChatMessages"})", set_messages)),
@@ -226,6 +231,7 @@ constexpr std::array kRows{
     other("tool_choice", R"({"$ref":"#/components/schemas/ChatToolChoice"})", set_tool_choice),
     other("response_format", R"({"$ref":"#/components/schemas/ChatResponseFormat"})", set_response_format),
     choice("reasoning_effort", kEfforts, set_effort),
+    integer("max_reasoning_tokens", 0, kMaxTokensLimit, set_reasoning_budget),
     kUserRow,
     kMetadataRow,
     kStoreRow,

@@ -186,7 +186,7 @@ Status set_tool_choice(const json::value& value, const Path& at, ParsedRequest& 
   return chosen.done();
 }
 
-// A budget of tokens has no exact counterpart in the engine's request: it becomes an effort.
+// An engine that knows no budget of tokens is told the effort that comes near it.
 Status set_thinking(const json::value& value, const Path& at, ParsedRequest& to) {
   constexpr std::int64_t kLow = 4096;
   constexpr std::int64_t kMedium = 16384;
@@ -195,6 +195,7 @@ Status set_thinking(const json::value& value, const Path& at, ParsedRequest& to)
   if (kind == "enabled") {
     const auto* found = TRY(thinking.need("budget_tokens"));
     const auto budget = TRY(expect_integer(*found, Path(at, "budget_tokens"), 1024, kMaxTokensLimit));
+    to.request.reasoning_budget = budget;
     to.request.reasoning_effort = budget < kLow ? "low" : budget < kMedium ? "medium" : "high";
   }
   if (kind == "disabled") to.request.reasoning_effort = "none";

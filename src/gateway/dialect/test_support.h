@@ -42,10 +42,11 @@ inline std::string describe(const ParsedRequest& parsed) {
   for (const auto& [token, bias] : s.logit_bias) out += fmt::format("bias={}:{}\n", token, bias);
   for (const auto& t : r.tools)
     out += fmt::format("tool={},{},{},{}\n", t.name, t.description, t.parameters, t.strict);
-  out += fmt::format("choice={},{} format={},{},{},{} effort={} stream={} usage={}\n",
+  out += fmt::format("choice={},{} format={},{},{},{} effort={} budget={} stream={} usage={}\n",
                      static_cast<int>(r.tool_choice.kind), r.tool_choice.name,
                      static_cast<int>(r.format.kind), r.format.schema_name, r.format.schema, r.format.strict,
-                     describe_optional(r.reasoning_effort), r.stream, r.include_usage);
+                     describe_optional(r.reasoning_effort), describe_optional(r.reasoning_budget), r.stream,
+                     r.include_usage);
   return out;
 }
 
