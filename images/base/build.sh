@@ -53,6 +53,8 @@ printf '127.0.0.1 localhost\n' > "$root/etc/hosts"
 echo millrace > "$root/etc/hostname"
 # Workloads are this user; some programs ask for its home and shell.
 sed -i 's|^nobody:.*|nobody:x:65534:65534:nobody:/data:/bin/bash|' "$root/etc/passwd"
+# Terminals inside belong to the workload's own group; sshd would insist on giving them to this one, and may not.
+sed -i '/^tty:/d' "$root/etc/group"
 {
   printf '{"version":1,"source":"debian:%s","requested":[' "$SUITE"
   separator=

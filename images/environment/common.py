@@ -3,7 +3,7 @@ import os
 import pathlib
 import stat
 
-SOCKET = "/data/env.sock"
+SOCKET = "/run/millrace/env.sock"
 HOME = pathlib.Path("/home/user")
 PUBLIC_KEY = "MILLRACE_SSH_PUBLIC_KEY"  # may come in by ssh
 KEY_FILE = pathlib.Path("/run/secrets/api-key")

@@ -1,7 +1,7 @@
 """Settings of JupyterLab inside an environment."""
 c = get_config()  # noqa: F821
 
-c.ServerApp.sock = "/data/env.sock"
+c.ServerApp.sock = "/run/millrace/env.sock"
 c.ServerApp.sock_mode = "0600"
 c.ServerApp.root_dir = "/home/user"
 c.ServerApp.open_browser = False

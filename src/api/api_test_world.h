@@ -12,6 +12,7 @@
 
 #include "api/dispatcher.h"
 #include "api/services.h"
+#include "control/work_view_fake.h"
 #include "store/memory/memory_store.h"
 #include "store/memory/memory_usage.h"
 
@@ -61,11 +62,12 @@ class TestPublisher final : public PolicyPublisher {
   int published = 0;
 };
 
-/// Tenants alpha (projects a1, a2) and beta (project b1). Keys by role in alpha/a1 ("developer"), and "beta-..." in
+/// Tenants alpha (projects a1, a2) and beta (project b1), without limits on machines. Keys by role in alpha/a1 ("developer"), and "beta-..." in
 /// beta/b1.
 class World {
  public:
   World();
+  ~World();
 
   /// Calls and checks the answer against the document: status, content type and body.
   Reply call(const std::string& method, const std::string& target, const std::string& as,
@@ -75,6 +77,8 @@ class World {
                             const std::string& as, const std::string& body = "");
   Reply call_raw(RawRequest request);
   void check_answer(const RawRequest& request, const Reply& reply);
+  /// Submits a job by that key; its id.
+  std::string job(const std::string& as, const std::string& more = "");
 
   TestClock clock;
   SeededRng rng{7};
@@ -86,7 +90,17 @@ class World {
   platform::Endpoints endpoints;
   ledger::PriceBook prices;
   ledger::SiteEnergy energy;
+  control::FakeWorkView environment_view;
+  platform::WorkNumbers environment_numbers;
+  platform::Environments environments;
   TestReplicas replicas;
+  std::string folder;  // of archives and output; removed at the end
+  control::FakeWorkView view;
+  identity::Secrets secrets;
+  platform::WorkNumbers numbers;
+  platform::WorkArchives archives;
+  platform::Jobs jobs;
+  platform::SiteWishes wishes;
   TestPublisher publisher;
   Live live;
   Services services;

@@ -5,6 +5,8 @@
 #include <map>
 
 #include "api/api_test_world.h"
+#include "host/file.h"
+#include "host/sha256.h"
 
 namespace millrace::api {
 namespace {
@@ -15,6 +17,41 @@ namespace {
 struct Row {
   std::string_view own, sibling, other;
 };
+
+const std::map<std::string_view, Row>& expectations_of_work() {
+  static const std::map<std::string_view, Row> kTable = {
+      {"showTenantComputeQuota", {"yyyynn", "", "yyyhhh"}},
+      {"setTenantComputeQuota", {"ynnnnn", "", "ynnnnn"}},
+      {"showProjectComputeQuota", {"yyyyyy", "yyyyhh", "yyyhhh"}},
+      {"setProjectComputeQuota", {"ynnynn", "ynnynn", "ynnhnn"}},
+      {"listSecrets", {"ynyyyn", "ynyyhn", "ynyhhn"}},
+      {"putSecret", {"ynnyyn", "ynnyhn", "ynnhhn"}},
+      {"deleteSecret", {"ynnyyn", "ynnyhn", "ynnhhn"}},
+      {"submitJob", {"yynyyn", "hhnhhn", "hhnhhn"}},
+      {"planJob", {"yynyyn", "hhnhhn", "hhnhhn"}},
+      {"listJobs", {"yyyyyy", "", ""}},
+      {"showJob", {"yyyyyy", "yyyyhh", "yyyhhh"}},
+      {"showJobSpec", {"yynyyn", "yynyhn", "yynhhn"}},
+      {"cancelJob", {"yynyyn", "yynyhn", "yynhhn"}},
+      {"whyJob", {"yyyyyy", "yyyyhh", "yyyhhh"}},
+      {"showJobLog", {"yynyyn", "yynyhn", "yynhhn"}},
+      {"listJobFiles", {"yynyyn", "yynyhn", "yynhhn"}},
+      {"readJobFile", {"yynyyn", "yynyhn", "yynhhn"}},
+      {"putBlob", {"yynyyn", "hhnhhn", "hhnhhn"}},
+      {"showBlob", {"yynyyn", "hhnhhn", "hhnhhn"}},
+      {"listQueue", {"yyyyyy", "", ""}},
+      {"listNodes", {"yyyyyy", "", ""}},
+      {"showNode", {"yyyyyy", "", ""}},
+      {"cordonNode", {"yynnnn", "", ""}},
+      {"drainNode", {"yynnnn", "", ""}},
+      {"undrainNode", {"yynnnn", "", ""}},
+      {"showSitePower", {"yyyyyy", "", ""}},
+      {"listSiteEvents", {"yyyyyy", "", ""}},
+      {"createSiteEvent", {"yynnnn", "", ""}},
+      {"deleteSiteEvent", {"yynnnn", "", ""}},
+  };
+  return kTable;
+}
 
 const std::map<std::string_view, Row>& expectations() {
   static const std::map<std::string_view, Row> kTable = {
@@ -47,6 +84,13 @@ const std::map<std::string_view, Row>& expectations() {
       {"deleteEndpoint", {"yynnnn", "", ""}},
       {"listReplicas", {"yyyyyy", "", ""}},
       {"showReplicaLog", {"yynnnn", "", ""}},
+      {"listEnvironments", {"yyyyyy", "", ""}},
+      {"createEnvironment", {"yynyyn", "yynyhn", "yynhhn"}},
+      {"showEnvironment", {"yyyyyy", "yyyyhh", "yyyhhh"}},
+      {"startEnvironment", {"yynyyn", "yynyhn", "yynhhn"}},
+      {"stopEnvironment", {"yynyyn", "yynyhn", "yynhhn"}},
+      {"openEnvironment", {"yynyyn", "hhnhhn", "hhnhhn"}},
+      {"deleteEnvironment", {"yynyyn", "yynyhn", "yynhhn"}},
       {"listPrices", {"yyyyyy", "", ""}},
       {"setPrice", {"ynnnnn", "", ""}},
       {"sumUsage", {"yyyyyy", "", ""}},
@@ -66,6 +110,13 @@ const std::map<std::string_view, std::string>& bodies() {
       {"importModel", R"({"source": "/m.gguf", "name": "fresh"})"},
       {"createEndpoint", R"({"name": "fresh", "upstream_url": "http://127.0.0.1:1/v1"})"},
       {"changeEndpoint", R"({"replicas": 2})"},
+      {"createEnvironment", R"({"name": "fresh", "kind": "jupyter", "project": "PROJECT"})"},
+      {"setTenantComputeQuota", R"({"cpus": 4})"},
+      {"setProjectComputeQuota", R"({"cpus": 4})"},
+      {"putSecret", R"({"text": "x"})"},
+      {"submitJob", R"({"command": ["true"], "project": "PROJECT"})"},
+      {"planJob", R"({"command": ["true"], "project": "PROJECT"})"},
+      {"createSiteEvent", R"({"budget_w": 100, "for_s": 60})"},
       {"setPrice", R"({"input_eur_per_mtok": 1, "output_eur_per_mtok": 2})"},
   };
   return kBodies;
@@ -80,6 +131,55 @@ std::string replaced(std::string text, std::string_view what, std::string_view w
   return text;
 }
 
+const std::string kFolder = "a tar";
+
+/// What routes act on that belongs to a project: a job with a file and a log, a secret, a sent folder.
+std::string prepare_project(World& world, const std::string& tenant, const std::string& project) {
+  platform::JobRequest request;
+  request.spec.command = {"true"};
+  request.tenant = tenant;
+  request.project = project;
+  request.user = "u";
+  const auto job = world.jobs.submit(request);
+  EXPECT_TRUE(job);
+  EXPECT_TRUE(world.secrets.put(project, "kept", "x"));
+  const auto sent = world.archives.put(project, host::sha256_hex(kFolder), 0,
+                                       static_cast<std::int64_t>(kFolder.size()), kFolder);
+  EXPECT_TRUE(sent);
+  const std::string output = fmt::format("{}/jobs/{}/output", world.folder, job->id);
+  EXPECT_TRUE(host::make_dirs(output));
+  EXPECT_TRUE(host::write_file_atomic(output + "/file", "x"));
+  return job->id;
+}
+
+/// The path parameters that say nothing about an owner.
+std::string with_plain_names(World& world, const Route& route, std::string path) {
+  if (path.contains("site/events/")) {
+    platform::SiteEventRequest request;
+    request.until = world.clock.now() + std::chrono::hours(1);
+    request.budget_milli = 500;
+    return replaced(path, "{id}", world.wishes.create_event(request)->id);
+  }
+  const bool is_node = path.contains("/nodes/");
+  path = replaced(replaced(path, "{id}", "chat-0"), "{name}",
+                  path.contains("models") ? "m"
+                  : is_node               ? "n1"
+                                          : "chat");
+  return replaced(replaced(path, "{model}", "m"), "{sha256}", host::sha256_hex(kFolder)) +
+         (route.id == "readJobFile" ? "?path=file" : "");
+}
+
+Reply send_bytes(World& world, const std::string& target, const std::string& role) {
+  RawRequest request;
+  request.method = "PUT";
+  request.path = target.substr(0, target.find('?'));
+  request.query = target.substr(target.find('?') + 1);
+  request.authorization = "Bearer " + world.keys.at(role);
+  request.content_type = kBytesType;
+  request.body = kFolder;
+  return world.call_raw(std::move(request));
+}
+
 /// A fresh world for each call, so that what one role did does not change what the next one sees.
 int status_of(const Route& route, const std::string& role, const Target& target) {
   World world;
@@ -89,7 +189,8 @@ int status_of(const Route& route, const std::string& role, const Target& target)
   chat.name = "chat";
   chat.model = "m";
   EXPECT_TRUE(world.endpoints.create(chat));
-  std::string path(route.path);
+  const std::string job = prepare_project(world, target.tenant, target.project);
+  std::string path = replaced(std::string(route.path), "{secret}", "kept");
   switch (route.access->scope) {
     case Scope::kPathTenant:
       path = replaced(path, "{name}", target.tenant);
@@ -97,13 +198,27 @@ int status_of(const Route& route, const std::string& role, const Target& target)
     case Scope::kPathProject:
       path = replaced(path, "{name}", target.project);
       break;
+    case Scope::kPathEnvironment: {
+      const auto made = world.environments.create(
+          {.name = "nb", .kind = "jupyter", .tenant = target.tenant, .project = target.project});
+      EXPECT_TRUE(made);
+      if (route.id == "deleteEnvironment")
+        world.environment_view.set(made->record.work, control::WorkState::kCancelled);
+      path = replaced(path, "{name}", "nb");
+      break;
+    }
     case Scope::kPathKey:
       path = replaced(path, "{id}", world.key_ids.at(target.key));
       break;
+    case Scope::kPathJob:
+      path = replaced(path, "{id}", job);
+      break;
     default:
-      path = replaced(replaced(path, "{id}", "chat-0"), "{name}", path.contains("models") ? "m" : "chat");
+      break;
   }
-  path = replaced(path, "{model}", "m");
+  path = with_plain_names(world, route, path);
+  if (path.contains("/blobs/")) path += "?project=" + target.project;
+  if (route.body == kBytes) return send_bytes(world, path, role).status;
   if (route.id == "deleteModel") EXPECT_TRUE(world.endpoints.remove("chat"));
   std::string body;
   if (const auto found = bodies().find(route.id); found != bodies().end()) body = found->second;
@@ -123,8 +238,9 @@ void expect_row(const Route& route, std::string_view row, const Target& target) 
 TEST(Authorisation, every_route_answers_every_role_as_the_table_says) {
   for (const Route& route : all_routes()) {
     if (route.access->open) continue;
-    const auto row = expectations().find(route.id);
-    ASSERT_NE(row, expectations().end()) << "route " << route.id << " has no row in the table of this test";
+    const auto& table = expectations().contains(route.id) ? expectations() : expectations_of_work();
+    const auto row = table.find(route.id);
+    ASSERT_NE(row, table.end()) << "route " << route.id << " has no row in the table of this test";
     expect_row(route, row->second.own, {"alpha", "a1", "viewer"});
     expect_row(route, row->second.sibling, {"alpha", "a2", "a2-developer"});
     expect_row(route, row->second.other, {"beta", "b1", "beta-viewer"});
@@ -139,6 +255,7 @@ TEST(Authorisation, nothing_is_answered_without_a_valid_key) {
       request.method = route.method;
       request.path =
           replaced(replaced(replaced(std::string(route.path), "{name}", "a1"), "{id}", "x"), "{model}", "m");
+      request.path = replaced(replaced(request.path, "{secret}", "s"), "{sha256}", std::string(64, 'a'));
       request.authorization = authorization;
       const Reply reply = world.call_raw(request);
       if (route.access->open) {

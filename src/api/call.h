@@ -35,6 +35,7 @@ struct Call {
   std::map<std::string, std::string, std::less<>> path;          // path parameters, decoded
   std::map<std::string, boost::json::value, std::less<>> query;  // query parameters that were given, typed
   boost::json::value body;                                       // null where the route takes none
+  std::string_view bytes;                                        // the body of routes that take bytes
   std::string accept;
 
   std::string_view path_text(std::string_view name) const { return path.find(name)->second; }

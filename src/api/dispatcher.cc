@@ -20,7 +20,9 @@ namespace {
 
 constexpr std::chrono::seconds kAckTimeout{5};
 
-bool changes_something(const Route& route) { return route.method != "GET" && route.method != "HEAD"; }
+bool changes_something(const Route& route) {
+  return route.changes_policy && route.method != "GET" && route.method != "HEAD";
+}
 
 Refusal refuse(int status, std::string code, std::string detail) {
   return Refusal(Problem{status, std::move(code), std::move(detail), ""});
@@ -44,12 +46,13 @@ std::string_view bearer_of(std::string_view authorization) {
   return authorization;
 }
 
-bool is_json_type(std::string_view type) {
+/// `type` without its parameters, in lower case.
+bool is_type(std::string_view type, std::string_view wanted) {
   type = type.substr(0, type.find(';'));
   while (type.ends_with(' ') || type.ends_with('\t')) type.remove_suffix(1);
   std::string lower(type);
   std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-  return lower == "application/json";
+  return lower == wanted;
 }
 
 bool is_idempotency_key(std::string_view key) {
@@ -186,9 +189,15 @@ std::expected<void, Problem> Dispatcher::read_query(const Route& route, std::str
 std::expected<void, Problem> Dispatcher::read_body(const Route& route, const RawRequest& request,
                                                    Call& call) const {
   if (route.body.empty()) return {};
-  if (request.body.size() > kBodyMax)
-    return refuse(413, "body_too_large", fmt::format("a body has at most {} bytes", kBodyMax));
-  if (!is_json_type(request.content_type)) {
+  const std::size_t most = route.body == kBytes ? kBytesMax : kBodyMax;
+  if (request.body.size() > most)
+    return refuse(413, "body_too_large", fmt::format("a body has at most {} bytes", most));
+  if (route.body == kBytes) {
+    call.bytes = request.body;
+    if (is_type(request.content_type, kBytesType)) return {};
+    return refuse(415, "unsupported_media_type", "send the body as application/octet-stream");
+  }
+  if (!is_type(request.content_type, "application/json")) {
     return refuse(415, "unsupported_media_type", "send the body as application/json");
   }
   auto body = host::parse_json(request.body);
@@ -221,6 +230,21 @@ Result<Dispatcher::Owner> Dispatcher::owner_of(const Route& route, const Call& c
       return project_owner(call.path_text("name"));
     case Scope::kBodyProject:
       return project_owner(in_body("project"));
+    case Scope::kPathEnvironment: {
+      const auto environment = TRY(services_.environments.record(call.path_text("name")));
+      return Owner{environment.tenant, environment.project};
+    }
+    case Scope::kOwnProject: {
+      const auto* object = call.body.if_object();
+      const auto* named = object != nullptr ? object->if_contains("project") : nullptr;
+      const std::string_view own = call.principal.project;
+      return project_owner(named != nullptr ? std::string_view(named->as_string())
+                                            : call.query_text("project", own));
+    }
+    case Scope::kPathJob: {
+      const auto job = TRY(services_.jobs.record(call.path_text("id")));
+      return Owner{job.tenant, job.project};
+    }
     case Scope::kPathKey: {
       const auto key = TRY(services_.directory.key(call.path_text("id")));
       return Owner{key.tenant, key.project};
@@ -233,7 +257,9 @@ std::expected<void, Problem> Dispatcher::authorise_owner(const Route& route, con
   if (route.access->open || route.access->scope == Scope::kShared || route.access->scope == Scope::kReach)
     return {};
   // What lies beyond the caller's reach looks exactly like what does not exist.
-  const auto hidden = [] { return refuse(404, "not_found", "there is no such tenant, project or key"); };
+  const auto hidden = [] {
+    return refuse(404, "not_found", "there is no such tenant, project, key, job or environment");
+  };
   const auto owner = owner_of(route, call);
   const identity::Principal& caller = call.principal;
   const bool sees_all = identity::reach(caller.role, route.access->action) == identity::Reach::kAll;

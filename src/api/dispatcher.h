@@ -20,7 +20,7 @@ namespace millrace::api {
 /// Safe from any thread.
 class Dispatcher {
  public:
-  static constexpr std::size_t kBodyMax = 256 * 1024;
+  static constexpr std::size_t kBodyMax = 2 << 20;  // a job file of 1 MiB, with its quotes escaped
 
   /// kInvalidArgument if a route has no policy, or the table or the inference fragment is otherwise wrong (see
   /// check_routes, openapi_document): then the server must not start. Writes services.openapi.

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "api/paging.h"
+#include "host/utf8.h"
 
 namespace millrace::api {
 
@@ -17,7 +19,14 @@ std::vector<Route> all_routes() {
   add_quota_routes(routes);
   add_model_routes(routes);
   add_endpoint_routes(routes);
+  add_environment_routes(routes);
   add_ledger_routes(routes);
+  add_compute_quota_routes(routes);
+  add_secret_routes(routes);
+  add_job_routes(routes);
+  add_job_file_routes(routes);
+  add_node_routes(routes);
+  add_site_routes(routes);
   return routes;
 }
 
@@ -52,6 +61,28 @@ json::value time_json(const std::optional<TimePoint>& time) {
 }
 
 json::value text_json(std::string_view text) { return text.empty() ? json::value() : json::value(text); }
+
+std::string as_text(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size());
+  while (!bytes.empty()) {
+    const std::size_t length = host::utf8_length(bytes);
+    text += length == 0 ? std::string_view("\xEF\xBF\xBD") : bytes.substr(0, length);
+    bytes.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return text;
+}
+
+std::string_view whole_characters(std::string_view bytes) {
+  // A character has at most four bytes; its first one tells how many.
+  for (std::size_t back = 1; back <= std::min<std::size_t>(bytes.size(), 3); ++back) {
+    const auto byte = static_cast<unsigned char>(bytes[bytes.size() - back]);
+    if ((byte & 0xC0) == 0x80) continue;
+    const std::size_t wanted = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+    return wanted > back ? bytes.substr(0, bytes.size() - back) : bytes;
+  }
+  return bytes;
+}
 
 json::object limits_json(const identity::Limits& limits) {
   json::object object;

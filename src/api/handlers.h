@@ -19,6 +19,9 @@ inline constexpr std::string_view kIdSchema = R"({"$ref": "#/components/schemas/
 inline constexpr std::string_view kTimeSchema =
     R"({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]})";
 
+/// Below it, bodies are pieces of archives.
+inline constexpr std::string_view kArchivesPath = "/api/v1/blobs/";
+
 /// The parameters `limit` and `after` of a list.
 std::vector<Parameter> page_parameters(std::vector<Parameter> more = {});
 std::size_t limit_of(const Call& call);
@@ -41,6 +44,10 @@ struct Reachable {
 Result<Reachable> reachable(const Call& call, identity::Action action);
 
 std::string_view state_name(control::ReplicaState state);
+/// JSON holds text, a program writes bytes: what is not UTF-8 becomes U+FFFD, byte by byte.
+std::string as_text(std::string_view bytes);
+/// `bytes` without a character at its end of which only the first bytes are there.
+std::string_view whole_characters(std::string_view bytes);
 boost::json::value time_json(const std::optional<TimePoint>& time);
 /// null for an empty text.
 boost::json::value text_json(std::string_view text);
@@ -57,7 +64,14 @@ void add_identity_routes(std::vector<Route>& routes);
 void add_quota_routes(std::vector<Route>& routes);
 void add_model_routes(std::vector<Route>& routes);
 void add_endpoint_routes(std::vector<Route>& routes);
+void add_environment_routes(std::vector<Route>& routes);
 void add_ledger_routes(std::vector<Route>& routes);
 void add_status_routes(std::vector<Route>& routes);
+void add_job_routes(std::vector<Route>& routes);
+void add_job_file_routes(std::vector<Route>& routes);
+void add_node_routes(std::vector<Route>& routes);
+void add_site_routes(std::vector<Route>& routes);
+void add_compute_quota_routes(std::vector<Route>& routes);
+void add_secret_routes(std::vector<Route>& routes);
 
 }  // namespace millrace::api

@@ -3,7 +3,6 @@
 
 #include "api/handlers.h"
 #include "api/paging.h"
-#include "host/utf8.h"
 
 namespace millrace::api {
 
@@ -204,18 +203,6 @@ Result<Reply> list_replicas(Services& services, const Call& call) {
   auto page = page_of(replicas_of(services, call.path_text("name")), call.query_text("after"), limit_of(call),
                       [](const ReplicaStatus& replica) { return replica.id; });
   return page_reply(page.data, page.next.empty() ? std::nullopt : std::optional(page.next), replica_json);
-}
-
-/// JSON holds text, an engine writes bytes: what is not UTF-8 becomes U+FFFD, byte by byte.
-std::string as_text(std::string_view bytes) {
-  std::string text;
-  text.reserve(bytes.size());
-  while (!bytes.empty()) {
-    const std::size_t length = host::utf8_length(bytes);
-    text += length == 0 ? std::string_view("\xEF\xBF\xBD") : bytes.substr(0, length);
-    bytes.remove_prefix(std::max<std::size_t>(length, 1));
-  }
-  return text;
 }
 
 Result<Reply> show_log(Services& services, const Call& call) {

@@ -315,7 +315,8 @@ class PolicyTest : public testing::Test {
                        world.replicas,
                        world.prices,
                        used,
-                       {.site = "local", .zone = "FR", .energy_model = "linear", .basis = "modelled"}};
+                       {.site = "local", .zone = "FR", .energy_model = "linear", .basis = "modelled"},
+                       world.environments};
 };
 
 TEST_F(PolicyTest, tells_gateways_everything_they_need_and_a_view_takes_it) {

@@ -63,7 +63,11 @@ json::object operation_object(const Route& route, std::span<const Route> routes)
   for (const Parameter& parameter : route.query) parameters.push_back(parameter_object(parameter, "query"));
   if (route.takes_idempotency_key) parameters.push_back(ref("parameters", "IdempotencyKey"));
   if (!parameters.empty()) operation["parameters"] = std::move(parameters);
-  if (!route.body.empty()) {
+  if (route.body == kBytes) {
+    const json::object bytes = {{"schema", json::object{{"type", "string"}, {"format", "binary"}}}};
+    operation["requestBody"] =
+        json::object{{"required", true}, {"content", json::object{{kBytesType, bytes}}}};
+  } else if (!route.body.empty()) {
     operation["requestBody"] = json::object{
         {"required", true},
         {"content",

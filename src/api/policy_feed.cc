@@ -18,6 +18,27 @@ net::LineLimits line_limits() {
   return {.max_line_bytes = kMessageMax, .max_pending_bytes = 256 * 1024 * 1024};
 }
 
+/// What a gateway says of environments; entries that do not fit are left out.
+std::vector<platform::EnvironmentUse> uses_of(const boost::json::array& entries) {
+  std::vector<platform::EnvironmentUse> uses;
+  for (const auto& entry : entries) {
+    const auto* object = entry.if_object();
+    const auto* name = object ? object->if_contains("name") : nullptr;
+    const auto* used = object ? object->if_contains("used_ms") : nullptr;
+    const auto* connections = object ? object->if_contains("connections") : nullptr;
+    const auto* wake = object ? object->if_contains("wake") : nullptr;
+    if (!name || !name->is_string() || !used || !used->is_int64() || !connections ||
+        !connections->is_int64() || !wake || !wake->is_bool()) {
+      continue;
+    }
+    uses.push_back({.name = std::string(name->get_string()),
+                    .used_at = TimePoint{std::chrono::milliseconds{used->get_int64()}},
+                    .connections = connections->get_int64(),
+                    .wake = wake->get_bool()});
+  }
+  return uses;
+}
+
 }  // namespace
 
 PolicyChange difference(const PolicyRecords& before, const PolicyRecords& after) {
@@ -195,6 +216,8 @@ void PolicyFeed::on_line(net::LineChannel& channel, std::string_view line) {
     changed_.notify_all();
   } else if (const auto* stats = object.if_contains("stats"); stats && stats->is_object()) {
     if (!session->gateway.empty()) live_.report(session->gateway, stats->get_object());
+  } else if (const auto* uses = object.if_contains("environments"); uses && uses->is_array()) {
+    if (options_.environments) options_.environments->report(uses_of(uses->get_array()));
   } else if (object.contains("hello")) {
     say_hello(*session, object);
     if (session->gateway.empty()) end_session(id);

@@ -2,7 +2,8 @@
 //
 // Lines of JSON. A gateway begins with {"hello":1,"gateway":ID,"version":N} and gets one full change; then a change
 // whenever something changed (identity/policy.h). It answers each with {"ack":VERSION} once the change is in force,
-// and sends {"stats":{...}} every second (api/live.h).
+// and sends {"stats":{...}} every second (api/live.h), and {"environments":[{"name":...,"used_ms":...,"connections":n,
+// "wake":true}]} when environments were used or wanted.
 #pragma once
 
 #include <condition_variable>
@@ -44,6 +45,7 @@ class PolicyFeed final : public PolicyPublisher, private net::LineHandler {
   struct Options {
     std::string path;                        // of the unix socket
     std::chrono::milliseconds resync{1000};  // the records are looked at this often at least
+    platform::Environments* environments = nullptr;  // told how gateways see them used; may be null
   };
 
   /// Listens, and assembles the records in a thread of its own. Versions start at the Unix time in milliseconds, so

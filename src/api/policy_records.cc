@@ -26,6 +26,8 @@ Result<PolicyRecords> ServicePolicy::assemble() {
     records["price/" + price.model] = encode(identity::PricePolicy{
         price.model, price.version, price.input_microeur_per_mtok, price.output_microeur_per_mtok});
   }
+  for (const auto& environment : TRY(environments_.policies()))
+    records["environment/" + environment.name] = encode(environment);
   records["site"] = encode(site_);
   TRY_VOID(used_.add_to(records));
   return records;

@@ -7,6 +7,7 @@
 #include "identity/directory.h"
 #include "ledger/prices.h"
 #include "platform/endpoints.h"
+#include "platform/environments.h"
 
 namespace millrace::api {
 
@@ -15,13 +16,14 @@ class ServicePolicy final : public PolicySource {
  public:
   ServicePolicy(const identity::Directory& directory, const platform::Endpoints& endpoints,
                 const control::ReplicaView& replicas, const ledger::PriceBook& prices, UsedFigures& used,
-                identity::SitePolicy site)
+                identity::SitePolicy site, const platform::Environments& environments)
       : directory_(directory),
         endpoints_(endpoints),
         replicas_(replicas),
         prices_(prices),
         used_(used),
-        site_(std::move(site)) {}
+        site_(std::move(site)),
+        environments_(environments) {}
 
   /// Replicas: only those that are ready.
   Result<PolicyRecords> assemble() override;
@@ -33,6 +35,7 @@ class ServicePolicy final : public PolicySource {
   const ledger::PriceBook& prices_;
   UsedFigures& used_;
   const identity::SitePolicy site_;
+  const platform::Environments& environments_;
 };
 
 }  // namespace millrace::api

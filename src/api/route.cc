@@ -18,9 +18,14 @@ std::string_view name_of(Scope scope) {
       return "tenant";
     case Scope::kPathProject:
     case Scope::kBodyProject:
+    case Scope::kOwnProject:
       return "project";
+    case Scope::kPathJob:
+      return "job-owner";
     case Scope::kPathKey:
       return "key-owner";
+    case Scope::kPathEnvironment:
+      return "environment-owner";
     case Scope::kReach:
       return "reach";
   }
@@ -73,7 +78,7 @@ Result<void> check_route(const Route& route, const Schemas& schemas) {
   };
   if (!route.access) return fault("declares no policy: give it kPublic, or needs(action, scope)");
   if (!route.handler) return fault("has no handler");
-  if (!route.body.empty() && !schemas.find(route.body))
+  if (!route.body.empty() && route.body != kBytes && !schemas.find(route.body))
     return fault("takes a body whose schema does not exist");
   if (!route.answer.empty() && !schemas.find(route.answer))
     return fault("answers with a schema that does not exist");
@@ -119,7 +124,9 @@ std::vector<int> statuses_of(const Route& route) {
   if (!route.query.empty() || route.takes_idempotency_key) statuses.insert(400);
   if (!route.body.empty()) statuses.insert({400, 413, 415, 422});
   if (route.takes_idempotency_key) statuses.insert(409);
-  if (!open && route.access && route.access->scope == Scope::kReach) statuses.insert(404);
+  const bool may_hide = !open && route.access &&
+                        (route.access->scope == Scope::kReach || route.access->scope == Scope::kOwnProject);
+  if (may_hide) statuses.insert(404);
   return {statuses.begin(), statuses.end()};
 }
 

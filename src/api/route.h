@@ -27,6 +27,9 @@ enum class Scope {
   kPathKey,      // the owner of the key {id}
   kBodyTenant,   // the tenant named in the body
   kBodyProject,  // the project named in the body
+  kOwnProject,   // the project named in body or query, else the caller's own
+  kPathJob,      // the owner of the job {id}
+  kPathEnvironment,  // the owner of the environment {name}
   kReach,        // a list, which the handler cuts to the caller's reach
 };
 std::string_view name_of(Scope scope);
@@ -44,6 +47,11 @@ struct Parameter {
   std::string_view name, schema, description;  // `schema` is JSON text
 };
 
+/// Instead of a schema: the body is bytes (application/octet-stream), at most kBytesMax.
+inline constexpr std::string_view kBytes = "bytes";
+inline constexpr std::size_t kBytesMax = 4 << 20;
+inline constexpr std::string_view kBytesType = "application/octet-stream";
+
 using Handler = Result<Reply> (*)(Services&, const Call&);
 
 struct Route {
@@ -52,13 +60,14 @@ struct Route {
   std::optional<Access> access;       // none: the server does not start (invariant I4)
   Handler handler = nullptr;
   std::vector<Parameter> path_parameters = {}, query = {};
-  std::string_view body = {};  // name of a schema; empty: takes none
+  std::string_view body = {};  // name of a schema, or kBytes; empty: takes none
   int success = 200;
   std::string_view answer = {};                       // name of a schema; empty: see answer_type
   std::string_view answer_type = "application/json";  // empty: no body
   bool takes_idempotency_key = false;
   std::vector<int> errors = {};  // beyond those that follow from the fields above
   bool documented = true;        // in the OpenAPI document
+  bool changes_policy = true;    // what it changes must be known to every gateway before it is answered
   // Ids of the routes that act on what this one made: their path parameter is the answer's member of that name.
   std::vector<std::string_view> links = {};
 };

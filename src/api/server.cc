@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "api/handlers.h"
 #include "core/id.h"
 
 namespace millrace::api {
@@ -51,7 +52,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(net::Loop& loop, const ApiOp
       Dispatcher::create(services, std::move(routes), Console(options.console), options.inference_openapi));
   auto server = std::unique_ptr<ApiServer>(new ApiServer(loop, services, rng, std::move(dispatcher)));
   net::ServerOptions limits;
-  limits.max_body_bytes = Dispatcher::kBodyMax;
+  limits.max_body_bytes = kBytesMax;
   server->http_ = TRY(net::HttpServer::listen(loop, net::ListenAddress::unix_socket(options.socket), limits,
                                               nullptr, *server));
   for (int i = 0; i < options.threads; ++i) {
@@ -75,11 +76,15 @@ ApiServer::~ApiServer() {
     queue_.clear();
   }
   some_.notify_all();
+  services_.waits.stop();
   threads_.clear();
   http_.reset();
 }
 
-void ApiServer::on_head(net::Exchange& exchange) { exchange.set_body_limit(Dispatcher::kBodyMax); }
+void ApiServer::on_head(net::Exchange& exchange) {
+  const bool takes_bytes = exchange.head().path.starts_with(kArchivesPath);
+  exchange.set_body_limit(takes_bytes ? kBytesMax : Dispatcher::kBodyMax);
+}
 
 void ApiServer::on_request(net::Exchange& exchange) {
   Work work{exchange.id(), raw_of(exchange, services_.clock, rng_)};

@@ -24,7 +24,7 @@ struct ApiOptions {
   std::string socket;             // path of the unix socket
   std::string inference_openapi;  // JSON object: "paths" and "components" of /v1, or empty
   std::span<const EmbeddedFile> console;
-  int threads = 4;
+  int threads = 16;  // more than Waits::kMost
 };
 
 /// Created and destroyed on the loop's thread.

@@ -106,7 +106,7 @@ TEST_F(ServerTest, answers_over_its_socket) {
                             {key, {"content-type", "application/json"}});
   EXPECT_EQ(created.status, 201) << created.body;
   EXPECT_TRUE(created.header("x-request-id").starts_with("req_"));
-  const auto large = send(net::Method::kPost, "/api/v1/tenants", std::string(300'000, ' '),
+  const auto large = send(net::Method::kPost, "/api/v1/tenants", std::string(Dispatcher::kBodyMax + 1, ' '),
                           {key, {"content-type", "application/json"}});
   EXPECT_EQ(large.status, 413);
   EXPECT_EQ(large.header("content-type"), "application/problem+json");

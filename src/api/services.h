@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "api/live.h"
+#include "api/waits.h"
 #include "control/replica_status.h"
 #include "core/clock.h"
 #include "core/result.h"
@@ -19,7 +20,10 @@
 #include "ledger/prices.h"
 #include "ledger/site_energy.h"
 #include "platform/endpoints.h"
+#include "platform/environments.h"
+#include "platform/jobs.h"
 #include "platform/models.h"
+#include "platform/site_wishes.h"
 
 namespace millrace::api {
 
@@ -64,7 +68,12 @@ struct Services {
   identity::Directory& directory;
   platform::Models& models;
   platform::Endpoints& endpoints;
+  platform::Environments& environments;
   control::ReplicaView& replicas;
+  platform::Jobs& jobs;
+  platform::WorkArchives& archives;
+  platform::SiteWishes& wishes;
+  identity::Secrets& secrets;
   ledger::PriceBook& prices;
   const store::UsageTable& usage;
   const ledger::SiteEnergy& energy;  // an instance for api alone: it serves one thread at a time
@@ -77,6 +86,7 @@ struct Services {
   std::string version;             // of the program
   std::string openapi = {};        // written by the dispatcher
   std::mutex energy_mutex = {};    // guards `energy`
+  Waits waits = {};
 };
 
 }  // namespace millrace::api

@@ -1,8 +1,11 @@
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "api/api_test_world.h"
 #include "api/openapi.h"
 #include "api/uri.h"
+#include "host/file.h"
 
 namespace millrace::api {
 
@@ -66,6 +69,12 @@ identity::Pepper test_pepper() {
   return *identity::Pepper::create(secret);
 }
 
+std::string make_folder() {
+  char name[] = "/tmp/millrace-api-test-XXXXXX";
+  EXPECT_NE(::mkdtemp(name), nullptr);
+  return name;
+}
+
 }  // namespace
 
 World::World()
@@ -74,12 +83,25 @@ World::World()
       endpoints(store, clock, models),
       prices(store),
       energy(store, usage),
+      environment_numbers(store, clock),
+      environments({}, {store, clock, directory, environment_view, environment_numbers, rng}),
+      folder(make_folder()),
+      secrets(store),
+      numbers(store, clock),
+      archives({.folder = folder + "/archives"}, clock),
+      jobs({.work_folder = folder + "/jobs"}, {store, clock, directory, secrets, view, archives, numbers}),
+      wishes(store, clock, rng, view),
       live(clock),
       services{.clock = clock,
                .directory = directory,
                .models = models,
                .endpoints = endpoints,
+               .environments = environments,
                .replicas = replicas,
+               .jobs = jobs,
+               .archives = archives,
+               .wishes = wishes,
+               .secrets = secrets,
                .prices = prices,
                .usage = usage,
                .energy = energy,
@@ -110,6 +132,23 @@ World::World()
     add_key("beta-" + std::string(identity::name_of(role)), "b1", role);
   }
   add_key("a2-developer", "a2", identity::Role::kDeveloper);
+  for (const char* tenant : {"alpha", "beta"})
+    EXPECT_TRUE(directory.set_tenant_compute_quota(tenant, identity::ComputeQuota{}));
+  control::NodeStatus node;
+  node.name = "n1";
+  node.health = "ready";
+  node.site = "local";
+  view.set_nodes({node});
+  control::SitePower site;
+  site.site = "local";
+  view.set_power({site});
+}
+
+World::~World() { EXPECT_TRUE(host::remove_tree(folder)); }
+
+std::string World::job(const std::string& as, const std::string& more) {
+  const auto made = expect(201, "POST", "/api/v1/jobs", as, R"({"command": ["true"])" + more + "}");
+  return std::string(made.at("id").as_string());
 }
 
 void World::add_key(const std::string& name, const std::string& project, identity::Role role) {

@@ -1,3 +1,5 @@
+#include <string_view>
+
 #include "apps/image_commands.h"
 #include "apps/roles.h"
 #include "apps/twin_commands.h"
@@ -6,6 +8,9 @@
 #include "executor/supervise.h"
 
 int main(int argc, char** argv) {
+  // Started once for each workload, which should not wait until every command has been described.
+  if (argc == 3 && std::string_view(argv[1]) == "supervise")
+    return millrace::executor::supervise_main(argv[2]);
   millrace::cli::Roles roles;
   roles.up = millrace::apps::run_up;
   roles.down = millrace::apps::run_down;

@@ -128,6 +128,7 @@ gateway::GatewayOptions options_of(const Installation& installation, const host:
   options.server_socket = installation.api_socket();
   options.feed_socket = installation.feed_socket();
   options.policy_copy = installation.path("policy.json");
+  options.environment_domain = config.environments.domain;
   options.max_stale = std::chrono::seconds{config.policy.max_stale_s};
   options.max_body_bytes = static_cast<std::uint64_t>(config.limits.body_bytes);
   options.max_connections = static_cast<std::size_t>(connections_of(config, files));

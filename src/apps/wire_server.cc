@@ -1,8 +1,6 @@
 // The server process: its parts, and nothing else.
 #include <fmt/format.h>
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <csignal>
 #include <mutex>
@@ -18,36 +16,26 @@
 #include "apps/bootstrap.h"
 #include "apps/installation.h"
 #include "apps/roles.h"
+#include "apps/server_work.h"
 #include "apps/signals.h"
 #include "apps/site_status.h"
 #include "apps/version.h"
-#include "apps/work_site.h"
-#include "control/executor_runs.h"
 #include "control/loop.h"
-#include "control/replica_work.h"
-#include "control/split_runs.h"
-#include "control/work_loop.h"
-#include "core/id.h"
 #include "embed/console_files.h"
 #include "energy/carbon.h"
-#include "executor/images.h"
 #include "executor/local/local_executor.h"
-#include "executor/sandbox.h"
 #include "gateway/gateway.h"
-#include "host/file.h"
 #include "host/limits.h"
-#include "host/paths.h"
 #include "host/system_clock.h"
 #include "host/system_rng.h"
-#include "identity/secrets.h"
-#include "platform/work_numbers.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace millrace::apps {
 namespace {
 
 constexpr std::chrono::seconds kStopReplicasWithin{15};
-constexpr std::chrono::milliseconds kPauseWorkWithin{12'000}, kKillBefore{2'000};
+constexpr std::chrono::milliseconds kEnvironmentTick{500};
+constexpr std::chrono::minutes kSweepEvery{30};
 
 struct Site {
   energy::LinearPowerModel model;
@@ -111,24 +99,6 @@ class FeedBell {
   api::PolicyFeed* feed_ = nullptr;  // guarded by mutex_
 };
 
-/// Wakes the replicas' loop, once there is one; from any thread.
-class LoopBell {
- public:
-  void ring() {
-    const std::scoped_lock lock(mutex_);
-    if (loop_ != nullptr) loop_->wake();
-  }
-  void connect(control::Loop* loop) {
-    const std::scoped_lock lock(mutex_);
-    loop_ = loop;
-    if (loop_ != nullptr) loop_->wake();
-  }
-
- private:
-  std::mutex mutex_;
-  control::Loop* loop_ = nullptr;  // guarded by mutex_
-};
-
 /// What the server keeps: the database and the services on it. Members are in order of dependence.
 struct State {
   const Clock& clock;
@@ -146,66 +116,20 @@ struct State {
   std::optional<ledger::PriceBook> prices{};
   std::unique_ptr<platform::Models> models{};
   std::optional<platform::Endpoints> endpoints{};
-  std::unique_ptr<executor::LocalExecutor> executor{}, work_executor{};
-  std::optional<identity::Secrets> secrets{};
-  std::optional<platform::WorkNumbers> numbers{};
-  std::unique_ptr<control::ExecutorRuns> programs{};
-  std::unique_ptr<control::ReplicaWork> replica_work{};
-  std::unique_ptr<control::SplitRuns> runs{};
-  LoopBell replica_bell{};
+  std::unique_ptr<executor::LocalExecutor> executor{};
+  std::unique_ptr<ServerWork> work{};
   FeedBell bell{};
 };
 
-/// What a replica is promised of its node: half a core for each thread, since engines wait for requests most of the time,
-/// and its model with room for what it works on.
-scheduler::Demand replica_demand(const serving::ReplicaSpec& spec) {
-  constexpr std::int64_t kMilliPerThread = 500, kWorkMib = 512, kMiB = 1 << 20;
-  struct stat info{};
-  const std::int64_t model_mib = ::stat(spec.model_file.c_str(), &info) == 0 ? info.st_size / kMiB : 0;
-  return {.cpu_milli = std::max<std::int64_t>(spec.threads, 1) * kMilliPerThread,
-          .memory_mib = model_mib + kWorkMib};
-}
-
-/// Where an image lies; "host" is this machine's own programs.
-Result<std::string> image_root(const std::string& image) {
-  if (image == "host") return "/";
-  const auto cache = TRY(host::cache_dir());
-  return TRY(executor::find_image(executor::images_folder(cache), image)).path;
-}
-
-/// Jobs and environments: an executor of their own, so that a stop of the platform's replicas does not touch them.
-Result<void> open_runs(State& state) {
-  state.secrets.emplace(*state.stores.store);
-  state.numbers.emplace(*state.stores.store, state.clock);
-  state.work_executor =
-      TRY(executor::LocalExecutor::create({.folder = state.installation.path("runs"),
-                                           .runtime_dir = state.installation.sockets + "/w",
-                                           .supervise_argv = {state.program, "supervise"}}));
-  TRY_VOID(host::make_dirs(state.installation.sockets + "/w", 0700));
-  TRY_VOID(host::make_dirs(state.installation.path("work"), 0711));
-  TRY_VOID(host::make_dirs(state.installation.path("work-logs"), 0700));
-  control::ExecutorRunsOptions options;
-  options.work_folder = state.installation.path("work");
-  options.log_folder = state.installation.path("work-logs");
-  options.fence = state.fence;
-  options.gateway = [&installation = state.installation] { return gateway_address(installation); };
-  options.image_root = image_root;
-  options.secret = [&secrets = *state.secrets](const std::string& project, const std::string& name) {
-    return secrets.text(project, name);
+/// What gateways know does not change with work: a job's records are no reason to put the policy together anew.
+bool may_change_policy(const store::Transaction& change) {
+  constexpr std::string_view kOfWork[] = {control::kWantedPrefix, control::kLivePrefix, control::kEndedPrefix,
+                                          platform::kJobPrefix, platform::kWorkSequenceKey};
+  const auto is_of_work = [&](std::string_view key) {
+    return std::ranges::any_of(kOfWork, [&](std::string_view prefix) { return key.starts_with(prefix); });
   };
-  options.make_folder = [](const std::string& folder) { return executor::make_sandbox_folder(folder); };
-  state.programs = std::make_unique<control::ExecutorRuns>(std::move(options), *state.work_executor);
-  state.replica_work = TRY(control::ReplicaWork::create(
-      {.take_number = [&numbers = *state.numbers] { return numbers.take(); },
-       .demand = replica_demand,
-       .changed = [&bell = state.replica_bell] { bell.ring(); },
-       .wake = [&programs = *state.programs] { programs.wake(); },
-       .set_cpu = [&executor = *state.executor](
-                      const std::string& replica,
-                      std::int64_t cpu_milli) { return executor.set_cpu(replica, cpu_milli); }},
-      *state.stores.store, state.clock));
-  state.runs = std::make_unique<control::SplitRuns>(*state.programs, *state.replica_work);
-  return {};
+  return !std::ranges::all_of(change.put, [&](const auto& put) { return is_of_work(put.key); }) ||
+         !std::ranges::all_of(change.erase, is_of_work);
 }
 
 Result<void> open_state(State& state) {
@@ -224,7 +148,19 @@ Result<void> open_state(State& state) {
   state.executor = TRY(executor::LocalExecutor::create({.folder = state.installation.path("replicas"),
                                                         .runtime_dir = state.installation.sockets,
                                                         .supervise_argv = {state.program, "supervise"}}));
-  return open_runs(state);
+  state.work = TRY(ServerWork::open({.clock = state.clock,
+                                     .log = state.log,
+                                     .installation = state.installation,
+                                     .config = state.config,
+                                     .stores = state.stores,
+                                     .directory = *state.directory,
+                                     .rng = state.rng,
+                                     .replicas = *state.executor,
+                                     .fence = state.fence,
+                                     .program = state.program,
+                                     .model = state.site.model,
+                                     .intensity_g_per_kwh = state.site.intensity_g_per_kwh}));
+  return {};
 }
 
 Result<std::unique_ptr<control::Loop>> start_control(State& state, serving::Prober& prober) {
@@ -236,35 +172,10 @@ Result<std::unique_ptr<control::Loop>> start_control(State& state, serving::Prob
   }
   options.cpus = TRY(engine_cpus());
   options.fence = state.fence;
-  options.admission = state.replica_work.get();
+  options.admission = &state.work->admission();
   state.log.info("control_starts", {{"engine_root", options.engine.root}});
   return control::Loop::start(std::move(options), *state.stores.store, *state.executor, prober, state.clock,
                               [&state](const auto& /*replicas*/) { state.bell.ring(); });
-}
-
-Result<std::unique_ptr<control::WorkLoop>> start_work(State& state) {
-  control::WorkLoopOptions options;
-  options.work = work_options(state.config, this_machine(), state.site.model);
-  control::WorkPorts ports{
-      .store = *state.stores.store,
-      .usage = *state.stores.usage,
-      .runs = *state.runs,
-      .owners = [&directory = *state.directory]() -> Result<std::vector<control::OwnerQuota>> {
-        std::vector<control::OwnerQuota> owners;
-        // The platform's own work: replicas of endpoints.
-        owners.push_back({.tenant = std::string(control::kServicesTenant),
-                          .project = {},
-                          .quota = identity::ComputeQuota()});
-        for (auto& account : TRY(directory.compute_quotas()))
-          owners.push_back({account.tenant, account.project, account.quota});
-        return owners;
-      },
-      .charge = run_charge(options.work.cluster, state.site.model, state.site.intensity_g_per_kwh,
-                           {.accelerator_eur = state.config.price.accelerator_hour_eur,
-                            .cpu_eur = state.config.price.cpu_hour_eur}),
-      .outlook = TRY(intensity_outlook(state.config.site.intensity, state.config.site.zone))};
-  return control::WorkLoop::start(std::move(options), std::move(ports), state.clock,
-                                  [&log = state.log](const Error& error) { log.error("work_loop", error); });
 }
 
 /// Serves until a signal; true if the replicas are to end as well.
@@ -280,20 +191,28 @@ Result<bool> serve_on(net::Loop& loop, State& state, control::Loop& control) {
   }));
   api::UsedFigures used(usage, state.clock);
   api::ServicePolicy policy(*state.directory, *state.endpoints, control, *state.prices, used,
-                            state.site.policy);
+                            state.site.policy, state.work->environments());
   api::Live live(state.clock);
   // Before the feed: the first policy then holds what dead gateways left.
   DrainTask drain(state.installation.journal_folder(), usage, used, state.clock, state.log,
                   [&] { state.bell.ring(); });
-  const auto feed = TRY(api::PolicyFeed::start(loop, {.path = state.installation.feed_socket()}, policy, live,
-                                               state.clock, &state.log));
+  const auto feed = TRY(api::PolicyFeed::start(
+      loop, {.path = state.installation.feed_socket(), .environments = &state.work->environments()}, policy,
+      live, state.clock, &state.log));
   const EnergyTask energy(store, usage, state.site.model, state.site.counter.get(), state.clock, state.log);
+  const Periodic environments(kEnvironmentTick, [&] { state.work->tick(); });
   const ledger::SiteEnergy energy_view(store, usage);
+  const Periodic sweeper(kSweepEvery, [&] { state.work->sweep(); });
   api::Services services{.clock = state.clock,
                          .directory = *state.directory,
                          .models = *state.models,
                          .endpoints = *state.endpoints,
+                         .environments = state.work->environments(),
                          .replicas = control,
+                         .jobs = state.work->jobs(),
+                         .archives = state.work->archives(),
+                         .wishes = state.work->wishes(),
+                         .secrets = state.work->secrets(),
                          .prices = *state.prices,
                          .usage = usage,
                          .energy = energy_view,
@@ -320,29 +239,6 @@ Result<bool> serve_on(net::Loop& loop, State& state, control::Loop& control) {
   return with_replicas;
 }
 
-/// What runs is told to stop, with a signal to save its state where it asked for one. The next server finds it stopped as
-/// it was told, and runs again what may run again.
-void pause_work(executor::Executor& executor, host::Logger& log, const Clock& clock) {
-  const auto deadline = clock.monotonic() + kPauseWorkWithin;
-  const auto is_there = [](const executor::WorkloadStatus& status) {
-    return status.state != executor::WorkloadState::kExited && status.state != executor::WorkloadState::kLost;
-  };
-  for (;;) {
-    const auto all = executor.list();
-    if (!all || std::ranges::none_of(*all, is_there)) return;
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock.monotonic());
-    for (const auto& status : *all) {
-      if (is_there(status))
-        (void)executor.stop(status.id, std::max(left - kKillBefore, std::chrono::milliseconds(0)));
-    }
-    if (left <= std::chrono::milliseconds(0)) {
-      log.error("work_left", Error{ErrorCode::kTimeout, "some work did not stop in time"});
-      return;
-    }
-    executor.wait_event(std::chrono::milliseconds(200));
-  }
-}
-
 Result<void> serve(const Installation& installation, const host::Config& config, host::Logger& log,
                    const Clock& clock) {
   const auto mark = TRY(RoleMark::take(installation, "server"));
@@ -351,23 +247,19 @@ Result<void> serve(const Installation& installation, const host::Config& config,
   block_signals();
   State state{.clock = clock, .log = log, .installation = installation, .config = config};
   TRY_VOID(open_state(state));
-  state.stores.store->subscribe([&](store::Revision, const store::Transaction&) { state.bell.ring(); });
+  state.stores.store->subscribe([&](store::Revision, const store::Transaction& change) {
+    if (may_change_policy(change)) state.bell.ring();
+  });
   serving::SocketProber prober;
-  // Work first: it knows which of the replicas that run may go on.
-  const auto work = TRY(start_work(state));
-  state.replica_work->set_view(work.get());
   const auto control = TRY(start_control(state, prober));
-  state.replica_bell.connect(control.get());
+  state.work->connect(control.get());
   const bool with_replicas = TRY(serve_on(*loop, state, *control));
   if (with_replicas) {
     if (const auto stopped = control->stop_with_replicas(kStopReplicasWithin); !stopped) {
       log.error("replicas_left", stopped.error());
     }
   }
-  state.replica_work->set_view(nullptr);
-  work->stop();
-  if (with_replicas) pause_work(*state.work_executor, log, clock);
-  state.replica_bell.connect(nullptr);
+  state.work->stop(with_replicas);
   control->stop();
   log.info("stopped");
   return {};

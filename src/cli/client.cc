@@ -149,6 +149,15 @@ Result<json::value> Client::call(std::string_view method, std::string_view path,
   return host::parse_json(answer->body);
 }
 
+Result<json::value> Client::put_bytes(std::string_view path, std::string bytes) const {
+  auto request = request_to(settings_, settings_.key, net::Method::kPut, path, std::move(bytes));
+  if (!request.body.empty()) request.headers.back().second = "application/octet-stream";
+  const auto answer = net::request(request);
+  if (!answer) return std::unexpected(unreachable(answer.error()));
+  if (answer->status >= 400) return std::unexpected(error_of(answer->status, answer->body));
+  return host::parse_json(answer->body);
+}
+
 Result<std::string> Client::text(std::string_view path) const {
   auto answer = TRY(net::request(request_to(settings_, settings_.key, net::Method::kGet, path, {})));
   if (answer.status >= 400) return std::unexpected(error_of(answer.status, answer.body));

@@ -34,7 +34,9 @@ class Client {
   /// `path` starts with /api/v1.
   Result<boost::json::value> call(std::string_view method, std::string_view path,
                                   const boost::json::value* body = nullptr) const;
-  /// The answer's body as text.
+  /// PUT of bytes; the answer's JSON.
+  Result<boost::json::value> put_bytes(std::string_view path, std::string bytes) const;
+  /// The answer's body, text or bytes.
   Result<std::string> text(std::string_view path) const;
   /// Calls `visit` for each element of "data", over all pages. `path` may hold a query.
   Result<void> each(const std::string& path,

@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "core/amount.h"
 
 namespace millrace::cli {
 namespace {
@@ -139,19 +140,74 @@ int key_revoke(const Client& client, const std::string& id, bool as_json) {
                    fmt::format("key {} revoked", id));
 }
 
+bool ComputeOptions::any() const { return accelerators || cpus || share || !memory.empty() || !borrow; }
+
+Result<json::object> ComputeOptions::to_json() const {
+  json::object quota;
+  if (accelerators) quota["accelerators"] = *accelerators;
+  if (cpus) quota["cpus"] = *cpus;
+  if (!memory.empty()) quota["memory_bytes"] = TRY(parse_size(memory));
+  if (share) quota["share"] = *share;
+  if (!borrow) quota["borrow"] = false;
+  return quota;
+}
+
+namespace {
+
+std::string compute_text(const QuotaOptions& options, const json::value& state) {
+  const auto& quota = state.at("quota");
+  if (quota.is_null()) return "machines: none, and so no job may run";
+  const bool inherited = state.at("inherited").as_bool();
+  std::string text = fmt::format("machines{}: ", !inherited               ? ""
+                                                 : options.tenant.empty() ? " (as its tenant)"
+                                                                          : " (as its requests)");
+  if (quota.as_object().contains("unlimited")) return text + "unlimited";
+  for (const auto& limit : quota.as_object()) {
+    const bool is_size = limit.key() == "memory_bytes";
+    text += fmt::format(
+        "\n  {:20} {}", std::string_view(limit.key()),
+        is_size ? format_size(limit.value().to_number<std::int64_t>()) : cell(quota, limit.key()));
+  }
+  return text;
+}
+
+/// The quota of requests, with that of machines as "compute".
+Result<json::value> both_quotas(const Client& client, const QuotaOptions& options) {
+  auto state = TRY(client.call("GET", quota_path(options)));
+  state.as_object()["compute"] = TRY(client.call("GET", quota_path(options) + "/compute"));
+  return state;
+}
+
+std::string quota_fault(const QuotaOptions& options) {
+  if (auto fault = one_owner(options, "quota set"); !fault.empty()) return fault;
+  const bool has_limits = options.limits.any() || options.compute.any();
+  if (options.unlimited && has_limits) return "quota set: give --unlimited or limits, not both";
+  if (!options.unlimited && !has_limits) {
+    return "quota set: give --unlimited, or at least one limit such as --requests-per-minute 60 or "
+           "--accelerators 4";
+  }
+  return {};
+}
+
+}  // namespace
+
 int quota_set(const Client& client, const QuotaOptions& options, bool as_json) {
-  if (const auto fault = one_owner(options, "quota set"); !fault.empty()) {
+  if (const auto fault = quota_fault(options); !fault.empty()) {
     return report({ErrorCode::kInvalidArgument, fault});
   }
-  if (options.unlimited && options.limits.any()) {
-    return report({ErrorCode::kInvalidArgument, "quota set: give --unlimited or limits, not both"});
+  const auto compute = options.compute.to_json();
+  if (!compute) return report({ErrorCode::kInvalidArgument, "--memory: " + compute.error().message});
+  const json::object unlimited = {{"unlimited", true}};
+  Result<json::value> answer = json::value();
+  if (options.unlimited || options.limits.any()) {
+    const json::value body = options.unlimited ? unlimited : options.limits.to_json();
+    answer = client.call("PUT", quota_path(options), &body);
   }
-  if (!options.unlimited && !options.limits.any()) {
-    return report({ErrorCode::kInvalidArgument,
-                   "quota set: give --unlimited, or at least one limit such as --requests-per-minute 60"});
+  if (answer && (options.unlimited || options.compute.any())) {
+    const json::value body = options.unlimited ? unlimited : *compute;
+    answer = client.call("PUT", quota_path(options) + "/compute", &body);
   }
-  json::value body = options.unlimited ? json::object{{"unlimited", true}} : options.limits.to_json();
-  const auto answer = client.call("PUT", quota_path(options), &body);
+  if (answer) answer = both_quotas(client, options);
   return print_one(answer, as_json, fmt::format("quota of {} set", owner_of(options)));
 }
 
@@ -159,8 +215,10 @@ int quota_show(const Client& client, const QuotaOptions& options, bool as_json) 
   if (const auto fault = one_owner(options, "quota show"); !fault.empty()) {
     return report({ErrorCode::kInvalidArgument, fault});
   }
-  const auto answer = client.call("GET", quota_path(options));
-  return print_one(answer, as_json, answer ? quota_text(options, *answer) : "");
+  const auto answer = both_quotas(client, options);
+  return print_one(
+      answer, as_json,
+      answer ? quota_text(options, *answer) + "\n" + compute_text(options, answer->at("compute")) : "");
 }
 
 }  // namespace millrace::cli

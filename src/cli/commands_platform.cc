@@ -26,17 +26,6 @@ void show_progress(const std::string& line, bool last) {
   std::fflush(stderr);
 }
 
-std::vector<std::vector<std::string>> rows_of(const std::vector<json::value>& items,
-                                              const std::vector<std::string>& members) {
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& item : items) {
-    std::vector<std::string> row;
-    for (const auto& member : members) row.push_back(cell(item, member));
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
-
 int print_all(const Client& client, const std::string& path, const std::vector<std::string>& members,
               bool as_json) {
   std::vector<json::value> items;

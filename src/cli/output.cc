@@ -51,6 +51,17 @@ std::string cell(const boost::json::value& object, std::string_view member) {
   return boost::json::serialize(*value);
 }
 
+std::vector<std::vector<std::string>> rows_of(const std::vector<boost::json::value>& items,
+                                              const std::vector<std::string>& members) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& item : items) {
+    std::vector<std::string> row;
+    for (const auto& member : members) row.push_back(cell(item, member));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
 int report(const Error& error) {
   fmt::print(stderr, "millrace: {}\n", error.message);
   switch (error.code) {

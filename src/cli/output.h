@@ -16,6 +16,10 @@ void print_table(const std::vector<std::string>& header, const std::vector<std::
 /// One JSON text and a newline, to stdout.
 void print_json(const boost::json::value& value);
 
+/// The members of each item as cells.
+std::vector<std::vector<std::string>> rows_of(const std::vector<boost::json::value>& items,
+                                              const std::vector<std::string>& members);
+
 /// Text of the member, "-" if it is absent or null. Numbers without needless digits.
 std::string cell(const boost::json::value& object, std::string_view member);
 

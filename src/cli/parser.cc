@@ -2,16 +2,16 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <filesystem>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/completion.h"
 #include "cli/output.h"
+#include "cli/parser_line.h"
 
 namespace millrace::cli {
-namespace {
 
-/// CLI11's own check names a range of 300 digits.
 const CLI::Validator kNotNegative(
     [](const std::string& text) {
       double number = 0;
@@ -21,28 +21,6 @@ const CLI::Validator kNotNegative(
     },
     "");
 
-/// What every command shares while the line is parsed; `chosen` is run afterwards.
-struct Line {
-  explicit Line(const Roles& given) : roles(given) {}
-  const Roles& roles;
-  CLI::App app{"Millrace: your own AI cloud on your own servers.", "millrace"};
-  std::string home;
-  bool json = false;
-  Chosen chosen;
-
-  UpOptions up;
-  EndpointOptions endpoint;
-  KeyOptions key;
-  QuotaOptions quota;
-  PriceOptions price;
-  UsageOptions usage;
-  ModelOptions model;
-  ChatOptions chat;
-  LogOptions log;
-  std::string name, tenant, folder, shell;
-};
-
-/// Adds a command that runs `run`. Every command takes --home and --json.
 CLI::App* command(Line& line, CLI::App* parent, const std::string& name, const std::string& help,
                   std::function<int()> run) {
   auto* sub = parent->add_subcommand(name, help);
@@ -52,7 +30,6 @@ CLI::App* command(Line& line, CLI::App* parent, const std::string& name, const s
   return sub;
 }
 
-/// A command that needs a running Millrace.
 CLI::App* api_command(Line& line, CLI::App* parent, const std::string& name, const std::string& help,
                       std::function<int(const Client&)> run) {
   return command(line, parent, name, help, [&line, run = std::move(run)] {
@@ -67,6 +44,8 @@ CLI::App* group(CLI::App& app, const std::string& name, const std::string& help)
   sub->require_subcommand(1);
   return sub;
 }
+
+namespace {
 
 void add_limits(CLI::App* sub, LimitOptions& limits) {
   sub->add_option("--requests-per-minute", limits.requests_per_minute, "requests started per minute")
@@ -103,8 +82,6 @@ void add_processes(Line& line) {
       ->required();
   api_command(line, &line.app, "status", "processes, addresses and limits",
               [&line](const Client& client) { return show_status(client, line.json); });
-  api_command(line, &line.app, "env", "shell exports with which any client works: eval \"$(millrace env)\"",
-              [&line](const Client& client) { return show_env(client, line.json); });
   auto* config = group(line.app, "config", "the configuration file");
   command(line, config, "check", "check HOME/config.toml and show what holds",
           [&line] { return line.roles.config_check(line.home, line.json); });
@@ -161,6 +138,71 @@ void add_endpoint_changes(Line& line, CLI::App* endpoint) {
   scale->add_option("name", line.endpoint.name, "its name")->required();
   add_scale_options(line, scale);
   scale->add_flag("!--no-wait", line.endpoint.wait, "do not wait until they are there");
+}
+
+/// Path of this very program, for ssh to call.
+std::string program_path() {
+  std::error_code bad;
+  const auto path = std::filesystem::read_symlink("/proc/self/exe", bad);
+  return bad ? "millrace" : path.string();
+}
+
+/// `env` alone prints shell exports; its commands are about environments.
+void add_environments(Line& line) {
+  auto* env = line.app.add_subcommand(
+      "env", "shell exports with which any client works: eval \"$(millrace env)\"; and notebooks and shells");
+  env->add_option("--home", line.home, "state folder (default: $MILLRACE_HOME, else ~/.millrace)");
+  env->add_flag("--json", line.json, "print JSON");
+  auto& options = line.environment;
+  const auto named = [&](CLI::App* sub) { sub->add_option("name", options.name, "its name")->required(); };
+  auto* create = api_command(
+      line, env, "create", "make a notebook or a shell and start it",
+      [&line](const Client& client) { return environment_create(client, line.environment, line.json); });
+  named(create);
+  create->add_option("--kind", options.kind, "jupyter or shell (default: jupyter)")
+      ->check(CLI::IsMember({"jupyter", "shell"}));
+  create->add_option("--project", options.project, "its project (default: the key's)");
+  create->add_option("--cpus", options.cpus, "processors (default: 1)")->check(kNotNegative);
+  create->add_option("--memory", options.memory, "such as 4GiB (default: 2GiB)");
+  create->add_option("--accelerators", options.accelerators, "devices")->check(kNotNegative);
+  create->add_option("--accelerator-kind", options.accelerator_kind, "of this kind");
+  create->add_option("--idle", options.idle, "stop it after so long without use: 30m, 2h; 0 is never");
+  create->add_option("--public-key", options.public_key_file,
+                     "of a shell: who may come in (default: a key made for you)");
+  create->add_flag("!--no-wait", options.wait, "do not wait until it runs");
+  api_command(line, env, "list", "list environments", [&line](const Client& client) {
+    return environment_list(client, line.environment, line.json);
+  })->add_option("--project", options.project, "of this project");
+  named(api_command(line, env, "show", "one environment", [&line](const Client& client) {
+    return environment_show(client, line.environment.name, line.json);
+  }));
+  auto* open = api_command(
+      line, env, "open", "a link for a browser, or ssh into a shell; starts it where needed",
+      [&line](const Client& client) { return environment_open(client, line.environment, line.json); });
+  named(open);
+  open->add_flag("--print", options.print, "print the ssh command instead of running it");
+  open->add_option("-i,--identity", options.identity_file, "private key for ssh");
+  open->add_option("command", options.command, "what to run in a shell instead of its login shell");
+  auto* stop = api_command(
+      line, env, "stop", "stop an environment; its volume stays",
+      [&line](const Client& client) { return environment_stop(client, line.environment, line.json); });
+  named(stop);
+  stop->add_flag("!--no-wait", options.wait, "do not wait until it has stopped");
+  auto* remove = api_command(
+      line, env, "delete", "stop and delete an environment",
+      [&line](const Client& client) { return environment_delete(client, line.environment, line.json); });
+  named(remove);
+  remove->add_flag("--volume", options.volume, "its volume, too");
+  named(api_command(
+      line, env, "proxy", "carry bytes to its ssh server: the ProxyCommand of ssh",
+      [&line](const Client& client) { return environment_proxy(client, line.environment.name); }));
+  env->callback([&line] {
+    if (line.chosen) return;
+    line.chosen = [&line] {
+      auto settings = find_settings(line.home);
+      return settings ? show_env(Client(std::move(*settings)), line.json) : report(settings.error());
+    };
+  });
 }
 
 void add_endpoints(Line& line) {
@@ -274,6 +316,12 @@ void add_identity(Line& line) {
   }
   set->add_flag("--unlimited", line.quota.unlimited, "no limit");
   add_limits(set, line.quota.limits);
+  auto& compute = line.quota.compute;
+  set->add_option("--accelerators", compute.accelerators, "accelerators held at once")->check(kNotNegative);
+  set->add_option("--cpus", compute.cpus, "cores held at once")->check(kNotNegative);
+  set->add_option("--memory", compute.memory, "memory held at once, such as 64GiB");
+  set->add_option("--share", compute.share, "weight among the others (default 1)")->check(kNotNegative);
+  set->add_flag("!--no-borrow", compute.borrow, "never more than that, even while others leave it");
 }
 
 void add_ledger(Line& line) {
@@ -343,17 +391,20 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error) {
 
 int run(int argc, const char* const* argv, const Roles& roles) {
   Line line(roles);
+  line.environment.program = program_path();
   line.app.require_subcommand(1);
   line.app.set_version_flag("--version", "millrace " + roles.version);
   line.app.add_option("--home", line.home, "state folder (default: $MILLRACE_HOME, else ~/.millrace)");
   line.app.add_flag("--json", line.json, "print JSON");
   add_processes(line);
+  add_environments(line);
   add_endpoints(line);
   add_models(line);
   add_identity(line);
   add_ledger(line);
   roles.add_image(*group(line.app, "image", "root file systems that jobs and environments run in"),
                   line.chosen);
+  add_work(line);
   roles.add_twin(
       *group(line.app, "twin", "what if: the scheduler on simulated sites, against published figures"),
       line.chosen);

@@ -16,6 +16,8 @@ using std::chrono::seconds;
 /// How far below the highest id one may be that was committed late.
 constexpr WorkloadId kLateIds = workload_id(1024);
 
+constexpr seconds kTellAgain{1};
+
 /// "Not while others must end first": later than anything that is scheduled.
 constexpr TimePoint kHeld = std::chrono::sys_days{std::chrono::year{2999} / 1 / 1};
 
@@ -206,7 +208,14 @@ Result<WorkManager::Next> WorkManager::pass(TimePoint at) {
     apply(turn);
   }
   TRY_VOID(make_durable(turn));
+  // A supervisor that did not answer is told again, for as long as its run is there.
+  for (StopRun& stop : std::exchange(unheard_, {})) {
+    const WorkloadRecord* const record = state_.find(stop.id);
+    if (record != nullptr && record->run == stop.run && record->phase != WorkloadPhase::kQueued)
+      turn.actions.emplace_back(std::move(stop));
+  }
   carry_out(turn);
+  if (!unheard_.empty()) turn.wake = std::min(turn.wake.value_or(now + kTellAgain), now + kTellAgain);
   Next next{.wake = turn.wake, .again = !refused_.empty()};
   if (!ask_again_.empty()) {
     const TimePoint ask = ask_again_.begin()->first;

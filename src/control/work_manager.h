@@ -170,6 +170,7 @@ class WorkManager final : public WorkView {
   bool has_outlook_ = false;
   std::map<WorkloadId, std::set<WorkloadId>> dependents_;  // of work that is not over
   std::set<std::pair<TimePoint, WorkloadId>> ask_again_;   // deferrable work that waits
+  std::vector<StopRun> unheard_;                           // stops that did not get through
   std::vector<RunStatus> refused_;    // starts that failed, told as ends in the next pass
   std::vector<WorkloadEvent> early_;  // known since create, told in the first pass
 };

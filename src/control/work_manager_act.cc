@@ -167,9 +167,8 @@ void WorkManager::carry_out(const Turn& turn) {
       if (const WantedWork* const wanted = wanted_of(run->id))
         start(*wanted, *run, named(run->places), turn.now);
     } else if (const auto* const stop = std::get_if<StopRun>(&action)) {
-      // A stop or cap that does not get through is repeated by the executor's end or the next change; a run that is
-      // gone needs none.
-      if (const WantedWork* const wanted = wanted_of(stop->id)) (void)ports_.runs.stop(*wanted, *stop);
+      const WantedWork* const wanted = wanted_of(stop->id);
+      if (wanted != nullptr && !ports_.runs.stop(*wanted, *stop)) unheard_.push_back(*stop);
     } else if (const auto* const cap = std::get_if<CapRun>(&action)) {
       if (const WantedWork* const wanted = wanted_of(cap->id)) (void)ports_.runs.cap(*wanted, *cap);
     }

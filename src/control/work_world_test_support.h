@@ -51,6 +51,7 @@ class SimulatedRuns final : public Runs {
   }
 
   Result<void> stop(const WantedWork& /*work*/, const StopRun& stop) override {
+    if (one_in(refuse_one_in)) return failure(ErrorCode::kTimeout, "the supervisor does not answer");
     const auto at = runs_.find({stop.id, stop.run});
     if (at == runs_.end() || at->second.end) return {};
     at->second.told = now;

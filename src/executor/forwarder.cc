@@ -3,9 +3,11 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/nsfs.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -108,13 +110,12 @@ Result<std::vector<host::Fd>> receive_fds(int channel) {
 
 Result<std::vector<host::Fd>> listen_inside(pid_t inside, const std::vector<Forward>& forwards,
                                             bool own_user_namespace) {
-  const auto open_namespace = [&](const char* name) {
-    return host::Fd(::open(fmt::format("/proc/{}/ns/{}", inside, name).c_str(), O_RDONLY | O_CLOEXEC));
-  };
-  const host::Fd network = open_namespace("net"),
-                 user = own_user_namespace ? open_namespace("user") : host::Fd();
-  if (!network || (own_user_namespace && !user))
-    return std::unexpected(errno_error("open the sandbox's namespaces", errno));
+  const host::Fd network(::open(fmt::format("/proc/{}/ns/net", inside).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!network) return std::unexpected(errno_error("open the sandbox's network namespace", errno));
+  // Not the user namespace that the process is in: bwrap may have put it into a further one.
+  const host::Fd user(own_user_namespace ? ::ioctl(network.get(), NS_GET_USERNS) : -1);
+  if (own_user_namespace && !user)
+    return std::unexpected(errno_error("find the owner of the sandbox's network namespace", errno));
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
     return std::unexpected(errno_error("socketpair", errno));

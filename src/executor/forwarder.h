@@ -17,7 +17,7 @@
 namespace millrace::executor {
 
 /// Listening sockets at 127.0.0.1:<port> in the network namespace of the process `inside`, one for each forward, in their
-/// order. With `own_user_namespace` its user namespace is entered first (an unprivileged caller may do that). A child
+/// order. With `own_user_namespace` the owner of that namespace is entered first (an unprivileged caller may do that). A child
 /// process enters for the caller, which stays where it is: single-threaded callers only.
 Result<std::vector<host::Fd>> listen_inside(pid_t inside, const std::vector<Forward>& forwards,
                                             bool own_user_namespace);

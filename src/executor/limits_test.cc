@@ -131,6 +131,12 @@ TEST_F(LimitsTest, MemoryThatIsUsedUpIsNamedAsTheCause) {
   EXPECT_GT(exit_of().memory_peak_bytes, 30 << 20);
 }
 
+TEST_F(LimitsTest, OneProcessIsEnoughForOneProgram) {
+  WorkloadSpec spec = shell("echo alone");
+  spec.resources.pids = 1;
+  EXPECT_EQ(run(spec), "alone\n");
+}
+
 TEST_F(LimitsTest, NoMoreProcessesThanAllowed) {
   WorkloadSpec spec = shell("for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 5 & done; echo all");
   spec.resources.pids = 8;

@@ -30,6 +30,7 @@ constexpr milliseconds kClientPatience{5000};
 constexpr milliseconds kSandboxPatience{10000};  // for the sandbox to be made
 constexpr milliseconds kSignalGrace{10000};      // when the supervisor itself gets SIGTERM
 constexpr milliseconds kFirstWalk{1000};
+constexpr std::int64_t kOwnProcesses = 2;  // bwrap and the sandbox's first process are in the group, too
 constexpr int kReadsInTurn = 16;
 
 void set_limit(pid_t pid, __rlimit_resource what, std::int64_t value) {
@@ -113,10 +114,13 @@ Result<void> Supervisor::start_sandbox() {
   unpack_ = !workload.unpack_archive.empty() &&
             (marker.empty() || host::read_file(marker, 1 << 16).value_or("") != workload.unpack_archive);
   const Sandbox sandbox = TRY(make_sandbox(workload, spec_.data_dir, ::geteuid() == 0, unpack_));
-  auto group = Cgroup::create(cgroup_name(folder_), workload.resources);
+  Resources resources = workload.resources;
+  if (resources.pids > 0) resources.pids += kOwnProcesses;
+  auto group = Cgroup::create(cgroup_name(folder_), resources);
   if (group) {
     cgroup_ = std::move(*group);
     limits_ = cgroup_->limits();
+    if (limits_.pids > 0) limits_.pids -= kOwnProcesses;
     in_group_ = cgroup_->enter();
   } else {
     limits_ = {
@@ -227,8 +231,7 @@ void Supervisor::on_unpacked() {
 }
 
 void Supervisor::on_running() {
-  if (state_ != WorkloadState::kStarting || cause_) return;
-  state_ = WorkloadState::kRunning;
+  if (state_ == WorkloadState::kStarting && !cause_) state_ = WorkloadState::kRunning;
   keep_state();
   ready_.reset();
 }
@@ -306,8 +309,7 @@ void Supervisor::on_output() {
     (void)log_.append({buffer, static_cast<std::size_t>(got)});
     if (log_.kept_from() != dropped_to_) {
       dropped_to_ = log_.kept_from();
-      note(fmt::format("the log may have {} bytes: its oldest part, up to byte {}, was dropped",
-                       spec_.workload.log_max_bytes, dropped_to_));
+      note(fmt::format("the log is limited: its oldest part, up to byte {}, was dropped", dropped_to_));
     }
   }
 }

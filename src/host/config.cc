@@ -49,6 +49,11 @@ const std::array kSettings = {
     Setting{"limits.body_bytes", MILLRACE_AT(std::int64_t, limits.body_bytes), 1024, 1 << 30},
     Setting{"limits.journal_slots", MILLRACE_AT(std::int64_t, limits.journal_slots), 16, 1 << 20},
     Setting{"policy.max_stale_s", MILLRACE_AT(std::int64_t, policy.max_stale_s), 1, 1e9},
+    Setting{"environments.domain", MILLRACE_AT(std::string, environments.domain)},
+    Setting{"environments.idle_s", MILLRACE_AT(std::int64_t, environments.idle_s), 0, 31'536'000},
+    Setting{"jobs.mounts", MILLRACE_AT(std::string, jobs.mounts)},
+    Setting{"jobs.keep_days", MILLRACE_AT(std::int64_t, jobs.keep_days), 0, 36500},
+    Setting{"jobs.keep_most", MILLRACE_AT(std::int64_t, jobs.keep_most), 0, 1e7},
     Setting{"log.level", MILLRACE_AT(std::string, log.level)},
 };
 #undef MILLRACE_AT

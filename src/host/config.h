@@ -66,6 +66,16 @@ struct Config {
     std::int64_t max_stale_s = 24 * 3600;  // a gateway cut off from the server admits nothing after it
   } policy;
   struct {
+    // Environments are served as NAME.<domain>; nothing else of this gateway may be named below it.
+    std::string domain = "localhost";
+    std::int64_t idle_s = 3600;  // stopped after so long without use, unless made with another time; 0: never
+  } environments;
+  struct {
+    std::string mounts;               // host folders that jobs may mount: "/srv/data, /srv/out:rw"
+    std::int64_t keep_days = 30;      // after its end a job is forgotten, with its folder
+    std::int64_t keep_most = 100000;  // of those that are over; the oldest go first
+  } jobs;
+  struct {
     std::string level = "info";  // debug, info, warning, error
   } log;
 };

@@ -46,6 +46,8 @@ TEST_F(HostSystem, AtomicWriteReplacesTheWholeFileAndLeavesNothingBehind) {
   ASSERT_EQ(::stat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0640U);
   EXPECT_EQ(list_dir(folder_)->size(), 1U);
+  ASSERT_TRUE(write_file_unsynced(path, "third", 0600));
+  EXPECT_EQ(*read_file(path), "third");
   EXPECT_FALSE(write_file_atomic(folder_ + "/absent/file", "x"));
 }
 
@@ -181,6 +183,7 @@ TEST_F(HostSystem, SocketFolderIsStablePrivateAndShort) {
 
 TEST_F(HostSystem, HomeIsAbsoluteAndCanonical) {
   EXPECT_EQ(*home_dir("/a/b/../c/"), "/a/c");
+  EXPECT_EQ(*cache_dir("/a/b/../c/"), "/a/c");
   EXPECT_EQ((*home_dir("relative")).front(), '/');
 }
 

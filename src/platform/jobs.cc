@@ -99,6 +99,10 @@ Result<std::pair<JobRecord, JobId>> Jobs::find(std::string_view id) const {
 
 Result<JobRecord> Jobs::record(std::string_view id) const { return TRY(find(id)).first; }
 
+Result<WantedWork> Jobs::wanted(control::WorkloadId id) const {
+  return control::parse_wanted(TRY(ports_.store.get(control::work_key(control::kWantedPrefix, id))).value);
+}
+
 Result<Job> Jobs::show(std::string_view id) const {
   auto [record, parsed] = TRY(find(id));
   return job_of(std::move(record), parsed.index);

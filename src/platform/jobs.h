@@ -57,11 +57,14 @@ struct JobFilter {
 };
 
 struct JobsOptions {
-  std::string work_folder;                    // HOME/work: as control's
-  std::vector<std::string> mounts;            // host folders that jobs may mount: "/srv/data", "/srv/out:rw"
+  std::string work_folder = {};               // HOME/work: as control's
+  std::vector<std::string> mounts = {};       // host folders that jobs may mount: "/srv/data", "/srv/out:rw"
   std::int64_t pending_per_project = 20'000;  // elements that are not over
   std::int64_t pending_total = 100'000;
 };
+
+/// "/srv/data, /srv/out:rw" to its parts. kInvalidArgument for one that is no absolute path.
+Result<std::vector<std::string>> parse_mounts(std::string_view text);
 
 /// What Jobs works on; all is borrowed and outlives it.
 struct JobsPorts {
@@ -91,6 +94,8 @@ class Jobs {
   Result<identity::Page<Job>> list(const JobFilter& filter, std::size_t limit, std::string_view after) const;
   /// What was submitted, and whose it is; of an element, that of its array.
   Result<JobRecord> record(std::string_view id) const;
+  /// What control is told of any work, jobs or others.
+  Result<control::WantedWork> wanted(control::WorkloadId id) const;
 
   /// Wants it ended, whatever it does now; of an array, all elements that are not over. Again, or when it is over: success.
   Result<Job> cancel(std::string_view id);

@@ -34,6 +34,24 @@ bool fits(const control::NodeStatus& node, const JobSpec& spec) {
 
 }  // namespace
 
+Result<std::vector<std::string>> parse_mounts(std::string_view text) {
+  std::vector<std::string> mounts;
+  while (!text.empty()) {
+    const auto comma = std::min(text.find(','), text.size());
+    std::string_view part = text.substr(0, comma);
+    text.remove_prefix(std::min(comma + 1, text.size()));
+    while (part.starts_with(' ')) part.remove_prefix(1);
+    while (part.ends_with(' ')) part.remove_suffix(1);
+    if (part.empty()) continue;
+    if (!part.starts_with('/') || part.ends_with('/') || part.contains("..")) {
+      return bad("jobs.mounts",
+                 fmt::format("want absolute paths such as /srv/data or /srv/out:rw, found '{}'", part));
+    }
+    mounts.emplace_back(part);
+  }
+  return mounts;
+}
+
 Result<void> Jobs::check_quota(const JobRequest& request) const {
   const auto quota = TRY(ports_.directory.compute_quota_in_force(request.tenant));
   if (quota != identity::kNoCompute) return {};

@@ -41,7 +41,7 @@ class JobsTest : public ::testing::Test {
   void TearDown() override { ASSERT_TRUE(host::remove_tree(folder_)); }
 
   void make_jobs(JobsOptions options) {
-    options.work_folder = folder_ + "/work";
+    options.work_folder = folder_ + "/jobs";
     jobs_.emplace(std::move(options),
                   JobsPorts{store_, clock_, directory_, secrets_, view_, *archives_, numbers_});
   }
@@ -190,6 +190,13 @@ TEST_F(JobsTest, OnlyFoldersThatTheSiteAllowsAreMounted) {
   (void)submit(mount("/srv/out", "ro"));
 }
 
+TEST(Mounts, AreReadFromASetting) {
+  EXPECT_EQ(parse_mounts(" /srv/data, /srv/out:rw ,"),
+            (std::vector<std::string>{"/srv/data", "/srv/out:rw"}));
+  EXPECT_EQ(parse_mounts(""), std::vector<std::string>{});
+  for (const char* text : {"data", "/", "/a/../b", "/a,b"}) EXPECT_FALSE(parse_mounts(text)) << text;
+}
+
 TEST_F(JobsTest, AfterNamesJobsOfTheSameProject) {
   (void)submit("command = ['a']\narray = '0-2'\n");
   (void)submit("command = ['a']");
@@ -294,20 +301,20 @@ TEST_F(JobsTest, WhatIsLongOverIsForgottenWithItsFolder) {
   end(workload_id(2), hours(900));
   view_.set(workload_id(1, 1), WorkState::kRunning);
   for (const char* name : {"1_0", "1_1", "2", "3"})
-    ASSERT_TRUE(host::make_dirs(folder_ + "/work/" + name + "/output"));
+    ASSERT_TRUE(host::make_dirs(folder_ + "/jobs/" + name + "/output"));
   // Submitted just now, so nothing ended before: the end counts, not the submission.
   const auto sweep = [&] {
-    return sweep_jobs(store_, view_, *archives_, folder_ + "/work", {.keep = hours(720), .most = 100},
+    return sweep_jobs(store_, view_, *archives_, folder_ + "/jobs", {.keep = hours(720), .most = 100},
                       clock_);
   };
   // An end before the submission is the submission's time.
   EXPECT_EQ(sweep()->jobs, 0u);
   const auto later =
-      sweep_jobs(store_, view_, *archives_, folder_ + "/work", {.keep = seconds(0), .most = 100}, clock_);
+      sweep_jobs(store_, view_, *archives_, folder_ + "/jobs", {.keep = seconds(0), .most = 100}, clock_);
   ASSERT_TRUE(later) << later.error().message;
   EXPECT_EQ(later->jobs, 1u);
-  EXPECT_FALSE(host::exists(folder_ + "/work/2"));
-  EXPECT_TRUE(host::exists(folder_ + "/work/1_0")) << "an element of it runs";
+  EXPECT_FALSE(host::exists(folder_ + "/jobs/2"));
+  EXPECT_TRUE(host::exists(folder_ + "/jobs/1_0")) << "an element of it runs";
   EXPECT_EQ(jobs_->show("2").error().code, ErrorCode::kNotFound);
   EXPECT_EQ(store_.get(control::work_key(control::kWantedPrefix, workload_id(2))).error().code,
             ErrorCode::kNotFound);

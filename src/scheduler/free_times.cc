@@ -7,14 +7,14 @@ namespace millrace::scheduler {
 
 FreeTimes::FreeTimes(std::size_t nodes, std::int32_t devices)
     : leaves_(static_cast<std::uint32_t>(std::bit_ceil(std::max<std::size_t>(nodes, 1)))),
-      trees_(static_cast<std::size_t>(devices) + 1,
+      trees_(static_cast<std::size_t>(devices) + 2,
              std::vector<std::int64_t>(2 * std::size_t{leaves_}, INT64_MAX)) {}
 
 void FreeTimes::set(std::uint32_t place, const Times& times) {
   for (std::size_t k = 0; k < trees_.size(); ++k) {
     auto& tree = trees_[k];
     std::size_t i = leaves_ + place;
-    tree[i] = times[k];
+    tree[i] = k + 1 < trees_.size() ? times[k] : times[kFirstEnd];
     for (i /= 2; i > 0; i /= 2) {
       const std::int64_t least = std::min(tree[2 * i], tree[2 * i + 1]);
       if (tree[i] == least) break;
@@ -24,7 +24,7 @@ void FreeTimes::set(std::uint32_t place, const Times& times) {
 }
 
 FreeTimes::Walk::Walk(const FreeTimes& times, std::int32_t k)
-    : tree_(&times.trees_[static_cast<std::size_t>(k)]), leaves_(times.leaves_) {
+    : tree_(&times.tree(k)), leaves_(times.leaves_) {
   push(1, 0);
 }
 

@@ -11,20 +11,20 @@
 
 namespace millrace::scheduler {
 
-/// A tournament tree for each k. Times are microseconds since the epoch; 0 is now, INT64_MAX never. Lower bounds for
-/// demands that need cpu or memory as well.
+/// A tournament tree for each k, and one of when the first work on a node ends, before which nothing fits that does not fit
+/// now. Times are microseconds since the epoch; 0 is now, INT64_MAX never. Lower bounds for demands that need cpu or memory
+/// as well.
 class FreeTimes {
  public:
-  using Times = std::array<std::int64_t, kDevicesMax + 1>;  // by k; [0]: when any part of a device is free
+  static constexpr std::int32_t kFirstEnd = kDevicesMax + 1;
+  using Times = std::array<std::int64_t, kFirstEnd + 1>;  // by k; [0]: when any part of a device is free
 
   FreeTimes() = default;
   FreeTimes(std::size_t nodes, std::int32_t devices);
 
   /// Logarithmic in the nodes for each k.
   void set(std::uint32_t place, const Times& times);
-  std::int64_t at(std::int32_t k, std::uint32_t place) const {
-    return trees_[static_cast<std::size_t>(k)][leaves_ + place];
-  }
+  std::int64_t at(std::int32_t k, std::uint32_t place) const { return tree(k)[leaves_ + place]; }
 
   /// Walks the nodes by (time, place). Invalid after set().
   class Walk {
@@ -54,6 +54,10 @@ class FreeTimes {
   };
 
  private:
+  const std::vector<std::int64_t>& tree(std::int32_t k) const {
+    return k == kFirstEnd ? trees_.back() : trees_[static_cast<std::size_t>(k)];
+  }
+
   std::uint32_t leaves_ = 0;  // a power of two
   std::vector<std::vector<std::int64_t>> trees_;
 };

@@ -79,15 +79,33 @@ class Earliest {
   void open_walks() {
     for (const ClassIndex c : job_.shape->classes) {
       const NodeClass& of = state_.pool.classes()[c];
-      if (key_.demand.accelerators == 0) {
-        // No index orders nodes by when cpu or memory is free.
-        for (const NodeIndex node : of.nodes) push_slots(node);
-        continue;
-      }
       if (of.accelerators < key_.demand.accelerators) continue;
       state_.pool.refresh_times(c);
+      if (key_.demand.accelerators == 0) {
+        push_free_now(of);
+        walks_.push_back({FreeTimes::Walk(of.times, FreeTimes::kFirstEnd), &of});
+        continue;
+      }
       const std::int32_t k = key_.demand.accelerator_milli < 1000 ? 0 : key_.demand.accelerators;
       walks_.push_back({FreeTimes::Walk(of.times, k), &of});
+    }
+  }
+
+  // Of nodes where it fits now if nothing is promised; on others it cannot before the first work there ends.
+  void push_free_now(const NodeClass& of) {
+    for (const auto& [free, peers] : of.lasting) {
+      ++state_.counters.steps;
+      if (peers.promised == std::ssize(peers.nodes) || !fits(free, key_.demand)) continue;
+      for (const NodeIndex node : peers.nodes) {
+        if (state_.pool.node(node).promised == kNever && pushed_.insert(node).second) push_slots(node);
+      }
+    }
+    for (const auto& [free, entry] : of.passing) {
+      ++state_.counters.steps;
+      if (!fits(free, key_.demand)) continue;
+      for (const auto& [begin, node] : entry.nodes) {
+        if (pushed_.insert(node).second) push_slots(node);
+      }
     }
   }
 
@@ -95,7 +113,7 @@ class Earliest {
   void add_own_nodes() {
     if (!job_.promise || key_.demand.accelerators == 0) return;
     for (const TaskPlace& place : job_.promise->places) {
-      if (own_.insert(place.node).second) push_slots(place.node);
+      if (pushed_.insert(place.node).second) push_slots(place.node);
     }
   }
 
@@ -128,7 +146,7 @@ class Earliest {
       if (first == nullptr) return std::nullopt;
       if (bound.first >= bound_of(cutoff_)) return std::nullopt;
       first->walk.pop();
-      if (!own_.contains(bound.second)) push_slots(bound.second);
+      if (!pushed_.contains(bound.second)) push_slots(bound.second);
     }
   }
 
@@ -177,7 +195,7 @@ class Earliest {
   const ShapeKey& key_;
   TimePoint cutoff_;
   std::vector<Open> walks_;
-  std::set<NodeIndex> own_;
+  std::set<NodeIndex> pushed_;  // before the walks
   std::vector<Slot> scratch_;
   std::priority_queue<Slot, std::vector<Slot>, LaterSlot> slots_;
 };

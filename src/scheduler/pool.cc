@@ -275,6 +275,7 @@ FreeTimes::Times Pool::times_of(const NodeRecord& record) const {
   unpromised.fill(1000);
   for (const Tenant& t : record.running) {
     const std::int64_t end = t.job->end.time_since_epoch().count();
+    times[FreeTimes::kFirstEnd] = std::min(times[FreeTimes::kFirstEnd], end);
     for (std::size_t d = 0; d < count; ++d) {
       if ((t.devices >> d & 1U) == 0) continue;
       whole[d] = std::max(whole[d], end);

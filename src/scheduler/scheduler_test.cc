@@ -406,5 +406,41 @@ TEST(Scheduler, an_event_costs_no_more_than_the_logarithm_of_the_cluster) {
   EXPECT_LE(large, small * 13 / 8 + 2) << small << " steps on 256 nodes";
 }
 
+/// Steps of planning one promise for work without accelerators on a cluster whose cores are all in use.
+std::uint64_t steps_of_a_promise_of_cores(int nodes) {
+  Policies policies;
+  policies.replan_every = 24h;
+  Scheduler s = make(cluster_of(nodes), policies);
+  const auto cores = [](WorkloadId id, std::int64_t milli, std::chrono::seconds limit) {
+    Workload w = job_of(id, 0, limit);
+    w.demand.cpu_milli = milli;
+    return w;
+  };
+  for (int n = 0; n < nodes; ++n) {
+    const auto id = static_cast<WorkloadId>(n) + 1;
+    EXPECT_TRUE(s.adopt({.workload = cores(id, 96'000, std::chrono::minutes(60 + (id * 7919) % 99'991)),
+                         .started = kStart,
+                         .places = {{static_cast<NodeIndex>(n), 0}}}));
+  }
+  // The first plan brings the times of every node up to date.
+  const auto first = static_cast<WorkloadId>(nodes) + 2;
+  EXPECT_TRUE(s.submit(cores(first - 1, 48'000, 2h), kStart));
+  s.full_pass(kStart);
+  constexpr int kPromises = 20;
+  for (int i = 0; i < kPromises; ++i)
+    EXPECT_TRUE(s.submit(cores(first + static_cast<WorkloadId>(i), 48'000, 2h), kStart));
+  const std::uint64_t before = s.counters().steps;
+  s.full_pass(kStart);
+  EXPECT_TRUE(s.expected_start(first));
+  return (s.counters().steps - before) / kPromises;
+}
+
+TEST(Scheduler, a_promise_of_cores_costs_no_more_than_the_logarithm_of_the_cluster) {
+  const std::uint64_t small = steps_of_a_promise_of_cores(256);
+  const std::uint64_t large = steps_of_a_promise_of_cores(8192);
+  EXPECT_GT(small, 0U);
+  EXPECT_LE(large, small * 13 / 8 + 2) << small << " steps on 256 nodes";
+}
+
 }  // namespace
 }  // namespace millrace::scheduler

@@ -48,8 +48,7 @@ class State {
   std::map<WorkloadId, Job*> promised;
   std::map<std::int32_t, std::int64_t> promises_of_rank;  // but claims
   std::map<WorkloadId, Job*> capped;
-  std::map<WorkloadId, NodeIndex>
-      lost;  // running work with a task on a node that went down since the last pass
+  std::map<WorkloadId, NodeIndex> lost;  // running work by its node that went down since the last pass
   std::vector<WorkloadId> fresh;
 
   bool released = false;     // capacity, power or quota since the last full pass

@@ -13,7 +13,10 @@ from upstream import Upstream  # noqa: E402  (suite put tests/ on the path)
 OWN, SIBLING, OTHER = ("alpha", "a1"), ("alpha", "a2"), ("beta", "b1")
 WITHOUT_OWNER = ("shared", "reach", "platform")
 # The test's installation has no model and no replica of its own: an allowed request is told so.
-ALSO = {"importModel": {422}, "showModel": {404}, "deleteModel": {404}, "showReplicaLog": {404}}
+# Nor has it nodes, jobs or a site that control knows: what is asked of them is not found.
+ALSO = {"showNode": {404}, "cordonNode": {404}, "drainNode": {404}, "undrainNode": {404}, "createSiteEvent": {422},
+        "deleteSiteEvent": {404}, "readJobFile": {404}, "deleteSecret": {404}, "showBlob": {404},
+        "importModel": {422}, "showModel": {404}, "deleteModel": {404}, "showReplicaLog": {404}}
 
 
 class Authorisation(suite.Case):
@@ -29,6 +32,10 @@ class Authorisation(suite.Case):
             cls.millrace.cli("quota", "set", "--tenant", tenant, "--unlimited")
         for tenant, project in (OWN, SIBLING, OTHER):
             cls.millrace.cli("project", "create", project, "--tenant", tenant)
+        cls.jobs = {}
+        for _, project in (OWN, SIBLING, OTHER):
+            key = cls.millrace.key(project=project)["key"]
+            cls.jobs[project] = cls.millrace.request("POST", "/api/v1/jobs", {"command": ["true"]}, key)[2]["id"]
         cls.keys = {role: cls.millrace.key("--role", role, project="a1")["key"] for role in cls.table["roles"]}
 
     @classmethod
@@ -52,17 +59,25 @@ class Authorisation(suite.Case):
         path, scope = route["path"], route["scope"]
         if scope == "key-owner":
             path = path.replace("{id}", self.as_admin("POST", "/api/v1/keys", {"project": project})["id"])
+        elif scope == "job-owner":
+            path = path.replace("{id}", self.jobs[project])
+        elif route["path"].startswith("/api/v1/blobs/"):
+            path = path.replace("{sha256}", "a" * 64) + f"?project={project}"
         elif scope in ("tenant", "project"):
             path = path.replace("{name}", tenant if scope == "tenant" else project)
         elif route["id"] == "deleteEndpoint":
             self.as_admin("POST", "/api/v1/endpoints", {"name": name, "upstream_url": self.upstream.url})
             path = path.replace("{name}", name)
-        path = path.replace("{name}", "mock").replace("{id}", "mock-0").replace("{model}", "m")
+        path = path.replace("{name}", "mock").replace("{id}", "mock-0").replace("{model}", "m").replace("{secret}", "kept")
         bodies = {"createTenant": {"name": name}, "createProject": {"name": name, "tenant": tenant},
                   "createKey": {"project": project, "role": "viewer"}, "setTenantQuota": {"unlimited": True},
                   "setProjectQuota": {"unlimited": True}, "importModel": {"source": "/nowhere.gguf", "name": name},
                   "createEndpoint": {"name": name, "upstream_url": self.upstream.url}, "changeEndpoint": {"replicas": 0},
-                  "setPrice": {"input_eur_per_mtok": 1, "output_eur_per_mtok": 2}}
+                  "setPrice": {"input_eur_per_mtok": 1, "output_eur_per_mtok": 2},
+                  "setTenantComputeQuota": {"unlimited": True}, "setProjectComputeQuota": {"unlimited": True},
+                  "putSecret": {"text": "x"}, "submitJob": {"command": ["true"], "project": project},
+                  "planJob": {"command": ["true"], "project": project},
+                  "createSiteEvent": {"budget_w": 100, "for_s": 60}}
         return path, bodies.get(route["id"])
 
     def expected(self, route, role, owner):
@@ -87,6 +102,8 @@ class Authorisation(suite.Case):
     def test_every_role_gets_what_the_policy_of_each_api_route_says(self):
         self.assertGreater(len(self.table["api"]), 30)
         for route in self.table["api"]:
+            if route["id"] == "putBlob":
+                continue  # its body is no JSON: src/api/authz_test.cc
             owners = [OWN] if route["scope"] in WITHOUT_OWNER else [OWN, SIBLING, OTHER]
             for role, owner in itertools.product(self.table["roles"], owners):
                 if route["id"] == "changeEndpoint" and role in ("platform-admin", "operator"):

@@ -148,6 +148,7 @@ World::~World() {
 
 void World::on_line(net::LineChannel& /*channel*/, std::string_view line) {
   if (line.find("\"hello\"") != std::string_view::npos) hello_ = true;
+  if (line.starts_with(R"({"environments")")) told.emplace_back(line);
   if (const auto at = line.find("\"ack\":"); at != std::string_view::npos) {
     acked_ = std::atoll(std::string(line.substr(at + 6)).c_str());
   }
@@ -187,6 +188,15 @@ std::unique_ptr<Call> World::post(const std::string& path, const std::string& bo
   std::string request;
   net::append_request(request, net::Method::kPost, path, "test", headers, body);
   call->id = client_->send(net::Upstream::tcp("127.0.0.1", gateway_->port()), std::move(request), *call);
+  return call;
+}
+
+std::unique_ptr<Call> World::send(const Request& request) {
+  auto call = std::make_unique<Call>();
+  std::string bytes;
+  net::append_request(bytes, request.method, request.path, request.host, request.headers, request.body);
+  call->id = client_->send(net::Upstream::tcp("127.0.0.1", gateway_->port()), std::move(bytes),
+                           {.method = request.method, .upgrade = request.upgrade}, *call);
   return call;
 }
 

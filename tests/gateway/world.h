@@ -78,6 +78,19 @@ class World final : private net::LineHandler {
   bool until(const std::function<bool()>& done);
   std::unique_ptr<Call> post(const std::string& path, const std::string& body, const std::string& key = {});
   std::unique_ptr<Call> chat(bool stream);
+  /// Any request, to any host name.
+  struct Request {
+    net::Method method = net::Method::kGet;
+    std::string path = "/", host = {}, body = {};
+    std::vector<net::Header> headers = {};
+    bool upgrade = false;
+  };
+  std::unique_ptr<Call> send(const Request& request);
+  net::Loop& loop() { return *loop_; }
+  net::HttpClient& client() { return *client_; }
+  TimePoint now() const { return clock_.now(); }
+  const std::string& folder() const { return folder_; }
+  std::uint16_t port() const { return gateway_->port(); }
   void cancel(Call& call) { client_->cancel(call.id); }
   /// Everything settled so far, by the drain.
   std::vector<store::UsageRecord> records();
@@ -85,6 +98,7 @@ class World final : private net::LineHandler {
   std::uint64_t upstream_requests = 0;
   std::unique_ptr<Upstream> upstream;
   std::string key_text;
+  std::vector<std::string> told;  // what the gateway told of environments
 
  private:
   void on_line(net::LineChannel& channel, std::string_view line) override;

@@ -184,6 +184,8 @@ TEST_F(Isolation, AForwardReachesAUnixSocketOfTheHost) {
   std::memcpy(address.sun_path, path.data(), path.size());
   ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   ASSERT_EQ(::listen(listener.get(), 4), 0);
+  const timeval patience{.tv_sec = 20, .tv_usec = 0};
+  ASSERT_EQ(::setsockopt(listener.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
   std::thread server([&] {
     const host::Fd peer(::accept(listener.get(), nullptr, nullptr));
     (void)!::send(peer.get(), "by path", 7, MSG_NOSIGNAL);

@@ -37,8 +37,8 @@ class Cli(suite.Case):
         leaves = dict(self.leaves())
         self.assertGreater(len(leaves), 25)
         for path, text in leaves.items():
-            # The twin needs no installation.
-            for option in ("--json",) if path[0] == "twin" else ("--home", "--json"):
+            # The twin needs no installation, and images are this machine's, not one installation's.
+            for option in ("--json",) if path[0] in ("twin", "image") else ("--home", "--json"):
                 self.assertIn(option, text, path)
 
     def test_what_is_asked_for_as_json_is_json(self):
@@ -50,13 +50,15 @@ class Cli(suite.Case):
                      "quota show --project p1", "key create --project p1 --eur-per-month 0.5", "key list",
                      f"endpoint create e1 --upstream {upstream}", "endpoint list", "endpoint show e1", "endpoint delete e1",
                      "price set --model m1 --input-eur-per-mtok 1 --output-eur-per-mtok 0.2", "price list", "model list",
+                     "job list", "queue", "node list", "top", "site events", "secret list",
                      "usage", "usage --by key", "usage energy", "logs smollm2", "chat Hi --max-tokens 2"):
             text = self.millrace.cli(*line.split(), "--json").stdout
             self.assertNotRegex(text, r"[:\[,]\s*-?\d[\d.]*E-?\d", line)
             answers[line] = [json.loads(piece) for piece in text.splitlines()]
         self.assertEqual(answers["env"][0]["MILLRACE_URL"], self.millrace.env["MILLRACE_URL"])
         self.assertEqual(set(answers["key create --project p1 --eur-per-month 0.5"][0]), {"id", "key", "prefix"})
-        self.assertEqual(answers["quota show --project p1"][0], {"quota": {"concurrency": 3}, "inherited": True})
+        self.assertEqual(answers["quota show --project p1"][0], {
+            "quota": {"concurrency": 3}, "inherited": True, "compute": {"quota": None, "inherited": True}})
         records = [json.loads(line) for line in self.millrace.cli("usage", "records", "--json").stdout.splitlines()]
         self.assertEqual(set(records[0]), {
             "request_id", "client_request_id", "tenant", "project", "key_id", "endpoint", "model", "status", "input_tokens",

@@ -1,0 +1,90 @@
+#include "api/job_json.h"
+
+#include <algorithm>
+#include <set>
+
+#include "api/handlers.h"
+
+namespace millrace::api {
+
+namespace json = boost::json;
+
+namespace {
+
+/// Millionths as a number; null if unknown.
+json::value from_micro(const std::optional<std::int64_t>& micro) {
+  return micro ? json::value(double(*micro) / 1e6) : json::value();
+}
+
+json::value counts_json(const platform::Job& job) {
+  if (!job.is_array) return nullptr;
+  json::object counts;
+  for (std::size_t state = 0; state < job.counts.size(); ++state) {
+    if (job.counts[state] > 0)
+      counts[control::name_of(static_cast<control::WorkState>(state))] = job.counts[state];
+  }
+  return counts;
+}
+
+}  // namespace
+
+json::array node_names(const control::ObservedWork& work) {
+  std::set<std::string> names;
+  for (const auto& place : work.places) names.insert(place.node);
+  return json::array(names.begin(), names.end());
+}
+
+json::object job_json(const platform::Job& job) {
+  const control::ObservedWork& now = job.now;
+  const platform::JobRecord& record = job.record;
+  return {{"id", job.id},
+          {"name", as_text(record.title)},
+          {"tenant", record.tenant},
+          {"project", record.project},
+          {"user", record.user},
+          {"submitted_at", to_rfc3339(record.submitted_at)},
+          {"state", control::name_of(now.state)},
+          {"reason_code", text_json(now.reason_code)},
+          {"reason", text_json(as_text(now.reason))},
+          {"expected_start", time_json(now.expected_start)},
+          {"stopping", now.stopping},
+          {"exit_code", now.exit_code ? json::value(*now.exit_code) : json::value()},
+          {"attempts", std::int64_t(now.run)},
+          {"nodes", node_names(now)},
+          {"started_at", time_json(now.started_at)},
+          {"ended_at", time_json(now.ended_at)},
+          {"accelerator_s", double(now.accelerator_ms) / 1e3},
+          {"cpu_s", double(now.cpu_us) / 1e6},
+          {"energy_j", from_micro(now.energy_uj)},
+          {"co2e_g", from_micro(now.co2e_ug)},
+          {"cost_microeur", now.cost_microeur},
+          {"basis", now.basis},
+          {"array", job.is_array ? json::value(platform::format_array(record.array)) : json::value()},
+          {"elements", job.is_array ? std::int64_t(record.array.size()) : 1},
+          {"counts", counts_json(job)}};
+}
+
+json::object queue_json(const control::WantedWork& wanted, const control::ObservedWork& now,
+                        std::int64_t position) {
+  const scheduler::Demand& demand = wanted.demand;
+  return {{"id", wanted.name},
+          {"kind", control::name_of(wanted.kind)},
+          {"name", as_text(wanted.title)},
+          {"tenant", wanted.tenant},
+          {"project", wanted.project},
+          {"position", position > 0 ? json::value(position) : json::value()},
+          {"state", control::name_of(now.state)},
+          {"priority_class", wanted.priority_class},
+          {"submitted_at", to_rfc3339(wanted.submitted_at)},
+          {"tasks", std::int64_t(wanted.tasks)},
+          {"cpus", double(demand.cpu_milli) / 1e3},
+          {"memory_bytes", demand.memory_mib << 20},
+          {"accelerators", double(demand.accelerators) * double(demand.accelerator_milli) / 1e3},
+          {"nodes", node_names(now)},
+          {"started_at", time_json(now.started_at)},
+          {"reason_code", text_json(now.reason_code)},
+          {"reason", text_json(as_text(now.reason))},
+          {"expected_start", time_json(now.expected_start)}};
+}
+
+}  // namespace millrace::api

@@ -1,0 +1,40 @@
+#include "api/waits.h"
+
+#include <algorithm>
+
+namespace millrace::api {
+namespace {
+
+constexpr std::chrono::milliseconds kFirstPause{2};
+constexpr std::chrono::milliseconds kLastPause{30};
+
+}  // namespace
+
+void Waits::until(std::chrono::milliseconds most, const std::function<bool()>& done) {
+  const auto end = std::chrono::steady_clock::now() + std::min(most, kLongest);
+  if (most.count() <= 0 || done()) return;
+  std::unique_lock lock(mutex_);
+  if (waiting_ == kMost) return;
+  ++waiting_;
+  auto pause = kFirstPause;
+  while (!stopping_ && std::chrono::steady_clock::now() < end) {
+    stopped_.wait_until(lock, std::min(end, std::chrono::steady_clock::now() + pause),
+                        [this] { return stopping_; });
+    pause = std::min(pause * 2, kLastPause);
+    lock.unlock();
+    const bool is_done = done();
+    lock.lock();
+    if (is_done) break;
+  }
+  --waiting_;
+}
+
+void Waits::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  stopped_.notify_all();
+}
+
+}  // namespace millrace::api
