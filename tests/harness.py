@@ -47,8 +47,10 @@ class Millrace:
         return json.loads(self.cli(*arguments, "--json").stdout)
 
     def submit(self, spec, *options):
-        """Id of a job from a job file's text or keys."""
+        """Id of a job from a job file's text or keys; without a working folder unless the options name one."""
         text = spec if isinstance(spec, str) else json.dumps(spec)
+        if "--workdir" not in options:
+            options += ("--no-workdir",)
         done = subprocess.run([self.program, "job", "submit", "-", "--json", "--home", self.home, *options], input=text,
                               capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr

@@ -49,6 +49,9 @@ bool is_id(std::string_view text) {
   });
 }
 
+/// Of a host name.
+bool is_label(std::string_view text) { return is_name(text) && !text.contains('.'); }
+
 bool is_sha256(std::string_view text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
@@ -64,9 +67,11 @@ struct Pattern {
   bool (*holds)(std::string_view);
   std::string_view words;
 };
-constexpr std::array<Pattern, 4> kPatterns = {
+constexpr std::array<Pattern, 5> kPatterns = {
     {{"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", is_name,
       "must be 1 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both ends"},
+     {"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", is_label,
+      "must be 1 to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends"},
      {"^[A-Za-z0-9_.-]{1,64}$", is_id, "must be 1 to 64 letters, digits, dots, hyphens and underscores"},
      {"^[0-9a-f]{64}$", is_sha256, "must be 64 hexadecimal digits in lower case"},
      {"^https?://", is_http_url, "must start with http:// or https://"}}};

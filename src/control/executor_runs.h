@@ -49,6 +49,7 @@ class ExecutorRuns final : public Runs {
   Result<std::vector<RunStatus>> ended() override;
   Result<std::vector<RunStatus>> all() override;
   Result<RunStatus> status(RunKey key) override;
+  /// Empty where a task wrote nothing, is not there, or its output was removed.
   Result<ReplicaLog> log(RunKey key, std::int32_t task, std::int64_t from, std::size_t max) override;
   void forget(RunKey key) override;
   void wait_event(std::chrono::milliseconds timeout) override { executor_.wait_event(timeout); }

@@ -1,4 +1,6 @@
 // Writing: what was decided becomes records, is made durable, and is then carried out.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -10,6 +12,20 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::string_view kDependency = "dependency";
+
+/// "2 accelerators, 1.5 cores and 512 MiB of memory"
+std::string needs_of(const WantedWork& wanted) {
+  const auto& demand = wanted.demand;
+  std::string text;
+  if (demand.accelerators > 0) {
+    const double count = demand.accelerators * demand.accelerator_milli / 1000.0;
+    text =
+        fmt::format("{} accelerator{}{}, ", count, count == 1 ? "" : "s",
+                    wanted.kinds.empty() ? "" : fmt::format(" of kind {}", fmt::join(wanted.kinds, " or ")));
+  }
+  return text + fmt::format("{} cores and {} MiB of memory", static_cast<double>(demand.cpu_milli) / 1000.0,
+                            demand.memory_mib);
+}
 
 }  // namespace
 
@@ -37,6 +53,8 @@ void WorkManager::set_reason(Entry& entry, const scheduler::Reason& reason) {
   const bool is_none = reason.code == scheduler::ReasonCode::kNone;
   entry.observed.reason_code = is_none ? "" : name_of(reason.code);
   entry.observed.reason = is_none ? "" : reason.text();
+  if (reason.code == scheduler::ReasonCode::kNeverFits)
+    entry.observed.reason += fmt::format(" (each needs {})", needs_of(entry.wanted));
 }
 
 void WorkManager::apply(const StartRun& start, Turn& turn) {

@@ -51,7 +51,7 @@ def submit(millrace, rng, jobs):
     spec = {"cpus": 0.2, "memory": "32MiB", "grace": "1s", **KINDS[kind][0]}
     if rng.random() < 0.3:
         spec["retries"] = 2
-    done = subprocess.run([millrace.program, "job", "submit", "-", "--json", "--home", millrace.home], input=json.dumps(spec),
+    done = subprocess.run([millrace.program, "job", "submit", "-", "--json", "--no-workdir", "--home", millrace.home], input=json.dumps(spec),
                           capture_output=True, text=True, timeout=60, cwd="/")
     if done.returncode == 0:
         jobs[json.loads(done.stdout)["id"]] = kind

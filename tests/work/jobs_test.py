@@ -11,7 +11,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from harness import Millrace, wait_for  # noqa: E402
 
-PROGRAM = sys.argv.pop(1)
+PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
 FIELDS = {"id", "state", "reason", "expected_start", "exit_code", "attempts", "nodes", "started_at", "ended_at", "accelerator_s",
           "cpu_s", "energy_j", "co2e_g", "cost_microeur", "basis"}
 
@@ -120,7 +120,7 @@ class Jobs(unittest.TestCase):
         self.assertIn("image", self.millrace.wait_job(image, {"failed"})["reason"])
 
     def test_a_wrong_file_names_line_and_key(self):
-        done = subprocess.run([PROGRAM, "job", "submit", "-", "--home", self.millrace.home], text=True, capture_output=True,
+        done = subprocess.run([PROGRAM, "job", "submit", "-", "--no-workdir", "--home", self.millrace.home], text=True, capture_output=True,
                               input="command = ['true']\nmemroy = '1GiB'\n", timeout=60)
         self.assertEqual(done.returncode, 2)
         self.assertIn("2", done.stderr)
