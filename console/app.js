@@ -8,12 +8,17 @@ import { can, key, who } from './core/session.js';
 import { Endpoint } from './pages/endpoint.js';
 import { Endpoints } from './pages/endpoints.js';
 import { Energy } from './pages/energy.js';
+import { Environments } from './pages/environments.js';
+import { Job } from './pages/job.js';
+import { Jobs } from './pages/jobs.js';
 import { Keys } from './pages/keys.js';
 import { Models } from './pages/models.js';
+import { Nodes } from './pages/nodes.js';
 import { Overview } from './pages/overview.js';
 import { Playground } from './pages/playground.js';
 import { SignIn } from './pages/sign_in.js';
 import { Tenants } from './pages/tenants.js';
+import { Timeline } from './pages/timeline.js';
 import { Usage } from './pages/usage.js';
 import { allowedViews, Frame, VIEWS } from './parts/frame.js';
 import { Page } from './parts/page.js';
@@ -21,7 +26,7 @@ import { ProblemNote } from './parts/problem_note.js';
 
 /** @type {Record<string, any>} */
 const PAGES = { overview: Overview, usage: Usage, energy: Energy, playground: Playground, endpoints: Endpoints, models: Models,
-  keys: Keys, tenants: Tenants };
+  keys: Keys, tenants: Tenants, nodes: Nodes, jobs: Jobs, timeline: Timeline, environments: Environments };
 
 function View() {
   const [first, second] = route.value;
@@ -30,6 +35,7 @@ function View() {
   if (!view) return html`<${Page} title="Nothing here" about="This address names no page of the console. Choose one in the menu." />`;
   if (!can(view.needs)) return html`<${Page} title=${view.title} about="Your key’s role does not show this page." />`;
   if (name === 'endpoints' && second) return html`<${Endpoint} key=${second} name=${second} />`;
+  if (name === 'jobs' && second) return html`<${Job} key=${second} id=${second} />`;
   return html`<${PAGES[name]} />`;
 }
 

@@ -10,11 +10,11 @@ const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2,
 
 /** @typedef {{body?: unknown, signal?: AbortSignal, withKey?: string}} CallOptions */
 
-/** The answer's JSON (null for an empty one). Throws a Problem; a refused key ends the session.
- * @param {string} method @param {string} path below /api/v1 @param {CallOptions} [options] @returns {Promise<any>} */
-export async function call(method, path, options = {}) {
+/** The answer. Throws a Problem; a refused key ends the session.
+ * @param {string} method @param {string} path below /api/v1 @param {CallOptions} [options] @returns {Promise<Response>} */
+async function send(method, path, options = {}) {
   /** @type {Record<string, string>} */
-  const headers = { authorization: `Bearer ${options.withKey ?? key.value}`, accept: 'application/json' };
+  const headers = { authorization: `Bearer ${options.withKey ?? key.value}` };
   if (options.body !== undefined) headers['content-type'] = 'application/json';
   if (method === 'POST') headers['idempotency-key'] = hex(crypto.getRandomValues(new Uint8Array(16)));
   /** @type {Response} */
@@ -28,11 +28,21 @@ export async function call(method, path, options = {}) {
     if (options.signal?.aborted) throw thrown;
     throw unreachable(`${method} ${path}`);
   }
-  if (response.ok) return response.status === 204 ? null : response.json();
+  if (response.ok) return response;
   const problem = await problemOf(response);
   if (response.status === 401 && !options.withKey) end('The key is no longer accepted. Sign in again.');
   throw problem;
 }
+
+/** The answer's JSON (null for an empty one).
+ * @param {string} method @param {string} path @param {CallOptions} [options] @returns {Promise<any>} */
+export async function call(method, path, options) {
+  const response = await send(method, path, options);
+  return response.status === 204 ? null : response.json();
+}
+
+/** The answer's bytes. @param {string} path */
+export const download = async (path) => (await send('GET', path)).blob();
 
 /** @param {string} path @param {AbortSignal} [signal] */
 export const get = (path, signal) => call('GET', path, { signal });

@@ -1,5 +1,6 @@
 // @ts-check
 // Csv: a table as a file for a spreadsheet (RFC 4180), made here and saved by the browser.
+import { saveFile } from './save.js';
 
 /** A text that a spreadsheet would take for a formula gets an apostrophe in front.
  * @param {unknown} value */
@@ -16,11 +17,4 @@ export function toCsv(columns, rows) {
 }
 
 /** @param {string} name @param {string} text */
-export function saveCsv(name, text) {
-  const url = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
-  const anchor = document.createElement('a');
-  anchor.href = url;
-  anchor.download = name;
-  anchor.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
+export const saveCsv = (name, text) => saveFile(name, new Blob([text], { type: 'text/csv' }));

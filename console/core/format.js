@@ -45,6 +45,34 @@ export const bytes = (bytes) => scaled(bytes, [[1e9, 'GB'], [1e6, 'MB'], [1e3, '
 /** @param {string|null} iso @returns {string} local time, to the minute */
 export const time = (iso) => (iso ? new Date(iso).toLocaleString('sv-SE', { dateStyle: 'short', timeStyle: 'short' }) : UNKNOWN);
 
+/** Memory as it is asked for, in powers of two. @param {number|null|undefined} bytes */
+export const memory = (bytes) => scaled(bytes, [[2 ** 40, 'TiB'], [2 ** 30, 'GiB'], [2 ** 20, 'MiB'], [2 ** 10, 'KiB'], [1, 'B']]);
+
+/** @param {number|null|undefined} watts */
+export const watts = (watts) => scaled(watts, [[1e6, 'MW'], [1e3, 'kW'], [1, 'W'], [1e-3, 'mW']]);
+
+/** A length of time in its two largest units: 2 h 5 min.
+ * @param {number|null|undefined} seconds */
+export function duration(seconds) {
+  if (seconds == null) return UNKNOWN;
+  if (seconds < 60) return `${plain(Math.max(seconds, 0), 3)} s`;
+  /** @type {[number, string][]} */
+  const units = [[86_400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']];
+  let rest = Math.round(seconds);
+  const first = units.findIndex(([size]) => rest >= size);
+  return units.slice(first, first + 2).map(([size, name]) => {
+    const whole = Math.floor(rest / size);
+    rest -= whole * size;
+    return whole > 0 ? `${whole} ${name}` : '';
+  }).filter(Boolean).join(' ');
+}
+
+/** @param {string|null} iso @returns {string} local time of day, to the second */
+export const clock = (iso) => (iso ? new Date(iso).toLocaleTimeString('sv-SE') : UNKNOWN);
+
+/** @param {number|null|undefined} part 0 to 1 */
+export const percent = (part) => (part == null ? UNKNOWN : `${Math.round(part * 100)}%`);
+
 /** @param {string} word "crash_loop" @returns {string} "crash loop" */
 export const words = (word) => word.replaceAll('_', ' ');
 
@@ -63,4 +91,14 @@ export function limits(limits) {
 export function quota(quota) {
   if (quota === null) return 'none given: nothing may run';
   return quota.unlimited ? 'unlimited' : limits(quota);
+}
+
+/** @param {import('./types.js').ComputeQuota} quota @returns {string} */
+export function computeQuota(quota) {
+  if (quota === null) return 'none given: no machines';
+  if (quota.unlimited) return 'all machines';
+  const amounts = [quota.accelerators != null && `${number(quota.accelerators)} accelerators`,
+    quota.cpus != null && `${number(quota.cpus)} processors`, quota.memory_bytes != null && memory(quota.memory_bytes)].filter(Boolean);
+  return [amounts.length > 0 ? amounts.join(', ') : 'no ceiling', quota.borrow === false ? 'never more' : 'may borrow',
+    `share ${number(quota.share ?? 1)}`].join('; ');
 }

@@ -33,4 +33,34 @@
  *   basis: string}} Footprint */
 /** @typedef {{prompt_tokens: number, completion_tokens: number, total_tokens: number, millrace?: Footprint}} AnswerUsage */
 
+/** @typedef {'queued'|'starting'|'running'|'pausing'|'succeeded'|'failed'|'cancelled'|'timed_out'|'lost'} WorkState */
+/** @typedef {{id: string, name: string, tenant: string, project: string, user: string, submitted_at: string,
+ *   state: WorkState, reason_code: string|null, reason: string|null, expected_start: string|null, stopping: boolean,
+ *   exit_code: number|null, attempts: number, nodes: string[], started_at: string|null, ended_at: string|null,
+ *   accelerator_s: number, cpu_s: number, energy_j: number|null, co2e_g: number|null, cost_microeur: number,
+ *   basis: string, array: string|null, elements: number, counts: Record<string, number>|null}} Job */
+/** @typedef {{id: string, kind: 'job'|'environment'|'service', name: string, tenant: string, project: string,
+ *   position: number|null, state: WorkState, priority_class: string, submitted_at: string, tasks: number, cpus: number,
+ *   memory_bytes: number, accelerators: number, nodes: string[], started_at: string|null, reason_code: string|null,
+ *   reason: string|null, expected_start: string|null}} QueueItem */
+/** @typedef {{from: number, text: string, next: number, run: number, tasks: number, state: WorkState}} JobLogPiece */
+/** @typedef {{path: string, size_bytes: number, executable: boolean, modified_at: string}} JobFile */
+/** @typedef {{id: string, kind: string, used: number}} Accelerator */
+/** @typedef {{name: string, site: string, zone: string|null, rack: string|null, domain: string|null, kind: string|null,
+ *   health: 'ready'|'cordoned'|'draining'|'down', cordoned: boolean, draining: boolean, accelerators: Accelerator[],
+ *   cpus: number, cpus_used: number, memory_bytes: number, memory_used_bytes: number, idle_w: number, draw_w: number,
+ *   budget_w: number|null, work: string[]}} Node */
+/** @typedef {{site: string, zone: string|null, draw_w: number, budget_w: number|null, budget_until: string|null,
+ *   infeasible: boolean, nodes_to_switch_off: string[]}} SitePower */
+/** @typedef {{id: string, site: string, from: string, until: string, budget_w: number|null,
+ *   budget_percent: number|null}} SiteEvent */
+/** @typedef {{unlimited?: true, accelerators?: number, cpus?: number, memory_bytes?: number, borrow?: boolean,
+ *   share?: number}|null} ComputeQuota */
+/** @typedef {{quota: ComputeQuota, inherited: boolean}} ComputeQuotaState */
+/** @typedef {{name: string, kind: 'jupyter'|'shell', tenant: string, project: string, host: string,
+ *   state: 'stopped'|'queued'|'starting'|'running'|'stopping'|'failed', reason: string|null, cpus: number,
+ *   memory_mib: number, accelerators: number, accelerator_kind: string|null, idle_s: number, created_at: string,
+ *   started_at: string|null, used_at: string|null, stops_at: string|null, connections: number, key_id: string,
+ *   ssh_host_key: string|null, work: string|null}} Environment */
+
 export {};

@@ -5,9 +5,9 @@ import { ProblemNote } from './problem_note.js';
 
 /** A modal form. Submitting runs `onSubmit` with the form's texts; when that succeeds the dialog closes, a problem is
  * shown in it. Focus goes back to where it was when it closes.
- * @param {{title: string, submit: string, danger?: boolean, onClose: () => void, children?: any,
+ * @param {{title: string, submit: string, dismiss?: string, danger?: boolean, onClose: () => void, children?: any,
  *   onSubmit: (values: Record<string, string>) => Promise<void>}} props */
-export function Dialog({ title, submit, danger, onClose, onSubmit, children }) {
+export function Dialog({ title, submit, dismiss = 'Cancel', danger, onClose, onSubmit, children }) {
   const element = useRef(/** @type {HTMLDialogElement|null} */ (null));
   const [problem, setProblem] = useState(/** @type {import('../core/problem.js').Problem|null} */ (null));
   const [busy, setBusy] = useState(false);
@@ -37,7 +37,7 @@ export function Dialog({ title, submit, danger, onClose, onSubmit, children }) {
       <div class="dialog-body">${children}</div>
       <${ProblemNote} problem=${problem} />
       <div class="dialog-actions">
-        <button type="button" onClick=${onClose}>Cancel</button>
+        <button type="button" onClick=${onClose}>${dismiss}</button>
         <button type="submit" class=${danger ? 'danger' : 'primary'} disabled=${busy}>${submit}</button>
       </div>
     </form>

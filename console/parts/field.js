@@ -25,3 +25,13 @@ export function Choice({ label, name, options, value, ...rest }) {
     </select>
   </label>`;
 }
+
+/** A labelled text of several lines. @param {{label: string, hint?: string, name: string, [attribute: string]: any}} props */
+export function TextArea({ label, hint, name, ...rest }) {
+  const hintId = `${name}-hint`;
+  return html`<label class="field wide">
+    <span class="label">${label}</span>
+    <textarea name=${name} autocomplete="off" spellcheck=${false} aria-describedby=${hint ? hintId : undefined} ...${rest}></textarea>
+    ${hint && html`<span class="hint" id=${hintId}>${hint}</span>`}
+  </label>`;
+}

@@ -1,7 +1,7 @@
 // Every page and dialog, light and dark, wide and narrow: axe finds nothing, and nothing overflows the window.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { assertAccessible, choose, launch, openPage, signIn, site } from './browser.mjs';
+import { assertAccessible, assertFits, choose, launch, openPage, signIn, site } from './browser.mjs';
 
 let browser;
 before(async () => {
@@ -14,11 +14,6 @@ const PAGES = ['Overview', 'Usage', 'Energy', 'Playground', 'Endpoints', 'Models
 const DIALOGS = [['Endpoints', 'Create endpoint'], ['Models', 'Import model'], ['Models', /^Set price of/], ['Keys', 'Create key'],
   ['Keys', /^Revoke/], ['Tenants and quotas', 'Create tenant'], ['Tenants and quotas', 'Create project'],
   ['Tenants and quotas', 'Set quota of tenant default']];
-
-async function assertFits(page, name) {
-  const [wide, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-  assert.ok(wide <= window, `${name} is ${wide} px wide in a window of ${window}`);
-}
 
 for (const scheme of ['light', 'dark']) {
   test(`axe finds nothing in ${scheme}`, async () => {

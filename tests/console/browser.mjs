@@ -76,5 +76,11 @@ export async function assertAccessible(page, name) {
   assert.deepEqual(text, [], `axe on ${name}`);
 }
 
+/** Asserts that nothing on the page is wider than the window. */
+export async function assertFits(page, name) {
+  const [wide, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  assert.ok(wide <= window, `${name} is ${wide} px wide in a window of ${window}`);
+}
+
 /** The numbers in a text, thousands separators taken out. */
 export const numbers = (text) => (text.replaceAll(',', '').match(/\d+(\.\d+)?/g) ?? []).map(Number);
