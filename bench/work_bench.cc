@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -153,6 +154,12 @@ class World {
   std::thread ticker_;
 };
 
+int number_of(std::string_view text) {
+  int number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
 void run(const Settings& settings) {
   std::string folder = "/tmp/millrace-bench-XXXXXX";
   if (::mkdtemp(folder.data()) == nullptr) std::exit(1);
@@ -193,7 +200,9 @@ void run(const Settings& settings) {
 
 int main(int argc, char** argv) {
   millrace::Settings settings;
-  const auto number = [&](int at, int fallback) { return argc > at ? std::atoi(argv[at]) : fallback; };
+  const auto number = [&](int at, int fallback) {
+    return argc > at ? millrace::number_of(argv[at]) : fallback;
+  };
   settings.seconds = number(1, settings.seconds);
   settings.nodes = number(2, settings.nodes);
   settings.pending = number(3, settings.pending);

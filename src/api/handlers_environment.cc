@@ -99,10 +99,7 @@ Result<Reply> delete_environment(Services& services, const Call& call) {
   return Reply{204, "", "", {}};
 }
 
-}  // namespace
-
-void add_environment_routes(std::vector<Route>& routes) {
-  const Parameter name = {"name", kNameSchema, "Its name."};
+void add_actions(std::vector<Route>& routes, const Parameter& name) {
   const auto act = [&](std::string_view path, std::string_view id, std::string_view summary, Action action,
                        Handler handler, std::string_view answer) {
     routes.push_back({.method = "POST",
@@ -115,6 +112,19 @@ void add_environment_routes(std::vector<Route>& routes) {
                       .path_parameters = {name},
                       .answer = answer});
   };
+  act("/api/v1/environments/{name}/start", "startEnvironment", "Start it where it does not run",
+      Action::kManageEnvironments, start_environment, "Environment");
+  act("/api/v1/environments/{name}/stop", "stopEnvironment", "Stop it; its volume stays",
+      Action::kManageEnvironments, stop_environment, "Environment");
+  act("/api/v1/environments/{name}/open", "openEnvironment",
+      "A link that lets a browser in, once and within a minute; starts it where it does not run",
+      Action::kOpenEnvironments, open_environment, "EnvironmentOpened");
+}
+
+}  // namespace
+
+void add_environment_routes(std::vector<Route>& routes) {
+  const Parameter name = {"name", kNameSchema, "Its name."};
   routes.push_back({.method = "GET",
                     .path = "/api/v1/environments",
                     .id = "listEnvironments",
@@ -148,13 +158,7 @@ void add_environment_routes(std::vector<Route>& routes) {
                     .handler = show_environment,
                     .path_parameters = {name},
                     .answer = "Environment"});
-  act("/api/v1/environments/{name}/start", "startEnvironment", "Start it where it does not run",
-      Action::kManageEnvironments, start_environment, "Environment");
-  act("/api/v1/environments/{name}/stop", "stopEnvironment", "Stop it; its volume stays",
-      Action::kManageEnvironments, stop_environment, "Environment");
-  act("/api/v1/environments/{name}/open", "openEnvironment",
-      "A link that lets a browser in, once and within a minute; starts it where it does not run",
-      Action::kOpenEnvironments, open_environment, "EnvironmentOpened");
+  add_actions(routes, name);
   routes.push_back(
       {.method = "DELETE",
        .path = "/api/v1/environments/{name}",
