@@ -97,7 +97,7 @@ void add_job_file_routes(std::vector<Route>& routes) {
        .path_parameters = {id},
        .query = {{"limit", R"({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100})",
                   "Elements in one answer, at most."},
-                 {"after", R"({"type": "string", "minLength": 1, "maxLength": 4096})",
+                 {"after", R"({"type": "string", "minLength": 1, "maxLength": 600})",
                   "The value of `next` in the answer before."}},
        .answer = "JobFilePage"});
   routes.push_back(
@@ -109,8 +109,7 @@ void add_job_file_routes(std::vector<Route>& routes) {
        .access = needs(Action::kReadJobOutput, Scope::kPathJob),
        .handler = read_file,
        .path_parameters = {id},
-       .query = {{"path", R"({"type": "string", "minLength": 1, "maxLength": 4096})",
-                  "As the list names it."},
+       .query = {{"path", R"({"type": "string", "minLength": 1, "maxLength": 600})", "As the list names it."},
                  {"from", kOffsetSchema, "Offset in bytes."},
                  {"max", R"({"type": "integer", "minimum": 1, "maximum": 4194304, "default": 1048576})",
                   "Bytes, at most."}},

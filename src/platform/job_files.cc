@@ -43,6 +43,7 @@ class Walk {
     while (const dirent* entry = ::readdir(dir.get())) {
       const std::string name = entry->d_name;
       if (name == "." || name == ".." || !host::is_utf8(name)) continue;
+      if (prefix.size() + name.size() > kOutputPathMax) continue;
       if (++seen_ > kOutputFilesMax) {
         return failure(ErrorCode::kExhausted,
                        fmt::format("the output has more than {} files; pack them into one", kOutputFilesMax));

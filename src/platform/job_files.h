@@ -25,10 +25,11 @@ struct OutputList {
 
 inline constexpr std::size_t kOutputFilesMax = 100'000;  // looked at below one folder
 inline constexpr int kOutputDepthMax = 64;
+inline constexpr std::size_t kOutputPathMax = 600;  // bytes, so that a path fits into the target of a request
 inline constexpr std::size_t kOutputPieceMax = 4u << 20;
 
-/// Regular files below `folder` whose path comes after `after`, at most `limit`. Symbolic links, sockets, devices and names
-/// that are not UTF-8 are left out. A folder that is not there has none. kExhausted beyond kOutputFilesMax.
+/// Regular files below `folder` whose path comes after `after`, at most `limit`. Symbolic links, sockets, devices, names
+/// that are not UTF-8 and paths beyond kOutputPathMax are left out. A folder that is not there has none. kExhausted beyond kOutputFilesMax.
 Result<OutputList> list_output(const std::string& folder, std::string_view after, std::size_t limit);
 
 /// At most `max` bytes of one file from `from` on; empty at its end. Never follows a link, so that no path leads out of

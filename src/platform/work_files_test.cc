@@ -121,6 +121,16 @@ TEST_F(OutputTest, ListsRegularFilesInPages) {
   EXPECT_TRUE(list_output(folder_ + "/nowhere", "", 10)->files.empty());
 }
 
+TEST_F(OutputTest, LeavesOutWhatNoRequestCouldName) {
+  const std::string deep = out_ + "/" + std::string(200, 'a') + "/" + std::string(200, 'b');
+  ASSERT_TRUE(host::make_dirs(deep));
+  ASSERT_TRUE(host::write_file_atomic(deep + "/" + std::string(198, 'c'), "fits"));
+  ASSERT_TRUE(host::write_file_atomic(deep + "/" + std::string(199, 'd'), "does not"));
+  const auto all = list_output(out_, "", 10);
+  ASSERT_EQ(all->files.size(), 3u);
+  EXPECT_EQ(all->files[1].path.size(), kOutputPathMax);
+}
+
 TEST_F(OutputTest, ReadsPiecesOfAFile) {
   EXPECT_EQ(read_output(out_, "z.txt", 1, 100), "zz");
   EXPECT_EQ(read_output(out_, "z.txt", 0, 2), "zz");
