@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "apps/site_status.h"
 #include "apps/work_site.h"
@@ -32,6 +33,17 @@ Result<std::string> image_root(const std::string& image) {
   if (image == "host") return "/";
   const auto cache = TRY(host::cache_dir());
   return TRY(executor::find_image(executor::images_folder(cache), image)).path;
+}
+
+/// Removes what was written longer ago than `keep`.
+void sweep_logs(const std::string& folder, std::chrono::days keep) {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  const auto oldest = fs::file_time_type::clock::now() - keep;
+  for (const auto& entry : fs::directory_iterator(folder, failed)) {
+    const auto written = entry.last_write_time(failed);
+    if (!failed && written < oldest) fs::remove(entry.path(), failed);
+  }
 }
 
 }  // namespace
@@ -155,6 +167,7 @@ void ServerWork::sweep() {
   const auto swept = platform::sweep_jobs(*ports_.stores.store, *loop_, *archives_,
                                           ports_.installation.path("work"), policy, ports_.clock);
   if (!swept) ports_.log.error("sweep_failed", swept.error());
+  sweep_logs(ports_.installation.path("work-logs"), std::chrono::days(ports_.config.jobs.keep_days));
   if (const auto events = wishes_->sweep(); !events) ports_.log.error("sweep_failed", events.error());
 }
 
