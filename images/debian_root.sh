@@ -45,3 +45,6 @@ ln -sfn mawk "$FOLDER/usr/bin/awk"
 # The user of a sandbox is 65534.
 printf 'root:x:0:0::/:/usr/sbin/nologin\nuser:x:65534:65534::/home/user:/bin/bash\n' > "$FOLDER/etc/passwd"
 printf 'root:x:0:\nuser:x:65534:\n' > "$FOLDER/etc/group"
+# Names and resolvers come from the sandbox, where a file is there to be covered.
+printf '127.0.0.1 localhost\n' > "$FOLDER/etc/hosts"
+: > "$FOLDER/etc/resolv.conf"

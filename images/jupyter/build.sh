@@ -1,11 +1,11 @@
 #!/bin/bash
 # build.sh ROOT: a root file system with JupyterLab (wheels of PyPI, pinned by hash) on Debian's Python.
-# Idempotent: a finished ROOT has ROOT/etc/millrace-image.txt. Does not need root; touches nothing else of the host.
+# Idempotent: a finished ROOT has ROOT/etc/millrace-image.json. Does not need root; touches nothing else of the host.
 # Needs on the host, besides Debian's own tools: pip.
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 ROOT=${1:?usage: build.sh ROOT}
-STAMP=etc/millrace-image.txt
+STAMP=etc/millrace-image.json
 PACKAGES="libc-bin bash coreutils util-linux grep sed mawk findutils diffutils tar gzip xz-utils procps less file
           ncurses-base ncurses-bin python3 libstdc++6 git vim-tiny curl"
 
@@ -30,10 +30,14 @@ $PIP install -q --disable-pip-version-check --no-warn-conflicts --root-user-acti
   --only-binary :all: --python-version 3.11.2 --implementation cp --target "$LIB/jupyter" -r "$HERE/requirements.txt" >&2 ||
   die "could not install the wheels from PyPI (see above)"
 rm -rf "$LIB/jupyter/bin"                # scripts that name the host's Python; `python3 -m` does the same
+# Nobody is asked whether news may be fetched: nothing outside is reached.
+mkdir -p "$LIB/jupyter/etc/jupyter/labconfig"
+printf '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}\n' \
+  > "$LIB/jupyter/etc/jupyter/labconfig/page_config.json"
 install -m 644 "$HERE/../environment/common.py" "$LIB/common.py"
 install -m 644 "$HERE/jupyter_server_config.py" "$LIB/jupyter_server_config.py"
 install -m 755 "$HERE/start.py" "$LIB/start"
-printf 'jupyter\n' > "$W/root/$STAMP"
+"$HERE/../environment/describe.sh" "$W/root" jupyter
 chmod 755 "$W/root"
 rm -rf "$ROOT"
 mv "$W/root" "$ROOT"                     # the stamp comes with the rename

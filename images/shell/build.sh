@@ -1,10 +1,10 @@
 #!/bin/bash
 # build.sh ROOT: a root file system with a shell that is reached by ssh: OpenSSH, bash, Python, git and small tools.
-# Idempotent: a finished ROOT has ROOT/etc/millrace-image.txt. Does not need root; touches nothing else of the host.
+# Idempotent: a finished ROOT has ROOT/etc/millrace-image.json. Does not need root; touches nothing else of the host.
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 ROOT=${1:?usage: build.sh ROOT}
-STAMP=etc/millrace-image.txt
+STAMP=etc/millrace-image.json
 PACKAGES="libc-bin bash coreutils util-linux grep sed mawk findutils diffutils tar gzip xz-utils procps less file
           ncurses-base ncurses-bin python3 git vim-tiny openssh-server openssh-client curl"
 
@@ -16,7 +16,7 @@ trap 'rm -rf "$W"' EXIT
 mkdir -p "$W/root/usr/lib/millrace"
 install -m 644 "$HERE/../environment/common.py" "$W/root/usr/lib/millrace/common.py"
 install -m 755 "$HERE/start.py" "$W/root/usr/lib/millrace/start"
-printf 'shell\n' > "$W/root/$STAMP"
+"$HERE/../environment/describe.sh" "$W/root" shell
 chmod 755 "$W/root"
 rm -rf "$ROOT"
 mv "$W/root" "$ROOT"                     # the stamp comes with the rename

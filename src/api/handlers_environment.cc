@@ -99,9 +99,12 @@ Result<Reply> delete_environment(Services& services, const Call& call) {
   return Reply{204, "", "", {}};
 }
 
-void add_actions(std::vector<Route>& routes, const Parameter& name) {
-  const auto act = [&](std::string_view path, std::string_view id, std::string_view summary, Action action,
-                       Handler handler, std::string_view answer) {
+Parameter name_parameter() { return {"name", kNameSchema, "Its name."}; }
+
+/// What is done to one environment and answered with it.
+void add_action_routes(std::vector<Route>& routes) {
+  const auto act = [&routes](std::string_view path, std::string_view id, std::string_view summary,
+                             Action action, Handler handler, std::string_view answer) {
     routes.push_back({.method = "POST",
                       .path = path,
                       .id = id,
@@ -109,7 +112,7 @@ void add_actions(std::vector<Route>& routes, const Parameter& name) {
                       .summary = summary,
                       .access = needs(action, Scope::kPathEnvironment),
                       .handler = handler,
-                      .path_parameters = {name},
+                      .path_parameters = {name_parameter()},
                       .answer = answer});
   };
   act("/api/v1/environments/{name}/start", "startEnvironment", "Start it where it does not run",
@@ -124,7 +127,6 @@ void add_actions(std::vector<Route>& routes, const Parameter& name) {
 }  // namespace
 
 void add_environment_routes(std::vector<Route>& routes) {
-  const Parameter name = {"name", kNameSchema, "Its name."};
   routes.push_back({.method = "GET",
                     .path = "/api/v1/environments",
                     .id = "listEnvironments",
@@ -156,9 +158,9 @@ void add_environment_routes(std::vector<Route>& routes) {
                     .summary = "One environment",
                     .access = needs(Action::kReadEnvironments, Scope::kPathEnvironment),
                     .handler = show_environment,
-                    .path_parameters = {name},
+                    .path_parameters = {name_parameter()},
                     .answer = "Environment"});
-  add_actions(routes, name);
+  add_action_routes(routes);
   routes.push_back(
       {.method = "DELETE",
        .path = "/api/v1/environments/{name}",
@@ -167,7 +169,7 @@ void add_environment_routes(std::vector<Route>& routes) {
        .summary = "Delete an environment that has stopped; one that runs is told to stop",
        .access = needs(Action::kManageEnvironments, Scope::kPathEnvironment),
        .handler = delete_environment,
-       .path_parameters = {name},
+       .path_parameters = {name_parameter()},
        .query = {{"volume", R"({"enum": ["keep", "delete"], "type": "string", "default": "keep"})",
                   "What becomes of its volume."}},
        .success = 204,

@@ -52,18 +52,11 @@ void print(const std::vector<Image>& images) {
   cli::print_table({"name", "source", "MB", "packages", "created"}, rows);
 }
 
-// Runs a script that is part of this program; what it says goes to stderr.
-Result<void> run_script(const std::string& file, std::vector<std::string> argv) {
-  const auto scripts = image_scripts();
-  const auto script = std::ranges::find(scripts, file, &EmbeddedFile::path);
-  if (script == scripts.end()) return failure(ErrorCode::kInternal, file + " is no part of this program");
-  const host::Fd text(::memfd_create("script", MFD_CLOEXEC));
-  if (!text) return std::unexpected(errno_error("memfd_create", errno));
-  TRY_VOID(host::write_all(text.get(), script->bytes));
-  if (::lseek(text.get(), 0, SEEK_SET) != 0) return std::unexpected(errno_error("lseek", errno));
+// Runs it to its end; what it says goes to stderr.
+Result<void> run(std::vector<std::string> argv, int stdin_fd) {
   host::ProcessSpec process;
   process.argv = std::move(argv);
-  process.stdin_fd = text.get();
+  process.stdin_fd = stdin_fd;
   process.stdout_fd = process.stderr_fd = STDERR_FILENO;
   const pid_t pid = TRY(host::spawn(process));
   int status = 0;
@@ -73,7 +66,39 @@ Result<void> run_script(const std::string& file, std::vector<std::string> argv) 
   return {};
 }
 
-// Makes it beside the one that is there, if any, and puts it in its place.
+// Runs a script that is part of this program.
+Result<void> run_script(const std::string& file, std::vector<std::string> argv) {
+  const auto scripts = image_scripts();
+  const auto script = std::ranges::find(scripts, file, &EmbeddedFile::path);
+  if (script == scripts.end()) return failure(ErrorCode::kInternal, file + " is no part of this program");
+  const host::Fd text(::memfd_create("script", MFD_CLOEXEC));
+  if (!text) return std::unexpected(errno_error("memfd_create", errno));
+  TRY_VOID(host::write_all(text.get(), script->bytes));
+  if (::lseek(text.get(), 0, SEEK_SET) != 0) return std::unexpected(errno_error("lseek", errno));
+  return run(std::move(argv), text.get());
+}
+
+bool is_recipe(const std::string& image) {
+  const auto scripts = image_scripts();
+  return image != "base" &&
+         std::ranges::find(scripts, image + "/build.sh", &EmbeddedFile::path) != scripts.end();
+}
+
+// Runs the script of an image that needs other files of images/: all of them are put into a folder for the time.
+Result<void> run_recipe(const std::string& file, const std::string& root) {
+  const std::string folder = root + ".recipe";
+  TRY_VOID(host::remove_tree(folder));
+  for (const auto& part : image_scripts()) {
+    const std::string path = folder + "/" + std::string(part.path);
+    TRY_VOID(host::make_dirs(path.substr(0, path.rfind('/')), 0700));
+    TRY_VOID(host::write_file_atomic(path, part.bytes, part.path.ends_with(".sh") ? 0700 : 0600));
+  }
+  const auto done = run({"bash", folder + "/" + file, root}, -1);
+  TRY_VOID(host::remove_tree(folder));
+  return done;
+}
+
+// Makes it beside the one that is there, if any, and puts it in its place. Without `argv` the script is a recipe.
 Result<Image> make(const Line& line, const std::string& script, std::vector<std::string> argv,
                    const std::vector<std::string>& rest) {
   TRY_VOID(executor::check_image_name(line.name));
@@ -87,9 +112,13 @@ Result<Image> make(const Line& line, const std::string& script, std::vector<std:
     return failure(ErrorCode::kConflict,
                    "image '" + line.name + "' is there already; make it anew with --again");
   const std::string fresh = fmt::format("{}/.new.{}.{}", folder, line.name, ::getpid());
-  argv.push_back(fresh);
-  argv.insert(argv.end(), rest.begin(), rest.end());
-  TRY_VOID(run_script(script, std::move(argv)));
+  if (argv.empty()) {
+    TRY_VOID(run_recipe(script, fresh));
+  } else {
+    argv.push_back(fresh);
+    argv.insert(argv.end(), rest.begin(), rest.end());
+    TRY_VOID(run_script(script, std::move(argv)));
+  }
   if (there) TRY_VOID(executor::delete_image(folder, line.name));
   if (std::rename(fresh.c_str(), (folder + "/" + line.name).c_str()) != 0)
     return std::unexpected(errno_error("put " + fresh + " in its place", errno));
@@ -107,6 +136,12 @@ int show(const Result<Image>& image, bool json) {
 
 int build(const Line& line) {
   std::vector<std::string> packages = line.packages;
+  if (is_recipe(line.name)) {
+    if (packages.empty() && line.from.empty())
+      return show(make(line, line.name + "/build.sh", {}, {}), line.json);
+    return cli::report({ErrorCode::kInvalidArgument,
+                        "image '" + line.name + "' has a recipe of its own: give another name"});
+  }
   if (!line.from.empty()) {
     const auto folder = folder_of_images();
     const auto from =
@@ -172,8 +207,10 @@ void add_image_commands(CLI::App& image, cli::Chosen& chosen) {
   const auto replaces = [&](CLI::App* command) {
     command->add_flag("--again", line->again, "also if it is there: the new one takes its place");
   };
-  auto* built =
-      add("build", "make an image of Debian packages: a shell, coreutils, python3 and what is named", build);
+  auto* built = add(
+      "build",
+      "make an image of Debian packages: a shell, coreutils, python3 and what is named; or jupyter, or shell",
+      build);
   named(built);
   built->add_option("--packages", line->packages, "Debian packages, with commas")->delimiter(',');
   built->add_option("--from", line->from, "an image that was built: its packages, too");

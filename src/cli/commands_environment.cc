@@ -1,6 +1,6 @@
 // env create, list, show, open, stop, delete, proxy
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,7 +27,6 @@ namespace json = boost::json;
 constexpr std::chrono::milliseconds kPoll{200};
 constexpr std::chrono::minutes kReadyWithin{10};
 constexpr std::chrono::seconds kStoppedWithin{60};
-constexpr std::chrono::minutes kImageWithin{30};
 
 std::string path_of(const std::string& name) { return "/api/v1/environments/" + url_encode(name); }
 
@@ -37,14 +36,18 @@ std::string ssh_folder(const Client& client) { return client.settings().home + "
 /// The image is prepared once, by this very program; a Millrace elsewhere has its own.
 Result<void> ensure_image(const Client& client, const std::string& image) {
   const bool is_local = host::exists(client.settings().home + "/gateway.json");
-  const std::string cache = TRY(host::cache_dir());
-  if (!is_local || host::exists(cache + "/images/" + image)) return {};
+  const std::string description = TRY(host::cache_dir()) + "/images/" + image + "/etc/millrace-image.json";
+  if (!is_local || host::exists(description)) return {};
   fmt::print(stderr, "image {}: is prepared once (a minute or two)\n", image);
-  const auto done = host::run_process({.argv = {"/proc/self/exe", "image", "build", image}}, kImageWithin);
-  if (!done) return std::unexpected(done.error());
-  if (done->exit_code == 0) return {};
-  return failure(ErrorCode::kUnavailable,
-                 fmt::format("image {} could not be built:\n{}{}", image, done->err, done->out));
+  host::ProcessSpec build;
+  build.argv = {"/proc/self/exe", "image", "build", image};
+  build.stdout_fd = build.stderr_fd = STDERR_FILENO;
+  const pid_t pid = TRY(host::spawn(build));
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (status == 0) return {};
+  return failure(ErrorCode::kUnavailable, fmt::format("image {} could not be built; see above", image));
 }
 
 /// The user's own key pair for environments, made on first use; its public half.

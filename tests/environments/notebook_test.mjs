@@ -31,18 +31,14 @@ async function enter(page) {
 /** Runs code in a new notebook through JupyterLab's own page; answers the text of the cell's output. */
 async function run(page, code) {
   await page.locator('.jp-LauncherCard[title*="Python 3"]').first().click();
+  await page.getByText('Python 3 (ipykernel) | Idle').waitFor({ timeout: 60_000 });  // what comes before is dropped
   // A page may hold other notebooks behind this one.
   const notebook = page.locator('.jp-NotebookPanel:not(.lm-mod-hidden)');
   await notebook.locator('.jp-CodeCell .cm-content').last().click();
   await page.keyboard.insertText(code);
   await page.keyboard.press('Shift+Enter');
   const output = notebook.locator('.jp-OutputArea-output').first();
-  try {
-    await output.waitFor({ timeout: 90_000 });
-  } catch (error) {
-    await page.screenshot({ path: `${site.home}/notebook.png` });
-    throw error;
-  }
+  await output.waitFor({ timeout: 90_000 });
   return (await output.innerText()).trim();
 }
 
@@ -94,8 +90,8 @@ test('stopped, it is woken by who looks at it, and its volume is as it was', asy
   await run(page, 'open("/home/user/kept.txt", "w").write("kept")');
   await millrace('env', 'stop', 'nb');
   assert.equal((await json('env', 'show', 'nb')).state, 'stopped');
-  await page.goto(`${origin}/files/kept.txt`);
-  await page.getByText('kept', { exact: true }).waitFor({ timeout: 90_000 });
+  await page.goto(`${origin}/lab`);
+  await page.locator('.jp-DirListing-item', { hasText: 'kept.txt' }).waitFor({ timeout: 90_000 });
   assert.equal((await json('env', 'show', 'nb')).state, 'running');
   await context.close();
 });
