@@ -32,7 +32,7 @@ schemathesis() {
     --generation-deterministic --warnings off "$@"
 }
 echo "== the operations that generate"
-schemathesis -H "Authorization: Bearer $OPENAI_API_KEY" --phases examples,coverage,fuzzing --max-examples 40 \
+schemathesis -H "Authorization: Bearer $OPENAI_API_KEY" --phases examples,coverage,fuzzing --max-examples 48 \
   --checks "$checks" --include-path-regex '^/v1/'
 # A run in which hardly anything got as far as an answer has shown nothing.
 for operation in chat/completions completions embeddings responses messages; do

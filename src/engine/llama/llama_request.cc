@@ -34,9 +34,6 @@ std::expected<void, EngineError> check(const Request& request, const Target& tar
   if (request.reasoning_effort && *request.reasoning_effort != "none" && !target.template_has_reasoning) {
     return std::unexpected(unsupported("reasoning_effort", "this model has no reasoning"));
   }
-  if (request.reasoning_budget && !target.template_has_reasoning) {
-    return std::unexpected(unsupported("max_reasoning_tokens", "this model has no reasoning"));
-  }
   return wire::check_schemas(request);
 }
 
@@ -114,13 +111,15 @@ std::vector<Message> with_prompt(const std::vector<Message>& messages,
   return told;
 }
 
-/// The engine's sampler ends the reasoning when its budget is used up.
+/// The engine's sampler ends the reasoning when its budget is used up; with a budget of 0 it does so in the middle of a tag
+/// (0.7.0), so none at all is asked of the template. A model without reasoning keeps within any budget.
 void write_reasoning(JsonWriter& body, const Request& request, const Target& target) {
-  if (request.reasoning_budget) body.field("thinking_budget_tokens", *request.reasoning_budget);
-  if (!request.reasoning_effort || !target.template_has_reasoning) return;
+  const bool off = request.reasoning_effort == "none" || request.reasoning_budget == 0;
+  if (request.reasoning_budget && !off) body.field("thinking_budget_tokens", *request.reasoning_budget);
+  if (!target.template_has_reasoning || (!off && !request.reasoning_effort)) return;
   body.key("chat_template_kwargs").begin_object();
-  body.field("enable_thinking", *request.reasoning_effort != "none");
-  if (*request.reasoning_effort != "none") body.field("reasoning_effort", *request.reasoning_effort);
+  body.field("enable_thinking", !off);
+  if (!off) body.field("reasoning_effort", *request.reasoning_effort);
   body.end_object();
 }
 

@@ -111,10 +111,14 @@ TEST(LlamaRequest, RefusesWhatTheEngineCannotHonour) {
   EXPECT_TRUE(make_llama_adapter()->render(effort, {.template_has_reasoning = true}));
   Request budget = chat();
   budget.reasoning_budget = 100;
-  EXPECT_EQ(refused(budget).param, "max_reasoning_tokens");
-  const auto call = make_llama_adapter()->render(budget, {.template_has_reasoning = true});
+  const auto call = make_llama_adapter()->render(budget, {});
   ASSERT_TRUE(call);
   EXPECT_NE(call->body.find(R"("thinking_budget_tokens":100)"), std::string::npos) << call->body;
+  budget.reasoning_budget = 0;
+  const auto none = make_llama_adapter()->render(budget, {.template_has_reasoning = true});
+  ASSERT_TRUE(none);
+  EXPECT_EQ(none->body.find("thinking_budget_tokens"), std::string::npos) << none->body;
+  EXPECT_NE(none->body.find(R"("enable_thinking":false)"), std::string::npos) << none->body;
   Request empty;
   empty.task = Task::kEmbed;
   empty.inputs = {""};
