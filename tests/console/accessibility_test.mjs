@@ -9,11 +9,12 @@ before(async () => {
 });
 after(() => browser.close());
 
-const PAGES = ['Overview', 'Usage', 'Energy', 'Playground', 'Endpoints', 'Models', 'Keys', 'Tenants and quotas'];
+const PAGES = ['Overview', 'Usage', 'Energy', 'Nodes', 'Jobs', 'Timeline', 'Environments', 'Playground', 'Endpoints', 'Models', 'Keys', 'Tenants and quotas'];
 /** Page, and the button on it that opens a dialog. */
 const DIALOGS = [['Endpoints', 'Create endpoint'], ['Models', 'Import model'], ['Models', /^Set price of/], ['Keys', 'Create key'],
   ['Keys', /^Revoke/], ['Tenants and quotas', 'Create tenant'], ['Tenants and quotas', 'Create project'],
-  ['Tenants and quotas', 'Set quota of tenant default']];
+  ['Tenants and quotas', 'Set quota of tenant default'], ['Tenants and quotas', 'Set machines of tenant default'],
+  ['Jobs', 'Submit job'], ['Nodes', 'Less power for a time'], ['Environments', 'Create environment']];
 
 for (const scheme of ['light', 'dark']) {
   test(`axe finds nothing in ${scheme}`, async () => {

@@ -206,6 +206,16 @@ onPage('tenants, projects and quotas are made', {}, async (page) => {
   await page.getByRole('dialog').getByRole('button', { name: 'Set quota' }).click();
   await tenant.getByText('12 requests/min').waitFor();
   assert.deepEqual(await api('GET', '/quotas/projects/letters'), { quota: { requests_per_minute: 12 }, inherited: false });
+  await tenant.getByText('none given: no machines').waitFor();
+  await tenant.getByRole('button', { name: 'Set machines of tenant hospital' }).click();
+  await page.getByRole('dialog').getByLabel('Up to amounts').check();
+  await page.getByRole('dialog').getByLabel('Accelerators').fill('4');
+  await page.getByRole('dialog').getByLabel('Memory, GiB').fill('8');
+  await page.getByRole('dialog').getByLabel('It may use beyond it').uncheck();
+  await page.getByRole('dialog').getByRole('button', { name: 'Set machines' }).click();
+  await tenant.getByText('4 accelerators, 8 GiB; never more; share 1').waitFor();
+  assert.deepEqual(await api('GET', '/quotas/tenants/hospital/compute'),
+    { quota: { accelerators: 4, memory_bytes: 8 * 2 ** 30, borrow: false, share: 1 }, inherited: false });
 });
 
 onPage('usage is shown by day, model, key and project, and saved as CSV that equals the API', {}, async (page) => {
@@ -250,7 +260,7 @@ onPage('energy adds up: attributed and idle make the site', {}, async (page) => 
 onPage('a developer sees what the role allows, and nothing else', {}, async (page) => {
   await signIn(page, site.developerKey);
   const menu = await page.getByRole('navigation', { name: 'Pages' }).getByRole('link').allTextContents();
-  assert.ok(menu.includes('Playground') && menu.includes('Usage'));
+  assert.ok(menu.includes('Playground') && menu.includes('Usage') && menu.includes('Jobs'));
   assert.ok(!menu.includes('Overview') && !menu.includes('Energy'));
   await choose(page, 'Keys');
   assert.equal(await page.getByRole('button', { name: 'Create key' }).count(), 0);

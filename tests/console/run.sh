@@ -1,9 +1,11 @@
 #!/bin/bash
-# Starts the program on a state folder of its own, runs the browser tests against it, and stops it.
+# Prepares the images, starts the program on a state folder of its own, runs the browser tests against it, and stops it.
 #   run.sh PROGRAM        CONSOLE_SCREENSHOTS=FOLDER keeps a picture of every page
 set -euo pipefail
 program=$(realpath "$1")
 cd "$(dirname "$0")/../.."
+cache=${MILLRACE_CACHE:-$HOME/.cache/millrace}
+images/jupyter/build.sh "$cache/images/jupyter"
 bin=$(tools/test-tools.sh node)
 packages=$(tools/test-tools.sh npm console)
 export MILLRACE_HOME
