@@ -32,7 +32,7 @@ class Schemas {
   boost::json::object all_;
 };
 
-/// The schemas of every body of the control API (schemas.json).
+/// The schemas of every body of the control API (schemas.json, schemas_environment.json).
 std::string_view api_schemas();
 
 }  // namespace millrace::api
