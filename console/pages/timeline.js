@@ -69,7 +69,7 @@ export function Timeline() {
       <${Field} label="Nodes with" name="part" value=${part} placeholder="any name" onInput=${(/** @type {any} */ event) => setPart(event.target.value)} />
     </div>
     ${work.value && html`<${Keys} /><${Gantt} rows=${shown} waiting=${waiting} span=${span} label=${label} />
-      <p class="quiet">${shown.length < rows.length && `${count(shown.length)} of ${count(rows.length)} nodes are shown. `}${beyond > 0 && `${count(beyond)} more wait, with a later start or none yet; `}${beyond > 0 && html`<a href=${link('jobs')}>Jobs</a> lists each with its reason.`}</p>
+      <p class="quiet">${shown.length < rows.length && `${count(shown.length)} of ${count(rows.length)} nodes are shown. `}${beyond > 0 && `${count(beyond)} more ${beyond === 1 ? 'waits' : 'wait'}, with a later start or none yet; `}${beyond > 0 && html`<a href=${link('jobs')}>Jobs</a> lists each with its reason.`}</p>
       <details><summary>The same as a table</summary>
         <${Table} caption="Bars of the timeline" columns=${COLUMNS} rows=${bars} rowKey=${(/** @type {NodeBar} */ bar) => `${bar.id} ${bar.node} ${bar.from}`} empty="Nothing ran on these nodes in this time." /></details>`}
   <//>`;

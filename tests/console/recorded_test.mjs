@@ -82,7 +82,7 @@ onRecorded('the timeline has a row for each node, a bar for all work of the hour
   assert.equal(names.filter((name) => name.startsWith('job 40 ')).length, 4, 'a gang has a bar on each of its nodes');
   assert.equal(names.filter((name) => name.includes('expected to start at')).length, 1);
   assert.ok(names.some((name) => name.startsWith('service replica-1 chat, running')));
-  await page.getByText('1 more wait').waitFor();
+  await page.getByText('1 more waits').waitFor();
   const overlaps = await page.locator('.gantt .row').evaluateAll((rows) => rows.some((row) => {
     const boxes = [...row.querySelectorAll('.bar > rect')].map((rect) => rect.getBoundingClientRect());
     return boxes.some((a, at) => boxes.slice(at + 1).some((b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom && b.top < a.bottom));
