@@ -42,13 +42,14 @@ class Cluster(unittest.TestCase):
         return self.millrace.job(job)["counts"]
 
     def test_a_gang_of_4_x_8_starts_whole_or_not_at_all(self):
-        small = self.submit(accelerators=1)
+        small = self.submit(accelerators=1, time_limit="5m")
         self.millrace.wait_job(small, {"running"})
         gang = self.submit(nodes=4, accelerators=8, one_domain=True,
                            command=["sh", "-c", "echo $MILLRACE_TASK of $MILLRACE_TASKS on $MILLRACE_NODE with "
                                     "$MILLRACE_ACCELERATORS > $MILLRACE_OUTPUT/$MILLRACE_TASK; sleep 2"])
         why = wait_for(lambda: "accelerators" in (text := self.millrace.cli("job", "why", gang).stdout) and text)
         self.assertIn("32", why)
+        wait_for(lambda: self.millrace.job(gang)["expected_start"], 20)
         self.millrace.cli("job", "cancel", small)
         job = self.millrace.wait_job(gang, {"succeeded"})
         self.assertEqual(sorted(job["nodes"]), ["n0", "n1", "n2", "n3"])
