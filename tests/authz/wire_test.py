@@ -11,12 +11,13 @@ import suite  # noqa: E402
 from upstream import Upstream  # noqa: E402  (suite put tests/ on the path)
 
 OWN, SIBLING, OTHER = ("alpha", "a1"), ("alpha", "a2"), ("beta", "b1")
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGhkYXRhLW9mLWEta2V5LXRoYXQtb3BlbnMtbm90 test"
 WITHOUT_OWNER = ("shared", "reach", "platform")
 # The test's installation has no model and no replica of its own: an allowed request is told so.
 # Nor has it nodes, jobs or a site that control knows: what is asked of them is not found.
 ALSO = {"showNode": {404}, "cordonNode": {404}, "drainNode": {404}, "undrainNode": {404}, "createSiteEvent": {422},
         "deleteSiteEvent": {404}, "readJobFile": {404}, "deleteSecret": {404}, "showBlob": {404},
-        "importModel": {422}, "showModel": {404}, "deleteModel": {404}, "showReplicaLog": {404}}
+        "deleteEnvironment": {409}, "importModel": {422}, "showModel": {404}, "deleteModel": {404}, "showReplicaLog": {404}}
 
 
 class Authorisation(suite.Case):
@@ -36,11 +37,30 @@ class Authorisation(suite.Case):
         for _, project in (OWN, SIBLING, OTHER):
             key = cls.millrace.key(project=project)["key"]
             cls.jobs[project] = cls.millrace.request("POST", "/api/v1/jobs", {"command": ["true"]}, key)[2]["id"]
+        # Environments are made from an image, which is prepared once.
+        program = cls.millrace.program
+        listed = subprocess.run([program, "image", "list", "--json"], check=True, capture_output=True).stdout
+        if "shell" not in [image["name"] for image in json.loads(listed)["images"]]:
+            subprocess.run([program, "image", "build", "shell"], check=True)
+        cls.environments = {}
+        for _, project in (OWN, SIBLING, OTHER):
+            cls.environments[project] = next(cls.names)
+            cls.create_environment(cls.environments[project], project)
         cls.keys = {role: cls.millrace.key("--role", role, project="a1")["key"] for role in cls.table["roles"]}
 
     @classmethod
     def tearDownClass(cls):
         cls.upstream.close()
+
+    @classmethod
+    def create_environment(cls, name, project):
+        status, _, answer = cls.millrace.request("POST", "/api/v1/environments", cls.environment(name, project),
+                                                 cls.millrace.env["MILLRACE_KEY"])
+        assert status == 201, answer
+
+    @staticmethod
+    def environment(name, project):
+        return {"name": name, "kind": "shell", "project": project, "cpus": 0.1, "memory_mib": 256, "public_key": KEY}
 
     def ask(self, method, path, body=None, key=None):
         """The status; `key` None sends none."""
@@ -59,6 +79,10 @@ class Authorisation(suite.Case):
         path, scope = route["path"], route["scope"]
         if scope == "key-owner":
             path = path.replace("{id}", self.as_admin("POST", "/api/v1/keys", {"project": project})["id"])
+        elif scope == "environment-owner":
+            if route["id"] == "deleteEnvironment":
+                self.create_environment(name, project)
+            path = path.replace("{name}", name if route["id"] == "deleteEnvironment" else self.environments[project])
         elif scope == "job-owner":
             path = path.replace("{id}", self.jobs[project])
         elif route["path"].startswith("/api/v1/blobs/"):
@@ -76,6 +100,7 @@ class Authorisation(suite.Case):
                   "setPrice": {"input_eur_per_mtok": 1, "output_eur_per_mtok": 2},
                   "setTenantComputeQuota": {"unlimited": True}, "setProjectComputeQuota": {"unlimited": True},
                   "putSecret": {"text": "x"}, "submitJob": {"command": ["true"], "project": project},
+                  "createEnvironment": self.environment(name, project),
                   "planJob": {"command": ["true"], "project": project},
                   "createSiteEvent": {"budget_w": 100, "for_s": 60}}
         return path, bodies.get(route["id"])
