@@ -43,8 +43,8 @@ identity::PolicyChange difference(const PolicyRecords& before, const PolicyRecor
 class PolicyFeed final : public PolicyPublisher, private net::LineHandler {
  public:
   struct Options {
-    std::string path;                        // of the unix socket
-    std::chrono::milliseconds resync{1000};  // the records are looked at this often at least
+    std::string path;                                // of the unix socket
+    std::chrono::milliseconds resync{1000};          // the records are looked at this often at least
     platform::Environments* environments = nullptr;  // told how gateways see them used; may be null
   };
 

@@ -20,17 +20,17 @@ struct Services;
 
 /// What a route acts on, and so how far the caller's role must reach.
 enum class Scope {
-  kShared,       // things without an owner: the role must have the action at all
-  kPlatform,     // the platform as a whole
-  kPathTenant,   // the tenant {name}
-  kPathProject,  // the project {name}
-  kPathKey,      // the owner of the key {id}
-  kBodyTenant,   // the tenant named in the body
-  kBodyProject,  // the project named in the body
-  kOwnProject,   // the project named in body or query, else the caller's own
-  kPathJob,      // the owner of the job {id}
+  kShared,           // things without an owner: the role must have the action at all
+  kPlatform,         // the platform as a whole
+  kPathTenant,       // the tenant {name}
+  kPathProject,      // the project {name}
+  kPathKey,          // the owner of the key {id}
+  kBodyTenant,       // the tenant named in the body
+  kBodyProject,      // the project named in the body
+  kOwnProject,       // the project named in body or query, else the caller's own
+  kPathJob,          // the owner of the job {id}
   kPathEnvironment,  // the owner of the environment {name}
-  kReach,        // a list, which the handler cuts to the caller's reach
+  kReach,            // a list, which the handler cuts to the caller's reach
 };
 std::string_view name_of(Scope scope);
 

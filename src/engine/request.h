@@ -77,10 +77,10 @@ struct Request {
   std::vector<Tool> tools;
   ToolChoice tool_choice;
   ResponseFormat format;
-  std::optional<std::string> reasoning_effort;  // "none|minimal|low|medium|high"
+  std::optional<std::string> reasoning_effort;   // "none|minimal|low|medium|high"
   std::optional<std::int64_t> reasoning_budget;  // tokens of reasoning at most; 0: none
-  bool stream = false;                          // what the client asked for, not what the engine is asked for
-  bool include_usage = false;                   // usage in the last chunk of a chat or text stream
+  bool stream = false;         // what the client asked for, not what the engine is asked for
+  bool include_usage = false;  // usage in the last chunk of a chat or text stream
 };
 
 /// Bytes of all text a model will read: the input of token estimates where the engine cannot count.

@@ -22,7 +22,8 @@ TEST(SshKey, OnlyAKeyIsAPublicKey) {
   for (const std::string& bad :
        {std::string(), std::string("ssh-ed25519"), std::string("ssh-ed25519 "), "command=\"sh\" " + good,
         "ssh-rsa " + blob, "ssh-dss " + blob, good + "\n" + good, "ssh-ed25519 " + blob.substr(1),
-        std::string("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"), " " + good, "ssh-ed25519 " + std::string(20'000, 'A')}) {
+        std::string("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"), " " + good,
+        "ssh-ed25519 " + std::string(20'000, 'A')}) {
     EXPECT_FALSE(check_ssh_public_key(bad)) << bad.substr(0, 100);
   }
 }

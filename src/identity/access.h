@@ -43,7 +43,7 @@ enum class Action {
   kReadEnvironments,
   kManageEnvironments,  // create, start, stop, delete
   kOpenEnvironments,    // come in
-  kReadStatus,  // processes, limits, live figures of the whole site
+  kReadStatus,          // processes, limits, live figures of the whole site
 };
 
 /// All of them, in order: for matrices and tests.

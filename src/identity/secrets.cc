@@ -35,14 +35,12 @@ bool is_secret_name(std::string_view name) {
 Result<SecretInfo> Secrets::put(std::string_view project, std::string_view name, std::string_view text) {
   const std::string key = TRY(key_of(project, name));
   if (text.size() > kMaxBytes) {
-    return failure(
-        ErrorCode::kInvalidArgument,
-        fmt::format("secret {}: has {} bytes, at most {} are kept", name, text.size(), kMaxBytes));
+    return failure(ErrorCode::kInvalidArgument,
+                   fmt::format("secret {}: has {} bytes, at most {} are kept", name, text.size(), kMaxBytes));
   }
   if (!TRY(exists(project, name)) && TRY(list(project)).size() >= kMaxPerProject) {
-    return failure(
-        ErrorCode::kExhausted,
-        fmt::format("project {} has {} secrets already; delete some first", project, kMaxPerProject));
+    return failure(ErrorCode::kExhausted, fmt::format("project {} has {} secrets already; delete some first",
+                                                      project, kMaxPerProject));
   }
   TRY_VOID(store_.commit({.expect = {}, .put = {{key, std::string(text)}}, .erase = {}}));
   return SecretInfo{.name = std::string(name), .bytes = text.size()};

@@ -33,8 +33,8 @@ struct ShapeKey {
 
   auto tie() const {
     return std::tie(demand.cpu_milli, demand.memory_mib, demand.accelerators, demand.accelerator_milli, tasks,
-                    tasks_per_node, kinds, earlier_kinds_first, accelerator_memory_mib, together, spread_racks, zones,
-                    jurisdictions, attested, accelerator_draw_milli, cpu_draw_milli);
+                    tasks_per_node, kinds, earlier_kinds_first, accelerator_memory_mib, together,
+                    spread_racks, zones, jurisdictions, attested, accelerator_draw_milli, cpu_draw_milli);
   }
   bool operator<(const ShapeKey& other) const { return tie() < other.tie(); }
 };

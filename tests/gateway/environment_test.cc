@@ -24,13 +24,16 @@ class Program final : public net::ServerHandler {
     if (head.path == "/ws" || head.path == "/") {
       if (const auto protocol = head.find("upgrade")) {
         const std::string answer(head.path == "/ws" && lies ? "h2c" : *protocol);
-        const net::Header headers[] = {
-            {"connection", "Upgrade"}, {"upgrade", answer}, {"sec-websocket-accept", "yes"}, {"x-other", "1"}};
+        const net::Header headers[] = {{"connection", "Upgrade"},
+                                       {"upgrade", answer},
+                                       {"sec-websocket-accept", "yes"},
+                                       {"x-other", "1"}};
         exchange.switch_protocols(headers);
         return;
       }
     }
-    const net::Header headers[] = {{"set-cookie", "own=1; Domain=localhost"}, {"set-cookie", "millrace_env=evil"}};
+    const net::Header headers[] = {{"set-cookie", "own=1; Domain=localhost"},
+                                   {"set-cookie", "millrace_env=evil"}};
     if (head.path == "/api/kernels") {
       return exchange.respond(200, "application/json", headers, R"([{"execution_state":"busy"}])");
     }
@@ -54,7 +57,8 @@ class Environment : public ::testing::Test {
     policy.state = identity::EnvironmentState::kRunning;
     policy.socket = world.folder() + "/nb.sock";
     policy.secret.fill(9);
-    server = net::HttpServer::listen(world.loop(), net::ListenAddress::unix_socket(policy.socket), {}, nullptr, program)
+    server = net::HttpServer::listen(world.loop(), net::ListenAddress::unix_socket(policy.socket), {},
+                                     nullptr, program)
                  .value();
     put();
   }
@@ -72,7 +76,8 @@ class Environment : public ::testing::Test {
     EXPECT_TRUE(world.until([&] { return call->done || call->failed; }));
     return call;
   }
-  std::unique_ptr<Call> get(const std::string& path, const std::string& cookies, std::vector<net::Header> more = {}) {
+  std::unique_ptr<Call> get(const std::string& path, const std::string& cookies,
+                            std::vector<net::Header> more = {}) {
     if (!cookies.empty()) more.push_back({"cookie", cookies});
     return done({.path = path, .headers = std::move(more)});
   }
@@ -98,10 +103,10 @@ class Environment : public ::testing::Test {
 };
 
 TEST_F(Environment, WithoutACookieNothingReachesItAndThePageSaysHow) {
-  for (const std::string& cookies : {std::string(), std::string("millrace_env=1.k_1.x.y"),
-                                     "millrace_env=" + sealed(PassKind::kToken),
-                                     "millrace_env=" + sealed(PassKind::kCookie, "k_1", "other"),
-                                     "millrace_env=" + sealed(PassKind::kCookie, "k_unknown")}) {
+  for (const std::string& cookies :
+       {std::string(), std::string("millrace_env=1.k_1.x.y"), "millrace_env=" + sealed(PassKind::kToken),
+        "millrace_env=" + sealed(PassKind::kCookie, "k_1", "other"),
+        "millrace_env=" + sealed(PassKind::kCookie, "k_unknown")}) {
     const auto call = get("/lab", cookies, {{"accept", "text/html"}});
     EXPECT_EQ(call->status, 401) << cookies;
     EXPECT_NE(call->body.find("millrace env open nb"), std::string::npos);
@@ -127,7 +132,8 @@ TEST_F(Environment, ATokenIsChangedForACookieOnce) {
 }
 
 TEST_F(Environment, ItSeesTheRequestWithoutOurSecrets) {
-  const auto call = get("/lab?x=1", cookie(), {{"authorization", "Bearer " + world.key_text}, {"x-forwarded-for", "6.6.6.6"}});
+  const auto call = get("/lab?x=1", cookie(),
+                        {{"authorization", "Bearer " + world.key_text}, {"x-forwarded-for", "6.6.6.6"}});
   ASSERT_EQ(call->status, 200);
   ASSERT_EQ(program.asked.size(), 1U);
   const auto& asked = program.asked[0];
@@ -144,11 +150,13 @@ TEST_F(Environment, AnotherOriginCannotWriteOrOpenAWebSocket) {
     const std::string cookies = cookie();
     std::vector<net::Header> headers{{"cookie", cookies}};
     if (!from.empty()) headers.push_back({"origin", from});
-    return done({.method = net::Method::kPost, .path = "/api/contents", .body = "{}", .headers = headers})->status;
+    return done({.method = net::Method::kPost, .path = "/api/contents", .body = "{}", .headers = headers})
+        ->status;
   };
   const std::string own = origin();
-  for (const std::string& from : {std::string(), std::string("null"), "http://localhost:" + std::to_string(world.port()),
-                                  std::string("http://evil.localhost"), "https://" + host()}) {
+  for (const std::string& from :
+       {std::string(), std::string("null"), "http://localhost:" + std::to_string(world.port()),
+        std::string("http://evil.localhost"), "https://" + host()}) {
     EXPECT_EQ(post(from), 403) << from;
     EXPECT_EQ(websocket(cookie(), from)->status, 403) << from;
   }
@@ -201,7 +209,8 @@ TEST_F(Environment, ItsHostNeverShowsTheConsoleOrTheApi) {
   for (const char* path : {"/console", "/api/v1/status", "/v1/models", "/healthz", "/metrics"}) {
     EXPECT_EQ(get(path, cookie())->body, "hello from inside") << path;
   }
-  const auto gone = done({.path = "/console", .host = "gone.localhost", .headers = {{"accept", "text/html"}}});
+  const auto gone =
+      done({.path = "/console", .host = "gone.localhost", .headers = {{"accept", "text/html"}}});
   EXPECT_EQ(gone->status, 404);
   EXPECT_EQ(gone->headers["clear-site-data"], R"("cache", "storage")");
   EXPECT_EQ(done({.path = "/healthz", .host = "localhost"})->body, "ok\n");
@@ -252,7 +261,10 @@ TEST_F(Environment, AShellIsReachedByAStreamWithAKeyAndByNothingElse) {
   const auto stream = [&](const std::string& authorization) {
     auto call = world.send({.path = "/.millrace/stream",
                             .host = host(),
-                            .headers = {{"connection", "upgrade"}, {"upgrade", "millrace-stream"}, {"authorization", authorization}, {"cookie", cookie()}},
+                            .headers = {{"connection", "upgrade"},
+                                        {"upgrade", "millrace-stream"},
+                                        {"authorization", authorization},
+                                        {"cookie", cookie()}},
                             .upgrade = true});
     EXPECT_TRUE(world.until([&] { return call->status != 0 || call->failed; }));
     return call;

@@ -107,7 +107,7 @@ class World final : private net::LineHandler {
   std::unique_ptr<Upstream> upstream;
   std::string key_text;
   std::vector<std::string> told;  // what the gateway told of environments
-  std::string stats;  // the gateway's last report
+  std::string stats;              // the gateway's last report
 
  private:
   void on_line(net::LineChannel& channel, std::string_view line) override;

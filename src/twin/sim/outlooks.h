@@ -29,7 +29,8 @@ class Outlooks {
   double value(VirtualTime hour) const;
 
   const SiteConfig& config_;
-  std::size_t known_ = kHorizonHours;  // coming hours that need no forecast; the policy as it was when this was made
+  std::size_t known_ =
+      kHorizonHours;  // coming hours that need no forecast; the policy as it was when this was made
   std::vector<double> weights_;
   std::optional<energy::HistoryForecaster> forecaster_;
   energy::ForecastErrors errors_;

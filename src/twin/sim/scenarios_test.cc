@@ -170,8 +170,10 @@ TEST(Scenarios, RandomGridEventsNeverExceedABudgetAndLeaveLittleOfItUnused) {
   config.sites[0].power = {{.since = config.start, .budget_mw = (idle + 3 * most) / 4}};
   add_grid_events(config, rng, 3 * 3'600.0, hours, idle * 9 / 10, most);
   // Once for certain, below what idle equipment draws.
-  config.grid_events.push_back(
-      {.at = config.start + seconds(100 * 3'600), .site = 0, .budget_mw = idle * 9 / 10, .notice = seconds(300)});
+  config.grid_events.push_back({.at = config.start + seconds(100 * 3'600),
+                                .site = 0,
+                                .budget_mw = idle * 9 / 10,
+                                .notice = seconds(300)});
   std::ranges::sort(config.grid_events, {}, &GridEvent::at);
   config.accounts[0].quota = scheduler::kUnlimitedQuota;
   std::vector<TraceJob> jobs;
