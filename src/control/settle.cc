@@ -14,11 +14,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-const scheduler::Node* find_node(const scheduler::Cluster& cluster, std::string_view name) {
-  const auto found = std::ranges::find(cluster.nodes, name, &scheduler::Node::name);
-  return found == cluster.nodes.end() ? nullptr : &*found;
-}
-
 }  // namespace
 
 std::int64_t RunUse::accelerator_ms() const {
@@ -27,8 +22,8 @@ std::int64_t RunUse::accelerator_ms() const {
   return sum;
 }
 
-RunUse use_of(const WantedWork& work, const std::vector<NamedPlace>& places, const RunEnd& end, RunKey key,
-              const scheduler::Cluster& cluster) {
+RunUse use_of(const WantedWork& work, const std::vector<scheduler::TaskPlace>& places, const RunEnd& end,
+              RunKey key, const scheduler::Cluster& cluster) {
   RunUse use{.key = key, .site = {}, .zone = {}, .accelerators = {}};
   use.started_at = end.started_at;
   use.ended_at = std::max(end.ended_at, end.started_at);
@@ -36,13 +31,12 @@ RunUse use_of(const WantedWork& work, const std::vector<NamedPlace>& places, con
   use.cpu_milli = work.demand.cpu_milli * work.tasks;
   use.memory_mib = work.demand.memory_mib * work.tasks;
   const auto wall_ms = std::chrono::floor<milliseconds>(use.ended_at - use.started_at).count();
-  for (const NamedPlace& place : places) {
-    const scheduler::Node* const node = find_node(cluster, place.node);
-    if (node == nullptr) continue;
-    use.site = cluster.sites[node->site].name;
-    use.zone = cluster.sites[node->site].zone;
+  for (const scheduler::TaskPlace& place : places) {
+    const scheduler::Node& node = cluster.nodes[place.node];
+    use.site = cluster.sites[node.site].name;
+    use.zone = cluster.sites[node.site].zone;
     if (place.devices == 0) continue;
-    const std::string& kind = cluster.kinds[node->kind].kind;
+    const std::string& kind = cluster.kinds[node.kind].kind;
     const std::int64_t held = std::popcount(place.devices) * work.demand.accelerator_milli * wall_ms / 1000;
     const auto known = std::ranges::find(use.accelerators, kind, &HeldAccelerators::kind);
     if (known == use.accelerators.end()) {

@@ -37,9 +37,9 @@ struct RunCharge {
 };
 using ChargeRun = std::function<RunCharge(const RunUse&)>;
 
-/// `places` by node name; a node that is not in the cluster any more counts no accelerators.
-RunUse use_of(const WantedWork& work, const std::vector<NamedPlace>& places, const RunEnd& end, RunKey key,
-              const scheduler::Cluster& cluster);
+/// `places` are of `cluster`.
+RunUse use_of(const WantedWork& work, const std::vector<scheduler::TaskPlace>& places, const RunEnd& end,
+              RunKey key, const scheduler::Cluster& cluster);
 
 /// The ledger's record; its id follows from the run alone, so that a run that is settled again is not counted again.
 store::UsageRecord usage_record(const WantedWork& work, const RunUse& use, const RunCharge& charge,

@@ -33,7 +33,7 @@ Result<SiteEvent> parse_site_event(std::string_view id, std::string_view json) {
   const auto fault = [&](const Error& error) {
     return failure(ErrorCode::kCorrupt, fmt::format("site event {}: {}", id, error.message));
   };
-  const auto value = host::parse_json(json, {.max_depth = 4, .max_bytes = 1 << 16});
+  const auto value = host::parse_json(json, {.max_depth = 2, .max_bytes = 4096});
   if (!value) return fault(value.error());
   const auto object = host::JsonObject::of(*value);
   if (!object) return fault(object.error());

@@ -5,12 +5,9 @@
 
 #include <algorithm>
 
-#include "host/json.h"
-
 namespace millrace::control {
 namespace {
 
-using std::chrono::microseconds;
 using std::chrono::seconds;
 
 /// How far below the highest id one may be that was committed late.
@@ -103,7 +100,6 @@ Result<void> WorkManager::load(TimePoint now) {
       kept.observed.state = WorkState::kQueued;
       continue;
     }
-    WorkloadRecord running_record;
     restore(kept, *places, turn);
   }
   // What runs takes its places before anything is decided about what waits: all events first, one decision after them.
@@ -122,15 +118,21 @@ Result<void> WorkManager::load(TimePoint now) {
   return {};
 }
 
-void WorkManager::restore(const Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn) {
-  const ObservedWork& seen = entry.observed;
+/// As it was when it was stored; it is queued and has no places yet.
+WorkloadRecord WorkManager::record_of(const Entry& entry, Turn& turn) {
   WorkloadRecord record;
   record.workload = workload_of(entry.wanted, turn);
-  record.phase = phase_of(seen);
-  record.run = seen.run;
-  record.failures = seen.failures;
+  record.run = entry.observed.run;
+  record.failures = entry.observed.failures;
   record.retries = entry.wanted.retries;
   record.requeue = entry.wanted.requeue;
+  return record;
+}
+
+void WorkManager::restore(const Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn) {
+  const ObservedWork& seen = entry.observed;
+  WorkloadRecord record = record_of(entry, turn);
+  record.phase = phase_of(seen);
   record.places = std::move(places);
   record.cap_milli = seen.cap_milli;
   if (seen.grace_ms) record.stop_grace = std::chrono::milliseconds(*seen.grace_ms);
@@ -158,10 +160,7 @@ Result<void> WorkManager::meet_runs() {
   std::set<RunKey> there;
   for (const auto& run : TRY(ports_.runs.all())) {
     there.insert(run.key);
-    Entry* const entry = find_entry(run.key.id);
-    const bool is_present =
-        entry != nullptr && entry->observed.state != WorkState::kQueued && entry->observed.run == run.key.run;
-    if (is_present) {
+    if (state_.find_run(run.key.id, run.key.run) != nullptr) {
       if (run.is_running && !run.end) early_.emplace_back(Started{.id = run.key.id, .run = run.key.run});
     } else if (run.end) {
       ports_.runs.forget(run.key);
@@ -210,9 +209,7 @@ Result<WorkManager::Next> WorkManager::pass(TimePoint at) {
   TRY_VOID(make_durable(turn));
   // A supervisor that did not answer is told again, for as long as its run is there.
   for (StopRun& stop : std::exchange(unheard_, {})) {
-    const WorkloadRecord* const record = state_.find(stop.id);
-    if (record != nullptr && record->run == stop.run && record->phase != WorkloadPhase::kQueued)
-      turn.actions.emplace_back(std::move(stop));
+    if (state_.find_run(stop.id, stop.run) != nullptr) turn.actions.emplace_back(std::move(stop));
   }
   carry_out(turn);
   if (!unheard_.empty()) turn.wake = std::min(turn.wake.value_or(now + kTellAgain), now + kTellAgain);
@@ -273,20 +270,14 @@ void WorkManager::take_wanted(WantedWork wanted, Turn& turn) {
 void WorkManager::submit(Entry& entry, Turn& turn, bool is_restored) {
   const WorkloadId id = entry.wanted.id;
   turn.changed.insert(id);
-  scheduler::Workload workload = workload_of(entry.wanted, turn);
+  WorkloadRecord record = record_of(entry, turn);
   const bool can_succeed = hold_for_others(entry);
-  workload.not_before = start_not_before(entry, turn.now);
+  record.workload.not_before = start_not_before(entry, turn.now);
   if (is_restored) {
-    WorkloadRecord record;
-    record.workload = std::move(workload);
-    record.run = entry.observed.run;
-    record.failures = entry.observed.failures;
-    record.retries = entry.wanted.retries;
-    record.requeue = entry.wanted.requeue;
     turn.events.emplace_back(Restored{.record = std::move(record)});
   } else {
     turn.events.emplace_back(Submitted{
-        .workload = std::move(workload), .retries = entry.wanted.retries, .requeue = entry.wanted.requeue});
+        .workload = std::move(record.workload), .retries = record.retries, .requeue = record.requeue});
   }
   if (entry.wanted.cancelled_at || !can_succeed) turn.events.emplace_back(Cancelled{id});
 }
@@ -302,8 +293,7 @@ bool WorkManager::hold_for_others(Entry& entry) {
     const auto record = ports_.store.get(work_key(kEndedPrefix, other));
     const auto ended = record ? parse_observed(record->value) : std::unexpected(record.error());
     if (ended && ended->state == WorkState::kSucceeded) continue;
-    entry.observed.reason_code = "dependency";
-    entry.observed.reason = "work that it comes after did not succeed";
+    cannot_go(entry);
     return false;
   }
   return true;
@@ -354,7 +344,7 @@ scheduler::Workload WorkManager::workload_of(const WantedWork& wanted, Turn& tur
     workload.kinds.push_back(static_cast<scheduler::KindIndex>(found - kinds.begin()));
     has_kind = true;
   }
-  // No node has a kind that nobody named: an index beyond the last can never be placed, and the reason says so.
+  // An empty set would mean every kind: where no node has one that was asked for, no zone has it either.
   if (!has_kind)
     workload.zones = {"no node has an accelerator of the kinds asked for"};
   else
@@ -376,18 +366,13 @@ scheduler::Workload WorkManager::workload_of(const WantedWork& wanted, Turn& tur
 Result<void> WorkManager::read_node_wishes(Turn& turn) {
   std::map<std::string, NodeWish, std::less<>> wishes;
   for (const auto& record : TRY(ports_.store.list(kNodeWishPrefix))) {
-    const auto value = host::parse_json(record.value);
-    const auto object = value ? host::JsonObject::of(*value) : std::unexpected(value.error());
-    if (!object) continue;
-    NodeWish wish;
-    wish.drain = object->optional_bool("drain").value_or(std::nullopt).value_or(false);
-    wish.cordoned = wish.drain || object->optional_bool("cordoned").value_or(std::nullopt).value_or(false);
-    wishes.emplace(record.key.substr(kNodeWishPrefix.size()), wish);
+    if (const auto wish = parse_node_wish(record.value))
+      wishes.emplace(record.key.substr(kNodeWishPrefix.size()), *wish);
   }
   for (scheduler::NodeIndex node = 0; node < options_.cluster.nodes.size(); ++node) {
     const std::string& name = options_.cluster.nodes[node].name;
     const auto wish = wishes.find(name);
-    const bool is_cordoned = wish != wishes.end() && wish->second.cordoned;
+    const bool is_cordoned = wish != wishes.end() && wish->second.is_cordoned();
     turn.events.emplace_back(NodeHealth{
         .node = node, .health = is_cordoned ? scheduler::Health::kCordoned : scheduler::Health::kReady});
     if (wish != wishes.end() && wish->second.drain) drain(name, turn);
@@ -444,16 +429,15 @@ void WorkManager::read_ends(std::vector<RunStatus> ended, Turn& turn) {
     if (!status.end || turn.ends.contains(status.key)) continue;
     turn.forget.push_back(status.key);
     Entry* const entry = find_entry(status.key.id);
-    const WorkloadRecord* const record = state_.find(status.key.id);
-    const bool is_present = entry != nullptr && record != nullptr && record->run == status.key.run &&
-                            record->phase != WorkloadPhase::kQueued;
-    if (is_present) take_end(*entry, status, turn);
+    const WorkloadRecord* const record = state_.find_run(status.key.id, status.key.run);
+    if (entry != nullptr && record != nullptr) take_end(*entry, record->places, status, turn);
   }
 }
 
-void WorkManager::take_end(Entry& entry, const RunStatus& status, Turn& turn) {
+void WorkManager::take_end(Entry& entry, const std::vector<scheduler::TaskPlace>& places,
+                           const RunStatus& status, Turn& turn) {
   const RunEnd& end = *status.end;
-  const RunUse use = use_of(entry.wanted, entry.observed.places, end, status.key, options_.cluster);
+  const RunUse use = use_of(entry.wanted, places, end, status.key, options_.cluster);
   const RunCharge charge = ports_.charge ? ports_.charge(use) : RunCharge{};
   ObservedWork& seen = entry.observed;
   seen.started_at = end.started_at;

@@ -86,9 +86,6 @@ class WorkManager final : public WorkView {
     std::map<std::string, std::string> wanted;  // key -> record, newest
     bool nodes = true, events = true, owners = true, resync = true;
   };
-  struct NodeWish {
-    bool cordoned = false, drain = false;
-  };
   /// What a pass gathers before it is made durable and carried out.
   struct Turn {
     explicit Turn(TimePoint at) : now(at) {}
@@ -96,7 +93,7 @@ class WorkManager final : public WorkView {
     std::vector<WorkloadEvent> events;
     std::vector<WorkloadAction> actions;
     std::set<WorkloadId> changed;
-    std::vector<std::pair<Entry, Exit>> over;
+    std::vector<Entry> over;
     std::vector<store::UsageRecord> usage;
     std::vector<RunKey> forget;
     std::map<RunKey, RunEnd> ends;
@@ -107,6 +104,7 @@ class WorkManager final : public WorkView {
   Result<void> load(TimePoint now);
   Result<bool> read_inbox(Turn& turn);  // true: everything is to be looked at
   void take_wanted(WantedWork wanted, Turn& turn);
+  WorkloadRecord record_of(const Entry& entry, Turn& turn);
   void restore(const Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn);
   void take_back_unplaced(Turn& turn);
   Result<void> meet_runs();
@@ -119,7 +117,8 @@ class WorkManager final : public WorkView {
   Result<void> read_site_events(Turn& turn);
   void tell_node_budgets(Turn& turn) const;
   void read_ends(std::vector<RunStatus> ended, Turn& turn);
-  void take_end(Entry& entry, const RunStatus& status, Turn& turn);
+  void take_end(Entry& entry, const std::vector<scheduler::TaskPlace>& places, const RunStatus& status,
+                Turn& turn);
   void ask_deferred(Turn& turn);
   scheduler::Workload workload_of(const WantedWork& wanted, Turn& turn);
 
@@ -135,6 +134,7 @@ class WorkManager final : public WorkView {
   void apply(const WakeAt& wake, Turn& turn);
   void release_dependents(WorkloadId id, bool succeeded, Turn& turn);
   void set_reason(Entry& entry, const scheduler::Reason& reason);
+  static void cannot_go(Entry& entry);
   Result<void> make_durable(const Turn& turn);
   void carry_out(const Turn& turn);
   void start(const WantedWork& wanted, const StartRun& start, const std::vector<NamedPlace>& places,

@@ -44,6 +44,11 @@ void WorkManager::apply(Turn& turn) {
   }
 }
 
+void WorkManager::cannot_go(Entry& entry) {
+  entry.observed.reason_code = kDependency;
+  entry.observed.reason = "work that it comes after did not succeed";
+}
+
 void WorkManager::set_reason(Entry& entry, const scheduler::Reason& reason) {
   if (!entry.waits_for.empty()) {
     entry.observed.reason_code = kDependency;
@@ -128,7 +133,7 @@ void WorkManager::apply(const Settled& settled, Turn& turn) {
     if (const auto waiting = dependents_.find(other); waiting != dependents_.end())
       waiting->second.erase(settled.id);
   }
-  turn.over.emplace_back(std::move(entry), settled.exit);
+  turn.over.push_back(std::move(entry));
   release_dependents(settled.id, settled.exit == Exit::kDone, turn);
 }
 
@@ -140,8 +145,7 @@ void WorkManager::release_dependents(WorkloadId id, bool succeeded, Turn& turn) 
     if (entry == nullptr) continue;
     if (!succeeded) {
       entry->waits_for.clear();
-      entry->observed.reason_code = kDependency;
-      entry->observed.reason = "work that it comes after did not succeed";
+      cannot_go(*entry);
       turn.events.emplace_back(Cancelled{dependent});
       continue;
     }
@@ -166,7 +170,7 @@ Result<void> WorkManager::make_durable(const Turn& turn) {
     if (const Entry* const entry = find_entry(id))
       change.put.push_back({work_key(kLivePrefix, id), to_json(entry->observed)});
   }
-  for (const auto& [entry, exit] : turn.over) {
+  for (const Entry& entry : turn.over) {
     change.erase.push_back(work_key(kLivePrefix, entry.wanted.id));
     change.put.push_back({work_key(kEndedPrefix, entry.wanted.id), to_json(entry.observed)});
   }

@@ -260,7 +260,7 @@ TEST(WorkManager, ACordonedNodeTakesNothingAndADrainedOneIsEmptied) {
   site.put(job);
   site.go(0);
   const std::string node = site.seen(job).places[0].node;
-  site.put(std::string(kNodeWishPrefix) + node, R"({"drain":true})");
+  site.put(std::string(kNodeWishPrefix) + node, to_json(NodeWish{.cordoned = true, .drain = true}));
   site.go(1);
   EXPECT_EQ(site.seen(job).state, WorkState::kPausing);
   site.go(120);
@@ -321,7 +321,7 @@ class FaultySite {
     }
     site_.runs.refuse_one_in = 0;
     for (int node = 0; node < site_.nodes; ++node)
-      site_.put(std::string(kNodeWishPrefix) + "n" + std::to_string(node), "{}");
+      site_.put(std::string(kNodeWishPrefix) + "n" + std::to_string(node), to_json(NodeWish{}));
     site_.finish();
   }
 
@@ -403,9 +403,9 @@ class FaultySite {
       case 5:
         site_.put(std::string(kNodeWishPrefix) + "n" +
                       std::to_string(dice_.next() % static_cast<unsigned>(site_.nodes)),
-                  one_in(2)   ? R"({"cordoned":true})"
-                  : one_in(2) ? R"({"drain":true})"
-                              : "{}");
+                  to_json(one_in(2)   ? NodeWish{.cordoned = true}
+                          : one_in(2) ? NodeWish{.drain = true}
+                                      : NodeWish{}));
         break;
       case 6:
         site_.put(std::string(kSiteEventPrefix) + std::to_string(number_),

@@ -38,12 +38,10 @@ std::vector<ObservedWork> WorkManager::live() const {
 
 Result<ObservedWork> WorkManager::find(WorkloadId id) const {
   std::optional<ObservedWork> seen;
-  WantedWork wanted;
   {
     const std::lock_guard lock(mutex_);
     if (const auto at = entries_.find(id); at != entries_.end()) {
       seen = shown(at->second);
-      wanted = at->second.wanted;
     }
   }
   if (!seen) {
@@ -81,7 +79,7 @@ std::vector<NodeStatus> WorkManager::nodes() const {
     if (node.domain != scheduler::kNoIndex) status.domain = cluster.domains[node.domain].name;
     if (node.accelerators > 0) status.kind = cluster.kinds[node.kind].kind;
     const auto wish = wishes_.find(node.name);
-    const bool is_cordoned = wish != wishes_.end() && wish->second.cordoned;
+    const bool is_cordoned = wish != wishes_.end() && wish->second.is_cordoned();
     const auto health = is_cordoned ? scheduler::Health::kCordoned : scheduler::Health::kReady;
     status.health =
         is_cordoned && wish->second.drain ? "draining" : kHealthNames[static_cast<std::size_t>(health)];
@@ -96,11 +94,11 @@ std::vector<NodeStatus> WorkManager::nodes() const {
     out.push_back(std::move(status));
   }
   for (const auto& [id, entry] : entries_) {
-    if (entry.observed.state == WorkState::kQueued) continue;
-    for (const NamedPlace& place : entry.observed.places) {
-      const auto node = std::ranges::find(out, place.node, &NodeStatus::name);
-      if (node != out.end() && (node->work.empty() || node->work.back() != entry.wanted.name))
-        node->work.push_back(entry.wanted.name);
+    const WorkloadRecord* const record = state_.find(id);
+    if (record == nullptr) continue;
+    for (const scheduler::TaskPlace& place : record->places) {
+      auto& work = out[place.node].work;
+      if (work.empty() || work.back() != entry.wanted.name) work.push_back(entry.wanted.name);
     }
   }
   return out;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "control/node_wish.h"
 #include "control/replica_status.h"
 #include "control/work.h"
 
@@ -33,8 +34,6 @@ struct SitePower {
   std::vector<std::string> nodes_to_switch_off;
 };
 
-/// A wish about a node: record "node/<name>", {"cordoned":true,"drain":false}, written by platform. Absent: takes work.
-inline constexpr std::string_view kNodeWishPrefix = "node/";
 /// Record "site-event/<id>": {"site":"local","from":RFC3339,"until":RFC3339,"budget_mw":N} or "budget_milli": thousandths
 /// of the site's configured budget (of its greatest draw where none is configured). Written by platform; over at `until`.
 inline constexpr std::string_view kSiteEventPrefix = "site-event/";

@@ -65,6 +65,12 @@ const WorkloadRecord* WorkloadState::find(WorkloadId id) const {
   return at == records_.end() ? nullptr : &at->second;
 }
 
+const WorkloadRecord* WorkloadState::find_run(WorkloadId id, std::uint32_t run) const {
+  const WorkloadRecord* const record = find(id);
+  const bool is_present = record != nullptr && record->run == run && record->phase != WorkloadPhase::kQueued;
+  return is_present ? record : nullptr;
+}
+
 class WorkloadStepper {
  public:
   WorkloadStepper(WorkloadState& state, TimePoint now, std::vector<WorkloadAction>& actions)
@@ -96,9 +102,7 @@ class WorkloadStepper {
   }
   /// The record whose present run this is; nullptr for runs that are over.
   WorkloadRecord* find_run(WorkloadId id, std::uint32_t run) {
-    WorkloadRecord* record = find(id);
-    const bool present = record != nullptr && record->run == run && record->phase != WorkloadPhase::kQueued;
-    return present ? record : nullptr;
+    return state_.find_run(id, run) != nullptr ? find(id) : nullptr;
   }
   void enqueue(WorkloadRecord& record);
   void settle(WorkloadId id, Exit exit, std::string why = {});

@@ -185,6 +185,8 @@ class WorkloadState {
 
   /// nullptr if it was never submitted, or is over. Valid until the next step.
   const WorkloadRecord* find(WorkloadId id) const;
+  /// nullptr unless `run` is its present run and not over. Valid until the next step.
+  const WorkloadRecord* find_run(WorkloadId id, std::uint32_t run) const;
   std::size_t size() const { return records_.size(); }
   const scheduler::Scheduler& scheduler() const { return scheduler_; }
 

@@ -6,7 +6,6 @@
 #include <chrono>
 
 #include "core/id.h"
-#include "host/json.h"
 
 namespace millrace::platform {
 namespace {
@@ -25,42 +24,6 @@ std::string wish_key(std::string_view node) {
 
 std::string event_key(std::string_view id) {
   return std::string(control::kSiteEventPrefix) + std::string(id);
-}
-
-template <typename T>
-Result<T> corrupt(std::string_view what, Result<T> read) {
-  if (read) return read;
-  return failure(ErrorCode::kCorrupt, fmt::format("{} record: {}", what, read.error().message));
-}
-
-Result<NodeWish> read_wish(std::string_view json) {
-  const auto value = TRY(host::parse_json(json, {.max_depth = 2, .max_bytes = 4096}));
-  const auto in = TRY(host::JsonObject::of(value));
-  return NodeWish{.cordoned = TRY(in.required_bool("cordoned")), .drain = TRY(in.required_bool("drain"))};
-}
-
-std::string to_json(const SiteEvent& event) {
-  host::JsonWriter out;
-  out.begin_object().field("site", event.site).field("from", to_rfc3339(event.from));
-  out.field("until", to_rfc3339(event.until));
-  if (event.budget_mw) out.field("budget_mw", *event.budget_mw);
-  if (event.budget_milli) out.field("budget_milli", *event.budget_milli);
-  out.end_object();
-  return out.take();
-}
-
-Result<SiteEvent> read_event(std::string_view json) {
-  const auto value = TRY(host::parse_json(json, {.max_depth = 2, .max_bytes = 4096}));
-  const auto in = TRY(host::JsonObject::of(value));
-  SiteEvent event;
-  event.site = TRY(in.required_string("site"));
-  const std::string from = TRY(in.required_string("from"));
-  event.from = TRY(parse_rfc3339(from));
-  const std::string until = TRY(in.required_string("until"));
-  event.until = TRY(parse_rfc3339(until));
-  event.budget_mw = TRY(in.optional_int("budget_mw"));
-  event.budget_milli = TRY(in.optional_int("budget_milli"));
-  return event;
 }
 
 Result<void> check_budget(const SiteEventRequest& request) {
@@ -91,7 +54,7 @@ Result<control::NodeStatus> SiteWishes::node(std::string_view name) const {
 
 Result<NodeWish> SiteWishes::wish(std::string_view name) const {
   const auto record = store_.get(wish_key(name));
-  if (record) return corrupt("node wish", read_wish(record->value));
+  if (record) return control::parse_node_wish(record->value);
   if (record.error().code == ErrorCode::kNotFound) return NodeWish{};
   return std::unexpected(record.error());
 }
@@ -102,9 +65,7 @@ Result<NodeWish> SiteWishes::set_wish(std::string_view name, const NodeWish& wis
   if (wish == NodeWish{}) {
     change.erase = {wish_key(name)};
   } else {
-    host::JsonWriter out;
-    out.begin_object().field("cordoned", wish.cordoned).field("drain", wish.drain).end_object();
-    change.put = {{wish_key(name), out.take()}};
+    change.put = {{wish_key(name), control::to_json(wish)}};
   }
   TRY_VOID(store_.commit(std::move(change)));
   return wish;
@@ -133,17 +94,17 @@ Result<SiteEvent> SiteWishes::create_event(const SiteEventRequest& request) {
     return failure(ErrorCode::kExhausted, fmt::format("there are {} events already", kMostEvents));
   }
   event.id = make_id("event", now, rng_);
-  TRY_VOID(store_.commit(
-      {.expect = {{event_key(event.id), 0}}, .put = {{event_key(event.id), to_json(event)}}, .erase = {}}));
+  TRY_VOID(store_.commit({.expect = {{event_key(event.id), 0}},
+                          .put = {{event_key(event.id), control::to_json(event)}},
+                          .erase = {}}));
   return event;
 }
 
 Result<std::vector<SiteEvent>> SiteWishes::all_events() const {
   std::vector<SiteEvent> all;
   for (const store::Record& record : TRY(store_.list(control::kSiteEventPrefix))) {
-    SiteEvent event = TRY(corrupt("site event", read_event(record.value)));
-    event.id = record.key.substr(control::kSiteEventPrefix.size());
-    all.push_back(std::move(event));
+    all.push_back(
+        TRY(control::parse_site_event(record.key.substr(control::kSiteEventPrefix.size()), record.value)));
   }
   return all;
 }

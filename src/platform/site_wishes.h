@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "control/site_events.h"
 #include "control/work_view.h"
 #include "core/clock.h"
 #include "core/result.h"
@@ -15,19 +16,8 @@
 
 namespace millrace::platform {
 
-struct NodeWish {
-  bool cordoned = false;  // takes no new work
-  bool drain = false;     // and what runs is asked to leave
-  bool operator==(const NodeWish&) const = default;
-};
-
-/// Less power for a time. Exactly one of the budgets is there.
-struct SiteEvent {
-  std::string id, site;
-  TimePoint from{}, until{};
-  std::optional<std::int64_t> budget_mw;     // milliwatts
-  std::optional<std::int64_t> budget_milli;  // thousandths of the site's configured budget
-};
+using control::NodeWish;
+using control::SiteEvent;
 
 struct SiteEventRequest {
   std::string site;               // empty: the only one
