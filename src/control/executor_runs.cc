@@ -54,26 +54,32 @@ std::string devices_text(std::uint32_t devices) {
   return text;
 }
 
+/// Of every task of the run. What the platform binds counts, whatever its owner set under these names.
 std::map<std::string, std::string> environment_of(const WantedWork& work, const StartRun& run,
-                                                  const std::vector<NamedPlace>& places, std::size_t task) {
+                                                  std::size_t tasks) {
   std::map<std::string, std::string> env = {{"PATH", "/usr/local/bin:/usr/bin:/bin"},
                                             {"HOME", "/work"},
                                             {"LANG", "C.UTF-8"},
                                             {"PYTHONUNBUFFERED", "1"}};
   for (const auto& [name, value] : work.program.env) env[name] = value;
-  // Bound by the platform: what its owner set under these names does not count.
-  const std::string devices = devices_text(places[task].devices);
   env["MILLRACE_JOB"] = work.name;
   env["MILLRACE_RUN"] = std::to_string(run.run);
-  env["MILLRACE_TASK"] = std::to_string(task);
-  env["MILLRACE_TASKS"] = std::to_string(places.size());
+  env["MILLRACE_TASKS"] = std::to_string(tasks);
   env["MILLRACE_ARRAY_INDEX"] = std::to_string(index_of(work.id));
-  env["MILLRACE_NODE"] = places[task].node;
   env["MILLRACE_OUTPUT"] = "/output";
-  env["MILLRACE_ACCELERATORS"] = devices;
-  for (const char* const name : {"CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES"})
-    env[name] = devices;
   return env;
+}
+
+/// What differs from task to task.
+void set_task(executor::WorkloadSpec& spec, RunKey key, std::int32_t task, const NamedPlace& place) {
+  spec.id = task_id(key, task);
+  spec.labels[kTaskLabel] = std::to_string(task);
+  spec.env["MILLRACE_TASK"] = std::to_string(task);
+  spec.env["MILLRACE_NODE"] = place.node;
+  const std::string devices = devices_text(place.devices);
+  for (const char* const name :
+       {"MILLRACE_ACCELERATORS", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES"})
+    spec.env[name] = devices;
 }
 
 /// A power cap is a share of the processor time that the work was given.
@@ -134,20 +140,19 @@ int weight_of(Exit exit) {
 
 }  // namespace
 
-Result<executor::WorkloadSpec> task_spec(const WantedWork& work, const StartRun& run,
-                                         const std::vector<NamedPlace>& places, std::size_t task,
-                                         const ExecutorRunsOptions& options) {
+Result<std::vector<executor::WorkloadSpec>> task_specs(const WantedWork& work, const StartRun& run,
+                                                       const std::vector<NamedPlace>& places,
+                                                       const ExecutorRunsOptions& options) {
   const Program& program = work.program;
   const RunKey key{run.id, run.run};
   executor::WorkloadSpec spec;
-  spec.id = task_id(key, static_cast<std::int32_t>(task));
   spec.root = TRY(options.image_root(program.image));
   const std::string folder = options.work_folder + "/" + work.name;
   spec.mounts = {{folder + "/dir", "/work", true}, {folder + "/output", "/output", true}};
   for (const WorkMount& mount : program.mounts)
     spec.mounts.push_back({mount.source, mount.path, mount.writable});
   spec.argv = program.command;
-  spec.env = environment_of(work, run, places, task);
+  spec.env = environment_of(work, run, places.size());
   spec.resources = {.memory_bytes = work.demand.memory_mib * kMiB,
                     .cpu_millis = capped(work.demand.cpu_milli, run.cap_milli),
                     .pids = kPids,
@@ -175,9 +180,11 @@ Result<executor::WorkloadSpec> task_spec(const WantedWork& work, const StartRun&
   spec.log_max_bytes = program.log_max_bytes;
   spec.labels = {{kWorkLabel, std::to_string(key.id)},
                  {kRunLabel, std::to_string(key.run)},
-                 {kTaskLabel, std::to_string(task)},
                  {kTasksLabel, std::to_string(places.size())}};
-  return spec;
+  std::vector<executor::WorkloadSpec> specs(places.size(), spec);
+  for (std::size_t task = 0; task < places.size(); ++task)
+    set_task(specs[task], key, static_cast<std::int32_t>(task), places[task]);
+  return specs;
 }
 
 RunEnd run_end(const std::vector<WorkloadStatus>& tasks) {
@@ -210,9 +217,7 @@ Result<void> ExecutorRuns::start(const WantedWork& work, const StartRun& run,
     TRY_VOID(options_.make_folder(folder + "/dir"));
     TRY_VOID(options_.make_folder(folder + "/output"));
   }
-  std::vector<executor::WorkloadSpec> specs;
-  for (std::size_t task = 0; task < places.size(); ++task)
-    specs.push_back(TRY(task_spec(work, run, places, task, options_)));
+  const auto specs = TRY(task_specs(work, run, places, options_));
   {
     const std::lock_guard lock(mutex_);
     runs_[key].tasks = static_cast<std::int32_t>(specs.size());

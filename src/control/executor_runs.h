@@ -28,10 +28,10 @@ struct ExecutorRunsOptions {
   std::function<Result<void>(const std::string& folder)> make_folder;
 };
 
-/// What a task runs, as the executor wants it. Pure but for `image_root` and `secret`.
-Result<executor::WorkloadSpec> task_spec(const WantedWork& work, const StartRun& run,
-                                         const std::vector<NamedPlace>& places, std::size_t task,
-                                         const ExecutorRunsOptions& options);
+/// What each task runs, as the executor wants it. Pure but for what the options ask.
+Result<std::vector<executor::WorkloadSpec>> task_specs(const WantedWork& work, const StartRun& run,
+                                                       const std::vector<NamedPlace>& places,
+                                                       const ExecutorRunsOptions& options);
 
 /// What the ends of a run's tasks come to; `records` of all tasks, not empty.
 RunEnd run_end(const std::vector<executor::WorkloadStatus>& tasks);
