@@ -222,16 +222,27 @@ Result<void> ExecutorRuns::start(const WantedWork& work, const StartRun& run,
     const std::lock_guard lock(mutex_);
     runs_[key].tasks = static_cast<std::int32_t>(specs.size());
   }
-  for (const auto& spec : specs) {
-    const auto started = executor_.start(spec, options_.fence);
-    if (started) continue;
-    // All or nothing: what was started of the gang is stopped, and nobody waits for it.
-    for (const auto& other : specs) (void)executor_.stop(other.id, milliseconds(0));
-    const std::lock_guard lock(mutex_);
-    runs_.erase(key);
-    return std::unexpected(started.error());
+  for (std::size_t task = 0; task < specs.size(); ++task) {
+    if (const auto started = executor_.start(specs[task], options_.fence); !started) {
+      withdraw(key, static_cast<std::int32_t>(task));
+      return std::unexpected(started.error());
+    }
   }
   return {};
+}
+
+// All or nothing: what was started of the gang is stopped. It ends as a run of so many tasks, to be forgotten.
+void ExecutorRuns::withdraw(RunKey key, std::int32_t started) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (started == 0) {
+      runs_.erase(key);
+    } else {
+      runs_[key].tasks = started;
+    }
+  }
+  for (std::int32_t task = 0; task < started; ++task)
+    (void)executor_.stop(task_id(key, task), milliseconds(0));
 }
 
 Result<void> ExecutorRuns::stop(const WantedWork& /*work*/, const StopRun& stop) {
@@ -270,8 +281,7 @@ void ExecutorRuns::take(const WorkloadStatus& status) {
   std::vector<std::string> others;
   {
     const std::lock_guard lock(mutex_);
-    Run& known = runs_[key];
-    known.tasks = *tasks;
+    Run& known = runs_.try_emplace(key, Run{.tasks = *tasks}).first->second;
     if (!is_over(status)) return;
     known.over.insert_or_assign(*task, status);
     const bool has_failed = exit_of(status) != Exit::kDone;

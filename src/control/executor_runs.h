@@ -58,10 +58,11 @@ class ExecutorRuns final : public Runs {
  private:
   struct Run {
     std::int32_t tasks = 1;
-    std::map<std::int32_t, executor::WorkloadStatus> over;  // by task
-    bool is_stopping = false;                               // the others were told, because one failed
+    std::map<std::int32_t, executor::WorkloadStatus> over = {};  // by task
+    bool is_stopping = false;                                    // the others were told, because one failed
     bool is_whole() const { return static_cast<std::int32_t>(over.size()) == tasks; }
   };
+  void withdraw(RunKey key, std::int32_t started);
   void take(const executor::WorkloadStatus& status);
   void keep_log(const std::string& task_id);
   RunStatus status_of(RunKey key, const Run& run) const;

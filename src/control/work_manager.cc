@@ -201,8 +201,9 @@ Result<WorkManager::Next> WorkManager::pass(TimePoint at) {
   auto ended = TRY(look_at_all ? ports_.runs.all() : ports_.runs.ended());
   {
     const std::lock_guard lock(mutex_);
-    read_ends(std::move(ended), turn);
+    // Starts that failed first: what was begun of such a run ends as well, and must not be taken for its end.
     read_ends(std::exchange(refused_, {}), turn);
+    read_ends(std::move(ended), turn);
     ask_deferred(turn);
     apply(turn);
   }

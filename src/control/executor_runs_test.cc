@@ -1,0 +1,92 @@
+#include "control/executor_runs.h"
+
+#include <gtest/gtest.h>
+
+#include "executor/fake/fake_executor.h"
+#include "host/system_clock.h"
+
+namespace millrace::control {
+namespace {
+
+using executor::FakeExecutor;
+using executor::FakeRun;
+using std::chrono::milliseconds;
+
+WantedWork gang(std::int32_t tasks) {
+  WantedWork work;
+  work.id = workload_id(7);
+  work.name = "7";
+  work.tasks = tasks;
+  work.demand = {.cpu_milli = 1000, .memory_mib = 64};
+  work.program.command = {"true"};
+  return work;
+}
+
+std::vector<NamedPlace> places_of(std::int32_t tasks) {
+  std::vector<NamedPlace> places;
+  for (std::int32_t i = 0; i < tasks; ++i) places.push_back({"n" + std::to_string(i), 3});
+  return places;
+}
+
+class ExecutorRunsTest : public testing::Test {
+ protected:
+  Result<void> start(std::int32_t tasks) {
+    const StartRun run{.id = workload_id(7), .run = 1, .places = {}, .reason = {}};
+    return runs_.start(gang(tasks), run, places_of(tasks));
+  }
+  std::size_t there() { return executor_.list()->size(); }
+
+  host::SystemClock clock_;
+  FakeExecutor executor_{clock_};
+  ExecutorRuns runs_{{.work_folder = "/w",
+                      .log_folder = {},
+                      .image_root = [](const std::string&) -> Result<std::string> { return "/"; },
+                      .secret = nullptr,
+                      .make_folder = nullptr},
+                     executor_};
+};
+
+TEST_F(ExecutorRunsTest, EachTaskOfAGangIsToldItsPlaceAndTheRunEndsWithTheLast) {
+  ASSERT_TRUE(start(2));
+  EXPECT_EQ(executor_.spec_of("w7.0.r1.t1").env.at("MILLRACE_NODE"), "n1");
+  EXPECT_EQ(executor_.spec_of("w7.0.r1.t1").env.at("CUDA_VISIBLE_DEVICES"), "0,1");
+  EXPECT_EQ(executor_.spec_of("w7.0.r1.t0").env.at("MILLRACE_TASKS"), "2");
+  executor_.end("w7.0.r1.t0", 0);
+  EXPECT_TRUE(runs_.ended()->empty());
+  executor_.end("w7.0.r1.t1", 0);
+  const auto ended = runs_.ended().value();
+  ASSERT_EQ(ended.size(), 1u);
+  EXPECT_EQ(ended[0].end->exit, Exit::kDone);
+  runs_.forget(ended[0].key);
+  EXPECT_EQ(there(), 0u);
+}
+
+TEST_F(ExecutorRunsTest, ATaskThatFailsTakesTheOthersOfItsGangWithIt) {
+  ASSERT_TRUE(start(2));
+  executor_.end("w7.0.r1.t0", 3);
+  (void)runs_.ended();
+  const auto ended = runs_.ended().value();
+  ASSERT_EQ(ended.size(), 1u);
+  EXPECT_EQ(ended[0].end->exit, Exit::kFailed);
+  EXPECT_EQ(ended[0].end->exit_code, 3);
+}
+
+TEST_F(ExecutorRunsTest, AGangThatCouldNotStartWholeLeavesNothing) {
+  executor_.set_script([](const executor::WorkloadSpec& spec) {
+    FakeRun run;
+    if (spec.id == "w7.0.r1.t2") run.refused = Error{ErrorCode::kUnavailable, "not now"};
+    return run;
+  });
+  EXPECT_FALSE(start(3));
+  EXPECT_EQ(there(), 2u) << "told to stop, and not forgotten before it has";
+  for (const auto& run : runs_.ended().value()) runs_.forget(run.key);
+  EXPECT_EQ(there(), 0u);
+  executor_.set_script([](const executor::WorkloadSpec&) {
+    return FakeRun{.refused = Error{ErrorCode::kUnavailable, "not now"}};
+  });
+  EXPECT_FALSE(start(1));
+  EXPECT_TRUE(runs_.ended()->empty());
+}
+
+}  // namespace
+}  // namespace millrace::control
