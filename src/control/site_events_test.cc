@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "control/cluster_test_support.h"
+
 namespace millrace::control {
 namespace {
-
-TimePoint at(std::int64_t second) { return TimePoint(std::chrono::seconds(1'767'225'600 + second)); }
 
 SiteEvent event_of(std::string id, std::int64_t from, std::int64_t until, std::int64_t milli) {
   return {.id = std::move(id),

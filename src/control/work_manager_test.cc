@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "control/cluster_test_support.h"
 #include "control/work_world_test_support.h"
 #include "store/fake/faulty_store.h"
 #include "store/memory/memory_store.h"
@@ -13,30 +14,6 @@ namespace millrace::control {
 namespace {
 
 using std::chrono::seconds;
-
-TimePoint at(std::int64_t second) { return TimePoint(seconds(1'767'225'600 + second)); }
-
-scheduler::Cluster cluster_of(int nodes) {
-  scheduler::Cluster cluster;
-  cluster.kinds.push_back({.kind = "test",
-                           .memory_bytes = {},
-                           .compute_tflops_bf16 = {},
-                           .memory_bandwidth_gb_per_s = {},
-                           .interconnect_gb_per_s = {},
-                           .power_idle_w = 100.0,
-                           .power_max_w = 700.0});
-  cluster.sites.push_back({.name = "local", .zone = "FR", .jurisdiction = "FR"});
-  for (int i = 0; i < nodes; ++i) {
-    scheduler::Node node;
-    node.name = "n" + std::to_string(i);
-    node.accelerators = 8;
-    node.cpu_milli = 64'000;
-    node.memory_mib = 256 * 1024;
-    node.idle_mw = 1'000'000;
-    cluster.nodes.push_back(node);
-  }
-  return cluster;
-}
 
 /// Store, executor and manager of one site; the manager may be thrown away at any time.
 struct Site {
@@ -50,7 +27,7 @@ struct Site {
 
   WorkOptions options() const {
     WorkOptions made;
-    made.cluster = cluster_of(nodes);
+    made.cluster = cluster_of(nodes, 8);
     made.budgets = {{.configured_mw = {}, .greatest_mw = nodes * 5'800'000}};
     return made;
   }

@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "control/cluster_test_support.h"
+
 namespace millrace::control {
 namespace {
-
-TimePoint at(std::int64_t second) { return TimePoint(std::chrono::seconds(1'767'225'600 + second)); }
 
 WantedWork full() {
   WantedWork work;

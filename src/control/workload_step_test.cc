@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "control/cluster_test_support.h"
 #include "core/rng.h"
 
 namespace millrace::control {
@@ -15,35 +16,11 @@ using scheduler::ReasonCode;
 using scheduler::Workload;
 using std::chrono::seconds;
 
-TimePoint at(std::int64_t second) { return TimePoint(seconds(1'767'225'600 + second)); }
-
-scheduler::Cluster cluster_of(int nodes) {
-  scheduler::Cluster cluster;
-  cluster.kinds.push_back({.kind = "test",
-                           .memory_bytes = {},
-                           .compute_tflops_bf16 = {},
-                           .memory_bandwidth_gb_per_s = {},
-                           .interconnect_gb_per_s = {},
-                           .power_idle_w = 100.0,
-                           .power_max_w = 700.0});
-  cluster.sites.push_back({.name = "site", .zone = "FR", .jurisdiction = "FR"});
-  for (int i = 0; i < nodes; ++i) {
-    scheduler::Node node;
-    node.name = "n" + std::to_string(i);
-    node.accelerators = 4;
-    node.cpu_milli = 64'000;
-    node.memory_mib = 256 * 1024;
-    node.idle_mw = 1'000'000;
-    cluster.nodes.push_back(node);
-  }
-  return cluster;
-}
-
 WorkloadState make_state(int nodes = 2, WorkloadRules rules = {}) {
   scheduler::Accounts accounts(1);
   accounts[0].name = "lab";
   accounts[0].quota = scheduler::kUnlimitedQuota;
-  return WorkloadState::create(cluster_of(nodes), accounts, {}, nullptr, rules).value();
+  return WorkloadState::create(cluster_of(nodes, 4), accounts, {}, nullptr, rules).value();
 }
 
 Workload work(WorkloadId id, std::int32_t accelerators, std::int32_t tasks = 1) {
