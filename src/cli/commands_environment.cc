@@ -93,13 +93,6 @@ Result<json::object> body_of(const Client& client, const EnvironmentOptions& opt
   return body;
 }
 
-/// Shows a line that replaces itself; only on a terminal.
-void show_progress(const std::string& line, bool last) {
-  if (::isatty(STDERR_FILENO) == 0) return;
-  fmt::print(stderr, "\r\x1b[K{}{}", line, last ? "\n" : "");
-  std::fflush(stderr);
-}
-
 /// Waits until the environment is in `wanted`.
 Result<json::value> wait_for_state(const Client& client, const std::string& name, std::string_view wanted,
                                    std::chrono::seconds within) {
@@ -124,9 +117,7 @@ int print_environment(const Result<json::value>& answer, bool as_json) {
     print_json(*answer);
     return kOk;
   }
-  for (const auto& member : answer->as_object()) {
-    fmt::print("{:20} {}\n", std::string(member.key()), cell(*answer, member.key()));
-  }
+  print_object(*answer);
   if (const auto stops = cell(*answer, "stops_at"); stops != "-") {
     fmt::print("\nnobody uses it: it stops at {} (its volume stays); any use keeps it\n", stops);
   }

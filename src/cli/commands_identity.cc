@@ -11,30 +11,6 @@ namespace {
 
 namespace json = boost::json;
 
-int print_list(const Client& client, const std::string& path, const std::vector<std::string>& members,
-               bool as_json) {
-  json::array all;
-  std::vector<std::vector<std::string>> rows;
-  const auto listed = client.each(path, [&](const json::value& item) {
-    if (as_json) {
-      all.push_back(item);
-      return;
-    }
-    std::vector<std::string> row;
-    for (const auto& member : members) row.push_back(cell(item, member));
-    rows.push_back(std::move(row));
-  });
-  if (!listed) return report(listed.error());
-  if (as_json) {
-    print_json(all);
-  } else {
-    std::vector<std::string> header;
-    for (const auto& member : members) header.push_back(member);
-    print_table(header, rows);
-  }
-  return kOk;
-}
-
 int print_one(const Result<json::value>& answer, bool as_json, const std::string& text) {
   if (!answer) return report(answer.error());
   if (as_json) {

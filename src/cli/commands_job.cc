@@ -155,16 +155,8 @@ void tell_end(const json::value& job) {
 
 int print_jobs(const Client& client, const std::string& path, const std::vector<std::string>& members,
                std::int64_t limit, bool as_json) {
-  std::vector<json::value> items;
   const auto answer = client.call("GET", fmt::format("{}limit={}", path, limit));
-  if (!answer) return report(answer.error());
-  for (const auto& item : answer->at("data").as_array()) items.push_back(item);
-  if (as_json) {
-    print_json(json::array(items.begin(), items.end()));
-  } else {
-    print_table(members, rows_of(items, members));
-  }
-  return kOk;
+  return answer ? print_items(answer->at("data").as_array(), members, as_json) : report(answer.error());
 }
 
 std::string file_name_of(const std::string& path) {
@@ -250,9 +242,7 @@ int job_show(const Client& client, const std::string& id, bool as_json) {
     print_json(*job);
     return kOk;
   }
-  for (const auto& member : job->as_object()) {
-    fmt::print("{:16} {}\n", std::string_view(member.key()), cell(*job, member.key()));
-  }
+  print_object(*job, 16);
   return kOk;
 }
 

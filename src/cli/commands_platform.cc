@@ -19,34 +19,12 @@ namespace json = boost::json;
 constexpr std::chrono::milliseconds kPoll{250};
 constexpr std::chrono::minutes kReadyWithin{5};
 
-/// Shows a line that replaces itself; only on a terminal.
-void show_progress(const std::string& line, bool last) {
-  if (::isatty(STDERR_FILENO) == 0) return;
-  fmt::print(stderr, "\r\x1b[K{}{}", line, last ? "\n" : "");
-  std::fflush(stderr);
-}
-
-int print_all(const Client& client, const std::string& path, const std::vector<std::string>& members,
-              bool as_json) {
-  std::vector<json::value> items;
-  const auto listed = client.each(path, [&](const json::value& item) { items.push_back(item); });
-  if (!listed) return report(listed.error());
-  if (as_json) {
-    print_json(json::array(items.begin(), items.end()));
-  } else {
-    print_table(members, rows_of(items, members));
-  }
-  return kOk;
-}
-
 int print_pretty(const Result<json::value>& answer, bool as_json) {
   if (!answer) return report(answer.error());
   if (as_json || !answer->is_object()) {
     print_json(*answer);
-    return kOk;
-  }
-  for (const auto& member : answer->as_object()) {
-    fmt::print("{:20} {}\n", std::string(member.key()), cell(*answer, member.key()));
+  } else {
+    print_object(*answer);
   }
   return kOk;
 }
@@ -222,7 +200,7 @@ int endpoint_update(const Client& client, const EndpointOptions& options, bool a
 }
 
 int endpoint_list(const Client& client, bool as_json) {
-  return print_all(
+  return print_list(
       client, "/api/v1/endpoints",
       {"name", "state", "engine", "model", "replicas", "min_replicas", "max_replicas", "upstream_url"},
       as_json);
@@ -234,7 +212,7 @@ int endpoint_show(const Client& client, const std::string& name, bool as_json) {
   const auto shown = print_pretty(answer, as_json);
   if (shown != kOk || as_json) return shown;
   fmt::print("\n");
-  return print_all(client, path + "/replicas", {"id", "state", "pid", "restarts", "reason"}, false);
+  return print_list(client, path + "/replicas", {"id", "state", "pid", "restarts", "reason"}, false);
 }
 
 int endpoint_delete(const Client& client, const std::string& name, bool as_json) {
@@ -280,7 +258,7 @@ int model_import(const Client& client, const ModelOptions& options, bool as_json
 }
 
 int model_list(const Client& client, bool as_json) {
-  return print_all(client, "/api/v1/models", {"name", "state", "size_bytes", "licence", "source"}, as_json);
+  return print_list(client, "/api/v1/models", {"name", "state", "size_bytes", "licence", "source"}, as_json);
 }
 
 int model_show(const Client& client, const std::string& name, bool as_json) {

@@ -49,13 +49,7 @@ void print_nodes(const json::array& nodes) {
 
 int print_data(const Result<json::value>& answer, const std::vector<std::string>& members, bool as_json) {
   if (!answer) return report(answer.error());
-  const auto& data = answer->at("data").as_array();
-  if (as_json) {
-    print_json(data);
-  } else {
-    print_table(members, rows_of({data.begin(), data.end()}, members));
-  }
-  return kOk;
+  return print_items(answer->at("data").as_array(), members, as_json);
 }
 
 /// What one look shows: power, nodes, and what runs.

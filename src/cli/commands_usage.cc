@@ -16,32 +16,6 @@ std::string range_query(const UsageOptions& options, std::string query) {
   return query;
 }
 
-std::vector<std::string> row_of(const json::value& item, const std::vector<std::string>& members) {
-  std::vector<std::string> row;
-  for (const auto& member : members) row.push_back(cell(item, member));
-  return row;
-}
-
-int print_items(const std::vector<json::value>& items, const std::vector<std::string>& members,
-                bool as_json) {
-  if (as_json) {
-    print_json(json::array(items.begin(), items.end()));
-    return kOk;
-  }
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& item : items) rows.push_back(row_of(item, members));
-  print_table(members, rows);
-  return kOk;
-}
-
-/// Prints every element of a list, over all its pages, as a table or as a JSON array.
-int print_list(const Client& client, const std::string& path, const std::vector<std::string>& members,
-               bool as_json) {
-  std::vector<json::value> items;
-  const auto listed = client.each(path, [&](const json::value& item) { items.push_back(item); });
-  return listed ? print_items(items, members, as_json) : report(listed.error());
-}
-
 }  // namespace
 
 int price_set(const Client& client, const PriceOptions& options, bool as_json) {
@@ -69,8 +43,7 @@ int usage_sum(const Client& client, const UsageOptions& options, bool as_json) {
   const auto answer =
       client.call("GET", "/api/v1/usage" + range_query(options, "?by=" + url_encode(options.by)));
   if (!answer) return report(answer.error());
-  const auto& data = answer->at("data").as_array();
-  return print_items({data.begin(), data.end()},
+  return print_items(answer->at("data").as_array(),
                      {"name", "requests", "input_tokens", "cached_tokens", "output_tokens", "energy_j",
                       "co2e_g", "cost_eur"},
                      as_json);
@@ -80,17 +53,17 @@ int usage_records(const Client& client, const UsageOptions& options, bool as_jso
   const std::vector<std::string> members = {"request_id",    "started_at", "project",
                                             "endpoint",      "status",     "input_tokens",
                                             "output_tokens", "energy_j",   "cost_microeur"};
-  std::vector<std::vector<std::string>> rows;
+  std::vector<json::value> records;  // for the table; JSON Lines go out one by one
   const auto listed =
       client.each("/api/v1/usage/records" + range_query(options, ""), [&](const json::value& item) {
         if (as_json) {
           print_json(item);
         } else {
-          rows.push_back(row_of(item, members));
+          records.push_back(item);
         }
       });
   if (!listed) return report(listed.error());
-  if (!as_json) print_table(members, rows);
+  if (!as_json) print_table(members, rows_of(records, members));
   return kOk;
 }
 

@@ -1,11 +1,13 @@
 #include "cli/output.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 
 #include "cli/cli.h"
+#include "cli/client.h"
 #include "host/json_writer.h"
 
 namespace millrace::cli {
@@ -60,6 +62,33 @@ std::vector<std::vector<std::string>> rows_of(const std::vector<boost::json::val
     rows.push_back(std::move(row));
   }
   return rows;
+}
+
+int print_items(const boost::json::array& items, const std::vector<std::string>& members, bool as_json) {
+  if (as_json) {
+    print_json(items);
+  } else {
+    print_table(members, rows_of({items.begin(), items.end()}, members));
+  }
+  return kOk;
+}
+
+int print_list(const Client& client, const std::string& path, const std::vector<std::string>& members,
+               bool as_json) {
+  boost::json::array items;
+  const auto listed = client.each(path, [&](const boost::json::value& item) { items.push_back(item); });
+  return listed ? print_items(items, members, as_json) : report(listed.error());
+}
+
+void print_object(const boost::json::value& object, std::size_t width) {
+  for (const auto& member : object.as_object())
+    fmt::print("{:{}} {}\n", std::string_view(member.key()), width, cell(object, member.key()));
+}
+
+void show_progress(const std::string& line, bool last) {
+  if (::isatty(STDERR_FILENO) == 0) return;
+  fmt::print(stderr, "\r\x1b[K{}{}", line, last ? "\n" : "");
+  std::fflush(stderr);
 }
 
 int report(const Error& error) {

@@ -20,6 +20,20 @@ void print_json(const boost::json::value& value);
 std::vector<std::vector<std::string>> rows_of(const std::vector<boost::json::value>& items,
                                               const std::vector<std::string>& members);
 
+/// Items as a JSON array, or as a table of these members. kOk.
+int print_items(const boost::json::array& items, const std::vector<std::string>& members, bool as_json);
+
+class Client;
+/// Every element of a list, over all its pages, as print_items; the exit code.
+int print_list(const Client& client, const std::string& path, const std::vector<std::string>& members,
+               bool as_json);
+
+/// One member a line, its name padded to `width`.
+void print_object(const boost::json::value& object, std::size_t width = 20);
+
+/// A line on stderr that replaces the one before; only on a terminal. `last`: it stays.
+void show_progress(const std::string& line, bool last);
+
 /// Text of the member, "-" if it is absent or null. Numbers without needless digits.
 std::string cell(const boost::json::value& object, std::string_view member);
 
