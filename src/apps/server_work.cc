@@ -42,7 +42,7 @@ void sweep_logs(const std::string& folder, std::chrono::days keep) {
   const auto oldest = fs::file_time_type::clock::now() - keep;
   for (const auto& entry : fs::directory_iterator(folder, failed)) {
     const auto written = entry.last_write_time(failed);
-    if (!failed && written < oldest) fs::remove(entry.path(), failed);
+    if (!failed && written < oldest) fs::remove_all(entry.path(), failed);
   }
 }
 

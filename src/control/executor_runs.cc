@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "host/file.h"
+#include "executor/log_file.h"
 
 namespace millrace::control {
 namespace {
@@ -347,15 +347,12 @@ Result<RunStatus> ExecutorRuns::status(RunKey key) {
 
 Result<ReplicaLog> ExecutorRuns::log(RunKey key, std::int32_t task, std::int64_t from, std::size_t max) {
   const std::string id = task_id(key, task);
-  if (auto piece = executor_.log(id, from, max))
-    return ReplicaLog{piece->from, std::move(piece->text), piece->next};
-  const auto kept = host::read_file(options_.log_folder + "/" + id);
-  if (options_.log_folder.empty() || !kept) return ReplicaLog{};  // it wrote nothing, or long ago
-  const auto size = static_cast<std::int64_t>(kept->size());
-  const std::int64_t at = std::clamp<std::int64_t>(from < 0 ? size + from : from, 0, size);
-  std::string text = kept->substr(static_cast<std::size_t>(at), max);
-  const std::int64_t next = at + static_cast<std::int64_t>(text.size());
-  return ReplicaLog{at, std::move(text), next};
+  auto piece = executor_.log(id, from, max);
+  // One that wrote nothing, or long ago, has no log: that is an empty piece.
+  if (!piece && !options_.log_folder.empty())
+    piece = executor::read_log(options_.log_folder + "/" + id, from, max);
+  if (!piece) return ReplicaLog{};
+  return ReplicaLog{piece->from, std::move(piece->text), piece->next};
 }
 
 // The executor's own records go; what the task wrote stays.
@@ -367,7 +364,7 @@ void ExecutorRuns::keep_log(const std::string& id) {
     all += piece->text;
     from = piece->next;
   }
-  if (!all.empty()) (void)host::write_file_atomic(options_.log_folder + "/" + id, all, 0600);
+  if (!all.empty()) (void)executor::write_log(options_.log_folder + "/" + id, all);
 }
 
 void ExecutorRuns::forget(RunKey key) {

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "executor/fake/fake_executor.h"
+#include "host/file.h"
 #include "host/system_clock.h"
 
 namespace millrace::control {
@@ -69,6 +72,30 @@ TEST_F(ExecutorRunsTest, ATaskThatFailsTakesTheOthersOfItsGangWithIt) {
   ASSERT_EQ(ended.size(), 1u);
   EXPECT_EQ(ended[0].end->exit, Exit::kFailed);
   EXPECT_EQ(ended[0].end->exit_code, 3);
+}
+
+TEST_F(ExecutorRunsTest, WhatATaskWroteIsReadPieceByPieceAfterItsRunIsForgotten) {
+  std::string folder = "/tmp/millrace-runs-test-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  ExecutorRuns runs({.work_folder = "/w",
+                     .log_folder = folder,
+                     .image_root = [](const std::string&) -> Result<std::string> { return "/"; },
+                     .secret = nullptr,
+                     .make_folder = nullptr},
+                    executor_);
+  const RunKey key{workload_id(7), 1};
+  ASSERT_TRUE(
+      runs.start(gang(1), StartRun{.id = key.id, .run = 1, .places = {}, .reason = {}}, places_of(1)));
+  executor_.write_log("w7.0.r1.t0", "one two");
+  executor_.end("w7.0.r1.t0", 0);
+  ASSERT_EQ(runs.ended()->size(), 1u);
+  runs.forget(key);
+  EXPECT_EQ(there(), 0u);
+  EXPECT_EQ(runs.log(key, 0, 4, 2)->text, "tw");
+  EXPECT_EQ(runs.log(key, 0, -3, 100)->text, "two");
+  EXPECT_EQ(runs.log(key, 0, 0, 100)->next, 7);
+  EXPECT_EQ(runs.log(key, 1, 0, 100)->text, "");
+  ASSERT_TRUE(host::remove_tree(folder));
 }
 
 TEST_F(ExecutorRunsTest, AGangThatCouldNotStartWholeLeavesNothing) {

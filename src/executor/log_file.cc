@@ -92,6 +92,12 @@ Result<void> LogWriter::append(std::string_view bytes) {
   return {};
 }
 
+Result<void> write_log(const std::string& folder, std::string_view text) {
+  TRY_VOID(host::remove_tree(folder));
+  TRY_VOID(host::make_dirs(folder, 0700));
+  return host::write_file_atomic(piece_path(folder, 0), text, 0600);
+}
+
 Result<LogPiece> read_log(const std::string& folder, std::int64_t from, std::size_t max) {
   LogPiece piece;
   const std::vector<std::int64_t> begins = TRY(list_pieces(folder));

@@ -36,6 +36,9 @@ class LogWriter {
   bool newline_ = true;  // the last byte written was one, or none was
 };
 
+/// Makes `folder` a log that holds `text` alone and is written no more. Durable on return.
+Result<void> write_log(const std::string& folder, std::string_view text);
+
 /// As Executor::log. An absent log is an empty piece. Any process, any thread.
 Result<LogPiece> read_log(const std::string& folder, std::int64_t from, std::size_t max);
 
