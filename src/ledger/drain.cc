@@ -108,6 +108,7 @@ Result<void> JournalDrain::drain_one(OpenJournal& journal, Report& report) {
   records.reserve(records.size() + slots.size());
   std::size_t durable = records.size();
   std::vector<std::uint32_t> taken;
+  JournalView::Contexts contexts;
   const auto flush = [&]() -> Result<void> {
     const auto batch = std::span(records).subspan(durable);
     const std::int64_t added = TRY(table_.append(batch));
@@ -118,7 +119,7 @@ Result<void> JournalDrain::drain_one(OpenJournal& journal, Report& report) {
     return {};
   };
   for (const std::uint32_t slot : slots) {
-    auto record = view.record(slot);
+    auto record = view.record(slot, contexts);
     if (record) {
       records.push_back(*std::move(record));
     } else {

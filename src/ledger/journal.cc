@@ -13,35 +13,16 @@
 
 #include "host/fatal.h"
 #include "host/file.h"
-#include "host/utf8.h"
+#include "ledger/journal_contexts.h"
 #include "ledger/journal_format.h"
+#include "ledger/journal_texts.h"
 
 namespace millrace::ledger {
 namespace {
 
 constexpr std::size_t kRefill = 256;
 
-/// The longest start of `text` of at most `max` bytes that does not end inside a character.
-std::string_view cut(std::string_view text, std::size_t max) {
-  if (text.size() <= max) return text;
-  while (max > 0 && (static_cast<unsigned char>(text[max]) & 0xC0) == 0x80) --max;
-  return text.substr(0, max);
-}
-
 std::int64_t us_of(TimePoint time) { return time.time_since_epoch().count(); }
-
-void write_texts(SlotData& slot, const OpenRequest& request) {
-  const std::array<std::string_view, kTextMax.size()> texts = {
-      request.request_id, request.client_request_id, request.tenant, request.project,
-      request.key_id,     request.endpoint,          request.model,  request.site,
-      request.zone,       request.energy_model,      request.basis};
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    const auto text = cut(texts[i], kTextMax[i]);
-    slot.text_length[i] = static_cast<std::uint8_t>(text.size());
-    at += text.copy(slot.text + at, text.size());  // not memcpy: an empty view's data may be null
-  }
-}
 
 // The stores are relaxed atomics so that the syncing thread and a reader after a crash never see half a number.
 template <typename T>
@@ -55,18 +36,25 @@ void raise_to(std::int64_t& to, std::int64_t value) {
 }  // namespace
 
 struct Journal::Map {
+  Map(MappedFile mapped, std::string name) : file(std::move(mapped)), path(std::move(name)) {}
   MappedFile file;
   std::string path;
   JournalHeader* header = nullptr;
   std::uint32_t* states = nullptr;
   SlotData* slots = nullptr;
   std::uint32_t count = 0;
+  std::optional<JournalContexts> contexts;
 
   SlotState state(std::uint32_t slot) const {
     return static_cast<SlotState>(std::atomic_ref(states[slot]).load(std::memory_order_acquire));
   }
   void set_state(std::uint32_t slot, SlotState to) {
     std::atomic_ref(states[slot]).store(static_cast<std::uint32_t>(to), std::memory_order_release);
+  }
+  void mark_used(std::vector<bool>& used) const {
+    for (std::uint32_t slot = 0; slot < count; ++slot) {
+      if (state(slot) != SlotState::kFree) used[slots[slot].context] = true;
+    }
   }
 };
 
@@ -85,15 +73,16 @@ Result<std::unique_ptr<Journal>> Journal::create(const std::string& folder, std:
     return failure(ErrorCode::kConflict, fmt::format("create journal {}: it exists", path));
   // The drain looks at *.mrj only, so the file is complete and locked before it gets that name.
   host::Fd fd = TRY(host::lock_file(temporary));
-  const auto size = static_cast<off_t>(journal_bytes(options.slots));
+  const JournalLayout layout(options.slots);
+  const auto size = static_cast<off_t>(layout.bytes);
   if (const int problem = ::posix_fallocate(fd.get(), 0, size); problem != 0) {
     ::unlink(temporary.c_str());
     return std::unexpected(errno_error(fmt::format("reserve {} bytes for {}", size, temporary), problem));
   }
-  auto map = std::make_unique<Map>(Map{.file = TRY(MappedFile::map(std::move(fd), temporary)), .path = path});
+  auto map = std::make_unique<Map>(TRY(MappedFile::map(std::move(fd), temporary)), path);
   const auto bytes = map->file.bytes();
-  // Touched now, so that a request never waits for a page.
-  std::memset(bytes.data(), 0, bytes.size());
+  // Touched now, so that a request never waits for a page; contexts are few, and their pages come when they do.
+  std::memset(bytes.data(), 0, layout.contexts);
   map->header = new (bytes.data()) JournalHeader;
   map->header->magic = kJournalMagic;
   map->header->version = kJournalVersion;
@@ -102,8 +91,11 @@ Result<std::unique_ptr<Journal>> Journal::create(const std::string& folder, std:
   map->header->id_length = static_cast<std::uint8_t>(id.size());
   std::memcpy(map->header->id, id.data(), id.size());
   map->count = options.slots;
-  map->states = reinterpret_cast<std::uint32_t*>(bytes.data() + kPage);
-  map->slots = reinterpret_cast<SlotData*>(bytes.data() + kPage + states_bytes(options.slots));
+  map->states = reinterpret_cast<std::uint32_t*>(bytes.data() + layout.states);
+  map->slots = reinterpret_cast<SlotData*>(bytes.data() + layout.slots);
+  map->contexts.emplace(
+      std::span(reinterpret_cast<ContextData*>(bytes.data() + layout.contexts), options.slots),
+      [self = map.get()](std::vector<bool>& used) { self->mark_used(used); });
   TRY_VOID(JournalView::of(bytes));  // refuses an id that no reader would take
   if (::fsync(map->file.fd()) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0) {
     return std::unexpected(errno_error("create journal " + path, errno));
@@ -138,6 +130,8 @@ bool Journal::find_free() {
 
 std::optional<JournalSlot> Journal::open(const OpenRequest& request) {
   if (request.request_id.empty() || (free_.empty() && !find_free())) return std::nullopt;
+  const auto context = map_->contexts->of(request);
+  if (!context) return std::nullopt;
   const std::uint32_t index = free_.back();
   free_.pop_back();
   SlotData& slot = map_->slots[index];
@@ -149,11 +143,9 @@ std::optional<JournalSlot> Journal::open(const OpenRequest& request) {
   put(slot.final, 0U);
   put(slot.status, 0U);
   slot.started_at_us = us_of(request.started_at);
-  slot.intensity_g_per_kwh = request.intensity_g_per_kwh;
-  slot.price_version = request.price_version;
-  slot.input_microeur_per_mtok = request.input_microeur_per_mtok;
-  slot.output_microeur_per_mtok = request.output_microeur_per_mtok;
-  write_texts(slot, request);
+  slot.context = *context;
+  write_texts<kSlotTextMax.size()>({request.request_id, request.client_request_id}, kSlotTextMax,
+                                   slot.text_length, slot.text);
   map_->set_state(index, SlotState::kOpen);
   ++open_count_;
   touch();

@@ -26,16 +26,19 @@ bool is_id(std::string_view text) {
   });
 }
 
-/// The texts of a slot, checked: lengths within bounds, all of it UTF-8.
-Result<std::array<std::string_view, kTextMax.size()>> texts_of(const SlotData& slot) {
-  std::array<std::string_view, kTextMax.size()> texts;
+/// Texts that lie one after another, checked: lengths within bounds, all of it UTF-8.
+template <std::size_t Count, std::size_t Bytes>
+Result<std::array<std::string_view, Count>> texts_of(const std::array<std::uint8_t, Count>& lengths,
+                                                     const std::array<std::uint8_t, Count>& longest,
+                                                     const std::array<char, Bytes>& text) {
+  std::array<std::string_view, Count> texts;
   std::size_t at = 0;
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    const std::size_t length = slot.text_length[i];
-    if (length > kTextMax[i] || at + length > sizeof slot.text) {
+  for (std::size_t i = 0; i < Count; ++i) {
+    const std::size_t length = lengths[i];
+    if (length > longest[i] || at + length > Bytes) {
       return corrupt(fmt::format("text {} is {} bytes long", i, length));
     }
-    texts[i] = {slot.text + at, length};
+    texts[i] = {text.data() + at, length};
     if (!host::is_utf8(texts[i])) return corrupt(fmt::format("text {} is not UTF-8", i));
     at += length;
   }
@@ -52,14 +55,32 @@ Result<void> check_numbers(const SlotData& slot) {
     return corrupt("a token count is out of range");
   }
   if (slot.energy_uj < kEnergyUnknown) return corrupt("the energy is out of range");
-  if (slot.price_version < 0 || slot.input_microeur_per_mtok < 0 || slot.output_microeur_per_mtok < 0) {
+  return {};
+}
+
+Result<RequestContext> read_context(const ContextData& data) {
+  if (data.price_version < 0 || data.input_microeur_per_mtok < 0 || data.output_microeur_per_mtok < 0) {
     return corrupt("a price is out of range");
   }
-  if (!std::isfinite(slot.intensity_g_per_kwh) || slot.intensity_g_per_kwh < 0 ||
-      slot.intensity_g_per_kwh > 1e6) {
+  if (!std::isfinite(data.intensity_g_per_kwh) || data.intensity_g_per_kwh < 0 ||
+      data.intensity_g_per_kwh > 1e6) {
     return corrupt("the carbon intensity is out of range");
   }
-  return {};
+  const auto texts = TRY(texts_of(data.text_length, kContextTextMax, data.text));
+  const auto text = [&](ContextText which) { return std::string(texts[static_cast<std::size_t>(which)]); };
+  return RequestContext{.tenant = text(ContextText::kTenant),
+                        .project = text(ContextText::kProject),
+                        .key_id = text(ContextText::kKeyId),
+                        .endpoint = text(ContextText::kEndpoint),
+                        .model = text(ContextText::kModel),
+                        .site = text(ContextText::kSite),
+                        .zone = text(ContextText::kZone),
+                        .energy_model = text(ContextText::kEnergyModel),
+                        .basis = text(ContextText::kBasis),
+                        .intensity_g_per_kwh = data.intensity_g_per_kwh,
+                        .price_version = data.price_version,
+                        .input_microeur_per_mtok = data.input_microeur_per_mtok,
+                        .output_microeur_per_mtok = data.output_microeur_per_mtok};
 }
 
 TimePoint time_of(std::int64_t us) { return TimePoint{std::chrono::microseconds{us}}; }
@@ -81,16 +102,17 @@ Result<JournalView> JournalView::of(std::span<std::uint8_t> bytes) {
   if (header->slot_bytes != sizeof(SlotData) || slots < kMinSlots || slots > kMaxSlots) {
     return corrupt(fmt::format("journal: {} slots of {} bytes", slots, header->slot_bytes));
   }
-  if (bytes.size() != journal_bytes(slots)) {
+  const JournalLayout layout(slots);
+  if (bytes.size() != layout.bytes) {
     return corrupt(
-        fmt::format("journal: {} bytes, but {} slots take {}", bytes.size(), slots, journal_bytes(slots)));
+        fmt::format("journal: {} bytes, but {} slots take {}", bytes.size(), slots, layout.bytes));
   }
   if (header->id_length > sizeof header->id || !is_id({header->id, header->id_length})) {
     return corrupt("journal: its id is malformed");
   }
-  auto* states = reinterpret_cast<std::uint32_t*>(bytes.data() + kPage);
-  auto* data = reinterpret_cast<SlotData*>(bytes.data() + kPage + states_bytes(slots));
-  return JournalView(header, states, data);
+  return JournalView(header, reinterpret_cast<std::uint32_t*>(bytes.data() + layout.states),
+                     reinterpret_cast<SlotData*>(bytes.data() + layout.slots),
+                     reinterpret_cast<const ContextData*>(bytes.data() + layout.contexts));
 }
 
 std::uint64_t JournalView::settled() const {
@@ -106,27 +128,34 @@ void JournalView::free(std::uint32_t slot) {
       .store(static_cast<std::uint32_t>(SlotState::kFree), std::memory_order_release);
 }
 
-Result<store::UsageRecord> JournalView::record(std::uint32_t slot) const {
+Result<store::UsageRecord> JournalView::record(std::uint32_t slot, Contexts& seen) const {
   const SlotData data = slots_[slot];
   const SlotState now = state(slot);
   if (now != SlotState::kOpen && now != SlotState::kSettled) return corrupt("its state is unknown");
   TRY_VOID(check_numbers(data));
-  const auto texts = TRY(texts_of(data));
-  const auto text = [&](SlotText which) { return std::string(texts[static_cast<std::size_t>(which)]); };
+  const auto [request_id, client_request_id] = TRY(texts_of(data.text_length, kSlotTextMax, data.text));
+  if (!is_id(request_id)) return corrupt("its request id is malformed");
+  if (data.context >= slots()) return corrupt(fmt::format("it names context {}", data.context));
+  auto known = seen.find(data.context);
+  if (known == seen.end()) {
+    auto read = read_context(contexts_[data.context]);
+    if (!read) return corrupt(fmt::format("context {}: {}", data.context, read.error().message));
+    known = seen.emplace(data.context, *std::move(read)).first;
+  }
+  const RequestContext& context = known->second;
 
   store::UsageRecord record;
-  record.request_id = text(SlotText::kRequestId);
-  if (!is_id(record.request_id)) return corrupt("its request id is malformed");
-  record.client_request_id = text(SlotText::kClientRequestId);
-  record.tenant = text(SlotText::kTenant);
-  record.project = text(SlotText::kProject);
-  record.key_id = text(SlotText::kKeyId);
-  record.endpoint = text(SlotText::kEndpoint);
-  record.model = text(SlotText::kModel);
-  record.site = text(SlotText::kSite);
-  record.zone = text(SlotText::kZone);
-  record.energy_model = text(SlotText::kEnergyModel);
-  record.basis = text(SlotText::kBasis);
+  record.request_id = request_id;
+  record.client_request_id = client_request_id;
+  record.tenant = context.tenant;
+  record.project = context.project;
+  record.key_id = context.key_id;
+  record.endpoint = context.endpoint;
+  record.model = context.model;
+  record.site = context.site;
+  record.zone = context.zone;
+  record.energy_model = context.energy_model;
+  record.basis = context.basis;
   if (now == SlotState::kSettled) {
     if (data.status < 1 || data.status > 3) return corrupt("its status is unknown");
     record.status = static_cast<store::UsageStatus>(data.status);
@@ -138,11 +167,11 @@ Result<store::UsageRecord> JournalView::record(std::uint32_t slot) const {
   record.output_tokens = data.output_tokens;
   if (data.energy_uj != kEnergyUnknown) {
     record.energy_uj = data.energy_uj;
-    record.co2e_ug = energy::co2e_ug(data.energy_uj, data.intensity_g_per_kwh);
+    record.co2e_ug = energy::co2e_ug(data.energy_uj, context.intensity_g_per_kwh);
   }
-  record.price_version = data.price_version;
-  record.cost_microeur = energy::cost_microeur(data.input_tokens, data.output_tokens,
-                                               data.input_microeur_per_mtok, data.output_microeur_per_mtok);
+  record.price_version = context.price_version;
+  record.cost_microeur = energy::cost_microeur(
+      data.input_tokens, data.output_tokens, context.input_microeur_per_mtok, context.output_microeur_per_mtok);
   record.started_at = time_of(data.started_at_us);
   record.ended_at = time_of(std::max(data.started_at_us, data.updated_at_us));
   return record;

@@ -1,9 +1,12 @@
-// The bytes of a journal file, version 1, and their strict reading: after a crash or power loss nothing in them is
+// The bytes of a journal file, version 2, and their strict reading: after a crash or power loss nothing in them is
 // taken on trust.
 //
 //   0      header (4096 bytes)
 //   4096   one state word (u32) a slot, padded to 4096
-//   ...    slots of 640 bytes
+//   ...    slots of 192 bytes, padded to 4096: what is a request's own
+//   ...    contexts of 512 bytes, as many as slots: what many requests share, written once, named by their slots
+//
+// A context stays as it is while a slot in use names it; after that another may take its place.
 //
 // All integers are in the machine's byte order (the file never leaves the machine; the magic tells it).
 #pragma once
@@ -14,7 +17,9 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "core/result.h"
 #include "host/fd.h"
@@ -24,7 +29,7 @@
 namespace millrace::ledger {
 
 inline constexpr std::uint64_t kJournalMagic = 0x31304C4E524A524DULL;  // "MRJRNL01"
-inline constexpr std::uint32_t kJournalVersion = 1;
+inline constexpr std::uint32_t kJournalVersion = 2;
 inline constexpr std::uint32_t kMinSlots = 16, kMaxSlots = 1u << 20;
 inline constexpr std::size_t kPage = 4096;
 
@@ -42,10 +47,8 @@ struct alignas(64) JournalHeader {
 };
 static_assert(sizeof(JournalHeader) <= kPage);
 
-/// The texts of a slot, in this order, one after another in SlotData::text.
-enum class SlotText : std::uint8_t {
-  kRequestId,
-  kClientRequestId,
+/// The texts of a context, in this order, one after another in ContextData::text.
+enum class ContextText : std::uint8_t {
   kTenant,
   kProject,
   kKeyId,
@@ -56,7 +59,21 @@ enum class SlotText : std::uint8_t {
   kEnergyModel,
   kBasis,
 };
-inline constexpr std::array<std::uint8_t, 11> kTextMax = {40, 64, 63, 63, 40, 63, 63, 63, 24, 40, 12};
+inline constexpr std::array<std::uint8_t, 9> kContextTextMax = {63, 63, 40, 63, 63, 63, 24, 40, 12};
+inline constexpr std::size_t kContextTextBytes = 471;
+
+struct alignas(64) ContextData {
+  double intensity_g_per_kwh = 0;
+  std::int64_t price_version = 0;
+  std::int64_t input_microeur_per_mtok = 0;
+  std::int64_t output_microeur_per_mtok = 0;
+  std::array<std::uint8_t, kContextTextMax.size()> text_length = {};
+  std::array<char, kContextTextBytes> text = {};
+};
+static_assert(sizeof(ContextData) == 512);
+
+/// The texts of a slot: the request's id, then the client's, one after another in SlotData::text.
+inline constexpr std::array<std::uint8_t, 2> kSlotTextMax = {40, 64};
 
 struct alignas(64) SlotData {
   // First cache line: what changes while the request runs.
@@ -68,21 +85,31 @@ struct alignas(64) SlotData {
   std::uint32_t final = 0;   // 1: the figures are final
   std::uint32_t status = 0;  // store::UsageStatus, once settled
   std::int64_t started_at_us = 0;
-  double intensity_g_per_kwh = 0;
-  std::int64_t price_version = 0;
-  std::int64_t input_microeur_per_mtok = 0;
-  std::int64_t output_microeur_per_mtok = 0;
-  std::array<std::uint8_t, kTextMax.size()> text_length = {};
-  char text[535] = {};
+  std::uint32_t context = 0;  // which one
+  std::array<std::uint8_t, kSlotTextMax.size()> text_length = {};
+  std::array<char, 104> text = {};
 };
-static_assert(sizeof(SlotData) == 640);
+static_assert(sizeof(SlotData) == 192);
 
-constexpr std::size_t states_bytes(std::uint32_t slots) {
-  return (slots * sizeof(std::uint32_t) + kPage - 1) / kPage * kPage;
-}
-constexpr std::size_t journal_bytes(std::uint32_t slots) {
-  return kPage + states_bytes(slots) + std::size_t{slots} * sizeof(SlotData);
-}
+/// Where the parts of a journal of so many slots begin, and its size.
+struct JournalLayout {
+  explicit constexpr JournalLayout(std::uint32_t slot_count)
+      : slots(states + whole_pages(slot_count * sizeof(std::uint32_t))),
+        contexts(slots + whole_pages(slot_count * sizeof(SlotData))),
+        bytes(contexts + slot_count * sizeof(ContextData)) {}
+  std::size_t states = kPage;
+  std::size_t slots, contexts, bytes;
+
+ private:
+  static constexpr std::size_t whole_pages(std::size_t size) { return (size + kPage - 1) / kPage * kPage; }
+};
+
+/// What a context says, checked.
+struct RequestContext {
+  std::string tenant, project, key_id, endpoint, model, site, zone, energy_model, basis;
+  double intensity_g_per_kwh = 0;
+  std::int64_t price_version = 0, input_microeur_per_mtok = 0, output_microeur_per_mtok = 0;
+};
 
 /// A checked view of a journal's bytes, which stay the caller's. `free` changes them.
 class JournalView {
@@ -99,17 +126,21 @@ class JournalView {
   SlotState state(std::uint32_t slot) const;
   /// When the request of a slot in use began, unchecked.
   std::int64_t started_at_us(std::uint32_t slot) const { return slots_[slot].started_at_us; }
-  /// The record of a slot that is settled, or open and its gateway gone. kCorrupt if its bytes cannot be one.
-  Result<store::UsageRecord> record(std::uint32_t slot) const;
+  /// Contexts read so far, by number. Good for as long as none of the slots that named them is given back.
+  using Contexts = std::unordered_map<std::uint32_t, RequestContext>;
+  /// The record of a slot that is settled, or open and its gateway gone. kCorrupt if its bytes, or those of its context,
+  /// cannot be one. Looks for the context in `seen` first.
+  Result<store::UsageRecord> record(std::uint32_t slot, Contexts& seen) const;
   /// Gives a settled slot back to the gateway, after its record is durable.
   void free(std::uint32_t slot);
 
  private:
-  JournalView(JournalHeader* header, std::uint32_t* states, SlotData* slots)
-      : header_(header), states_(states), slots_(slots) {}
+  JournalView(JournalHeader* header, std::uint32_t* states, SlotData* slots, const ContextData* contexts)
+      : header_(header), states_(states), slots_(slots), contexts_(contexts) {}
   JournalHeader* header_;
   std::uint32_t* states_;
   SlotData* slots_;
+  const ContextData* contexts_;
 };
 
 /// A file mapped into memory, shared, and its descriptor; unmapped and closed in the end.

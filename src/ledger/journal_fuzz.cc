@@ -1,5 +1,6 @@
 // Any bytes as a journal: read every slot, or be told what is wrong. A valid header is put over the input in most runs,
 // so that slots are reached.
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -8,7 +9,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using namespace millrace::ledger;
-  const std::size_t whole = journal_bytes(kMinSlots);
+  constexpr JournalLayout kLayout(kMinSlots);
+  const std::size_t whole = kLayout.bytes;
   const bool raw = size > 0 && data[0] == 0;
   const std::size_t bytes = raw ? size : whole;
   if (bytes == 0) return 0;
@@ -29,18 +31,21 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     header.id_length = 1;
     header.id[0] = 'j';
     std::memcpy(memory.get(), &header, sizeof header);
-    // The input fills one slot, and its first bytes say in what state it is.
+    // The input fills one slot and then the first context, and its first bytes say in what state the slot is.
     if (size > 2) {
       const std::uint32_t state = data[1] % 4;
-      std::memcpy(memory.get() + kPage, &state, sizeof state);
-      auto* slot = memory.get() + kPage + states_bytes(kMinSlots);
-      std::memcpy(slot, data + 2, std::min(size - 2, sizeof(SlotData)));
+      std::memcpy(memory.get() + kLayout.states, &state, sizeof state);
+      const std::size_t slot = std::min(size - 2, sizeof(SlotData));
+      std::memcpy(memory.get() + kLayout.slots, data + 2, slot);
+      std::memcpy(memory.get() + kLayout.contexts, data + 2 + slot,
+                  std::min(size - 2 - slot, sizeof(ContextData)));
     }
   }
   auto view = JournalView::of({memory.get(), bytes});
   if (!view) return view.error().message.empty() ? (std::abort(), 0) : 0;
+  JournalView::Contexts contexts;
   for (std::uint32_t slot = 0; slot < view->slots(); ++slot) {
-    const auto record = view->record(slot);
+    const auto record = view->record(slot, contexts);
     if (!record && record.error().message.empty()) std::abort();
     if (record && (record->request_id.empty() || record->cached_tokens > record->input_tokens ||
                    record->ended_at < record->started_at || record->cost_microeur < 0)) {

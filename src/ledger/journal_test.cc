@@ -135,7 +135,8 @@ TEST_F(JournalTest, FiguresNeverGoDownAndFinalOnesStand) {
   journal->update(slot, {.input_tokens = 3, .output_tokens = 9}, kStart + seconds(1));
   const auto read = [&] {
     auto file = MappedFile::map(host::Fd(::open((folder_.path() + "/j1.mrj").c_str(), O_RDWR)), "j1");
-    return *JournalView::of(file->bytes())->record(slot.index);
+    JournalView::Contexts contexts;
+    return *JournalView::of(file->bytes())->record(slot.index, contexts);
   };
   EXPECT_EQ(read().input_tokens, 10);
   EXPECT_EQ(read().cached_tokens, 10);
@@ -244,13 +245,40 @@ TEST_F(JournalTest, ADamagedSlotCostsOnlyItself) {
   const std::string path = folder_.path() + "/j1.mrj";
   {
     auto file = MappedFile::map(host::Fd(::open(path.c_str(), O_RDWR)), path);
-    auto* slots = reinterpret_cast<SlotData*>(file->bytes().data() + kPage + states_bytes(64));
-    slots[1].text_length[2] = 255;
+    auto* slots = reinterpret_cast<SlotData*>(file->bytes().data() + JournalLayout(64).slots);
+    slots[1].text_length[1] = 255;
   }
   const auto report = drain();
   ASSERT_EQ(report.damage.size(), 2U);
-  EXPECT_NE(report.damage[0].find("slot 1: text 2 is 255 bytes long"), std::string::npos) << report.damage[0];
+  EXPECT_NE(report.damage[0].find("slot 1: text 1 is 255 bytes long"), std::string::npos) << report.damage[0];
   EXPECT_EQ(records().size(), 2U);
+  EXPECT_TRUE(host::exists(path + ".damaged"));
+}
+
+TEST_F(JournalTest, ADamagedContextCostsOnlyTheRequestsThatNameIt) {
+  {
+    auto journal = make_journal(folder_.path(), "j1");
+    for (const char* tenant : {"one", "two", "three"}) {
+      auto request = open_request(tenant);
+      request.tenant = tenant;
+      ASSERT_TRUE(journal->open(request));
+    }
+  }
+  const std::string path = folder_.path() + "/j1.mrj";
+  {
+    auto file = MappedFile::map(host::Fd(::open(path.c_str(), O_RDWR)), path);
+    auto* contexts = reinterpret_cast<ContextData*>(file->bytes().data() + JournalLayout(64).contexts);
+    contexts[1].price_version = -1;
+    auto* slots = reinterpret_cast<SlotData*>(file->bytes().data() + JournalLayout(64).slots);
+    slots[2].context = 64;
+  }
+  const auto report = drain();
+  ASSERT_EQ(report.damage.size(), 3U);
+  EXPECT_NE(report.damage[0].find("slot 1: context 1: a price is out of range"), std::string::npos)
+      << report.damage[0];
+  EXPECT_NE(report.damage[1].find("slot 2: it names context 64"), std::string::npos) << report.damage[1];
+  ASSERT_EQ(records().size(), 1U);
+  EXPECT_EQ(records()[0].tenant, "one");
   EXPECT_TRUE(host::exists(path + ".damaged"));
 }
 
@@ -261,11 +289,11 @@ TEST_F(JournalTest, ANewerVersionIsLeftWhereItIs) {
   const std::string path = folder_.path() + "/j1.mrj";
   {
     auto file = MappedFile::map(host::Fd(::open(path.c_str(), O_RDWR)), path);
-    reinterpret_cast<JournalHeader*>(file->bytes().data())->version = 2;
+    reinterpret_cast<JournalHeader*>(file->bytes().data())->version = kJournalVersion + 1;
   }
   const auto report = drain();
   ASSERT_EQ(report.damage.size(), 1U);
-  EXPECT_NE(report.damage[0].find("version 2 is newer"), std::string::npos);
+  EXPECT_NE(report.damage[0].find("version 3 is newer"), std::string::npos);
   EXPECT_TRUE(host::exists(path));
 }
 
