@@ -104,8 +104,7 @@ Result<JournalView> JournalView::of(std::span<std::uint8_t> bytes) {
   }
   const JournalLayout layout(slots);
   if (bytes.size() != layout.bytes) {
-    return corrupt(
-        fmt::format("journal: {} bytes, but {} slots take {}", bytes.size(), slots, layout.bytes));
+    return corrupt(fmt::format("journal: {} bytes, but {} slots take {}", bytes.size(), slots, layout.bytes));
   }
   if (header->id_length > sizeof header->id || !is_id({header->id, header->id_length})) {
     return corrupt("journal: its id is malformed");
@@ -170,8 +169,9 @@ Result<store::UsageRecord> JournalView::record(std::uint32_t slot, Contexts& see
     record.co2e_ug = energy::co2e_ug(data.energy_uj, context.intensity_g_per_kwh);
   }
   record.price_version = context.price_version;
-  record.cost_microeur = energy::cost_microeur(
-      data.input_tokens, data.output_tokens, context.input_microeur_per_mtok, context.output_microeur_per_mtok);
+  record.cost_microeur =
+      energy::cost_microeur(data.input_tokens, data.output_tokens, context.input_microeur_per_mtok,
+                            context.output_microeur_per_mtok);
   record.started_at = time_of(data.started_at_us);
   record.ended_at = time_of(std::max(data.started_at_us, data.updated_at_us));
   return record;

@@ -117,6 +117,32 @@ TYPED_TEST(UsageConformance, OverlappingIsHalfOpen) {
   EXPECT_EQ(found(-10, 0), "");
 }
 
+TYPED_TEST(UsageConformance, IdsOfSeveralKindsAreFoundByTheirTimes) {
+  auto& table = this->world_.usage();
+  std::vector<UsageRecord> records;
+  int hour = 0;
+  for (const char* id : {"req_5", "run_1", "req_2", "r", "req_9", "run_0"}) {
+    records.push_back(make_record(1, std::chrono::hours(hour), std::chrono::hours(hour == 1 ? 10 : 0)));
+    records.back().request_id = id;
+    ++hour;
+  }
+  ASSERT_EQ(*table.append(records), 6);
+  const auto names = [](const std::vector<UsageRecord>& found) {
+    std::string all;
+    for (const auto& each : found) all += each.request_id + " ";
+    return all;
+  };
+  UsageFilter filter;
+  filter.from = kStart + std::chrono::hours(1);
+  filter.to = kStart + std::chrono::hours(5);
+  EXPECT_EQ(names(*table.list(filter, "", 10)), "r req_2 req_9 run_1 ");
+  EXPECT_EQ(names(*table.list(filter, "", 2)), "r req_2 ");
+  EXPECT_EQ(names(*table.list(filter, "req_2", 10)), "req_9 run_1 ");
+  EXPECT_EQ(table.sum(filter, UsageDimension::kTenant)->at(0).requests, 4);
+  EXPECT_EQ(names(*table.overlapping(kStart + std::chrono::hours(6), kStart + std::chrono::hours(7))),
+            "run_1 ");
+}
+
 /// The naive model: plain arithmetic over everything that was appended.
 std::map<std::string, UsageSum> naive_sums(const std::map<std::string, UsageRecord>& all,
                                            const UsageFilter& filter, UsageDimension by) {

@@ -19,8 +19,8 @@ Result<std::int64_t> read_meta(Connection& connection, std::string_view name) {
 }
 
 Result<void> write_meta(Writer& writer) {
-  const std::pair<std::string_view, std::int64_t> figures[] = {
-      {"revision", writer.revision}, {"fence", writer.fence}, {"longest_us", writer.longest_us}};
+  const std::pair<std::string_view, std::int64_t> figures[] = {{"revision", writer.revision},
+                                                               {"fence", writer.fence}};
   for (const auto& [name, value] : figures) {
     TRY_VOID(writer.write_meta->bind(1, value).bind(2, name).run());
   }
@@ -53,9 +53,7 @@ Result<std::shared_ptr<Database>> Database::open(const std::string& path,
   writer.put = TRY(connection.prepare(
       "INSERT INTO record VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET value = ?2, revision = ?3"));
   writer.erase = TRY(connection.prepare("DELETE FROM record WHERE key = ?1"));
-  writer.insert_usage = TRY(connection.prepare(
-      "INSERT OR IGNORE INTO usage VALUES "
-      "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)"));
+  writer.usage = TRY(UsageWriter::prepare(connection));
   writer.write_meta = TRY(connection.prepare("UPDATE meta SET value = ?1 WHERE name = ?2 AND value != ?1"));
   Connection records = TRY(Connection::open(path, true));
   Connection usage = TRY(Connection::open(path, true));
@@ -137,11 +135,12 @@ Result<void> Database::commit_group(std::vector<Job*>& group) {
 /// An error here is one of the whole group; the job's own stands in its result.
 Result<void> Database::run_job(Job& job) {
   TRY_VOID(writer_.connection.exec("SAVEPOINT job"));
-  const auto before = std::tuple(writer_.revision, writer_.fence, writer_.longest_us);
+  const auto before = std::pair(writer_.revision, writer_.fence);
   job.result = job.work(writer_);
   if (!job.result) {
     if (!writer_.connection.in_transaction()) return std::unexpected(job.result.error());
-    std::tie(writer_.revision, writer_.fence, writer_.longest_us) = before;
+    std::tie(writer_.revision, writer_.fence) = before;
+    writer_.usage->forget();
     TRY_VOID(writer_.connection.exec("ROLLBACK TO job"));
   }
   return writer_.connection.exec("RELEASE job");
@@ -150,7 +149,7 @@ Result<void> Database::run_job(Job& job) {
 Result<void> Database::reload() {
   writer_.revision = TRY(read_meta(writer_.connection, "revision"));
   writer_.fence = TRY(read_meta(writer_.connection, "fence"));
-  writer_.longest_us = TRY(read_meta(writer_.connection, "longest_us"));
+  writer_.usage->forget();
   return {};
 }
 

@@ -16,6 +16,7 @@
 
 #include "host/fd.h"
 #include "store/sqlite/connection.h"
+#include "store/sqlite/usage_writer.h"
 #include "store/store.h"
 
 namespace millrace::store {
@@ -26,8 +27,8 @@ struct Writer {
   Connection connection;
   std::int64_t revision = 0;
   std::int64_t fence = 0;
-  std::int64_t longest_us = 0;  // the longest time between start and end of any usage record
-  std::optional<Statement> find, put, erase, insert_usage, write_meta;
+  std::optional<Statement> find, put, erase, write_meta;
+  std::optional<UsageWriter> usage;
 };
 
 /// Every method is safe from any thread.

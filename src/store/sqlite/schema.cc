@@ -35,7 +35,42 @@ ALTER TABLE usage ADD COLUMN accelerator_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE usage ADD COLUMN cpu_us INTEGER NOT NULL DEFAULT 0;
 )sql";
 
-constexpr std::array kMigrations = {kVersion1, kVersion2};
+// What records share is kept once, and the index on the start has a row a minute (usage_writer.h).
+constexpr const char* kVersion3 = R"sql(
+CREATE TABLE usage_context (
+  id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, project TEXT NOT NULL, key_id TEXT NOT NULL, endpoint TEXT NOT NULL,
+  model TEXT NOT NULL, energy_model TEXT NOT NULL, basis TEXT NOT NULL, site TEXT NOT NULL, zone TEXT NOT NULL,
+  price_version INTEGER NOT NULL,
+  UNIQUE (tenant, project, key_id, endpoint, model, energy_model, basis, site, zone, price_version));
+INSERT INTO usage_context
+  SELECT DISTINCT NULL, tenant, project, key_id, endpoint, model, energy_model, basis, site, zone, price_version
+  FROM usage;
+CREATE TABLE usage_minute (
+  minute INTEGER NOT NULL, kind TEXT NOT NULL, first_id TEXT NOT NULL, last_id TEXT NOT NULL,
+  last_end_us INTEGER NOT NULL, PRIMARY KEY (minute, kind)) WITHOUT ROWID;
+CREATE INDEX usage_minute_by_end ON usage_minute (last_end_us);
+INSERT INTO usage_minute
+  SELECT started_us / 60000000 AS minute, substr(request_id, 1, max(0, instr(request_id, '_') - 1)) AS kind,
+    min(request_id), max(request_id), max(ended_us)
+  FROM usage GROUP BY minute, kind;
+ALTER TABLE usage RENAME TO usage_2;
+CREATE TABLE usage (
+  request_id TEXT PRIMARY KEY, client_request_id TEXT NOT NULL, context INTEGER NOT NULL, status INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+  energy_uj INTEGER, co2e_ug INTEGER, cost_microeur INTEGER NOT NULL,
+  started_us INTEGER NOT NULL, ended_us INTEGER NOT NULL,
+  accelerator_ms INTEGER NOT NULL, cpu_us INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO usage
+  SELECT request_id, client_request_id, usage_context.id, status, input_tokens, cached_tokens, output_tokens,
+    energy_uj, co2e_ug, cost_microeur, started_us, ended_us, accelerator_ms, cpu_us
+  FROM usage_2 JOIN usage_context USING
+    (tenant, project, key_id, endpoint, model, energy_model, basis, site, zone, price_version)
+  ORDER BY request_id;
+DROP TABLE usage_2;
+DELETE FROM meta WHERE name = 'longest_us';
+)sql";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};
 
 /// A whole and durable copy, or none.
 Result<void> keep_copy(Connection& connection, const std::string& path, std::int64_t version) {

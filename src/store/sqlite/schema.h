@@ -1,6 +1,7 @@
 // The SQLite schema and its way forward: versions are applied in order, after a copy of the file was kept.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -8,6 +9,9 @@
 #include "store/sqlite/connection.h"
 
 namespace millrace::store {
+
+/// What usage_minute counts in.
+inline constexpr std::int64_t kMinuteUs = 60'000'000;
 
 /// SQL that leads from version i to i + 1; the number of entries is the newest version this program knows.
 std::span<const char* const> migrations();

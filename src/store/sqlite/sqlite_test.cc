@@ -1,4 +1,5 @@
 // What only SQLite can break: durability, grouping, versions, damaged files.
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -131,7 +132,8 @@ TEST(Sqlite, OnlyOneProcessHasItOpenAndTheFileIsPrivate) {
 TEST(Sqlite, ANewerSchemaIsRefusedUntouched) {
   TempFolder folder;
   const std::string path = folder.path() + "/test.db";
-  const char* const steps[] = {migrations()[0], migrations()[1], "CREATE TABLE later (x)"};
+  std::vector<const char*> steps(migrations().begin(), migrations().end());
+  steps.push_back("CREATE TABLE later (x)");
   {
     ASSERT_TRUE(Database::open(path, steps));
   }
@@ -139,7 +141,8 @@ TEST(Sqlite, ANewerSchemaIsRefusedUntouched) {
   const auto opened = open_sqlite(path);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ErrorCode::kConflict);
-  EXPECT_NE(opened.error().message.find("schema version is 3"), std::string::npos) << opened.error().message;
+  EXPECT_NE(opened.error().message.find(fmt::format("schema version is {}", steps.size())), std::string::npos)
+      << opened.error().message;
   EXPECT_EQ(host::sha256_file(path)->sha256, before.sha256);
 }
 
@@ -150,39 +153,67 @@ TEST(Sqlite, AMigrationKeepsACopyFirst) {
     ASSERT_TRUE(open_sqlite(path)->store->commit(put("a", "1")));
   }
   EXPECT_FALSE(host::exists(path + ".v0"));
-  const char* const steps[] = {migrations()[0], migrations()[1], "UPDATE record SET value = 'changed'"};
+  std::vector<const char*> steps(migrations().begin(), migrations().end());
+  steps.push_back("UPDATE record SET value = 'changed'");
   {
     const auto database = Database::open(path, steps);
     ASSERT_TRUE(database) << database.error().message;
     EXPECT_EQ(SqliteStore(*database).get("a")->value, "changed");
   }
-  ASSERT_TRUE(host::exists(path + ".v2"));
-  const auto copy = open_sqlite(path + ".v2");
+  const std::string kept = fmt::format("{}.v{}", path, migrations().size());
+  ASSERT_TRUE(host::exists(kept));
+  const auto copy = open_sqlite(kept);
   ASSERT_TRUE(copy) << copy.error().message;
   EXPECT_EQ(copy->store->get("a")->value, "1");
 }
 
-TEST(Sqlite, UsageOfTheFirstVersionHasNoRunsInIt) {
+TEST(Sqlite, UsageOfTheFirstVersionIsAllThereAndFoundByTime) {
   TempFolder folder;
   const std::string path = folder.path() + "/test.db";
-  const char* const steps[] = {
-      migrations()[0],
-      "INSERT INTO usage VALUES "
-      "('r','','t','p','k','e','m',1,1,0,1,NULL,NULL,'','unknown',5,0,'s','FR',1,2)"};
+  constexpr std::int64_t kHourUs = 3'600'000'000;
   {
-    // Version 1 with a record, marked as such.
+    // Version 1 with records of three hours, marked as such.
     auto connection = Connection::open(path, false);
     ASSERT_TRUE(connection);
-    ASSERT_TRUE(connection->exec(steps[0]));
-    ASSERT_TRUE(connection->exec(steps[1]));
+    ASSERT_TRUE(connection->exec(migrations()[0]));
+    for (int i = 1; i <= 3; ++i) {
+      ASSERT_TRUE(connection->exec(
+          fmt::format("INSERT INTO usage VALUES "
+                      "('req_{0}','','t{1}','p','k','e','m',1,1,0,1,NULL,NULL,'','unknown',{0},0,'s','FR',"
+                      "{2},{2} + 5)",
+                      i, i % 2, i * kHourUs)));
+    }
     ASSERT_TRUE(connection->exec("PRAGMA user_version = 1"));
   }
   const auto stores = open_sqlite(path);
   ASSERT_TRUE(stores) << stores.error().message;
-  const auto records = stores->usage->list({}, "", 10);
-  ASSERT_EQ(records->size(), 1U);
-  EXPECT_EQ(records->front().cost_microeur, 5);
-  EXPECT_EQ(records->front().accelerator_ms, 0);
+  const auto all = *stores->usage->list({}, "", 10);
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[2].cost_microeur, 3);
+  EXPECT_EQ(all[2].accelerator_ms, 0);
+  EXPECT_EQ(all[0].tenant, "t1");
+  EXPECT_EQ(all[1].tenant, "t0");
+  const auto time = [](std::int64_t us) { return TimePoint{std::chrono::microseconds{us}}; };
+  UsageFilter second;
+  second.from = time(2 * kHourUs);
+  second.to = time(3 * kHourUs);
+  EXPECT_EQ(*stores->usage->list(second, "", 10), std::vector{all[1]});
+  EXPECT_EQ(*stores->usage->overlapping(time(3 * kHourUs + 4), time(9 * kHourUs)), std::vector{all[2]});
+  EXPECT_EQ(*stores->usage->append(all), 0);
+}
+
+TEST(Sqlite, AContextOfATransactionThatWasRolledBackIsWrittenAgain) {
+  SqliteWorld world;
+  UsageRecord record;
+  record.request_id = "req_1";
+  record.tenant = "acme";
+  const auto failed = world.stores.database->write([&](Writer& writer) -> Result<std::int64_t> {
+    TRY_VOID(writer.usage->append(writer.connection, {&record, 1}));
+    return failure(ErrorCode::kExhausted, "half way");
+  });
+  EXPECT_EQ(failed.error().code, ErrorCode::kExhausted);
+  EXPECT_EQ(*world.usage().append({&record, 1}), 1);
+  EXPECT_EQ(world.usage().list({}, "", 10)->at(0).tenant, "acme");
 }
 
 TEST(Sqlite, AFailedMigrationChangesNothing) {
@@ -191,8 +222,8 @@ TEST(Sqlite, AFailedMigrationChangesNothing) {
   {
     ASSERT_TRUE(open_sqlite(path)->store->commit(put("a", "1")));
   }
-  const char* const steps[] = {migrations()[0], migrations()[1],
-                               "UPDATE record SET value = 'x'; no such statement"};
+  std::vector<const char*> steps(migrations().begin(), migrations().end());
+  steps.push_back("UPDATE record SET value = 'x'; no such statement");
   EXPECT_FALSE(Database::open(path, steps));
   const auto stores = open_sqlite(path);
   ASSERT_TRUE(stores) << stores.error().message;

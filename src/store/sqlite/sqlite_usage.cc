@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 
 #include "store/sqlite/database.h"
+#include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace millrace::store {
 namespace {
 
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kEver = std::numeric_limits<std::int64_t>::max();
 
 std::int64_t us_of(TimePoint time) { return time.time_since_epoch().count(); }
@@ -16,25 +19,11 @@ TimePoint time_of(std::int64_t us) { return TimePoint{std::chrono::microseconds{
 
 constexpr std::string_view kColumns =
     "request_id, client_request_id, tenant, project, key_id, endpoint, model, status, input_tokens, "
-    "cached_tokens, "
-    "output_tokens, energy_uj, co2e_ug, energy_model, basis, cost_microeur, price_version, site, zone, "
-    "started_us, "
-    "ended_us, accelerator_ms, cpu_us";
+    "cached_tokens, output_tokens, energy_uj, co2e_ug, energy_model, basis, cost_microeur, price_version, "
+    "site, zone, started_us, ended_us, accelerator_ms, cpu_us";
 
-Result<void> insert(Statement& to, const UsageRecord& record) {
-  const auto text = [](const std::string& value) { return std::string_view(value); };
-  to.bind(1, text(record.request_id)).bind(2, text(record.client_request_id)).bind(3, text(record.tenant));
-  to.bind(4, text(record.project)).bind(5, text(record.key_id)).bind(6, text(record.endpoint));
-  to.bind(7, text(record.model))
-      .bind(8, static_cast<std::int64_t>(record.status))
-      .bind(9, record.input_tokens);
-  to.bind(10, record.cached_tokens).bind(11, record.output_tokens).bind(12, record.energy_uj);
-  to.bind(13, record.co2e_ug).bind(14, text(record.energy_model)).bind(15, text(record.basis));
-  to.bind(16, record.cost_microeur).bind(17, record.price_version).bind(18, text(record.site));
-  to.bind(19, text(record.zone)).bind(20, us_of(record.started_at)).bind(21, us_of(record.ended_at));
-  to.bind(22, record.accelerator_ms).bind(23, record.cpu_us);
-  return to.run();
-}
+/// CROSS: records are looked through, and each finds its context, not the other way round.
+constexpr std::string_view kRecords = "usage CROSS JOIN usage_context ON usage_context.id = context";
 
 UsageRecord read(const Statement& row) {
   UsageRecord record;
@@ -64,26 +53,55 @@ UsageRecord read(const Statement& row) {
   return record;
 }
 
-Result<std::vector<UsageRecord>> read_all(Statement& rows) {
-  std::vector<UsageRecord> records;
-  while (TRY(rows.step())) records.push_back(read(rows));
-  return records;
+/// Ids from `first` on, up to `last` (included), or to the end of all ids.
+struct IdRange {
+  std::string first;
+  std::optional<std::string> last;
+};
+
+/// Where records are to be looked for: what `usage_minute` answers, as ranges that do not overlap, in their order.
+Result<std::vector<IdRange>> ranges_of(Statement& rows) {
+  std::vector<IdRange> ranges;
+  while (TRY(rows.step())) ranges.push_back({rows.text(0), rows.text(1)});
+  std::ranges::sort(ranges, {}, &IdRange::first);
+  std::vector<IdRange> joined;
+  for (auto& range : ranges) {
+    if (!joined.empty() && range.first <= *joined.back().last) {
+      joined.back().last = std::max(*joined.back().last, *range.last);
+    } else {
+      joined.push_back(std::move(range));
+    }
+  }
+  return joined;
 }
 
-bool has_window(const UsageFilter& filter) { return filter.from || filter.to; }
+std::int64_t from_us(const UsageFilter& filter) { return filter.from ? us_of(*filter.from) : kNever; }
+std::int64_t to_us(const UsageFilter& filter) { return filter.to ? us_of(*filter.to) : kEver; }
 
-/// Parameters 1 to 4. The index on the start serves a window; over all time a scan of the table is quicker, which the
-/// unary plus asks for.
-std::string where(const UsageFilter& filter, bool use_index) {
-  const char* column = has_window(filter) && use_index ? "started_us" : "+started_us";
-  return fmt::format("{0} >= ?1 AND {0} < ?2 AND (?3 = '' OR tenant = ?3) AND (?4 = '' OR project = ?4)",
-                     column);
+Result<std::vector<IdRange>> ranges_of(Connection& connection, const UsageFilter& filter) {
+  if (!filter.from && !filter.to) return std::vector<IdRange>{{"", std::nullopt}};
+  Statement rows = TRY(connection.prepare(
+      "SELECT min(first_id), max(last_id) FROM usage_minute WHERE minute BETWEEN ?1 AND ?2 GROUP BY kind"));
+  rows.bind(1, from_us(filter) / kMinuteUs).bind(2, to_us(filter) / kMinuteUs);
+  return ranges_of(rows);
 }
+
+/// Parameters 1 to 4.
+constexpr std::string_view kMatches =
+    "started_us >= ?1 AND started_us < ?2 AND (?3 = '' OR tenant = ?3) AND (?4 = '' OR project = ?4)";
 
 void bind_filter(Statement& to, const UsageFilter& filter) {
-  to.bind(1, filter.from ? us_of(*filter.from) : std::numeric_limits<std::int64_t>::min());
-  to.bind(2, filter.to ? us_of(*filter.to) : kEver);
+  to.bind(1, from_us(filter)).bind(2, to_us(filter));
   to.bind(3, std::string_view(filter.tenant)).bind(4, std::string_view(filter.project));
+}
+
+/// The end of a range; an empty blob stands for the end of all ids: SQLite sorts blobs after every text.
+void bind_last(Statement& to, int at, const IdRange& range) {
+  if (range.last) {
+    to.bind(at, std::string_view(*range.last));
+  } else {
+    to.bind_blob(at, "");
+  }
 }
 
 std::string_view expression(UsageDimension by) {
@@ -102,48 +120,66 @@ std::string_view expression(UsageDimension by) {
   return "''";
 }
 
+void add_row(UsageSum& sum, const Statement& row) {
+  sum.requests += row.integer(1);
+  sum.input_tokens += row.integer(2);
+  sum.cached_tokens += row.integer(3);
+  sum.output_tokens += row.integer(4);
+  sum.energy_uj += row.integer(5);
+  sum.co2e_ug += row.integer(6);
+  sum.cost_microeur += row.integer(7);
+  sum.accelerator_ms += row.integer(8);
+  sum.cpu_us += row.integer(9);
+}
+
 }  // namespace
 
 Result<std::int64_t> SqliteUsageTable::append(std::span<const UsageRecord> records) {
   if (records.empty()) return 0;
-  return database_->write([&](Writer& writer) -> Result<std::int64_t> {
-    std::int64_t added = 0;
-    for (const auto& record : records) {
-      TRY_VOID(insert(*writer.insert_usage, record));
-      added += writer.connection.changes();
-      writer.longest_us = std::max(writer.longest_us, us_of(record.ended_at) - us_of(record.started_at));
-    }
-    return added;
-  });
+  return database_->write([&](Writer& writer) { return writer.usage->append(writer.connection, records); });
 }
 
 Result<std::vector<UsageRecord>> SqliteUsageTable::list(const UsageFilter& filter, std::string_view after,
                                                         std::size_t limit) const {
   auto& reader = database_->usage_reader();
   const std::lock_guard lock(reader.mutex);
-  // A first page is found by time; a later one follows the key, in whose order it goes on.
-  Statement rows = TRY(reader.connection.prepare(
-      fmt::format("SELECT {} FROM usage WHERE request_id > ?5 AND {} ORDER BY request_id LIMIT ?6", kColumns,
-                  where(filter, after.empty()))));
-  bind_filter(rows, filter);
-  rows.bind(5, after).bind(6, static_cast<std::int64_t>(std::min<std::size_t>(limit, kEver)));
-  return read_all(rows);
+  std::vector<UsageRecord> records;
+  for (const IdRange& range : TRY(ranges_of(reader.connection, filter))) {
+    const bool begun = !after.empty() && after >= range.first;
+    Statement rows = TRY(reader.connection.prepare(
+        fmt::format("SELECT {} FROM {} WHERE request_id {} ?5 AND request_id <= ?6 AND {} "
+                    "ORDER BY request_id LIMIT ?7",
+                    kColumns, kRecords, begun ? ">" : ">=", kMatches)));
+    bind_filter(rows, filter);
+    rows.bind(5, begun ? after : std::string_view(range.first));
+    bind_last(rows, 6, range);
+    rows.bind(7, static_cast<std::int64_t>(std::min<std::size_t>(limit, kEver) - records.size()));
+    while (TRY(rows.step())) records.push_back(read(rows));
+    if (records.size() >= limit) break;
+  }
+  return records;
 }
 
 Result<std::vector<UsageSum>> SqliteUsageTable::sum(const UsageFilter& filter, UsageDimension by) const {
   auto& reader = database_->usage_reader();
   const std::lock_guard lock(reader.mutex);
-  Statement rows = TRY(reader.connection.prepare(
-      fmt::format("SELECT {} AS name, count(*), sum(input_tokens), sum(cached_tokens), sum(output_tokens), "
-                  "coalesce(sum(energy_uj), 0), coalesce(sum(co2e_ug), 0), sum(cost_microeur), "
-                  "sum(accelerator_ms), sum(cpu_us) "
-                  "FROM usage WHERE {} GROUP BY name ORDER BY name",
-                  expression(by), where(filter, true))));
-  bind_filter(rows, filter);
+  std::map<std::string, UsageSum> by_name;
+  for (const IdRange& range : TRY(ranges_of(reader.connection, filter))) {
+    Statement rows = TRY(reader.connection.prepare(
+        fmt::format("SELECT {} AS name, count(*), sum(input_tokens), sum(cached_tokens), sum(output_tokens), "
+                    "coalesce(sum(energy_uj), 0), coalesce(sum(co2e_ug), 0), sum(cost_microeur), "
+                    "sum(accelerator_ms), sum(cpu_us) FROM {} "
+                    "WHERE request_id >= ?5 AND request_id <= ?6 AND {} GROUP BY name",
+                    expression(by), kRecords, kMatches)));
+    bind_filter(rows, filter);
+    rows.bind(5, std::string_view(range.first));
+    bind_last(rows, 6, range);
+    while (TRY(rows.step())) add_row(by_name[rows.text(0)], rows);
+  }
   std::vector<UsageSum> sums;
-  while (TRY(rows.step())) {
-    sums.push_back({rows.text(0), rows.integer(1), rows.integer(2), rows.integer(3), rows.integer(4),
-                    rows.integer(5), rows.integer(6), rows.integer(7), rows.integer(8), rows.integer(9)});
+  for (auto& [name, sum] : by_name) {
+    sum.name = name;
+    sums.push_back(std::move(sum));
   }
   return sums;
 }
@@ -151,13 +187,21 @@ Result<std::vector<UsageSum>> SqliteUsageTable::sum(const UsageFilter& filter, U
 Result<std::vector<UsageRecord>> SqliteUsageTable::overlapping(TimePoint from, TimePoint to) const {
   auto& reader = database_->usage_reader();
   const std::lock_guard lock(reader.mutex);
-  // No record started longer before its end than the longest one did: that bounds the part of the index to look at.
+  Statement minutes = TRY(reader.connection.prepare(
+      "SELECT first_id, last_id FROM usage_minute WHERE last_end_us > ?1 AND minute <= ?2"));
+  minutes.bind(1, us_of(from)).bind(2, us_of(to) / kMinuteUs);
   Statement rows = TRY(reader.connection.prepare(
-      fmt::format("SELECT {} FROM usage WHERE started_us < ?2 AND ended_us > ?1 AND "
-                  "started_us > ?1 - (SELECT value FROM meta WHERE name = 'longest_us') ORDER BY request_id",
-                  kColumns)));
-  rows.bind(1, us_of(from)).bind(2, us_of(to));
-  return read_all(rows);
+      fmt::format("SELECT {} FROM {} WHERE request_id >= ?3 AND request_id <= ?4 AND started_us < ?2 AND "
+                  "ended_us > ?1 ORDER BY request_id",
+                  kColumns, kRecords)));
+  std::vector<UsageRecord> records;
+  for (const IdRange& range : TRY(ranges_of(minutes))) {
+    const ResetGuard guard(rows);
+    rows.bind(1, us_of(from)).bind(2, us_of(to)).bind(3, std::string_view(range.first));
+    bind_last(rows, 4, range);
+    while (TRY(rows.step())) records.push_back(read(rows));
+  }
+  return records;
 }
 
 }  // namespace millrace::store

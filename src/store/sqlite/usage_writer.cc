@@ -1,0 +1,130 @@
+#include "store/sqlite/usage_writer.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "store/sqlite/schema.h"
+
+namespace millrace::store {
+namespace {
+
+constexpr std::size_t kContextsKept = 10'000;
+
+std::int64_t us_of(TimePoint time) { return time.time_since_epoch().count(); }
+
+/// The texts of a context, in the order of its columns.
+std::array<std::string_view, 9> texts_of(const UsageRecord& record) {
+  return {record.tenant,       record.project, record.key_id, record.endpoint, record.model,
+          record.energy_model, record.basis,   record.site,   record.zone};
+}
+
+bool same_context(const UsageRecord& a, const UsageRecord& b) {
+  return a.price_version == b.price_version && texts_of(a) == texts_of(b);
+}
+
+void bind_context(Statement& to, const UsageRecord& record) {
+  int at = 1;
+  for (const std::string_view text : texts_of(record)) to.bind(at++, text);
+  to.bind(at, record.price_version);
+}
+
+/// What an id begins with, up to its first underscore: ids of one kind sort by time.
+std::string_view kind_of(std::string_view id) {
+  const auto end = id.find('_');
+  return end == std::string_view::npos ? std::string_view() : id.substr(0, end);
+}
+
+struct Minute {
+  std::string_view first_id, last_id;
+  std::int64_t last_end_us = 0;
+};
+
+}  // namespace
+
+UsageWriter::UsageWriter(Statement insert, Statement note_minute, Statement add_context,
+                         Statement find_context)
+    : insert_(std::move(insert)),
+      note_minute_(std::move(note_minute)),
+      add_context_(std::move(add_context)),
+      find_context_(std::move(find_context)) {}
+
+Result<UsageWriter> UsageWriter::prepare(Connection& connection) {
+  return UsageWriter(
+      TRY(connection.prepare(
+          "INSERT OR IGNORE INTO usage VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)")),
+      TRY(connection.prepare(
+          "INSERT INTO usage_minute VALUES (?1,?2,?3,?4,?5) ON CONFLICT DO UPDATE SET "
+          "first_id = min(first_id, ?3), last_id = max(last_id, ?4), last_end_us = max(last_end_us, ?5)")),
+      TRY(connection.prepare("INSERT INTO usage_context VALUES (NULL,?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) "
+                             "ON CONFLICT DO NOTHING")),
+      TRY(connection.prepare(
+          "SELECT id FROM usage_context WHERE (tenant, project, key_id, endpoint, model, "
+          "energy_model, basis, site, zone, price_version) = (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")));
+}
+
+Result<std::int64_t> UsageWriter::append(Connection& connection, std::span<const UsageRecord> records) {
+  std::int64_t added = 0;
+  std::int64_t context = 0;
+  const UsageRecord* before = nullptr;
+  for (const auto& record : records) {
+    if (before == nullptr || !same_context(*before, record)) context = TRY(context_of(record));
+    before = &record;
+    insert_.bind(1, std::string_view(record.request_id))
+        .bind(2, std::string_view(record.client_request_id))
+        .bind(3, context)
+        .bind(4, static_cast<std::int64_t>(record.status))
+        .bind(5, record.input_tokens)
+        .bind(6, record.cached_tokens)
+        .bind(7, record.output_tokens)
+        .bind(8, record.energy_uj)
+        .bind(9, record.co2e_ug)
+        .bind(10, record.cost_microeur)
+        .bind(11, us_of(record.started_at))
+        .bind(12, us_of(record.ended_at))
+        .bind(13, record.accelerator_ms)
+        .bind(14, record.cpu_us);
+    TRY_VOID(insert_.run());
+    added += connection.changes();
+  }
+  TRY_VOID(note_minutes(records));
+  return added;
+}
+
+Result<std::int64_t> UsageWriter::context_of(const UsageRecord& record) {
+  std::string key = std::to_string(record.price_version);
+  for (const std::string_view text : texts_of(record)) key.append(1, '\0').append(text);
+  if (const auto known = contexts_.find(key); known != contexts_.end()) return known->second;
+  bind_context(add_context_, record);
+  TRY_VOID(add_context_.run());
+  const ResetGuard guard(find_context_);
+  bind_context(find_context_, record);
+  if (!TRY(find_context_.step())) return failure(ErrorCode::kInternal, "a context just written is not there");
+  if (contexts_.size() >= kContextsKept) contexts_.clear();
+  return contexts_[std::move(key)] = find_context_.integer(0);
+}
+
+Result<void> UsageWriter::note_minutes(std::span<const UsageRecord> records) {
+  std::map<std::pair<std::int64_t, std::string_view>, Minute> minutes;
+  auto at = minutes.end();
+  for (const auto& record : records) {
+    const std::string_view id = record.request_id;
+    const std::pair key(us_of(record.started_at) / kMinuteUs, kind_of(id));
+    if (at == minutes.end() || at->first != key) at = minutes.try_emplace(key, Minute{id, id, 0}).first;
+    Minute& minute = at->second;
+    minute.first_id = std::min(minute.first_id, id);
+    minute.last_id = std::max(minute.last_id, id);
+    minute.last_end_us = std::max(minute.last_end_us, us_of(record.ended_at));
+  }
+  for (const auto& [key, minute] : minutes) {
+    note_minute_.bind(1, key.first).bind(2, key.second);
+    note_minute_.bind(3, minute.first_id).bind(4, minute.last_id).bind(5, minute.last_end_us);
+    TRY_VOID(note_minute_.run());
+  }
+  return {};
+}
+
+}  // namespace millrace::store
