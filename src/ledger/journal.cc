@@ -13,6 +13,7 @@
 
 #include "host/fatal.h"
 #include "host/file.h"
+#include "host/limits.h"
 #include "ledger/journal_contexts.h"
 #include "ledger/journal_format.h"
 #include "ledger/journal_texts.h"
@@ -212,6 +213,7 @@ void Journal::sync_loop(std::chrono::milliseconds interval) {
   // call of the other thread would count references to its socket, half a microsecond a request. Needs Linux 5.9; a
   // refusal costs that, nothing else.
   static_cast<void>(::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_UNSHARE));
+  host::run_in_background();
   std::unique_lock lock(stop_mutex_);
   while (!stop_) {
     stop_changed_.wait_for(lock, interval);

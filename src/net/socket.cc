@@ -25,6 +25,21 @@ void set_flag(int fd, int level, int option) {
   ::setsockopt(fd, level, option, &on, sizeof on);
 }
 
+bool is_loopback(const Address& address) {
+  const sockaddr* any = as_sockaddr(address);
+  if (any->sa_family == AF_INET)
+    return (ntohl(reinterpret_cast<const sockaddr_in*>(any)->sin_addr.s_addr) >> 24) == 127;
+  return any->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(any)->sin6_addr);
+}
+
+/// Bytes go at once, and on the loopback no congestion control measures and paces them: BBR, a common default, takes
+/// processor time and timers for each write (docs/benchmarks.md). Reno is in every kernel and does next to nothing.
+void tune_tcp(int fd, const Address& address) {
+  set_flag(fd, IPPROTO_TCP, TCP_NODELAY);
+  constexpr std::string_view kNone = "reno";
+  if (is_loopback(address)) ::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, kNone.data(), kNone.size());
+}
+
 /// True if a process accepts connections at the socket file.
 bool is_live(const Address& address) {
   const host::Fd fd(::socket(AF_UNIX, kSocketFlags, 0));
@@ -75,7 +90,7 @@ Result<BoundSocket> listen_tcp(const std::string& host, std::uint16_t port, bool
   if (!fd) return std::unexpected(errno_error("create a socket", errno));
   set_flag(fd.get(), SOL_SOCKET, SO_REUSEADDR);
   if (reuse_port) set_flag(fd.get(), SOL_SOCKET, SO_REUSEPORT);
-  set_flag(fd.get(), IPPROTO_TCP, TCP_NODELAY);  // inherited by accepted connections
+  tune_tcp(fd.get(), address);  // inherited by accepted connections
   if (::bind(fd.get(), as_sockaddr(address), address.length) != 0 || ::listen(fd.get(), 4096) != 0) {
     const int fault = errno;
     Error error = errno_error(fmt::format("listen on {}:{}", host, port), fault);
@@ -120,7 +135,7 @@ Result<host::Fd> listen_unix(const std::string& path) {
 Result<host::Fd> begin_connect(const Address& address) {
   host::Fd fd(::socket(as_sockaddr(address)->sa_family, kSocketFlags, 0));
   if (!fd) return std::unexpected(errno_error("create a socket", errno));
-  if (as_sockaddr(address)->sa_family != AF_UNIX) set_flag(fd.get(), IPPROTO_TCP, TCP_NODELAY);
+  if (as_sockaddr(address)->sa_family != AF_UNIX) tune_tcp(fd.get(), address);
   if (::connect(fd.get(), as_sockaddr(address), address.length) != 0 && errno != EINPROGRESS) {
     return std::unexpected(errno_error("connect", errno));
   }
