@@ -43,19 +43,28 @@ struct Minute {
   std::int64_t last_end_us = 0;
 };
 
+constexpr int kColumns = 14;
+constexpr const char* kRow = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+
+std::string insert_of(std::size_t rows) {
+  std::string sql = "INSERT OR IGNORE INTO usage VALUES ";
+  for (std::size_t i = 0; i < rows; ++i) sql += i == 0 ? kRow : std::string(",") + kRow;
+  return sql;
+}
+
 }  // namespace
 
-UsageWriter::UsageWriter(Statement insert, Statement note_minute, Statement add_context,
-                         Statement find_context)
-    : insert_(std::move(insert)),
+UsageWriter::UsageWriter(Statement insert_one, Statement insert_many, Statement note_minute,
+                         Statement add_context, Statement find_context)
+    : insert_one_(std::move(insert_one)),
+      insert_many_(std::move(insert_many)),
       note_minute_(std::move(note_minute)),
       add_context_(std::move(add_context)),
       find_context_(std::move(find_context)) {}
 
 Result<UsageWriter> UsageWriter::prepare(Connection& connection) {
   return UsageWriter(
-      TRY(connection.prepare(
-          "INSERT OR IGNORE INTO usage VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)")),
+      TRY(connection.prepare(insert_of(1))), TRY(connection.prepare(insert_of(kRows))),
       TRY(connection.prepare(
           "INSERT INTO usage_minute VALUES (?1,?2,?3,?4,?5) ON CONFLICT DO UPDATE SET "
           "first_id = min(first_id, ?3), last_id = max(last_id, ?4), last_end_us = max(last_end_us, ?5)")),
@@ -68,30 +77,30 @@ Result<UsageWriter> UsageWriter::prepare(Connection& connection) {
 
 Result<std::int64_t> UsageWriter::append(Connection& connection, std::span<const UsageRecord> records) {
   std::int64_t added = 0;
-  std::int64_t context = 0;
-  const UsageRecord* before = nullptr;
-  for (const auto& record : records) {
-    if (before == nullptr || !same_context(*before, record)) context = TRY(context_of(record));
-    before = &record;
-    insert_.bind(1, std::string_view(record.request_id))
-        .bind(2, std::string_view(record.client_request_id))
-        .bind(3, context)
-        .bind(4, static_cast<std::int64_t>(record.status))
-        .bind(5, record.input_tokens)
-        .bind(6, record.cached_tokens)
-        .bind(7, record.output_tokens)
-        .bind(8, record.energy_uj)
-        .bind(9, record.co2e_ug)
-        .bind(10, record.cost_microeur)
-        .bind(11, us_of(record.started_at))
-        .bind(12, us_of(record.ended_at))
-        .bind(13, record.accelerator_ms)
-        .bind(14, record.cpu_us);
-    TRY_VOID(insert_.run());
+  before_ = nullptr;
+  for (std::size_t at = 0; at < records.size();) {
+    const std::size_t rows = records.size() - at < kRows ? 1 : kRows;
+    Statement& insert = rows == 1 ? insert_one_ : insert_many_;
+    for (std::size_t row = 0; row < rows; ++row) TRY_VOID(bind_row(insert, row, records[at + row]));
+    TRY_VOID(insert.run());
     added += connection.changes();
+    at += rows;
   }
   TRY_VOID(note_minutes(records));
   return added;
+}
+
+Result<void> UsageWriter::bind_row(Statement& to, std::size_t row, const UsageRecord& record) {
+  if (before_ == nullptr || !same_context(*before_, record)) context_ = TRY(context_of(record));
+  before_ = &record;
+  int at = static_cast<int>(row) * kColumns;
+  to.bind(++at, std::string_view(record.request_id)).bind(++at, std::string_view(record.client_request_id));
+  to.bind(++at, context_).bind(++at, static_cast<std::int64_t>(record.status));
+  to.bind(++at, record.input_tokens).bind(++at, record.cached_tokens).bind(++at, record.output_tokens);
+  to.bind(++at, record.energy_uj).bind(++at, record.co2e_ug).bind(++at, record.cost_microeur);
+  to.bind(++at, us_of(record.started_at)).bind(++at, us_of(record.ended_at));
+  to.bind(++at, record.accelerator_ms).bind(++at, record.cpu_us);
+  return {};
 }
 
 Result<std::int64_t> UsageWriter::context_of(const UsageRecord& record) {
