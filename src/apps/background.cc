@@ -41,11 +41,12 @@ DrainTask::DrainTask(std::string folder, store::UsageTable& usage, api::UsedFigu
 }
 
 void DrainTask::step() {
-  const auto report = drain_.drain();
+  auto report = drain_.drain(std::move(room_));
   if (!report) return log_.error("drain_failed", report.error());
   for (const auto& damage : report->damage) log_.error("journal_damaged", {{"message", damage}});
   if (const auto taken = used_.take(*report); !taken) log_.error("used_figures_failed", taken.error());
   if (!report->records.empty()) moved_();
+  room_ = std::move(report->records);
 }
 
 EnergyTask::EnergyTask(store::Store& store, const store::UsageTable& usage,

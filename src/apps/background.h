@@ -49,6 +49,7 @@ class DrainTask {
   api::UsedFigures& used_;
   host::Logger& log_;
   const std::function<void()> moved_;
+  std::vector<store::UsageRecord> room_;  // the records of the last step, for their memory
   std::optional<Periodic> periodic_;  // last: its thread uses the rest
 };
 

@@ -210,13 +210,13 @@ std::int64_t Job::cost() const {
 dialect::Footprint Job::footprint() const {
   const auto& site = context_.policy.site();
   dialect::Footprint footprint;
-  footprint.cost_eur = static_cast<double>(cost()) / 1e6;
+  footprint.cost_microeur = cost();
   footprint.site = site.site;
   footprint.zone = site.zone;
   footprint.basis = energy_uj_ >= 0 ? site.basis : "unknown";
   if (energy_uj_ >= 0) {
-    footprint.energy_j = static_cast<double>(energy_uj_) / 1e6;
-    footprint.co2e_g = static_cast<double>(energy::co2e_ug(energy_uj_, site.intensity_g_per_kwh)) / 1e6;
+    footprint.energy_uj = energy_uj_;
+    footprint.co2e_ug = energy::co2e_ug(energy_uj_, site.intensity_g_per_kwh);
   }
   return footprint;
 }

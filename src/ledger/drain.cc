@@ -35,8 +35,10 @@ JournalDrain::JournalDrain(std::string folder, store::UsageTable& table, const C
     : folder_(std::move(folder)), table_(table), clock_(clock) {}
 JournalDrain::~JournalDrain() = default;
 
-Result<JournalDrain::Report> JournalDrain::drain() {
+Result<JournalDrain::Report> JournalDrain::drain(std::vector<store::UsageRecord> room) {
   Report report;
+  report.records = std::move(room);
+  report.records.clear();
   TRY_VOID(find_new(report));
   for (auto& [name, journal] : open_) TRY_VOID(drain_one(*journal, report));
   std::erase_if(open_, [](const auto& entry) { return entry.second->removed; });

@@ -40,7 +40,8 @@ class JournalDrain {
   /// so far. A record is in the table, durable, before its slot is given back, so a kill at any point loses nothing
   /// and doubles nothing. A file that is no journal is set aside as *.damaged and reported; one of a newer version
   /// stays. On an error of the table nothing was given back: call again.
-  Result<Report> drain();
+  /// The report's records take the place of those in `room`, so that memory of the last time is used again.
+  Result<Report> drain(std::vector<store::UsageRecord> room = {});
 
  private:
   struct OpenJournal;

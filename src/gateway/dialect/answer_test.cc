@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gateway/dialect/json_out.h"
 #include "gateway/dialect/test_support.h"
 
 namespace millrace::gateway::dialect {
@@ -31,6 +32,26 @@ void say(Answer& to) {
   to.on_text(0, "Par");
   to.on_text(0, "is\"\n");
   to.on_finish(0, FinishReason::kStop);
+}
+
+TEST(Footprint, FiguresAreExactDecimalsWithoutNeedlessZeros) {
+  const auto millrace_of = [](std::optional<std::int64_t> energy_uj, std::int64_t cost_microeur) {
+    std::string out;
+    append_usage(out, UsageShape::kOpenAiEmbeddings, {},
+                 {.energy_uj = energy_uj,
+                  .co2e_ug = {},
+                  .cost_microeur = cost_microeur,
+                  .site = "s",
+                  .zone = "FR",
+                  .basis = "b"});
+    const auto from = out.find("\"energy_j\"");
+    return out.substr(from, out.find(",\"site\"") - from);
+  };
+  EXPECT_EQ(millrace_of(std::nullopt, 0), R"("energy_j":null,"co2e_g":null,"cost_eur":0)");
+  EXPECT_EQ(millrace_of(1, 1'000'000), R"("energy_j":0.000001,"co2e_g":null,"cost_eur":1)");
+  EXPECT_EQ(millrace_of(1'234'560, 10'000'010), R"("energy_j":1.23456,"co2e_g":null,"cost_eur":10.00001)");
+  EXPECT_EQ(millrace_of(INT64_MAX, 100'000),
+            R"("energy_j":9223372036854.775807,"co2e_g":null,"cost_eur":0.1)");
 }
 
 TEST(ChatAnswer, AWholeAnswerKeepsReasoningApartAndCarriesUsageAndFootprint) {

@@ -34,9 +34,9 @@ struct AnswerMeta {
 
 /// Energy, carbon and money of one answer; rendered as `usage.millrace`. Unknown figures are null.
 struct Footprint {
-  std::optional<double> energy_j;
-  std::optional<double> co2e_g;
-  double cost_eur = 0;
+  std::optional<std::int64_t> energy_uj;  // microjoules
+  std::optional<std::int64_t> co2e_ug;    // micrograms
+  std::int64_t cost_microeur = 0;
   std::string site;
   std::string zone;
   std::string basis;  // "measured", "modelled", "unknown"

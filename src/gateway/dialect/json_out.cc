@@ -15,13 +15,32 @@ void append_field(std::string& out, std::string_view name, std::int64_t value) {
   append_number(out, value);
 }
 
+/// So many millionths as a decimal without needless zeros, exactly: figures of money and energy never pass a double.
+void append_millionths_or_null(std::string& out, std::optional<std::int64_t> millionths) {
+  if (!millionths) {
+    out += "null";
+    return;
+  }
+  constexpr std::int64_t kMillion = 1'000'000;
+  append_number(out, *millionths / kMillion);  // never negative: energy and money are used, not made
+  std::int64_t rest = *millionths % kMillion;
+  if (rest == 0) return;
+  std::array<char, 7> decimals{'.', '0', '0', '0', '0', '0', '0'};
+  std::size_t length = 1;
+  for (std::size_t at = 6; at > 0; --at, rest /= 10) {
+    decimals[at] = static_cast<char>('0' + rest % 10);
+    if (length == 1 && rest % 10 != 0) length = at + 1;
+  }
+  out.append(decimals.data(), length);
+}
+
 void append_footprint(std::string& out, const Footprint& footprint) {
   out += R"(,"millrace":{"energy_j":)";
-  append_number_or_null(out, footprint.energy_j);
+  append_millionths_or_null(out, footprint.energy_uj);
   out += R"(,"co2e_g":)";
-  append_number_or_null(out, footprint.co2e_g);
+  append_millionths_or_null(out, footprint.co2e_ug);
   out += R"(,"cost_eur":)";
-  append_number(out, footprint.cost_eur);
+  append_millionths_or_null(out, footprint.cost_microeur);
   out += R"(,"site":)";
   append_quoted(out, footprint.site);
   out += R"(,"zone":)";
@@ -62,14 +81,6 @@ void append_number(std::string& out, double value) {
       plain ? std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed)
             : std::to_chars(digits.data(), digits.data() + digits.size(), value);
   out.append(digits.data(), result.ptr);
-}
-
-void append_number_or_null(std::string& out, const std::optional<double>& value) {
-  if (value) {
-    append_number(out, *value);
-  } else {
-    out += "null";
-  }
 }
 
 void append_usage(std::string& out, UsageShape shape, const engine::Usage& usage,

@@ -17,7 +17,6 @@ void append_quoted_or_null(std::string& out, std::string_view text);
 void append_number(std::string& out, std::int64_t value);
 /// The shortest decimal that reads back as `value`; null if it is not finite.
 void append_number(std::string& out, double value);
-void append_number_or_null(std::string& out, const std::optional<double>& value);
 
 /// Which names a dialect uses for the counts of tokens.
 enum class UsageShape { kOpenAiChat, kOpenAiEmbeddings, kOpenAiResponses, kAnthropic };

@@ -51,9 +51,9 @@ inline std::string describe(const ParsedRequest& parsed) {
 }
 
 inline const engine::Usage kUsage{.input = 20, .cached = 8, .output = 5, .reasoning = 2};
-inline const Footprint kFootprint{.energy_j = 1.5,
-                                  .co2e_g = 0.000025,
-                                  .cost_eur = 0.000012,
+inline const Footprint kFootprint{.energy_uj = 1'500'000,
+                                  .co2e_ug = 25,
+                                  .cost_microeur = 12,
                                   .site = "local",
                                   .zone = "FR",
                                   .basis = "modelled"};
