@@ -5,6 +5,9 @@
 
 #include <algorithm>
 
+#include "control/past_use.h"
+#include "scheduler/decay.h"
+
 namespace millrace::control {
 namespace {
 
@@ -12,6 +15,9 @@ using std::chrono::seconds;
 
 /// How far below the highest id one may be that was committed late.
 constexpr WorkloadId kLateIds = workload_id(1024);
+
+/// What is left of past use is forgotten when less than this part of it counts.
+constexpr double kLeastPast = 1e-6;
 
 constexpr seconds kTellAgain{1};
 
@@ -81,6 +87,7 @@ Result<void> WorkManager::load(TimePoint now) {
   for (const auto& record : TRY(ports_.store.list(kEndedPrefix)))
     over.insert(record.key.substr(kEndedPrefix.size()));
   Turn turn(now);
+  TRY_VOID(read_past_use(turn));
   turn.events = accounts_.update(TRY(ports_.owners()));
   TRY_VOID(read_node_wishes(turn));
   TRY_VOID(read_site_events(turn));
@@ -118,10 +125,30 @@ Result<void> WorkManager::load(TimePoint now) {
   return {};
 }
 
+Result<void> WorkManager::read_past_use(Turn& turn) {
+  std::map<std::string, scheduler::PastUse> known;
+  for (const auto& record : TRY(ports_.store.list(kPastUsePrefix))) {
+    // One that cannot be read is as one that never was: fairness starts anew for its account, and nothing stops.
+    auto past = parse_past_use(record.value);
+    const bool is_worth_something =
+        past && scheduler::remaining(turn.now - past->as_of, options_.policies.half_life) >= kLeastPast;
+    if (!is_worth_something) {
+      turn.stale.insert(record.key);
+      continue;
+    }
+    // A clock that was ahead when it was written must not keep it from decaying.
+    past->as_of = std::min(past->as_of, turn.now);
+    known.emplace(record.key.substr(kPastUsePrefix.size()), *past);
+  }
+  accounts_.remember(std::move(known));
+  return {};
+}
+
 /// As it was when it was stored; it is queued and has no places yet.
-WorkloadRecord WorkManager::record_of(const Entry& entry, Turn& turn) {
+WorkloadRecord WorkManager::record_of(Entry& entry, Turn& turn) {
   WorkloadRecord record;
   record.workload = workload_of(entry.wanted, turn);
+  entry.account = record.workload.account;
   record.run = entry.observed.run;
   record.failures = entry.observed.failures;
   record.retries = entry.wanted.retries;
@@ -129,7 +156,7 @@ WorkloadRecord WorkManager::record_of(const Entry& entry, Turn& turn) {
   return record;
 }
 
-void WorkManager::restore(const Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn) {
+void WorkManager::restore(Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn) {
   const ObservedWork& seen = entry.observed;
   WorkloadRecord record = record_of(entry, turn);
   record.phase = phase_of(seen);

@@ -81,6 +81,7 @@ class WorkManager final : public WorkView {
     WantedWork wanted;
     ObservedWork observed;
     std::set<WorkloadId> waits_for;  // of `after`: not over yet
+    scheduler::AccountIndex account = 0;
   };
   struct Inbox {
     std::map<std::string, std::string> wanted;  // key -> record, newest
@@ -98,14 +99,16 @@ class WorkManager final : public WorkView {
     std::vector<RunKey> forget;
     std::map<RunKey, RunEnd> ends;
     std::optional<TimePoint> wake;
+    std::set<std::string> stale;  // keys of records that are worth nothing any more
   };
 
   // Reading (work_manager.cc)
   Result<void> load(TimePoint now);
   Result<bool> read_inbox(Turn& turn);  // true: everything is to be looked at
   void take_wanted(WantedWork wanted, Turn& turn);
-  WorkloadRecord record_of(const Entry& entry, Turn& turn);
-  void restore(const Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn);
+  Result<void> read_past_use(Turn& turn);
+  WorkloadRecord record_of(Entry& entry, Turn& turn);
+  void restore(Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn);
   void take_back_unplaced(Turn& turn);
   Result<void> meet_runs();
   void stop_orphan(RunKey key);
@@ -136,6 +139,7 @@ class WorkManager final : public WorkView {
   void set_reason(Entry& entry, const scheduler::Reason& reason);
   static void cannot_go(Entry& entry);
   Result<void> make_durable(const Turn& turn);
+  void keep_past_use(const Turn& turn, store::Transaction& change);
   void carry_out(const Turn& turn);
   void start(const WantedWork& wanted, const StartRun& start, const std::vector<NamedPlace>& places,
              TimePoint now);
@@ -168,9 +172,10 @@ class WorkManager final : public WorkView {
   Deferral deferral_;
   std::optional<TimePoint> outlook_until_;
   bool has_outlook_ = false;
-  std::map<WorkloadId, std::set<WorkloadId>> dependents_;  // of work that is not over
-  std::set<std::pair<TimePoint, WorkloadId>> ask_again_;   // deferrable work that waits
-  std::vector<StopRun> unheard_;                           // stops that did not get through
+  std::map<WorkloadId, std::set<WorkloadId>> dependents_;   // of work that is not over
+  std::set<std::pair<TimePoint, WorkloadId>> ask_again_;    // deferrable work that waits
+  std::map<scheduler::AccountIndex, TimePoint> past_kept_;  // as of when an account's past use is stored
+  std::vector<StopRun> unheard_;                            // stops that did not get through
   std::vector<RunStatus> refused_;    // starts that failed, told as ends in the next pass
   std::vector<WorkloadEvent> early_;  // known since create, told in the first pass
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "control/past_use.h"
 #include "control/work_manager.h"
 
 namespace millrace::control {
@@ -174,9 +175,33 @@ Result<void> WorkManager::make_durable(const Turn& turn) {
     change.erase.push_back(work_key(kLivePrefix, entry.wanted.id));
     change.put.push_back({work_key(kEndedPrefix, entry.wanted.id), to_json(entry.observed)});
   }
+  keep_past_use(turn, change);
   if (change.put.empty() && change.erase.empty()) return {};
   (void)TRY(ports_.store.commit(std::move(change)));
   return {};
+}
+
+// With what changed it, so that after a crash it covers exactly what is not live any more, and what is live until then.
+void WorkManager::keep_past_use(const Turn& turn, store::Transaction& change) {
+  std::set<scheduler::AccountIndex> accounts;
+  const auto touch = [&](const Entry& entry) {
+    for (const auto account : accounts_.path_of(entry.account)) accounts.insert(account);
+  };
+  for (const WorkloadId id : turn.changed) {
+    if (const Entry* const entry = find_entry(id)) touch(*entry);
+  }
+  for (const Entry& entry : turn.over) touch(entry);
+  std::set<std::string> stale = turn.stale;
+  for (const auto account : accounts) {
+    const scheduler::PastUse past = state_.scheduler().past_use(account);
+    TimePoint& kept = past_kept_[account];
+    if (past.as_of == kept) continue;
+    kept = past.as_of;
+    std::string key = fmt::format("{}{}", kPastUsePrefix, accounts_.name_of(account));
+    stale.erase(key);
+    change.put.push_back({std::move(key), to_json(past)});
+  }
+  change.erase.insert(change.erase.end(), stale.begin(), stale.end());
 }
 
 void WorkManager::carry_out(const Turn& turn) {

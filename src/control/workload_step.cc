@@ -91,6 +91,9 @@ class WorkloadStepper {
     return state_.scheduler_.set_quota(event.account, event.quota, now_);
   }
   Result<void> apply(const AccountAdded& event);
+  Result<void> apply(const PastUseKnown& event) {
+    return state_.scheduler_.set_past_use(event.account, event.past);
+  }
   Result<void> apply(const Deferred& event);
   Result<void> apply(const Paused& event);
   void decide();

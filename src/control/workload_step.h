@@ -98,6 +98,11 @@ struct AccountAdded {
   scheduler::AccountIndex index = 0;  // that it gets; one that is taken is a repetition
   scheduler::Account account;
 };
+/// What an account used before this state was made; to be told before what runs is restored.
+struct PastUseKnown {
+  scheduler::AccountIndex account = 0;
+  scheduler::PastUse past;
+};
 /// Deferrable work may go from `not_before` on.
 struct Deferred {
   WorkloadId id = 0;
@@ -112,8 +117,9 @@ struct Paused {
 /// Time has passed.
 struct Tick {};
 
-using WorkloadEvent = std::variant<Tick, Submitted, Restored, Cancelled, Started, Ended, NodeHealth,
-                                   scheduler::BudgetChange, QuotaChanged, AccountAdded, Deferred, Paused>;
+using WorkloadEvent =
+    std::variant<Tick, Submitted, Restored, Cancelled, Started, Ended, NodeHealth, scheduler::BudgetChange,
+                 QuotaChanged, AccountAdded, PastUseKnown, Deferred, Paused>;
 
 // Actions. Each names the run it is meant for, so that carrying one out twice, or late, changes nothing.
 
