@@ -416,6 +416,7 @@ void WorkManager::drain(std::string_view node, Turn& turn) {
     if (std::ranges::find(entry.observed.places, node, &NamedPlace::node) == entry.observed.places.end())
       continue;
     turn.events.emplace_back(Paused{.id = id, .run = entry.observed.run, .until = turn.now});
+    turn.pauses[id] = {"drain", fmt::format("node {} is being drained", node)};
   }
 }
 
@@ -468,6 +469,7 @@ void WorkManager::take_end(Entry& entry, const std::vector<scheduler::TaskPlace>
   const RunUse use = use_of(entry.wanted, places, end, status.key, options_.cluster);
   const RunCharge charge = ports_.charge ? ports_.charge(use) : RunCharge{};
   ObservedWork& seen = entry.observed;
+  keep_run(seen.runs, ended_run(entry.wanted, seen, status.key.run, end));
   seen.started_at = end.started_at;
   seen.ended_at = end.ended_at;
   seen.exit_code = end.exit_code;

@@ -87,6 +87,9 @@ class WorkManager final : public WorkView {
     std::map<std::string, std::string> wanted;  // key -> record, newest
     bool nodes = true, events = true, owners = true, resync = true;
   };
+  struct Why {
+    std::string code, text;
+  };
   /// What a pass gathers before it is made durable and carried out.
   struct Turn {
     explicit Turn(TimePoint at) : now(at) {}
@@ -99,7 +102,8 @@ class WorkManager final : public WorkView {
     std::vector<RunKey> forget;
     std::map<RunKey, RunEnd> ends;
     std::optional<TimePoint> wake;
-    std::set<std::string> stale;  // keys of records that are worth nothing any more
+    std::map<WorkloadId, Why> pauses;  // why the manager itself has work paused
+    std::set<std::string> stale;       // keys of records that are worth nothing any more
   };
 
   // Reading (work_manager.cc)

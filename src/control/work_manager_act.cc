@@ -84,6 +84,10 @@ void WorkManager::apply(const StopRun& stop, Turn& turn) {
   entry.observed.stopping = !stop.again;
   entry.observed.grace_ms = std::chrono::ceil<milliseconds>(stop.grace).count();
   set_reason(entry, stop.reason);
+  if (const auto pause = turn.pauses.find(stop.id); pause != turn.pauses.end() && stop.again) {
+    entry.observed.reason_code = pause->second.code;
+    entry.observed.reason = pause->second.text;
+  }
   if (!stop.again && stop.reason.code == scheduler::ReasonCode::kNone) {
     entry.observed.reason_code = "cancelled";
     entry.observed.reason = "is being cancelled";

@@ -106,6 +106,58 @@ TEST(WorkManager, ACordonedNodeTakesNothingAndADrainedOneIsEmptied) {
   EXPECT_EQ(std::ranges::find(nodes, node, &NodeStatus::name)->health, "draining");
 }
 
+TEST(WorkManager, EveryRunIsKeptWithItsNodesAndWhyItEnded) {
+  Site site(1, 2);
+  WantedWork job = site.work(1);
+  job.retries = 1;
+  site.put(job);
+  site.go(0);
+  const std::string first = site.seen(job).places[0].node;
+  EXPECT_TRUE(site.seen(job).runs.empty()) << "the present run is told by the job itself";
+  site.put(std::string(kNodeWishPrefix) + first, to_json(NodeWish{.cordoned = true, .drain = true}));
+  site.go(1);
+  EXPECT_EQ(site.seen(job).reason_code, "drain");
+  site.runs.fail_one_in = 1;
+  site.go(61);
+  site.create();
+  ASSERT_EQ(site.seen(job).runs.size(), 1u) << "and outlives the server";
+  site.finish();
+  const ObservedWork seen = site.seen(job);
+  ASSERT_EQ(seen.runs.size(), 3u);
+  const std::string other = first == "n0" ? "n1" : "n0";
+  EXPECT_EQ(seen.runs[0].number, 1u);
+  EXPECT_EQ(seen.runs[0].nodes, std::vector{first});
+  EXPECT_EQ(seen.runs[0].outcome, "paused");
+  EXPECT_EQ(seen.runs[0].reason, "node " + first + " is being drained");
+  EXPECT_EQ(seen.runs[0].started_at, at(0));
+  EXPECT_EQ(seen.runs[0].ended_at, site.runs.runs().at({job.id, 1}).end->ended_at);
+  EXPECT_EQ(seen.runs[1].nodes, std::vector{other});
+  for (const std::size_t failed : {1, 2}) {
+    EXPECT_EQ(seen.runs[failed].outcome, "failed");
+    EXPECT_EQ(seen.runs[failed].reason, "exited with 1");
+  }
+}
+
+TEST(WorkManager, WhatIsKeptOfRunsIsBounded) {
+  Site site;
+  WantedWork job = site.work(1);
+  job.retries = 40;
+  site.runs.fail_one_in = 1;
+  site.put(job);
+  site.finish();
+  const ObservedWork seen = site.seen(job);
+  ASSERT_EQ(seen.runs.size(), kRunsKept);
+  EXPECT_EQ(seen.runs.front().number, 41 - kRunsKept + 1);
+  EXPECT_EQ(seen.runs.back().number, 41u);
+  ObservedWork wide;
+  wide.places.assign(100, {.node = "n", .devices = 0});
+  for (std::size_t i = 0; i < wide.places.size(); ++i) wide.places[i].node += std::to_string(i / 2 * 2);
+  EXPECT_EQ(ended_run(job, wide, 1, {}).nodes.size(), 50u) << "each node once";
+  wide.places.assign(1000, {.node = "n", .devices = 0});
+  for (std::size_t i = 0; i < wide.places.size(); ++i) wide.places[i].node += std::to_string(i);
+  EXPECT_EQ(ended_run(job, wide, 1, {}).nodes.size(), kRunNodesKept);
+}
+
 TEST(WorkManager, ASiteEventIsKeptAndOverByItself) {
   Site site(1, 2);
   std::vector<WantedWork> jobs;
