@@ -21,9 +21,6 @@ constexpr double kLeastPast = 1e-6;
 
 constexpr seconds kTellAgain{1};
 
-/// "Not while others must end first": later than anything that is scheduled.
-constexpr TimePoint kHeld = std::chrono::sys_days{std::chrono::year{2999} / 1 / 1};
-
 std::optional<WorkloadId> id_of_key(std::string_view key, std::string_view prefix) {
   if (!key.starts_with(prefix) || key.size() != prefix.size() + 16) return std::nullopt;
   WorkloadId id = 0;
@@ -163,6 +160,8 @@ void WorkManager::restore(Entry& entry, std::vector<scheduler::TaskPlace> places
   record.places = std::move(places);
   record.cap_milli = seen.cap_milli;
   if (seen.grace_ms) record.stop_grace = std::chrono::milliseconds(*seen.grace_ms);
+  if (record.phase == WorkloadPhase::kPausing) record.workload.not_before = start_not_before(entry, turn.now);
+  ask_next_hour(entry, turn.now);
   turn.events.emplace_back(
       Restored{.record = std::move(record), .started = seen.started_at.value_or(turn.now)});
 }
@@ -327,33 +326,6 @@ bool WorkManager::hold_for_others(Entry& entry) {
   return true;
 }
 
-std::optional<TimePoint> WorkManager::start_not_before(const Entry& entry, TimePoint now) {
-  if (!entry.waits_for.empty()) return kHeld;
-  const WantedWork& wanted = entry.wanted;
-  if (!wanted.deferrable || !wanted.deadline || !wanted.time_limit || !ports_.outlook) return std::nullopt;
-  if (!outlook_until_ || now >= *outlook_until_) {
-    auto outlook = ports_.outlook(now);
-    has_outlook_ = outlook.has_value();
-    if (outlook) deferral_.set_outlook(*std::move(outlook));
-    outlook_until_ = std::chrono::floor<std::chrono::hours>(now) + std::chrono::hours(1);
-  }
-  if (!has_outlook_) return std::nullopt;
-  const auto until =
-      deferral_.wait_until(now, *wanted.time_limit, *wanted.deadline, wanted.checkpoint_signal != 0);
-  if (until) ask_again_.emplace(*until, wanted.id);
-  return until;
-}
-
-void WorkManager::ask_deferred(Turn& turn) {
-  while (!ask_again_.empty() && ask_again_.begin()->first <= turn.now) {
-    const WorkloadId id = ask_again_.begin()->second;
-    ask_again_.erase(ask_again_.begin());
-    const Entry* const entry = find_entry(id);
-    if (entry == nullptr || entry->observed.state != WorkState::kQueued) continue;
-    turn.events.emplace_back(Deferred{.id = id, .not_before = start_not_before(*entry, turn.now)});
-  }
-}
-
 scheduler::Workload WorkManager::workload_of(const WantedWork& wanted, Turn& turn) {
   scheduler::Workload workload;
   workload.id = wanted.id;
@@ -415,7 +387,8 @@ void WorkManager::drain(std::string_view node, Turn& turn) {
     if (!entry.wanted.requeue || entry.observed.state == WorkState::kQueued) continue;
     if (std::ranges::find(entry.observed.places, node, &NamedPlace::node) == entry.observed.places.end())
       continue;
-    turn.events.emplace_back(Paused{.id = id, .run = entry.observed.run, .until = turn.now});
+    turn.events.emplace_back(
+        Paused{.id = id, .run = entry.observed.run, .until = turn.now, .grace = entry.wanted.grace});
     turn.pauses[id] = {"drain", fmt::format("node {} is being drained", node)};
   }
 }

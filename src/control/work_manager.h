@@ -119,15 +119,20 @@ class WorkManager final : public WorkView {
   void submit(Entry& entry, Turn& turn, bool is_restored);
   bool hold_for_others(Entry& entry);
   void drain(std::string_view node, Turn& turn);
-  std::optional<TimePoint> start_not_before(const Entry& entry, TimePoint now);
   Result<void> read_node_wishes(Turn& turn);
   Result<void> read_site_events(Turn& turn);
   void tell_node_budgets(Turn& turn) const;
   void read_ends(std::vector<RunStatus> ended, Turn& turn);
   void take_end(Entry& entry, const std::vector<scheduler::TaskPlace>& places, const RunStatus& status,
                 Turn& turn);
-  void ask_deferred(Turn& turn);
   scheduler::Workload workload_of(const WantedWork& wanted, Turn& turn);
+
+  // What may wait for clean hours (work_manager_defer.cc)
+  std::optional<TimePoint> start_not_before(const Entry& entry, TimePoint now);
+  void ask_deferred(Turn& turn);
+  void ask_running(const Entry& entry, Turn& turn);
+  void ask_next_hour(const Entry& entry, TimePoint now);
+  bool know_outlook(TimePoint now);
 
   // Writing (work_manager_act.cc)
   void apply(Turn& turn);
@@ -177,7 +182,7 @@ class WorkManager final : public WorkView {
   std::optional<TimePoint> outlook_until_;
   bool has_outlook_ = false;
   std::map<WorkloadId, std::set<WorkloadId>> dependents_;   // of work that is not over
-  std::set<std::pair<TimePoint, WorkloadId>> ask_again_;    // deferrable work that waits
+  std::set<std::pair<TimePoint, WorkloadId>> ask_again_;    // deferrable work that waits, or may pause
   std::map<scheduler::AccountIndex, TimePoint> past_kept_;  // as of when an account's past use is stored
   std::vector<StopRun> unheard_;                            // stops that did not get through
   std::vector<RunStatus> refused_;    // starts that failed, told as ends in the next pass

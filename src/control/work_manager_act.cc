@@ -75,6 +75,7 @@ void WorkManager::apply(const StartRun& start, Turn& turn) {
   seen.exit_code.reset();
   seen.grace_ms.reset();
   set_reason(entry, start.reason);
+  ask_next_hour(entry, turn.now);
   turn.changed.insert(start.id);
 }
 

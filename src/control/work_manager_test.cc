@@ -185,45 +185,6 @@ TEST(WorkManager, ASiteEventIsKeptAndOverByItself) {
   for (const auto& job : jobs) EXPECT_EQ(site.seen(job).state, WorkState::kSucceeded);
 }
 
-// Dirty now, clean from the third hour on: told for each hour as it is looked at.
-std::optional<HourOutlook> clean_from_the_third_hour(TimePoint now) {
-  const auto value = [](TimePoint hour) { return hour < at(2 * 3600) ? 500.0 : 50.0; };
-  HourOutlook outlook;
-  outlook.hour = std::chrono::floor<std::chrono::hours>(now);
-  outlook.now = value(outlook.hour);
-  for (int ahead = 1; ahead <= 24; ++ahead)
-    outlook.coming.push_back(value(outlook.hour + std::chrono::hours(ahead)));
-  return outlook;
-}
-
-TEST(WorkManager, ADeferrableJobWaitsForCleanHoursWithinItsDeadlineAndOthersDoNot) {
-  Site site;
-  site.outlook = clean_from_the_third_hour;
-  site.create();
-  WantedWork patient = site.work(1);
-  patient.deferrable = true;
-  patient.time_limit = seconds(3600);
-  patient.deadline = at(12 * 3600);
-  WantedWork pressed = patient;
-  pressed.id = workload_id(2);
-  pressed.name = "2";
-  pressed.deadline = at(3600);
-  WantedWork other = site.work(3);
-  for (const auto& each : {patient, pressed, other}) site.put(each);
-  site.go(0);
-  EXPECT_EQ(site.seen(patient).state, WorkState::kQueued);
-  EXPECT_EQ(site.seen(patient).reason_code, "not_before");
-  EXPECT_EQ(site.seen(pressed).state, WorkState::kRunning);
-  EXPECT_EQ(site.seen(other).state, WorkState::kRunning);
-  ASSERT_TRUE(site.wake) << "it is asked about again without anything happening";
-  for (std::int64_t second = 600; second < 2 * 3600; second += 600) {
-    site.go(second);
-    EXPECT_EQ(site.seen(patient).state, WorkState::kQueued) << second;
-  }
-  site.go(2 * 3600);
-  EXPECT_EQ(site.seen(patient).state, WorkState::kRunning);
-}
-
 TEST(WorkManager, AStartThatTheExecutorRefusesForNoFaultOfTheWorkIsTriedAgain) {
   Site site;
   site.runs.refuse_one_in = 2;

@@ -234,7 +234,7 @@ Result<void> WorkloadStepper::apply(const Paused& event) {
   Reason reason;
   reason.code = scheduler::ReasonCode::kNotBefore;
   reason.at = event.until;
-  stop(*record, state_.rules_.pause_grace, true, std::move(reason));
+  stop(*record, event.grace.value_or(state_.rules_.pause_grace), true, std::move(reason));
   return {};
 }
 

@@ -113,6 +113,7 @@ struct Paused {
   WorkloadId id = 0;
   std::uint32_t run = 0;
   TimePoint until{};
+  std::optional<std::chrono::microseconds> grace = {};  // nullopt: as the rules say
 };
 /// Time has passed.
 struct Tick {};
@@ -176,7 +177,7 @@ using WorkloadAction =
 struct WorkloadRules {
   /// A workload whose own fault ended a run is started so often again.
   std::uint32_t retries = 0;
-  /// Between being told to pause for cleaner hours and being stopped.
+  /// Between being told to pause and being stopped, where the event does not say.
   std::chrono::seconds pause_grace{60};
 };
 
