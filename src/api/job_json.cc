@@ -16,6 +16,19 @@ json::value from_micro(const std::optional<std::int64_t>& micro) {
   return micro ? json::value(double(*micro) / 1e6) : json::value();
 }
 
+json::array runs_json(const control::ObservedWork& work) {
+  json::array runs;
+  for (const control::EndedRun& run : work.runs) {
+    runs.push_back({{"number", std::int64_t(run.number)},
+                    {"nodes", json::array(run.nodes.begin(), run.nodes.end())},
+                    {"started_at", to_rfc3339(run.started_at)},
+                    {"ended_at", to_rfc3339(run.ended_at)},
+                    {"outcome", run.outcome},
+                    {"reason", text_json(as_text(run.reason))}});
+  }
+  return runs;
+}
+
 json::value counts_json(const platform::Job& job) {
   if (!job.is_array) return nullptr;
   json::object counts;
@@ -51,6 +64,7 @@ json::object job_json(const platform::Job& job) {
           {"exit_code", now.exit_code ? json::value(*now.exit_code) : json::value()},
           {"attempts", std::int64_t(now.run)},
           {"nodes", node_names(now)},
+          {"runs", runs_json(now)},
           {"started_at", time_json(now.started_at)},
           {"ended_at", time_json(now.ended_at)},
           {"accelerator_s", double(now.accelerator_ms) / 1e3},

@@ -97,8 +97,28 @@ TEST(JobsApi, figures_are_as_scripts_read_them) {
   work.basis = "modelled";
   work.started_at = world.clock.now();
   work.ended_at = world.clock.now();
+  work.runs = {{.number = 1,
+                .nodes = {"n1"},
+                .started_at = world.clock.now(),
+                .ended_at = world.clock.now(),
+                .outcome = "paused",
+                .reason = "stopped for 2, which has a higher priority"},
+               {.number = 2,
+                .nodes = {"n1", "n2"},
+                .started_at = world.clock.now(),
+                .ended_at = world.clock.now(),
+                .outcome = "succeeded",
+                .reason = ""}};
   world.view.set(work);
   const auto job = world.expect(200, "GET", "/api/v1/jobs/1", "viewer");
+  ASSERT_EQ(job.at("runs").as_array().size(), 2u);
+  const auto& paused = job.at("runs").as_array()[0];
+  EXPECT_EQ(paused.at("number"), 1);
+  EXPECT_EQ(paused.at("nodes"), (json::array{"n1"}));
+  EXPECT_EQ(paused.at("outcome"), "paused");
+  EXPECT_EQ(paused.at("reason"), "stopped for 2, which has a higher priority");
+  EXPECT_EQ(paused.at("started_at"), json::value(to_rfc3339(world.clock.now())));
+  EXPECT_TRUE(job.at("runs").as_array()[1].at("reason").is_null());
   EXPECT_EQ(job.at("state"), "failed");
   EXPECT_EQ(job.at("attempts"), 2);
   EXPECT_EQ(job.at("exit_code"), 137);

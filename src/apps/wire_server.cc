@@ -21,6 +21,7 @@
 #include "apps/site_status.h"
 #include "apps/version.h"
 #include "control/loop.h"
+#include "control/past_use.h"
 #include "embed/console_files.h"
 #include "energy/carbon.h"
 #include "executor/local/local_executor.h"
@@ -124,8 +125,9 @@ struct State {
 
 /// What gateways know does not change with work: a job's records are no reason to put the policy together anew.
 bool may_change_policy(const store::Transaction& change) {
-  constexpr std::string_view kOfWork[] = {control::kWantedPrefix, control::kLivePrefix, control::kEndedPrefix,
-                                          platform::kJobPrefix, platform::kWorkSequenceKey};
+  constexpr std::string_view kOfWork[] = {control::kWantedPrefix, control::kLivePrefix,
+                                          control::kEndedPrefix,  control::kPastUsePrefix,
+                                          platform::kJobPrefix,   platform::kWorkSequenceKey};
   const auto is_of_work = [&](std::string_view key) {
     return std::ranges::any_of(kOfWork, [&](std::string_view prefix) { return key.starts_with(prefix); });
   };

@@ -242,8 +242,19 @@ int job_show(const Client& client, const std::string& id, bool as_json) {
     print_json(*job);
     return kOk;
   }
-  print_object(*job, 16);
-  return kOk;
+  json::object shown = job->as_object();
+  json::array runs = shown.at("runs").as_array();
+  shown.erase("runs");
+  print_object(shown, 16);
+  if (runs.empty()) return kOk;
+  for (json::value& run : runs) {
+    std::string nodes;
+    for (const auto& node : run.at("nodes").as_array())
+      nodes += (nodes.empty() ? "" : ",") + std::string(node.as_string());
+    run.as_object()["nodes"] = nodes.empty() ? json::value() : json::value(nodes);
+  }
+  fmt::print("\n");
+  return print_items(runs, {"number", "outcome", "nodes", "started_at", "ended_at", "reason"}, false);
 }
 
 int job_logs(const Client& client, const JobOptions& options, bool as_json) {

@@ -25,7 +25,7 @@ scheduler::Quota scheduler_quota(const OwnerQuota& owner) {
   return out;
 }
 
-AccountBook::AccountBook() = default;
+AccountBook::AccountBook() : names_{"site"}, parents_{scheduler::kNoAccount} {}
 
 scheduler::Accounts AccountBook::root() {
   scheduler::Account site;
@@ -42,9 +42,20 @@ scheduler::AccountIndex AccountBook::add(const std::string& name, scheduler::Acc
   account.parent = parent;
   account.weight_milli = weight_milli;
   account.quota = quota;
-  events.emplace_back(AccountAdded{.index = next_, .account = std::move(account)});
-  indexes_.emplace(name, next_);
-  return next_++;
+  const auto index = static_cast<scheduler::AccountIndex>(names_.size());
+  events.emplace_back(AccountAdded{.index = index, .account = std::move(account)});
+  if (const auto past = past_.extract(name); !past.empty())
+    events.emplace_back(PastUseKnown{.account = index, .past = past.mapped()});
+  indexes_.emplace(name, index);
+  names_.push_back(name);
+  parents_.push_back(parent);
+  return index;
+}
+
+std::vector<scheduler::AccountIndex> AccountBook::path_of(scheduler::AccountIndex account) const {
+  std::vector<scheduler::AccountIndex> path;
+  for (; parents_[account] != scheduler::kNoAccount; account = parents_[account]) path.push_back(account);
+  return path;
 }
 
 scheduler::AccountIndex AccountBook::owner(const OwnerQuota& owner, std::vector<WorkloadEvent>& events) {

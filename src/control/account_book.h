@@ -36,6 +36,13 @@ class AccountBook {
   scheduler::AccountIndex account_of(std::string_view tenant, std::string_view project, std::string_view user,
                                      std::vector<WorkloadEvent>& events);
 
+  /// What accounts used before, by name: told once the account is there.
+  void remember(std::map<std::string, scheduler::PastUse> past) { past_ = std::move(past); }
+  /// The account and those above it, but the root.
+  std::vector<scheduler::AccountIndex> path_of(scheduler::AccountIndex account) const;
+  /// "tenant", "tenant/project", "tenant/project/user"; unique.
+  const std::string& name_of(scheduler::AccountIndex account) const { return names_[account]; }
+
   /// The root alone, to create a scheduler with.
   static scheduler::Accounts root();
 
@@ -48,7 +55,9 @@ class AccountBook {
   std::map<std::string, scheduler::AccountIndex, std::less<>>
       indexes_;  // "tenant", "tenant/project", ".../user"
   std::map<std::string, OwnerQuota, std::less<>> owners_;
-  scheduler::AccountIndex next_ = 1;
+  std::map<std::string, scheduler::PastUse> past_;  // of accounts that are not there yet
+  std::vector<std::string> names_;                  // by account, the root's first
+  std::vector<scheduler::AccountIndex> parents_;    // by account
 };
 
 }  // namespace millrace::control

@@ -1,6 +1,7 @@
 #include "control/deferral.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "scheduler/shift.h"
@@ -50,6 +51,27 @@ std::optional<TimePoint> Deferral::wait_until(TimePoint now, microseconds work, 
     runs = starts.empty() || starts[std::min(spare, starts.size() - 1)];
   }
   return runs ? std::nullopt : std::optional(next);
+}
+
+std::optional<TimePoint> Deferral::pause_until(TimePoint now, microseconds work, TimePoint deadline,
+                                               microseconds lost) {
+  const microseconds whole = work + lost;
+  const auto until = wait_until(now, whole, deadline, true);
+  if (!until) return std::nullopt;
+  // Instead of now it would take one hour more of the coming ones: the dearest of those that it needs.
+  const auto work_h = static_cast<std::size_t>((whole + hours(1) - microseconds(1)) / hours(1));
+  const auto reach_h = static_cast<std::size_t>((deadline - outlook_.hour) / hours(1) - 1);
+  std::vector<double> values(
+      outlook_.coming.begin(),
+      outlook_.coming.begin() + static_cast<std::ptrdiff_t>(std::min(reach_h, outlook_.coming.size())));
+  if (work_h > values.size()) return std::nullopt;
+  std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(work_h - 1));
+  const double instead = values[work_h - 1];
+  const double saving = outlook_.now - instead;
+  const auto rest = static_cast<double>((outlook_.hour + hours(1) - now).count());
+  const double cost = std::max(std::abs(outlook_.now), std::abs(instead)) * static_cast<double>(lost.count());
+  const bool is_clear = saving >= kClearSaving * std::abs(outlook_.now) && saving * rest >= 2.0 * cost;
+  return is_clear ? until : std::nullopt;
 }
 
 }  // namespace millrace::control

@@ -29,6 +29,13 @@ class Deferral {
   std::optional<TimePoint> wait_until(TimePoint now, std::chrono::microseconds work, TimePoint deadline,
                                       bool interruptible);
 
+  /// nullopt: what runs goes on. Otherwise interruptible work had better stop now, and is to be asked about again then: as
+  /// wait_until, but only if what it saves in the rest of this hour is clear (kClearSaving of this hour's value) and at least
+  /// twice what the pause costs: `lost`, time that it has to run once more.
+  std::optional<TimePoint> pause_until(TimePoint now, std::chrono::microseconds work, TimePoint deadline,
+                                       std::chrono::microseconds lost);
+  static constexpr double kClearSaving = 0.1;
+
  private:
   const std::vector<bool>& starts_of(std::int32_t work_h);
 

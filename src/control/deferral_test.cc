@@ -43,6 +43,25 @@ TEST(Deferral, ItIsAskedAgainNoLaterThanItMustStart) {
   EXPECT_LE(*until, deadline - minutes(50));
 }
 
+TEST(Deferral, WhatRunsIsPausedOnlyForASavingThatIsClearAndWorthThePause) {
+  Deferral deferral;
+  const auto pause = [&](std::vector<double> coming, minutes work, minutes lost, minutes into = minutes(0)) {
+    deferral.set_outlook(outlook_of(100, std::move(coming)));
+    return deferral.pause_until(at(0) + into, work, at(4), lost);
+  };
+  EXPECT_EQ(pause({100, 50, 100}, minutes(50), minutes(5)), at(1));
+  EXPECT_EQ(pause({95, 95, 95}, minutes(50), minutes(1)), std::nullopt) << "5 % is not clear";
+  EXPECT_EQ(pause({100, 70, 100}, minutes(50), minutes(10)), std::nullopt)
+      << "20 of 60 minutes' worth to save 30 %";
+  EXPECT_EQ(pause({100, 50, 100}, minutes(50), minutes(5), minutes(50)), std::nullopt)
+      << "little of the dirty hour is left";
+  EXPECT_EQ(pause({100, 50, 98}, minutes(110), minutes(5)), std::nullopt)
+      << "a second hour that is as dear must be taken";
+  EXPECT_EQ(pause({200, 200, 200}, minutes(50), minutes(1)), std::nullopt) << "it had better go on";
+  EXPECT_EQ(deferral.pause_until(at(0), minutes(230), at(4), minutes(10)), std::nullopt)
+      << "it would be late";
+}
+
 TEST(Deferral, WithoutAnOutlookNothingWaits) {
   Deferral deferral;
   EXPECT_EQ(deferral.wait_until(at(0), hours(1), at(4), true), std::nullopt);

@@ -16,12 +16,19 @@ constexpr std::chrono::seconds kDrain{70};  // requests in work go on until then
 Result<std::unique_ptr<ReplicaWork>> ReplicaWork::create(ReplicaWorkOptions options, store::Store& store,
                                                          const Clock& clock) {
   auto made = std::make_unique<ReplicaWork>(std::move(options), store, clock);
-  for (const auto& record : TRY(store.list(kLivePrefix))) {
-    const std::string key = record.key.substr(kLivePrefix.size());
-    const auto wanted = store.get(std::string(kWantedPrefix) + key);
-    const auto work = wanted ? parse_wanted(wanted->value) : std::unexpected(wanted.error());
+  std::set<std::string> over;
+  for (const auto& record : TRY(store.list(kEndedPrefix)))
+    over.insert(record.key.substr(kEndedPrefix.size()));
+  // What was wished, whether or not the manager of work has seen it yet: a crash may have come between the two.
+  for (const auto& record : TRY(store.list(kWantedPrefix))) {
+    if (over.contains(record.key.substr(kWantedPrefix.size()))) continue;
+    const auto work = parse_wanted(record.value);
     if (!work || work->kind != WorkKind::kService || work->cancelled_at) continue;
-    made->wishes_[work->title].work = *work;
+    Wish wish;
+    wish.work = *work;
+    const bool is_first = made->wishes_.try_emplace(work->title, wish).second;
+    // An earlier version could wish a replica twice.
+    if (!is_first) made->withdraw(wish);
   }
   return made;
 }

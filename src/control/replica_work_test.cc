@@ -98,5 +98,49 @@ TEST_F(ReplicaWorkTest, ARestartKnowsWhatWasWishedAndAsksForNothingTwice) {
   EXPECT_EQ(records().size(), 1u);
 }
 
+TEST_F(ReplicaWorkTest, ACrashBeforeTheManagerSawAWishMakesNoSecondOne) {
+  (void)work_->admitted(wanted(), {});
+  make();
+  EXPECT_TRUE(work_->admitted(wanted(), {}).empty());
+  ASSERT_EQ(records().size(), 1u);
+  grant(records()[0], 1);
+  EXPECT_EQ(work_->admitted(wanted(), {}), std::set<std::string>{"chat-0"});
+}
+
+TEST_F(ReplicaWorkTest, AWishThatWasWithdrawnBeforeTheManagerSawItStaysWithdrawnAfterACrash) {
+  (void)work_->admitted(wanted(), {});
+  (void)work_->admitted({}, {});
+  make();
+  (void)work_->admitted(wanted(), {});
+  ASSERT_EQ(records().size(), 2u);
+  EXPECT_TRUE(records()[0].cancelled_at);
+  EXPECT_FALSE(records()[1].cancelled_at);
+}
+
+TEST_F(ReplicaWorkTest, AWishThatIsOverIsNotTakenUpAgain) {
+  (void)work_->admitted(wanted(), {});
+  ObservedWork over;
+  over.id = records()[0].id;
+  over.state = WorkState::kFailed;
+  ASSERT_TRUE(
+      store_.commit({.expect = {}, .put = {{work_key(kEndedPrefix, over.id), to_json(over)}}, .erase = {}}));
+  make();
+  (void)work_->admitted(wanted(), {});
+  EXPECT_EQ(records().size(), 2u) << "nobody would ever grant the first";
+}
+
+TEST_F(ReplicaWorkTest, OfTwoWishesForOneReplicaTheLaterIsWithdrawn) {
+  (void)work_->admitted(wanted(), {});
+  WantedWork second = records()[0];
+  second.id = workload_id(++number_);
+  ASSERT_TRUE(store_.commit(
+      {.expect = {}, .put = {{work_key(kWantedPrefix, second.id), to_json(second)}}, .erase = {}}));
+  make();
+  (void)work_->admitted(wanted(), {});
+  ASSERT_EQ(records().size(), 2u);
+  EXPECT_FALSE(records()[0].cancelled_at);
+  EXPECT_TRUE(records()[1].cancelled_at);
+}
+
 }  // namespace
 }  // namespace millrace::control

@@ -77,6 +77,32 @@ store::UsageRecord usage_record(const WantedWork& work, const RunUse& use, const
   return record;
 }
 
+EndedRun ended_run(const WantedWork& wanted, const ObservedWork& seen, std::uint32_t number,
+                   const RunEnd& end) {
+  EndedRun run{.number = number,
+               .nodes = {},
+               .started_at = end.started_at,
+               .ended_at = end.ended_at,
+               .outcome = {},
+               .reason = {}};
+  for (const NamedPlace& place : seen.places) {
+    if (run.nodes.size() == kRunNodesKept) break;
+    if (std::ranges::find(run.nodes, place.node) == run.nodes.end()) run.nodes.push_back(place.node);
+  }
+  const bool is_told = end.exit == Exit::kStopped || (seen.stopping && end.exit != Exit::kDone);
+  const Exit exit = is_told ? Exit::kCancelled : end.exit;
+  const bool is_paused = is_told && !seen.stopping && wanted.requeue;
+  run.outcome = is_paused ? "paused" : name_of(state_after(exit));
+  // Of one that was told to stop, why it was told.
+  run.reason = is_told && end.why.empty() && !seen.reason.empty() ? seen.reason : reason_of(exit, &end);
+  return run;
+}
+
+void keep_run(std::vector<EndedRun>& runs, EndedRun run) {
+  if (runs.size() >= kRunsKept) runs.erase(runs.begin(), runs.end() - (kRunsKept - 1));
+  runs.push_back(std::move(run));
+}
+
 WorkState state_after(Exit exit) {
   switch (exit) {
     case Exit::kDone:

@@ -45,6 +45,12 @@ RunUse use_of(const WantedWork& work, const std::vector<scheduler::TaskPlace>& p
 store::UsageRecord usage_record(const WantedWork& work, const RunUse& use, const RunCharge& charge,
                                 Exit exit);
 
+/// What is kept of a run of `seen` that ended now: before what is known of its end is written there.
+EndedRun ended_run(const WantedWork& wanted, const ObservedWork& seen, std::uint32_t number,
+                   const RunEnd& end);
+/// Appends it, within the bound.
+void keep_run(std::vector<EndedRun>& runs, EndedRun run);
+
 /// The state that an end of its life leaves work in.
 WorkState state_after(Exit exit);
 /// Why, where the run itself did not say: "exited with 3", "was cancelled".

@@ -122,6 +122,17 @@ struct NamedPlace {
   bool operator==(const NamedPlace&) const = default;
 };
 
+/// A run that is over. What is kept of one is bounded, whatever its gang and however often work runs again.
+inline constexpr std::size_t kRunsKept = 16, kRunNodesKept = 64;
+struct EndedRun {
+  std::uint32_t number = 0;
+  std::vector<std::string> nodes;  // by name, each once; the first kRunNodesKept
+  TimePoint started_at{}, ended_at{};
+  std::string outcome;  // as a state that is over, or "paused": it was told to stop, and runs again
+  std::string reason;   // for people; empty if it succeeded
+  bool operator==(const EndedRun&) const = default;
+};
+
 /// Figures are sums over all runs so far that have ended, and, where asked through WorkView, of the present one.
 struct ObservedWork {
   WorkloadId id = 0;
@@ -142,6 +153,7 @@ struct ObservedWork {
   std::string basis = "unknown";
   std::optional<std::int64_t> grace_ms;  // pausing, or stopping for good: what it was told
   bool stopping = false;                 // told to stop for good
+  std::vector<EndedRun> runs;            // the last kRunsKept that ended, oldest first
   bool operator==(const ObservedWork&) const = default;
 };
 

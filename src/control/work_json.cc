@@ -234,6 +234,40 @@ Result<void> read_figures(const JsonObject& o, ObservedWork& work) {
   return {};
 }
 
+Result<std::vector<EndedRun>> read_runs(const JsonObject& o) {
+  std::vector<EndedRun> runs;
+  const auto* const items = TRY(o.optional_array("runs"));
+  if (items == nullptr) return runs;
+  for (const auto& item : *items) {
+    const auto in = TRY(JsonObject::of(item, "runs"));
+    EndedRun run;
+    run.number = TRY(read_int<std::uint32_t>(in, "number"));
+    run.nodes = TRY(read_strings(in, "nodes"));
+    const auto started = TRY(in.required_string("started_at"));
+    const auto ended = TRY(in.required_string("ended_at"));
+    run.started_at = TRY(parse_rfc3339(started));
+    run.ended_at = TRY(parse_rfc3339(ended));
+    run.outcome = TRY(in.required_string("outcome"));
+    run.reason = TRY(in.optional_string("reason")).value_or("");
+    runs.push_back(std::move(run));
+  }
+  return runs;
+}
+
+void write_runs(JsonWriter& w, const std::vector<EndedRun>& runs) {
+  if (runs.empty()) return;
+  w.key("runs").begin_array();
+  for (const EndedRun& run : runs) {
+    w.begin_object().field("number", run.number);
+    write_strings(w, "nodes", run.nodes);
+    w.field("started_at", to_rfc3339(run.started_at)).field("ended_at", to_rfc3339(run.ended_at));
+    w.field("outcome", run.outcome);
+    if (!run.reason.empty()) w.field("reason", run.reason);
+    w.end_object();
+  }
+  w.end_array();
+}
+
 Result<ObservedWork> read_observed(const JsonObject& o) {
   ObservedWork work;
   work.id = TRY(read_id(o));
@@ -249,6 +283,7 @@ Result<ObservedWork> read_observed(const JsonObject& o) {
   TRY_VOID(read_figures(o, work));
   work.grace_ms = TRY(o.optional_int("grace_ms"));
   work.stopping = TRY(o.optional_bool("stopping")).value_or(false);
+  work.runs = TRY(read_runs(o));
   return work;
 }
 
@@ -300,6 +335,7 @@ std::string to_json(const ObservedWork& work) {
   w.field("cost_microeur", work.cost_microeur).field("basis", work.basis);
   if (work.grace_ms) w.field("grace_ms", *work.grace_ms);
   if (work.stopping) w.field("stopping", true);
+  write_runs(w, work.runs);
   w.end_object();
   return w.take();
 }

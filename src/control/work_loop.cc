@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "control/past_use.h"
+
 namespace millrace::control {
 namespace {
 
@@ -28,7 +30,8 @@ Result<std::unique_ptr<WorkLoop>> WorkLoop::start(WorkLoopOptions options, WorkP
 
 void WorkLoop::note(const store::Transaction& change) {
   const auto concerns = [](std::string_view key) {
-    return !key.starts_with(kLivePrefix) && !key.starts_with(kEndedPrefix);
+    return !key.starts_with(kLivePrefix) && !key.starts_with(kEndedPrefix) &&
+           !key.starts_with(kPastUsePrefix);
   };
   const bool is_ours = std::ranges::none_of(change.put, [&](const auto& put) { return concerns(put.key); }) &&
                        std::ranges::none_of(change.erase, [&](const auto& key) { return concerns(key); });

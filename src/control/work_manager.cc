@@ -5,6 +5,9 @@
 
 #include <algorithm>
 
+#include "control/past_use.h"
+#include "scheduler/decay.h"
+
 namespace millrace::control {
 namespace {
 
@@ -13,10 +16,10 @@ using std::chrono::seconds;
 /// How far below the highest id one may be that was committed late.
 constexpr WorkloadId kLateIds = workload_id(1024);
 
-constexpr seconds kTellAgain{1};
+/// What is left of past use is forgotten when less than this part of it counts.
+constexpr double kLeastPast = 1e-6;
 
-/// "Not while others must end first": later than anything that is scheduled.
-constexpr TimePoint kHeld = std::chrono::sys_days{std::chrono::year{2999} / 1 / 1};
+constexpr seconds kTellAgain{1};
 
 std::optional<WorkloadId> id_of_key(std::string_view key, std::string_view prefix) {
   if (!key.starts_with(prefix) || key.size() != prefix.size() + 16) return std::nullopt;
@@ -81,6 +84,7 @@ Result<void> WorkManager::load(TimePoint now) {
   for (const auto& record : TRY(ports_.store.list(kEndedPrefix)))
     over.insert(record.key.substr(kEndedPrefix.size()));
   Turn turn(now);
+  TRY_VOID(read_past_use(turn));
   turn.events = accounts_.update(TRY(ports_.owners()));
   TRY_VOID(read_node_wishes(turn));
   TRY_VOID(read_site_events(turn));
@@ -118,10 +122,30 @@ Result<void> WorkManager::load(TimePoint now) {
   return {};
 }
 
+Result<void> WorkManager::read_past_use(Turn& turn) {
+  std::map<std::string, scheduler::PastUse> known;
+  for (const auto& record : TRY(ports_.store.list(kPastUsePrefix))) {
+    // One that cannot be read is as one that never was: fairness starts anew for its account, and nothing stops.
+    auto past = parse_past_use(record.value);
+    const bool is_worth_something =
+        past && scheduler::remaining(turn.now - past->as_of, options_.policies.half_life) >= kLeastPast;
+    if (!is_worth_something) {
+      turn.stale.insert(record.key);
+      continue;
+    }
+    // A clock that was ahead when it was written must not keep it from decaying.
+    past->as_of = std::min(past->as_of, turn.now);
+    known.emplace(record.key.substr(kPastUsePrefix.size()), *past);
+  }
+  accounts_.remember(std::move(known));
+  return {};
+}
+
 /// As it was when it was stored; it is queued and has no places yet.
-WorkloadRecord WorkManager::record_of(const Entry& entry, Turn& turn) {
+WorkloadRecord WorkManager::record_of(Entry& entry, Turn& turn) {
   WorkloadRecord record;
   record.workload = workload_of(entry.wanted, turn);
+  entry.account = record.workload.account;
   record.run = entry.observed.run;
   record.failures = entry.observed.failures;
   record.retries = entry.wanted.retries;
@@ -129,13 +153,15 @@ WorkloadRecord WorkManager::record_of(const Entry& entry, Turn& turn) {
   return record;
 }
 
-void WorkManager::restore(const Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn) {
+void WorkManager::restore(Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn) {
   const ObservedWork& seen = entry.observed;
   WorkloadRecord record = record_of(entry, turn);
   record.phase = phase_of(seen);
   record.places = std::move(places);
   record.cap_milli = seen.cap_milli;
   if (seen.grace_ms) record.stop_grace = std::chrono::milliseconds(*seen.grace_ms);
+  if (record.phase == WorkloadPhase::kPausing) record.workload.not_before = start_not_before(entry, turn.now);
+  ask_next_hour(entry, turn.now);
   turn.events.emplace_back(
       Restored{.record = std::move(record), .started = seen.started_at.value_or(turn.now)});
 }
@@ -300,33 +326,6 @@ bool WorkManager::hold_for_others(Entry& entry) {
   return true;
 }
 
-std::optional<TimePoint> WorkManager::start_not_before(const Entry& entry, TimePoint now) {
-  if (!entry.waits_for.empty()) return kHeld;
-  const WantedWork& wanted = entry.wanted;
-  if (!wanted.deferrable || !wanted.deadline || !wanted.time_limit || !ports_.outlook) return std::nullopt;
-  if (!outlook_until_ || now >= *outlook_until_) {
-    auto outlook = ports_.outlook(now);
-    has_outlook_ = outlook.has_value();
-    if (outlook) deferral_.set_outlook(*std::move(outlook));
-    outlook_until_ = std::chrono::floor<std::chrono::hours>(now) + std::chrono::hours(1);
-  }
-  if (!has_outlook_) return std::nullopt;
-  const auto until =
-      deferral_.wait_until(now, *wanted.time_limit, *wanted.deadline, wanted.checkpoint_signal != 0);
-  if (until) ask_again_.emplace(*until, wanted.id);
-  return until;
-}
-
-void WorkManager::ask_deferred(Turn& turn) {
-  while (!ask_again_.empty() && ask_again_.begin()->first <= turn.now) {
-    const WorkloadId id = ask_again_.begin()->second;
-    ask_again_.erase(ask_again_.begin());
-    const Entry* const entry = find_entry(id);
-    if (entry == nullptr || entry->observed.state != WorkState::kQueued) continue;
-    turn.events.emplace_back(Deferred{.id = id, .not_before = start_not_before(*entry, turn.now)});
-  }
-}
-
 scheduler::Workload WorkManager::workload_of(const WantedWork& wanted, Turn& turn) {
   scheduler::Workload workload;
   workload.id = wanted.id;
@@ -388,7 +387,9 @@ void WorkManager::drain(std::string_view node, Turn& turn) {
     if (!entry.wanted.requeue || entry.observed.state == WorkState::kQueued) continue;
     if (std::ranges::find(entry.observed.places, node, &NamedPlace::node) == entry.observed.places.end())
       continue;
-    turn.events.emplace_back(Paused{.id = id, .run = entry.observed.run, .until = turn.now});
+    turn.events.emplace_back(
+        Paused{.id = id, .run = entry.observed.run, .until = turn.now, .grace = entry.wanted.grace});
+    turn.pauses[id] = {"drain", fmt::format("node {} is being drained", node)};
   }
 }
 
@@ -441,6 +442,7 @@ void WorkManager::take_end(Entry& entry, const std::vector<scheduler::TaskPlace>
   const RunUse use = use_of(entry.wanted, places, end, status.key, options_.cluster);
   const RunCharge charge = ports_.charge ? ports_.charge(use) : RunCharge{};
   ObservedWork& seen = entry.observed;
+  keep_run(seen.runs, ended_run(entry.wanted, seen, status.key.run, end));
   seen.started_at = end.started_at;
   seen.ended_at = end.ended_at;
   seen.exit_code = end.exit_code;

@@ -81,10 +81,14 @@ class WorkManager final : public WorkView {
     WantedWork wanted;
     ObservedWork observed;
     std::set<WorkloadId> waits_for;  // of `after`: not over yet
+    scheduler::AccountIndex account = 0;
   };
   struct Inbox {
     std::map<std::string, std::string> wanted;  // key -> record, newest
     bool nodes = true, events = true, owners = true, resync = true;
+  };
+  struct Why {
+    std::string code, text;
   };
   /// What a pass gathers before it is made durable and carried out.
   struct Turn {
@@ -98,29 +102,37 @@ class WorkManager final : public WorkView {
     std::vector<RunKey> forget;
     std::map<RunKey, RunEnd> ends;
     std::optional<TimePoint> wake;
+    std::map<WorkloadId, Why> pauses;  // why the manager itself has work paused
+    std::set<std::string> stale;       // keys of records that are worth nothing any more
   };
 
   // Reading (work_manager.cc)
   Result<void> load(TimePoint now);
   Result<bool> read_inbox(Turn& turn);  // true: everything is to be looked at
   void take_wanted(WantedWork wanted, Turn& turn);
-  WorkloadRecord record_of(const Entry& entry, Turn& turn);
-  void restore(const Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn);
+  Result<void> read_past_use(Turn& turn);
+  WorkloadRecord record_of(Entry& entry, Turn& turn);
+  void restore(Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn);
   void take_back_unplaced(Turn& turn);
   Result<void> meet_runs();
   void stop_orphan(RunKey key);
   void submit(Entry& entry, Turn& turn, bool is_restored);
   bool hold_for_others(Entry& entry);
   void drain(std::string_view node, Turn& turn);
-  std::optional<TimePoint> start_not_before(const Entry& entry, TimePoint now);
   Result<void> read_node_wishes(Turn& turn);
   Result<void> read_site_events(Turn& turn);
   void tell_node_budgets(Turn& turn) const;
   void read_ends(std::vector<RunStatus> ended, Turn& turn);
   void take_end(Entry& entry, const std::vector<scheduler::TaskPlace>& places, const RunStatus& status,
                 Turn& turn);
-  void ask_deferred(Turn& turn);
   scheduler::Workload workload_of(const WantedWork& wanted, Turn& turn);
+
+  // What may wait for clean hours (work_manager_defer.cc)
+  std::optional<TimePoint> start_not_before(const Entry& entry, TimePoint now);
+  void ask_deferred(Turn& turn);
+  void ask_running(const Entry& entry, Turn& turn);
+  void ask_next_hour(const Entry& entry, TimePoint now);
+  bool know_outlook(TimePoint now);
 
   // Writing (work_manager_act.cc)
   void apply(Turn& turn);
@@ -136,6 +148,7 @@ class WorkManager final : public WorkView {
   void set_reason(Entry& entry, const scheduler::Reason& reason);
   static void cannot_go(Entry& entry);
   Result<void> make_durable(const Turn& turn);
+  void keep_past_use(const Turn& turn, store::Transaction& change);
   void carry_out(const Turn& turn);
   void start(const WantedWork& wanted, const StartRun& start, const std::vector<NamedPlace>& places,
              TimePoint now);
@@ -168,9 +181,10 @@ class WorkManager final : public WorkView {
   Deferral deferral_;
   std::optional<TimePoint> outlook_until_;
   bool has_outlook_ = false;
-  std::map<WorkloadId, std::set<WorkloadId>> dependents_;  // of work that is not over
-  std::set<std::pair<TimePoint, WorkloadId>> ask_again_;   // deferrable work that waits
-  std::vector<StopRun> unheard_;                           // stops that did not get through
+  std::map<WorkloadId, std::set<WorkloadId>> dependents_;   // of work that is not over
+  std::set<std::pair<TimePoint, WorkloadId>> ask_again_;    // deferrable work that waits, or may pause
+  std::map<scheduler::AccountIndex, TimePoint> past_kept_;  // as of when an account's past use is stored
+  std::vector<StopRun> unheard_;                            // stops that did not get through
   std::vector<RunStatus> refused_;    // starts that failed, told as ends in the next pass
   std::vector<WorkloadEvent> early_;  // known since create, told in the first pass
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "control/past_use.h"
 #include "control/work_manager.h"
 
 namespace millrace::control {
@@ -74,6 +75,7 @@ void WorkManager::apply(const StartRun& start, Turn& turn) {
   seen.exit_code.reset();
   seen.grace_ms.reset();
   set_reason(entry, start.reason);
+  ask_next_hour(entry, turn.now);
   turn.changed.insert(start.id);
 }
 
@@ -83,6 +85,10 @@ void WorkManager::apply(const StopRun& stop, Turn& turn) {
   entry.observed.stopping = !stop.again;
   entry.observed.grace_ms = std::chrono::ceil<milliseconds>(stop.grace).count();
   set_reason(entry, stop.reason);
+  if (const auto pause = turn.pauses.find(stop.id); pause != turn.pauses.end() && stop.again) {
+    entry.observed.reason_code = pause->second.code;
+    entry.observed.reason = pause->second.text;
+  }
   if (!stop.again && stop.reason.code == scheduler::ReasonCode::kNone) {
     entry.observed.reason_code = "cancelled";
     entry.observed.reason = "is being cancelled";
@@ -174,9 +180,33 @@ Result<void> WorkManager::make_durable(const Turn& turn) {
     change.erase.push_back(work_key(kLivePrefix, entry.wanted.id));
     change.put.push_back({work_key(kEndedPrefix, entry.wanted.id), to_json(entry.observed)});
   }
+  keep_past_use(turn, change);
   if (change.put.empty() && change.erase.empty()) return {};
   (void)TRY(ports_.store.commit(std::move(change)));
   return {};
+}
+
+// With what changed it, so that after a crash it covers exactly what is not live any more, and what is live until then.
+void WorkManager::keep_past_use(const Turn& turn, store::Transaction& change) {
+  std::set<scheduler::AccountIndex> accounts;
+  const auto touch = [&](const Entry& entry) {
+    for (const auto account : accounts_.path_of(entry.account)) accounts.insert(account);
+  };
+  for (const WorkloadId id : turn.changed) {
+    if (const Entry* const entry = find_entry(id)) touch(*entry);
+  }
+  for (const Entry& entry : turn.over) touch(entry);
+  std::set<std::string> stale = turn.stale;
+  for (const auto account : accounts) {
+    const scheduler::PastUse past = state_.scheduler().past_use(account);
+    TimePoint& kept = past_kept_[account];
+    if (past.as_of == kept) continue;
+    kept = past.as_of;
+    std::string key = fmt::format("{}{}", kPastUsePrefix, accounts_.name_of(account));
+    stale.erase(key);
+    change.put.push_back({std::move(key), to_json(past)});
+  }
+  change.erase.insert(change.erase.end(), stale.begin(), stale.end());
 }
 
 void WorkManager::carry_out(const Turn& turn) {

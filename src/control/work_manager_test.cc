@@ -2,127 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
-#include "control/cluster_test_support.h"
-#include "control/work_world_test_support.h"
-#include "store/fake/faulty_store.h"
-#include "store/memory/memory_store.h"
-#include "store/memory/memory_usage.h"
+#include "control/manager_site_test_support.h"
 
 namespace millrace::control {
 namespace {
 
 using std::chrono::seconds;
-
-/// Store, executor and manager of one site; the manager may be thrown away at any time.
-struct Site {
-  explicit Site(std::uint64_t seed = 1, int node_count = 4) : runs(seed), nodes(node_count) {
-    runs.now = at(0);
-    memory.subscribe([this](store::Revision, const store::Transaction& change) {
-      if (manager) manager->note_change(change);
-    });
-    create();
-  }
-
-  WorkOptions options() const {
-    WorkOptions made;
-    made.cluster = cluster_of(nodes, 8);
-    made.budgets = {{.configured_mw = {}, .greatest_mw = nodes * 5'800'000}};
-    return made;
-  }
-  void create() {
-    manager.reset();
-    // The first start of a server whose executor is away waits for it.
-    for (int i = 0; i < 3 && !manager; ++i) {
-      auto made =
-          WorkManager::create(options(),
-                              {.store = store,
-                               .usage = usage,
-                               .runs = runs,
-                               .owners = [this]() -> Result<std::vector<OwnerQuota>> { return owners; },
-                               .charge =
-                                   [](const RunUse& use) {
-                                     RunCharge charge;
-                                     charge.energy_uj = use.cpu_us;
-                                     return charge;
-                                   },
-                               .outlook = outlook},
-                              runs.now);
-      if (made) manager = *std::move(made);
-    }
-    ASSERT_TRUE(manager);
-  }
-
-  /// Passes until nothing more is to be done now; a manager that failed is thrown away, as a server does.
-  void settle() {
-    for (int i = 0; i < 20; ++i) {
-      const auto next = manager->pass(runs.now + clock_offset);
-      if (!next) {
-        create();
-      } else {
-        wake = next->wake;
-        if (!next->again) return;
-      }
-    }
-  }
-  void go(std::int64_t second) {
-    runs.now = std::max(runs.now, at(second));
-    runs.advance();
-    settle();
-  }
-  /// Until the world stands still.
-  void finish() {
-    for (int i = 0; i < 20'000; ++i) {
-      settle();
-      auto next = runs.advance();
-      if (!next) {
-        if (manager->live().empty()) return;
-        next = wake;
-      }
-      runs.now = std::max(runs.now + seconds(1), next.value_or(runs.now + seconds(30)));
-      runs.advance();
-    }
-  }
-
-  WantedWork work(std::uint64_t number, std::uint32_t index = 0) const {
-    WantedWork wanted;
-    wanted.id = workload_id(number, index);
-    wanted.name = std::to_string(number) + (index > 0 ? "_" + std::to_string(index) : "");
-    wanted.tenant = "lab";
-    wanted.project = "vision";
-    wanted.user = "ann";
-    wanted.submitted_at = runs.now;
-    wanted.demand = {.cpu_milli = 1000, .memory_mib = 512, .accelerators = 1};
-    wanted.program.command = {"true"};
-    return wanted;
-  }
-  void put(const WantedWork& wanted) {
-    ASSERT_TRUE(memory.commit(
-        {.expect = {}, .put = {{work_key(kWantedPrefix, wanted.id), to_json(wanted)}}, .erase = {}}));
-  }
-  void put(const std::string& key, const std::string& value) {
-    ASSERT_TRUE(memory.commit({.expect = {}, .put = {{key, value}}, .erase = {}}));
-  }
-  void cancel(WantedWork wanted) {
-    wanted.cancelled_at = runs.now;
-    put(wanted);
-  }
-  ObservedWork seen(const WantedWork& wanted) const { return manager->find(wanted.id).value(); }
-
-  store::MemoryStore memory;
-  store::FaultyStore store{memory};
-  store::MemoryUsageTable usage_memory;
-  store::FaultyUsageTable usage{usage_memory};
-  SimulatedRuns runs;
-  std::chrono::seconds clock_offset{0};  // of the manager's clock
-  int nodes;
-  std::vector<OwnerQuota> owners = {{.tenant = "lab", .project = "", .quota = identity::ComputeQuota()},
-                                    {.tenant = "hall", .project = "", .quota = identity::ComputeQuota()}};
-  std::function<std::optional<HourOutlook>(TimePoint)> outlook;
-  std::unique_ptr<WorkManager> manager;
-  std::optional<TimePoint> wake;
-};
 
 TEST(WorkManager, WhatIsWantedRunsAndIsSettledWithItsUsage) {
   Site site;
@@ -188,34 +73,6 @@ TEST(WorkManager, WorkWaitsForWhatItComesAfterAndIsCancelledWhenThatFails) {
   EXPECT_EQ(site.seen(sixth).reason, "work that it comes after did not succeed");
 }
 
-TEST(WorkManager, ARestartAdoptsWhatRunsAndSettlesWhatEndedMeanwhile) {
-  Site site;
-  const WantedWork job = site.work(1);
-  const WantedWork other = site.work(2);
-  site.put(job);
-  site.put(other);
-  site.go(0);
-  site.manager.reset();
-  while (site.runs.advance()) site.runs.now += seconds(5);
-  site.runs.now += seconds(100);
-  site.create();
-  site.settle();
-  EXPECT_EQ(site.seen(job).state, WorkState::kSucceeded);
-  EXPECT_EQ(site.seen(job).ended_at, site.runs.runs().at({job.id, 1}).end->ended_at)
-      << "its own time, not ours";
-  EXPECT_EQ(site.runs.runs().size(), 2u) << "nothing was started twice";
-  EXPECT_TRUE(site.runs.breaches.empty());
-}
-
-TEST(WorkManager, ARunThatNoRecordKnowsIsStopped) {
-  Site site;
-  WantedWork stray = site.work(77);
-  ASSERT_TRUE(
-      site.runs.start(stray, StartRun{.id = stray.id, .run = 4, .places = {}, .reason = {}}, {{"n0", 1}}));
-  site.create();
-  EXPECT_TRUE(site.runs.runs().at({stray.id, 4}).told);
-}
-
 TEST(WorkManager, ACancelledJobIsCancelledWhereverItIs) {
   Site site(1, 1);
   WantedWork running = site.work(1);
@@ -249,6 +106,58 @@ TEST(WorkManager, ACordonedNodeTakesNothingAndADrainedOneIsEmptied) {
   EXPECT_EQ(std::ranges::find(nodes, node, &NodeStatus::name)->health, "draining");
 }
 
+TEST(WorkManager, EveryRunIsKeptWithItsNodesAndWhyItEnded) {
+  Site site(1, 2);
+  WantedWork job = site.work(1);
+  job.retries = 1;
+  site.put(job);
+  site.go(0);
+  const std::string first = site.seen(job).places[0].node;
+  EXPECT_TRUE(site.seen(job).runs.empty()) << "the present run is told by the job itself";
+  site.put(std::string(kNodeWishPrefix) + first, to_json(NodeWish{.cordoned = true, .drain = true}));
+  site.go(1);
+  EXPECT_EQ(site.seen(job).reason_code, "drain");
+  site.runs.fail_one_in = 1;
+  site.go(61);
+  site.create();
+  ASSERT_EQ(site.seen(job).runs.size(), 1u) << "and outlives the server";
+  site.finish();
+  const ObservedWork seen = site.seen(job);
+  ASSERT_EQ(seen.runs.size(), 3u);
+  const std::string other = first == "n0" ? "n1" : "n0";
+  EXPECT_EQ(seen.runs[0].number, 1u);
+  EXPECT_EQ(seen.runs[0].nodes, std::vector{first});
+  EXPECT_EQ(seen.runs[0].outcome, "paused");
+  EXPECT_EQ(seen.runs[0].reason, "node " + first + " is being drained");
+  EXPECT_EQ(seen.runs[0].started_at, at(0));
+  EXPECT_EQ(seen.runs[0].ended_at, site.runs.runs().at({job.id, 1}).end->ended_at);
+  EXPECT_EQ(seen.runs[1].nodes, std::vector{other});
+  for (const std::size_t failed : {1, 2}) {
+    EXPECT_EQ(seen.runs[failed].outcome, "failed");
+    EXPECT_EQ(seen.runs[failed].reason, "exited with 1");
+  }
+}
+
+TEST(WorkManager, WhatIsKeptOfRunsIsBounded) {
+  Site site;
+  WantedWork job = site.work(1);
+  job.retries = 40;
+  site.runs.fail_one_in = 1;
+  site.put(job);
+  site.finish();
+  const ObservedWork seen = site.seen(job);
+  ASSERT_EQ(seen.runs.size(), kRunsKept);
+  EXPECT_EQ(seen.runs.front().number, 41 - kRunsKept + 1);
+  EXPECT_EQ(seen.runs.back().number, 41u);
+  ObservedWork wide;
+  wide.places.assign(100, {.node = "n", .devices = 0});
+  for (std::size_t i = 0; i < wide.places.size(); ++i) wide.places[i].node += std::to_string(i / 2 * 2);
+  EXPECT_EQ(ended_run(job, wide, 1, {}).nodes.size(), 50u) << "each node once";
+  wide.places.assign(1000, {.node = "n", .devices = 0});
+  for (std::size_t i = 0; i < wide.places.size(); ++i) wide.places[i].node += std::to_string(i);
+  EXPECT_EQ(ended_run(job, wide, 1, {}).nodes.size(), kRunNodesKept);
+}
+
 TEST(WorkManager, ASiteEventIsKeptAndOverByItself) {
   Site site(1, 2);
   std::vector<WantedWork> jobs;
@@ -276,45 +185,6 @@ TEST(WorkManager, ASiteEventIsKeptAndOverByItself) {
   for (const auto& job : jobs) EXPECT_EQ(site.seen(job).state, WorkState::kSucceeded);
 }
 
-// Dirty now, clean from the third hour on: told for each hour as it is looked at.
-std::optional<HourOutlook> clean_from_the_third_hour(TimePoint now) {
-  const auto value = [](TimePoint hour) { return hour < at(2 * 3600) ? 500.0 : 50.0; };
-  HourOutlook outlook;
-  outlook.hour = std::chrono::floor<std::chrono::hours>(now);
-  outlook.now = value(outlook.hour);
-  for (int ahead = 1; ahead <= 24; ++ahead)
-    outlook.coming.push_back(value(outlook.hour + std::chrono::hours(ahead)));
-  return outlook;
-}
-
-TEST(WorkManager, ADeferrableJobWaitsForCleanHoursWithinItsDeadlineAndOthersDoNot) {
-  Site site;
-  site.outlook = clean_from_the_third_hour;
-  site.create();
-  WantedWork patient = site.work(1);
-  patient.deferrable = true;
-  patient.time_limit = seconds(3600);
-  patient.deadline = at(12 * 3600);
-  WantedWork pressed = patient;
-  pressed.id = workload_id(2);
-  pressed.name = "2";
-  pressed.deadline = at(3600);
-  WantedWork other = site.work(3);
-  for (const auto& each : {patient, pressed, other}) site.put(each);
-  site.go(0);
-  EXPECT_EQ(site.seen(patient).state, WorkState::kQueued);
-  EXPECT_EQ(site.seen(patient).reason_code, "not_before");
-  EXPECT_EQ(site.seen(pressed).state, WorkState::kRunning);
-  EXPECT_EQ(site.seen(other).state, WorkState::kRunning);
-  ASSERT_TRUE(site.wake) << "it is asked about again without anything happening";
-  for (std::int64_t second = 600; second < 2 * 3600; second += 600) {
-    site.go(second);
-    EXPECT_EQ(site.seen(patient).state, WorkState::kQueued) << second;
-  }
-  site.go(2 * 3600);
-  EXPECT_EQ(site.seen(patient).state, WorkState::kRunning);
-}
-
 TEST(WorkManager, AStartThatTheExecutorRefusesForNoFaultOfTheWorkIsTriedAgain) {
   Site site;
   site.runs.refuse_one_in = 2;
@@ -322,147 +192,6 @@ TEST(WorkManager, AStartThatTheExecutorRefusesForNoFaultOfTheWorkIsTriedAgain) {
   site.finish();
   for (std::uint64_t i = 1; i <= 20; ++i) EXPECT_EQ(site.seen(site.work(i)).state, WorkState::kSucceeded);
   EXPECT_TRUE(site.runs.breaches.empty());
-}
-
-// Faults of every kind in one site: the same checks as the chaos test on real processes, on many more seeds.
-class FaultySite {
- public:
-  explicit FaultySite(std::uint64_t seed) : dice_(seed), site_(seed, 1 + static_cast<int>(seed % 4)) {
-    site_.runs.refuse_one_in = one_in(2) ? 10 : 0;
-    site_.runs.fail_one_in = one_in(2) ? 8 : 0;
-  }
-
-  void play() {
-    for (int i = 0; i < 60; ++i) {
-      disturb();
-      site_.go((site_.runs.now - at(0)) / seconds(1) + static_cast<std::int64_t>(dice_.next() % 40));
-    }
-    site_.runs.refuse_one_in = 0;
-    for (int node = 0; node < site_.nodes; ++node)
-      site_.put(std::string(kNodeWishPrefix) + "n" + std::to_string(node), to_json(NodeWish{}));
-    site_.finish();
-  }
-
-  void check() const {
-    for (const auto& breach : site_.runs.breaches) ADD_FAILURE() << breach;
-    EXPECT_TRUE(site_.manager->live().empty());
-    std::map<WorkloadId, std::pair<RunKey, const SimulatedRuns::Run*>> last;
-    std::size_t ended = 0;
-    for (const auto& [key, run] : site_.runs.runs()) {
-      ASSERT_TRUE(run.end) << "a run goes on for ever";
-      EXPECT_TRUE(run.forgotten);
-      last[key.id] = {key, &run};
-      if (run.end->ended_at > run.started) ++ended;
-    }
-    const auto records = site_.usage_memory.list({}, "", SIZE_MAX).value();
-    EXPECT_EQ(records.size(), ended) << "every run is in the ledger, once";
-    std::int64_t used = 0, told = 0;
-    for (const auto& record : records) used += record.accelerator_ms;
-    for (const auto& wanted : submitted_) {
-      const ObservedWork seen = site_.seen(wanted);
-      told += seen.accelerator_ms;
-      const auto run = last.find(wanted.id);
-      if (seen.state == WorkState::kSucceeded) {
-        ASSERT_NE(run, last.end());
-        EXPECT_EQ(run->second.second->end->exit, Exit::kDone);
-      } else if (seen.state == WorkState::kTimedOut) {
-        EXPECT_EQ(run->second.second->end->exit, Exit::kTimedOut);
-      } else if (seen.state == WorkState::kCancelled) {
-        EXPECT_TRUE(cancelled_.contains(wanted.id) || !wanted.after.empty() || !wanted.requeue);
-      }
-    }
-    EXPECT_EQ(used, told) << "the ledger and the records of work say the same";
-  }
-
-  std::uint64_t last_draw() { return dice_.next(); }
-
- private:
-  bool one_in(unsigned count) { return dice_.next() % count == 0; }
-
-  void submit() {
-    WantedWork job = site_.work(++number_);
-    job.demand.accelerators = 1 + static_cast<std::int32_t>(dice_.next() % 8);
-    if (one_in(4))
-      job.demand = {.cpu_milli = 500, .memory_mib = 64, .accelerators = 1, .accelerator_milli = 500};
-    job.tasks = one_in(4) && site_.nodes > 1 ? 2 : 1;
-    job.tenant = one_in(2) ? "hall" : "lab";
-    job.priority_class = one_in(4) ? "high" : "normal";
-    job.retries = one_in(3) ? 2 : 0;
-    job.requeue = !one_in(5);
-    if (one_in(3)) job.time_limit = seconds(100);
-    if (one_in(4) && number_ > 1) job.after = {workload_id(1 + dice_.next() % (number_ - 1))};
-    job.grace = seconds(10);
-    submitted_.push_back(job);
-    site_.put(job);
-  }
-
-  void disturb() {
-    if (number_ < 20 && one_in(2)) submit();
-    switch (dice_.next() % 12) {
-      case 0:
-        site_.create();
-        break;
-      case 1:  // what was decided is lost on its way to the store, or its answer is
-        site_.store.writes.fail_next(1, ErrorCode::kUnavailable, one_in(2));
-        break;
-      case 2:
-        site_.usage.writes.fail_next(1, ErrorCode::kUnavailable, one_in(2));
-        break;
-      case 3:
-        site_.runs.lose_one();
-        break;
-      case 4:
-        if (!submitted_.empty()) {
-          const auto& job = submitted_[dice_.next() % submitted_.size()];
-          cancelled_.insert(job.id);
-          site_.cancel(job);
-        }
-        break;
-      case 5:
-        site_.put(std::string(kNodeWishPrefix) + "n" +
-                      std::to_string(dice_.next() % static_cast<unsigned>(site_.nodes)),
-                  to_json(one_in(2)   ? NodeWish{.cordoned = true}
-                          : one_in(2) ? NodeWish{.drain = true}
-                                      : NodeWish{}));
-        break;
-      case 6:
-        site_.put(std::string(kSiteEventPrefix) + std::to_string(number_),
-                  to_json(SiteEvent{.id = "",
-                                    .site = "local",
-                                    .from = site_.runs.now + seconds(dice_.next() % 60),
-                                    .until = site_.runs.now + seconds(61 + dice_.next() % 300),
-                                    .budget_mw = {},
-                                    .budget_milli = 300 + static_cast<std::int64_t>(dice_.next() % 600)}));
-        break;
-      case 7:
-        site_.manager->note_resync();
-        break;
-      case 8:  // the clock is set: what ends meanwhile ends by its own clock
-        site_.clock_offset = seconds(static_cast<std::int64_t>(dice_.next() % 600)) - seconds(300);
-        break;
-      default:
-        break;
-    }
-  }
-
-  SeededRng dice_;
-  Site site_;
-  std::uint64_t number_ = 0;
-  std::vector<WantedWork> submitted_;
-  std::set<WorkloadId> cancelled_;
-};
-
-TEST(WorkManager, NothingIsLostDoubledOrUnsettledWhateverFailsOnManySeeds) {
-  const char* const wanted = std::getenv("MILLRACE_SEED");
-  const std::uint64_t from = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 1;
-  const std::uint64_t until = wanted != nullptr ? from + 1 : 2001;
-  for (std::uint64_t seed = from; seed < until && !HasFailure(); ++seed) {
-    SCOPED_TRACE("MILLRACE_SEED=" + std::to_string(seed));
-    FaultySite site(seed);
-    site.play();
-    site.check();
-    if (HasFailure()) std::printf("last draw %llu\n", static_cast<unsigned long long>(site.last_draw()));
-  }
 }
 
 }  // namespace

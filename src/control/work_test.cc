@@ -67,6 +67,14 @@ TEST(Work, ARecordReadsBackAsItWasWritten) {
   seen.basis = "modelled";
   seen.grace_ms = 10;
   seen.stopping = true;
+  seen.runs = {
+      {.number = 1,
+       .nodes = {"n0"},
+       .started_at = at(0),
+       .ended_at = at(1),
+       .outcome = "paused",
+       .reason = "node n0 is being drained"},
+      {.number = 2, .nodes = {}, .started_at = at(1), .ended_at = at(1), .outcome = "failed", .reason = {}}};
   EXPECT_EQ(parse_observed(to_json(seen)).value(), seen);
   EXPECT_EQ(parse_observed(to_json(ObservedWork{})).value(), ObservedWork{});
 }

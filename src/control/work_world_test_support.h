@@ -39,7 +39,7 @@ class SimulatedRuns final : public Runs {
     if (one_in(refuse_one_in)) return failure(ErrorCode::kUnavailable, "not now");
     check_start(work, key, places);
     Run fresh{.work = work, .places = places, .started = now, .ends = now, .told = {}, .end = {}};
-    fresh.ends = now + std::chrono::seconds(1 + static_cast<std::int64_t>(rng_.next() % 600));
+    fresh.ends = now + lasts.value_or(std::chrono::seconds(1 + static_cast<std::int64_t>(rng_.next() % 600)));
     fresh.will = one_in(fail_one_in) ? Exit::kFailed : Exit::kDone;
     if (work.time_limit && fresh.started + *work.time_limit < fresh.ends) {
       fresh.ends = fresh.started + *work.time_limit;
@@ -112,6 +112,7 @@ class SimulatedRuns final : public Runs {
   const std::map<RunKey, Run>& runs() const { return runs_; }
 
   TimePoint now{};
+  std::optional<std::chrono::seconds> lasts;  // every run; else as it comes
   int refuse_one_in = 0, fail_one_in = 0;
   std::vector<std::string> breaches;
 

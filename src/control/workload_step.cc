@@ -91,6 +91,9 @@ class WorkloadStepper {
     return state_.scheduler_.set_quota(event.account, event.quota, now_);
   }
   Result<void> apply(const AccountAdded& event);
+  Result<void> apply(const PastUseKnown& event) {
+    return state_.scheduler_.set_past_use(event.account, event.past);
+  }
   Result<void> apply(const Deferred& event);
   Result<void> apply(const Paused& event);
   void decide();
@@ -231,7 +234,7 @@ Result<void> WorkloadStepper::apply(const Paused& event) {
   Reason reason;
   reason.code = scheduler::ReasonCode::kNotBefore;
   reason.at = event.until;
-  stop(*record, state_.rules_.pause_grace, true, std::move(reason));
+  stop(*record, event.grace.value_or(state_.rules_.pause_grace), true, std::move(reason));
   return {};
 }
 

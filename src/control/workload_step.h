@@ -98,6 +98,11 @@ struct AccountAdded {
   scheduler::AccountIndex index = 0;  // that it gets; one that is taken is a repetition
   scheduler::Account account;
 };
+/// What an account used before this state was made; to be told before what runs is restored.
+struct PastUseKnown {
+  scheduler::AccountIndex account = 0;
+  scheduler::PastUse past;
+};
 /// Deferrable work may go from `not_before` on.
 struct Deferred {
   WorkloadId id = 0;
@@ -108,12 +113,14 @@ struct Paused {
   WorkloadId id = 0;
   std::uint32_t run = 0;
   TimePoint until{};
+  std::optional<std::chrono::microseconds> grace = {};  // nullopt: as the rules say
 };
 /// Time has passed.
 struct Tick {};
 
-using WorkloadEvent = std::variant<Tick, Submitted, Restored, Cancelled, Started, Ended, NodeHealth,
-                                   scheduler::BudgetChange, QuotaChanged, AccountAdded, Deferred, Paused>;
+using WorkloadEvent =
+    std::variant<Tick, Submitted, Restored, Cancelled, Started, Ended, NodeHealth, scheduler::BudgetChange,
+                 QuotaChanged, AccountAdded, PastUseKnown, Deferred, Paused>;
 
 // Actions. Each names the run it is meant for, so that carrying one out twice, or late, changes nothing.
 
@@ -170,7 +177,7 @@ using WorkloadAction =
 struct WorkloadRules {
   /// A workload whose own fault ended a run is started so often again.
   std::uint32_t retries = 0;
-  /// Between being told to pause for cleaner hours and being stopped.
+  /// Between being told to pause and being stopped, where the event does not say.
   std::chrono::seconds pause_grace{60};
 };
 

@@ -66,13 +66,13 @@ Result<void> AccountTree::add(const Account& account) {
 void AccountTree::use(AccountIndex account, const Amount& amount, int sign, TimePoint now) {
   for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
     Entry& e = entries_[i];
-    const double kept = remaining(now - e.updated, half_life_);
+    const double kept = remaining(now - e.past.as_of, half_life_);
     const Values used = values(e.used);
     for (std::size_t r = 0; r < 3; ++r) {
       const auto mean = static_cast<double>(used[r]);
-      e.past[r] = mean + (e.past[r] - mean) * kept;
+      e.past.mean[r] = mean + (e.past.mean[r] - mean) * kept;
     }
-    e.updated = now;
+    e.past.as_of = std::max(e.past.as_of, now);
     add_to(e.used, amount, sign);
     if (sign < 0) ease(i);
   }
@@ -136,7 +136,7 @@ std::optional<AccountIndex> AccountTree::over(AccountIndex account) const {
 }
 
 double AccountTree::share(const Entry& e, TimePoint now) const {
-  const double kept = remaining(now - e.updated, half_life_);
+  const double kept = remaining(now - e.past.as_of, half_life_);
   const Values used = values(e.used);
   const Values promised = values(e.promised);
   const Values capacity = values(capacity_);
@@ -144,7 +144,7 @@ double AccountTree::share(const Entry& e, TimePoint now) const {
   for (std::size_t r = 0; r < 3; ++r) {
     if (capacity[r] <= 0) continue;
     const auto current = static_cast<double>(used[r]);
-    const double past = current + (e.past[r] - current) * kept;
+    const double past = current + (e.past.mean[r] - current) * kept;
     const auto now_or_soon = static_cast<double>(used[r] + promised[r]);
     dominant = std::max(dominant, (now_or_soon + past) / static_cast<double>(capacity[r]));
   }

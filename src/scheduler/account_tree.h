@@ -35,10 +35,9 @@ class AccountTree {
   struct Entry {
     Account account;
     std::int32_t depth = 0;
-    Amount used;                   // running work and claims
-    Amount promised;               // counts for whose turn it is, not against quotas
-    std::array<double, 3> past{};  // decayed mean of what was used, as of `updated`
-    TimePoint updated{};
+    Amount used;      // running work and claims
+    Amount promised;  // counts for whose turn it is, not against quotas
+    PastUse past;
     std::optional<Kept> kept;
     std::set<Group*> blocked_groups;     // waiting for this quota; looked at as a set only
     std::map<WorkloadId, Job*> running;  // of this account itself
@@ -52,7 +51,8 @@ class AccountTree {
   Entry& at(AccountIndex index) { return entries_[index]; }
   const Entry& at(AccountIndex index) const { return entries_[index]; }
 
-  /// Charges an account and all above it. What it had until now counts as past use.
+  /// Charges an account and all above it. What it had until now counts as past use; what is told late (`now` before the
+  /// last change) counts from then on.
   void use(AccountIndex account, const Amount& amount, int sign, TimePoint now);
   /// Counts a promise, for an account and all above it.
   void promise(AccountIndex account, const Amount& amount, int sign);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/clock.h"
 #include "scheduler/workload.h"
 
 namespace millrace::scheduler {
@@ -41,6 +42,13 @@ enum class Reclaim : std::uint8_t {
   kNever,
   kLowerPriority,  // only work of a lower priority class than the work that waits
   kAny,
+};
+
+/// Decayed mean of what an account held before `as_of`: accelerators and cores in thousandths, memory in MiB.
+struct PastUse {
+  std::array<double, 3> mean{};
+  TimePoint as_of{};
+  bool operator==(const PastUse&) const = default;
 };
 
 struct Account {

@@ -253,6 +253,14 @@ Result<void> Scheduler::set_weight(AccountIndex account, std::int32_t weight_mil
 
 Result<void> Scheduler::add_account(const Account& account) { return state_->accounts.add(account); }
 
+PastUse Scheduler::past_use(AccountIndex account) const { return state_->accounts.at(account).past; }
+
+Result<void> Scheduler::set_past_use(AccountIndex account, const PastUse& past) {
+  if (account >= state_->accounts.size()) return invalid(fmt::format("there is no account {}", account));
+  state_->accounts.at(account).past = past;
+  return {};
+}
+
 void Scheduler::set_site_cost(std::vector<std::int64_t> cost) {
   state_->policies.site_cost = std::move(cost);
 }

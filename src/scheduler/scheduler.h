@@ -68,6 +68,11 @@ class Scheduler {
   Result<void> set_weight(AccountIndex account, std::int32_t weight_milli);
   /// Its parent must exist. The index it gets is the number of accounts before.
   Result<void> add_account(const Account& account);
+  /// What an account used in the past, as of the last change of what it holds; of one that exists.
+  PastUse past_use(AccountIndex account) const;
+  /// Takes over what a scheduler before this one knew: before `adopt`, since it covers what runs now up to its `as_of`.
+  /// kInvalidArgument: no such account.
+  Result<void> set_past_use(AccountIndex account, const PastUse& past);
   /// As Policies::site_cost, which changes with the hour.
   void set_site_cost(std::vector<std::int64_t> cost);
 

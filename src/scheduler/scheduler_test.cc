@@ -288,6 +288,46 @@ TEST(Scheduler, shares_of_what_runs_converge_to_the_weights) {
   EXPECT_NEAR(held[1] / held[0], 3.0, 0.15);
 }
 
+TEST(Scheduler, one_that_takes_over_past_use_counts_it_as_the_one_before_would_have) {
+  Accounts accounts = one_account();
+  for (AccountIndex i = 1; i <= 2; ++i) {
+    accounts.push_back({.name = std::to_string(i), .parent = 0, .quota = kUnlimitedQuota});
+  }
+  auto before = Scheduler::create(cluster_of(4), accounts, {});
+  ASSERT_TRUE(before);
+  SeededRng rng(5);
+  std::map<WorkloadId, Workload> works;
+  std::map<WorkloadId, Running> running;
+  TimePoint now = kStart;
+  for (WorkloadId id = 1; id <= 40; ++id) {
+    now += std::chrono::minutes(1 + static_cast<int>(rng.next() % 600));
+    if (!running.empty() && rng.next() % 2 == 0) {
+      ASSERT_TRUE(before->ended(running.begin()->first, now));
+      running.erase(running.begin());
+    }
+    Workload& work = works[id] = job_of(id, 1 + static_cast<int>(rng.next() % 4), std::nullopt);
+    work.account = 1 + static_cast<AccountIndex>(rng.next() % 2);
+    ASSERT_TRUE(before->submit(work, now));
+    for (const Start& start : before->pass(now).starts)
+      running[start.id] = {.workload = works.at(start.id), .started = now, .places = start.places};
+  }
+  ASSERT_FALSE(running.empty());
+  auto after = Scheduler::create(cluster_of(4), accounts, {});
+  ASSERT_TRUE(after);
+  for (AccountIndex i = 0; i <= 2; ++i) ASSERT_TRUE(after->set_past_use(i, before->past_use(i)));
+  for (const auto& [id, each] : running) ASSERT_TRUE(after->adopt(each));
+  now += std::chrono::hours(50);
+  for (const auto& [id, each] : running) {
+    ASSERT_TRUE(before->ended(id, now));
+    ASSERT_TRUE(after->ended(id, now));
+  }
+  for (AccountIndex i = 0; i <= 2; ++i) {
+    EXPECT_GT(before->past_use(i).mean[0], 0.0);
+    EXPECT_EQ(after->past_use(i), before->past_use(i));
+  }
+  EXPECT_FALSE(after->set_past_use(3, {}));
+}
+
 TEST(Scheduler, backfill_never_delays_what_was_promised) {
   int promised = 0;
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {

@@ -116,6 +116,9 @@ class Cluster(unittest.TestCase):
         self.millrace.cli("node", "drain", node)
         moved = wait_for(lambda: (shown := self.millrace.job(job))["state"] == "running" and shown["nodes"] != [node] and shown, 90)
         self.assertEqual(moved["attempts"], 2)
+        run, = moved["runs"]
+        self.assertEqual((run["number"], run["nodes"], run["outcome"], run["reason"]), (1, [node], "paused", f"node {node} is being drained"))
+        self.assertRegex(self.millrace.cli("job", "show", job).stdout, rf"(?m)^1 +paused +{node} .* node {node} is being drained$")
         self.millrace.cli("node", "undrain", node)
         self.assertEqual(self.millrace.json("node", "show", node)["health"], "ready")
 

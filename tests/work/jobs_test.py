@@ -12,8 +12,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from harness import Millrace, wait_for  # noqa: E402
 
 PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
-FIELDS = {"id", "state", "reason", "expected_start", "exit_code", "attempts", "nodes", "started_at", "ended_at", "accelerator_s",
-          "cpu_s", "energy_j", "co2e_g", "cost_microeur", "basis"}
+FIELDS = {"id", "state", "reason", "expected_start", "exit_code", "attempts", "nodes", "runs", "started_at", "ended_at",
+          "accelerator_s", "cpu_s", "energy_j", "co2e_g", "cost_microeur", "basis"}
 
 
 class Jobs(unittest.TestCase):

@@ -1,0 +1,81 @@
+// What a manager that takes over knows.
+#include <gtest/gtest.h>
+
+#include "control/manager_site_test_support.h"
+#include "control/past_use.h"
+
+namespace millrace::control {
+namespace {
+
+using std::chrono::seconds;
+
+TEST(WorkManager, ARestartAdoptsWhatRunsAndSettlesWhatEndedMeanwhile) {
+  Site site;
+  const WantedWork job = site.work(1);
+  const WantedWork other = site.work(2);
+  site.put(job);
+  site.put(other);
+  site.go(0);
+  site.manager.reset();
+  while (site.runs.advance()) site.runs.now += seconds(5);
+  site.runs.now += seconds(100);
+  site.create();
+  site.settle();
+  EXPECT_EQ(site.seen(job).state, WorkState::kSucceeded);
+  EXPECT_EQ(site.seen(job).ended_at, site.runs.runs().at({job.id, 1}).end->ended_at)
+      << "its own time, not ours";
+  EXPECT_EQ(site.runs.runs().size(), 2u) << "nothing was started twice";
+  EXPECT_TRUE(site.runs.breaches.empty());
+}
+
+TEST(WorkManager, WhoeverUsedMuchBeforeARestartStillComesAfterWhoDidNot) {
+  Site site(1, 1);
+  site.owners.push_back({.tenant = "third", .project = "", .quota = identity::ComputeQuota()});
+  site.create();
+  const auto whole_node = [&](std::uint64_t number, const std::string& tenant) {
+    WantedWork job = site.work(number);
+    job.tenant = tenant;
+    job.demand.accelerators = 8;
+    site.put(job);
+    return job;
+  };
+  for (std::uint64_t number = 1; number <= 4; ++number) whole_node(number, "lab");
+  site.finish();
+  const WantedWork blocker = whole_node(5, "third");
+  site.settle();
+  ASSERT_EQ(site.seen(blocker).state, WorkState::kRunning);
+  site.create();
+  const WantedWork greedy = whole_node(6, "lab");
+  const WantedWork modest = whole_node(7, "hall");
+  site.settle();
+  site.create();
+  while (site.seen(blocker).state == WorkState::kRunning) {
+    site.runs.now += seconds(10);
+    site.runs.advance();
+    site.settle();
+  }
+  EXPECT_EQ(site.seen(modest).state, WorkState::kRunning);
+  EXPECT_EQ(site.seen(greedy).state, WorkState::kQueued) << "submitted before the other";
+}
+
+TEST(WorkManager, PastUseIsForgottenWhenNothingOfItCountsAnyMore) {
+  Site site;
+  site.put(site.work(1));
+  site.finish();
+  EXPECT_EQ(site.store.list(kPastUsePrefix, {}, 10)->size(), 3u) << "the tenant, its project and its user";
+  site.runs.now += std::chrono::weeks(30);
+  site.create();
+  EXPECT_TRUE(site.store.list(kPastUsePrefix, {}, 10)->empty());
+}
+
+TEST(WorkManager, ARunThatNoRecordKnowsIsStopped) {
+  Site site;
+  WantedWork stray = site.work(77);
+  ASSERT_TRUE(
+      site.runs.start(stray, StartRun{.id = stray.id, .run = 4, .places = {}, .reason = {}}, {{"n0", 1}}));
+  site.create();
+  EXPECT_TRUE(site.runs.runs().at({stray.id, 4}).told);
+}
+
+}  // namespace
+}  // namespace millrace::control
