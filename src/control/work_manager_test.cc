@@ -87,6 +87,8 @@ TEST(WorkManager, ACancelledJobIsCancelledWhereverItIs) {
   EXPECT_EQ(site.seen(queued).state, WorkState::kCancelled);
   site.finish();
   EXPECT_EQ(site.seen(running).state, WorkState::kCancelled);
+  EXPECT_EQ(site.seen(running).runs.at(0).outcome, "cancelled");
+  EXPECT_EQ(site.seen(running).runs.at(0).reason, "was cancelled");
   EXPECT_EQ(site.usage_memory.list({}, "", 10)->size(), 1u) << "what it used until then is in the ledger";
 }
 
