@@ -319,6 +319,26 @@ class PolicyTest : public testing::Test {
                        world.environments};
 };
 
+TEST_F(PolicyTest, why_a_wanted_replica_is_not_there_yet_is_told_with_its_endpoint) {
+  ASSERT_TRUE(used.take({}));
+  world.models.all["m"].state = platform::ModelState::kReady;
+  world.models.all["m"].name = "m";
+  platform::EndpointRequest chat;
+  chat.name = "chat";
+  chat.model = "m";
+  ASSERT_TRUE(world.endpoints.create(chat));
+  const auto hold = [&] { return identity::parse_endpoint(records().at("endpoint/chat"))->hold; };
+  EXPECT_EQ(hold(), "");
+  control::ReplicaStatus replica;
+  replica.id = "chat-0";
+  replica.endpoint = "chat";
+  replica.reason = "needs 4 cores; 2 are free";
+  world.replicas.all = {replica};
+  EXPECT_EQ(hold(), "needs 4 cores; 2 are free");
+  world.replicas.all[0].state = control::ReplicaState::kReady;
+  EXPECT_EQ(hold(), "");
+}
+
 TEST_F(PolicyTest, tells_gateways_everything_they_need_and_a_view_takes_it) {
   EXPECT_FALSE(policy.assemble()) << "what was used is not known yet";
   ASSERT_TRUE(used.take({}));

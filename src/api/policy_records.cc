@@ -10,8 +10,11 @@ Result<PolicyRecords> ServicePolicy::assemble() {
   const auto replicas = replicas_.observed();
   for (auto& endpoint : TRY(endpoints_.policies())) {
     for (const auto& replica : replicas) {
-      if (replica.endpoint == endpoint.name && replica.state == control::ReplicaState::kCrashLoop)
-        endpoint.trouble = replica.reason;
+      if (replica.endpoint != endpoint.name) continue;
+      if (replica.state == control::ReplicaState::kCrashLoop) endpoint.trouble = replica.reason;
+      const bool is_coming = replica.state == control::ReplicaState::kStarting ||
+                             replica.state == control::ReplicaState::kFailed;
+      if (is_coming && endpoint.hold.empty()) endpoint.hold = replica.reason;
     }
     records["endpoint/" + endpoint.name] = encode(endpoint);
   }

@@ -19,6 +19,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kWhileStopping{50};   // of stop_with_replicas
 constexpr milliseconds kWhileChanging{200};  // starts, drains and stops
+constexpr milliseconds kWhileHeld{1000};
 constexpr milliseconds kLeast{10};
 constexpr std::chrono::seconds kSurgePatience{10};  // for a new replica beyond what is wanted to be admitted
 
@@ -153,9 +154,12 @@ class ThreadLoop final : public Loop {
     const bool changed = !result.actions.empty();
     carry_out(result, wanted.replicas.size());
     tell_ended(wanted);
+    const bool is_held = !wanted.held.empty();
     publish(std::move(wanted.services), wanted.held);
     if (changed) return kLeast;
-    return sleep_until(std::min(result.look_again, scaling_.look_again()), now);
+    const milliseconds sleep = sleep_until(std::min(result.look_again, scaling_.look_again()), now);
+    // Nobody tells when the reason of what is not admitted changes, and requests may be told it.
+    return is_held ? std::min(sleep, kWhileHeld) : sleep;
   }
 
   struct Wanted {

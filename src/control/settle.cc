@@ -93,8 +93,12 @@ EndedRun ended_run(const WantedWork& wanted, const ObservedWork& seen, std::uint
   const Exit exit = is_told ? Exit::kCancelled : end.exit;
   const bool is_paused = is_told && !seen.stopping && wanted.requeue;
   run.outcome = is_paused ? "paused" : name_of(state_after(exit));
-  // Of one that was told to stop, why it was told.
-  run.reason = is_told && end.why.empty() && !seen.reason.empty() ? seen.reason : reason_of(exit, &end);
+  // Of one that was told to stop, why it was told: that a signal ended it says nothing.
+  if (!is_told) {
+    run.reason = reason_of(exit, &end);
+  } else {
+    run.reason = seen.stopping || seen.reason.empty() ? reason_of(exit, nullptr) : seen.reason;
+  }
   return run;
 }
 

@@ -58,7 +58,10 @@ void WorkManager::set_reason(Entry& entry, const scheduler::Reason& reason) {
   }
   const bool is_none = reason.code == scheduler::ReasonCode::kNone;
   entry.observed.reason_code = is_none ? "" : name_of(reason.code);
-  entry.observed.reason = is_none ? "" : reason.text();
+  scheduler::Reason told = reason;
+  // Callers of any tenant are told why an endpoint has no replica: whose work is in its way is not theirs to know.
+  if (entry.wanted.kind == WorkKind::kService) told.other.reset();
+  entry.observed.reason = is_none ? "" : told.text();
   if (reason.code == scheduler::ReasonCode::kNeverFits)
     entry.observed.reason += fmt::format(" (each needs {})", needs_of(entry.wanted));
 }

@@ -73,6 +73,31 @@ TEST(WorkManager, WorkWaitsForWhatItComesAfterAndIsCancelledWhenThatFails) {
   EXPECT_EQ(site.seen(sixth).reason, "work that it comes after did not succeed");
 }
 
+TEST(WorkManager, WhyAReplicaWaitsNamesNobodysWork) {
+  Site site(1, 1);
+  site.runs.lasts = seconds(600);
+  WantedWork running = site.work(1);
+  running.demand.accelerators = 4;
+  running.time_limit = seconds(600);
+  WantedWork large = site.work(2);
+  large.demand.accelerators = 8;
+  for (const auto& each : {running, large}) site.put(each);
+  site.go(0);
+  // Both would fit, were it not for the promise to the large one.
+  WantedWork job = site.work(3);
+  job.demand.accelerators = 4;
+  WantedWork replica = site.work(4);
+  replica.kind = WorkKind::kService;
+  replica.demand.accelerators = 4;
+  for (const auto& each : {job, replica}) site.put(each);
+  site.go(70);
+  const std::string id = std::to_string(large.id);
+  EXPECT_NE(site.seen(job).reason.find("is promised to " + id), std::string::npos) << site.seen(job).reason;
+  const std::string reason = site.seen(replica).reason;
+  EXPECT_NE(reason.find("is promised to other work at "), std::string::npos) << reason;
+  EXPECT_EQ(reason.find(id), std::string::npos) << reason;
+}
+
 TEST(WorkManager, ACancelledJobIsCancelledWhereverItIs) {
   Site site(1, 1);
   WantedWork running = site.work(1);
@@ -87,6 +112,8 @@ TEST(WorkManager, ACancelledJobIsCancelledWhereverItIs) {
   EXPECT_EQ(site.seen(queued).state, WorkState::kCancelled);
   site.finish();
   EXPECT_EQ(site.seen(running).state, WorkState::kCancelled);
+  EXPECT_EQ(site.seen(running).runs.at(0).outcome, "cancelled");
+  EXPECT_EQ(site.seen(running).runs.at(0).reason, "was cancelled");
   EXPECT_EQ(site.usage_memory.list({}, "", 10)->size(), 1u) << "what it used until then is in the ledger";
 }
 

@@ -125,7 +125,7 @@ class SimulatedRuns final : public Runs {
 
   void finish(Run& run, Exit exit) {
     run.end = RunEnd{.exit = exit,
-                     .why = {},
+                     .why = exit == Exit::kStopped ? "was ended by signal 15" : "",
                      .exit_code = exit == Exit::kDone ? 0 : 1,
                      .started_at = run.started,
                      .ended_at = now,

@@ -138,11 +138,14 @@ bool Job::try_replica() {
 
 void Job::waited_in_vain() {
   const auto* endpoint = context_.policy.endpoint(endpoint_);
-  const bool in_trouble = endpoint != nullptr && !endpoint->trouble.empty();
-  respond_error(dialect::overloaded(fmt::format(
-                    "no replica of '{}' became ready in time{}{}; see millrace endpoint show {}", endpoint_,
-                    in_trouble ? ": " : "", in_trouble ? endpoint->trouble : "", endpoint_)),
-                std::chrono::seconds{10});
+  std::string text = fmt::format("no replica of '{}' became ready in ", endpoint_);
+  text += endpoint != nullptr ? fmt::format("{} s", endpoint->start_timeout_s) : "time";
+  if (endpoint != nullptr) {
+    const std::string& why = endpoint->trouble.empty() ? endpoint->hold : endpoint->trouble;
+    if (!why.empty()) text += ": " + why;
+  }
+  text += fmt::format("; see millrace endpoint show {}", endpoint_);
+  respond_error(dialect::overloaded(text), std::chrono::seconds{10});
 }
 
 void Job::leave_room() {

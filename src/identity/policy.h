@@ -60,6 +60,7 @@ struct EndpointPolicy {  // "endpoint/<name>"
   std::int64_t start_timeout_s = 120;  // local: how long a request waits for a replica
   std::string routing = "cost";        // local: "cost", "round-robin"
   std::string trouble;                 // local: why none will start by itself; empty: one may
+  std::string hold;  // local: why one that is wanted is not there yet; for callers of any tenant
 };
 struct ReplicaPolicy {  // "replica/<id>"; only those that may get requests
   std::string id, endpoint;

@@ -203,7 +203,9 @@ std::string encode(const EndpointPolicy& endpoint) {
   out.field("upstream_model", endpoint.upstream_model).field("upstream_key", endpoint.upstream_key);
   out.field("upstream_embeds", endpoint.upstream_embeds).field("created_s", endpoint.created_s);
   out.field("max_replicas", endpoint.max_replicas).field("start_timeout_s", endpoint.start_timeout_s);
-  out.field("routing", endpoint.routing).field("trouble", endpoint.trouble).end_object();
+  out.field("routing", endpoint.routing).field("trouble", endpoint.trouble);
+  if (!endpoint.hold.empty()) out.field("hold", endpoint.hold);
+  out.end_object();
   return out.take();
 }
 
@@ -211,7 +213,7 @@ Result<EndpointPolicy> parse_endpoint(std::string_view json) {
   return parse_record("endpoint", json, [](const JsonObject& in) -> Result<EndpointPolicy> {
     TRY_VOID(in.check_no_unknown({"name", "model", "engine", "embeds", "upstream_url", "upstream_model",
                                   "upstream_key", "upstream_embeds", "created_s", "max_replicas",
-                                  "start_timeout_s", "routing", "trouble"}));
+                                  "start_timeout_s", "routing", "trouble", "hold"}));
     EndpointPolicy endpoint;
     endpoint.name = TRY(name_field(in, "name"));
     endpoint.model = TRY(in.required_string("model"));
@@ -229,6 +231,7 @@ Result<EndpointPolicy> parse_endpoint(std::string_view json) {
     endpoint.start_timeout_s = TRY(in.optional_int("start_timeout_s")).value_or(usual.start_timeout_s);
     endpoint.routing = TRY(in.optional_string("routing")).value_or(usual.routing);
     endpoint.trouble = TRY(in.optional_string("trouble")).value_or("");
+    endpoint.hold = TRY(in.optional_string("hold")).value_or("");
     return endpoint;
   });
 }

@@ -120,7 +120,7 @@ TEST(Policy, EveryRecordReadsBackEqual) {
                                   draw.coin(), draw.name(),       draw.name(),
                                   draw.name(), draw.coin(),       draw.number(1LL << 40),
                                   3,           draw.number(1000), draw.name(),
-                                  draw.name()};
+                                  draw.name(), draw.name()};
     RC_ASSERT(parse_endpoint(encode(endpoint)).has_value());
     RC_ASSERT(encode(*parse_endpoint(encode(endpoint))) == encode(endpoint));
 

@@ -99,7 +99,8 @@ identity::EndpointPolicy policy_of(const Stored& stored) {
           .max_replicas = static_cast<std::int32_t>(desired.max_replicas),
           .start_timeout_s = desired.start_timeout_s,
           .routing = desired.routing,
-          .trouble = {}};
+          .trouble = {},
+          .hold = {}};
 }
 
 Result<Endpoint> parse_shown(std::string_view json) { return shown(TRY(parse_stored(json))); }

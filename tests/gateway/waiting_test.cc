@@ -67,13 +67,28 @@ TEST(Waiting, WhenItsTimeIsOverARequestGetsAStatusAndAStreamAnErrorEvent) {
   ASSERT_TRUE(world.until([&] { return whole->done && stream->done && claude->done; }));
   EXPECT_EQ(whole->status, 503);
   EXPECT_EQ(whole->headers["retry-after"], "10");
-  EXPECT_NE(whole->body.find("no replica of 'local' became ready in time"), std::string::npos) << whole->body;
+  EXPECT_NE(whole->body.find("no replica of 'local' became ready in 1 s; see "), std::string::npos)
+      << whole->body;
   EXPECT_EQ(stream->status, 200);
   EXPECT_NE(stream->body.find("data: {\"error\":{\"message\":\"no replica"), std::string::npos)
       << stream->body;
   EXPECT_NE(claude->body.find("event: error"), std::string::npos) << claude->body;
   EXPECT_NE(claude->body.find("overloaded_error"), std::string::npos) << claude->body;
   EXPECT_TRUE(world.records().empty()) << "no engine has worked for them";
+}
+
+TEST(Waiting, WhoWaitedInVainIsToldTheSchedulersReasonAsItIsThen) {
+  World world;
+  const std::string reason = "needs 4 cores; 2 are free, next at 2026-11-22 14:20";
+  world.local_endpoint("local", 1, 1);
+  auto whole = world.post(kChat, body(false));
+  ASSERT_TRUE(world.until([&] { return says(world, R"("waiting":1)"); }));
+  world.local_endpoint("local", 1, 1, {}, "cost", reason);
+  ASSERT_TRUE(world.until([&] { return whole->done; }));
+  EXPECT_EQ(whole->status, 503);
+  EXPECT_NE(whole->body.find("no replica of 'local' became ready in 1 s: " + reason + "; see "),
+            std::string::npos)
+      << whole->body;
 }
 
 TEST(Waiting, AClientThatGoesAwayLeavesTheQueue) {

@@ -159,7 +159,7 @@ void World::on_line(net::LineChannel& /*channel*/, std::string_view line) {
 void World::on_close(net::LineChannel& /*channel*/, const Error& /*error*/) {}
 
 void World::local_endpoint(const std::string& name, std::int32_t max_replicas, std::int64_t start_timeout_s,
-                           const std::string& trouble, const std::string& routing) {
+                           const std::string& trouble, const std::string& routing, const std::string& hold) {
   identity::EndpointPolicy endpoint;
   endpoint.name = name;
   endpoint.model = "m";
@@ -168,6 +168,7 @@ void World::local_endpoint(const std::string& name, std::int32_t max_replicas, s
   endpoint.start_timeout_s = start_timeout_s;
   endpoint.trouble = trouble;
   endpoint.routing = routing;
+  endpoint.hold = hold;
   change({{"endpoint/" + name, identity::encode(endpoint)}});
 }
 

@@ -96,7 +96,8 @@ class World final : private net::LineHandler {
   std::string get(const std::string& path);
   /// An endpoint whose replicas are the test's own: `start` makes one that listens, and tells the gateway.
   void local_endpoint(const std::string& name, std::int32_t max_replicas, std::int64_t start_timeout_s = 60,
-                      const std::string& trouble = {}, const std::string& routing = "cost");
+                      const std::string& trouble = {}, const std::string& routing = "cost",
+                      const std::string& hold = {});
   std::unique_ptr<Upstream> start(const std::string& replica, const std::string& endpoint,
                                   std::int32_t slots = 1);
   void cancel(Call& call) { client_->cancel(call.id); }
