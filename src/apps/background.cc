@@ -40,6 +40,11 @@ DrainTask::DrainTask(std::string folder, store::UsageTable& usage, api::UsedFigu
   periodic_.emplace(kDrainEvery, [this] { step(); });
 }
 
+DrainTask::~DrainTask() {
+  periodic_.reset();
+  if (const auto report = drain_.drain(); !report) log_.error("drain_failed", report.error());
+}
+
 void DrainTask::step() {
   auto report = drain_.drain(std::move(room_));
   if (!report) return log_.error("drain_failed", report.error());

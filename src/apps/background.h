@@ -38,9 +38,14 @@ class Periodic {
 /// Moves settled requests from the journals to the usage table, every 100 ms.
 class DrainTask {
  public:
-  /// Drains once before it returns. `moved` runs after each drain that moved something.
+  /// Drains once before it returns. `moved` runs after each drain that moved something, but the last.
   DrainTask(std::string folder, store::UsageTable& usage, api::UsedFigures& used, const Clock& clock,
             host::Logger& log, std::function<void()> moved);
+  /// Drains a last time: what a gateway that stopped before used is in the table, and an update finds no journal of the
+  /// version before it.
+  ~DrainTask();
+  DrainTask(const DrainTask&) = delete;
+  DrainTask& operator=(const DrainTask&) = delete;
 
  private:
   void step();

@@ -73,6 +73,19 @@ class Lifecycle(suite.Case):
         wait_for(self.answers, 20, 0.01)
         self.assertEqual([self.millrace.chat(max_tokens=1)[0] for _ in range(20)], [200] * 20)
 
+    def test_down_leaves_nothing_to_be_metered_later(self):
+        with Millrace(suite.program(), "--bare") as other:
+            key_file = pathlib.Path(other.home, "upstream.key")
+            key_file.write_text(self.millrace.env["OPENAI_API_KEY"])
+            other.cli("endpoint", "create", "far", "--upstream", self.millrace.env["OPENAI_BASE_URL"],
+                      "--upstream-model", self.millrace.env["MILLRACE_MODEL"], "--upstream-key-file", str(key_file))
+            status, headers, _ = other.chat(model="far", max_tokens=2)
+            self.assertEqual(status, 200)
+            other.cli("down")
+            self.assertEqual(list(pathlib.Path(other.home, "journal").iterdir()), [])
+            other.up("--listen", "127.0.0.1:0", "--bare")
+            self.assertEqual(other.record(headers["x-request-id"])["status"], "completed")
+
     def test_metrics_pass_their_checker(self):
         for path in ("/metrics", "/api/v1/metrics"):
             status, _, text = self.millrace.request("GET", path, key=self.millrace.env["MILLRACE_KEY"])
