@@ -48,7 +48,7 @@
 /** @typedef {{from: number, text: string, next: number, run: number, tasks: number, state: WorkState}} JobLogPiece */
 /** @typedef {{path: string, size_bytes: number, executable: boolean, modified_at: string}} JobFile */
 /** @typedef {{id: string, kind: string, used: number}} Accelerator */
-/** @typedef {{name: string, site: string, zone: string|null, rack: string|null, domain: string|null, kind: string|null,
+/** @typedef {{name: string, site: string, zone: string|null, rack: string|null, rail: string|null, domain: string|null, kind: string|null,
  *   health: 'ready'|'cordoned'|'draining'|'down', cordoned: boolean, draining: boolean, accelerators: Accelerator[],
  *   cpus: number, cpus_used: number, memory_bytes: number, memory_used_bytes: number, idle_w: number, draw_w: number,
  *   budget_w: number|null, work: string[]}} Node */

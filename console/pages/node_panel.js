@@ -58,7 +58,7 @@ export function NodePanel({ node, onClose, onDone }) {
   /** @type {[string, any][]} */
   const facts = [
     ['Health', html`<${StateBadge} state=${node.health} />${node.draining ? ' told to drain' : node.cordoned ? ' told to take no work' : ''}`],
-    ['Site', `${node.site}${node.zone ? `, zone ${node.zone}` : ''}`], ['Rack', node.rack ?? UNKNOWN], ['Domain', node.domain ?? UNKNOWN], ['Kind', node.kind ?? UNKNOWN],
+    ['Site', `${node.site}${node.zone ? `, zone ${node.zone}` : ''}`], ['Rack', node.rack ?? UNKNOWN], ['Rail', node.rail ?? UNKNOWN], ['Domain', node.domain ?? UNKNOWN], ['Kind', node.kind ?? UNKNOWN],
     ['Processors held', `${number(node.cpus_used)} of ${number(node.cpus)}`], ['Memory held', `${memory(node.memory_used_bytes)} of ${memory(node.memory_bytes)}`],
     ['Draw, predicted', `${watts(node.draw_w)}${node.budget_w === null ? '' : ` of ${watts(node.budget_w)}`} (idle ${watts(node.idle_w)})`],
   ];

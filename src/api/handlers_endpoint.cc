@@ -100,6 +100,7 @@ json::object endpoint_json(Services& services, const platform::Endpoint& endpoin
           {"first_token_ms", of_local(endpoint.first_token_ms)},
           {"start_timeout_s", of_local(endpoint.start_timeout_s)},
           {"routing", local ? json::value(endpoint.routing) : json::value()},
+          {"spread", local ? json::value(endpoint.spread) : json::value()},
           {"embeds", endpoint.embeds},
           {"upstream_url", text_json(endpoint.upstream_url)},
           {"upstream_model", text_json(endpoint.upstream_model)},
@@ -156,6 +157,7 @@ platform::EndpointSettings settings_of(const json::object& body) {
     if (const auto* value = body.if_contains(number.name)) settings.*number.member = value->as_int64();
   }
   if (const auto* routing = body.if_contains("routing")) settings.routing = std::string(routing->as_string());
+  if (const auto* spread = body.if_contains("spread")) settings.spread = std::string(spread->as_string());
   return settings;
 }
 

@@ -39,6 +39,7 @@ json::object node_json(Services& services, const Call& call, const NodeStatus& n
           {"site", node.site},
           {"zone", text_json(node.zone)},
           {"rack", text_json(node.rack)},
+          {"rail", text_json(node.rail)},
           {"domain", text_json(node.domain)},
           {"kind", text_json(node.kind)},
           {"health", node.health},

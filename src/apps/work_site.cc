@@ -54,6 +54,7 @@ void add_nodes(const host::NodeConfig& config, double pue, control::WorkOptions&
   scheduler::Cluster& cluster = options.cluster;
   scheduler::Node node;
   node.rack = named<scheduler::RackIndex>(cluster.racks, config.rack, scheduler::kNoIndex);
+  node.rail = named<scheduler::RailIndex>(cluster.rails, config.rail, scheduler::kNoIndex);
   node.domain = named<scheduler::DomainIndex>(cluster.domains, config.domain, scheduler::kNoIndex);
   node.cpu_milli = static_cast<std::int64_t>(config.cpus * kMilli);
   node.memory_mib = config.memory_bytes / kMiB;

@@ -18,7 +18,7 @@ struct Machine {
 };
 Machine this_machine();
 
-/// Nodes, racks, domains and budgets. `model` is that of the whole machine and stands for it where no node is named.
+/// Nodes, racks, rails, domains and budgets. `model` is that of the whole machine and stands for it where no node is named.
 control::WorkOptions work_options(const host::Config& config, const Machine& machine,
                                   const energy::LinearPowerModel& model);
 

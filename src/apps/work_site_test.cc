@@ -26,12 +26,13 @@ TEST(WorkSite, WithoutNodesTheMachineIsOne) {
   EXPECT_EQ(options.budgets[0].configured_mw, std::nullopt);
 }
 
-TEST(WorkSite, VirtualNodesHaveRacksDomainsKindsAndBudgets) {
+TEST(WorkSite, VirtualNodesHaveRacksRailsDomainsKindsAndBudgets) {
   const auto options = work_options(
       config_of(
           "[site]\npower_budget_w = 5000\n"
           "[[node]]\nname = 'n'\ncount = 4\ncpus = 8\nmemory = '16GiB'\naccelerators = 8\naccel = 'fake'\n"
-          "domain = 'd'\nrack = 'r'\naccelerator_idle_w = 50\naccelerator_max_w = 300\nidle_w = 100\nmax_w = "
+          "domain = 'd'\nrack = 'r'\nrail = 'l'\naccelerator_idle_w = 50\naccelerator_max_w = 300\nidle_w = "
+          "100\nmax_w = "
           "200\nbudget_w = 2000\n"
           "[[node]]\nname = 'plain'\n"),
       kMachine, kModel);
@@ -43,7 +44,10 @@ TEST(WorkSite, VirtualNodesHaveRacksDomainsKindsAndBudgets) {
   EXPECT_EQ(options.node_budgets_mw[4], std::nullopt);
   EXPECT_EQ(options.cluster.kinds.at(0).kind, "fake");
   EXPECT_EQ(options.budgets[0].configured_mw, 5'000'000);
+  ASSERT_EQ(options.cluster.rails.size(), 1u);
+  EXPECT_EQ(options.cluster.rails[options.cluster.nodes[3].rail].name, "l");
   EXPECT_EQ(options.cluster.nodes[4].rack, scheduler::kNoIndex);
+  EXPECT_EQ(options.cluster.nodes[4].rail, scheduler::kNoIndex);
 }
 
 TEST(WorkSite, ARunIsChargedItsProcessorTimeAndTheAcceleratorsItHeld) {

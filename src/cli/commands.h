@@ -22,7 +22,7 @@ struct EndpointOptions {
   std::string name, model, upstream, upstream_model, upstream_key_file;
   std::optional<std::int64_t> replicas, min_replicas, max_replicas, context, slots, threads, idle_s,
       first_token_ms, start_timeout_s;
-  std::string routing;
+  std::string routing, spread;
   bool embeds = false, upstream_embeds = false, wait = true;
 };
 struct KeyOptions {

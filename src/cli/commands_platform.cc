@@ -91,6 +91,7 @@ void add_settings(const EndpointOptions& options, json::object& body) {
   put("first_token_ms", options.first_token_ms);
   put("start_timeout_s", options.start_timeout_s);
   if (!options.routing.empty()) body["routing"] = options.routing;
+  if (!options.spread.empty()) body["spread"] = options.spread;
 }
 
 }  // namespace

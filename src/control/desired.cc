@@ -2,6 +2,7 @@
 
 #include "core/id.h"
 #include "host/json.h"
+#include "scheduler/workload.h"
 
 namespace millrace::control {
 namespace {
@@ -22,6 +23,7 @@ Result<void> check(const DesiredEndpoint& endpoint) {
   if (endpoint.first_token_ms < 0) return wrong("first_token_ms: must not be negative");
   if (endpoint.routing != "cost" && endpoint.routing != "round-robin")
     return wrong("routing: want cost or round-robin");
+  if (!scheduler::parse_spread(endpoint.spread)) return wrong("spread: want none, rack or rail");
   return {};
 }
 
@@ -43,6 +45,7 @@ Result<DesiredEndpoint> read(const host::JsonObject& o) {
   endpoint.first_token_ms = TRY(o.optional_int("first_token_ms")).value_or(0);
   endpoint.start_timeout_s = TRY(o.optional_int("start_timeout_s")).value_or(defaults.start_timeout_s);
   endpoint.routing = TRY(o.optional_string("routing")).value_or(defaults.routing);
+  endpoint.spread = TRY(o.optional_string("spread")).value_or(defaults.spread);
   endpoint.changes = TRY(o.optional_int("changes")).value_or(0);
   if (const auto created = TRY(o.optional_string("created_at")))
     endpoint.created_at = TRY(parse_rfc3339(*created));
@@ -75,7 +78,7 @@ std::string to_json(const DesiredEndpoint& endpoint) {
   w.field("context", endpoint.context).field("slots", endpoint.slots).field("threads", endpoint.threads);
   w.field("idle_s", endpoint.idle_s).field("first_token_ms", endpoint.first_token_ms);
   w.field("start_timeout_s", endpoint.start_timeout_s).field("routing", endpoint.routing);
-  w.field("changes", endpoint.changes);
+  w.field("spread", endpoint.spread).field("changes", endpoint.changes);
   w.field("created_at", to_rfc3339(endpoint.created_at)).end_object();
   return w.take();
 }

@@ -11,6 +11,11 @@ namespace {
 
 constexpr std::chrono::seconds kDrain{70};  // requests in work go on until then
 
+/// While a change rolls, one more than wanted runs: it need not be apart from those that it replaces.
+std::string siblings_of(const serving::ReplicaSpec& spec) {
+  return spec.spread == "none" ? std::string() : spec.generation;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ReplicaWork>> ReplicaWork::create(ReplicaWorkOptions options, store::Store& store,
@@ -53,6 +58,8 @@ void ReplicaWork::add(const serving::ReplicaSpec& spec) {
   work.user = spec.endpoint;
   work.submitted_at = clock_.now();
   work.demand = options_.demand(spec);
+  work.spread = scheduler::parse_spread(spec.spread).value_or(scheduler::Spread::kNone);
+  work.siblings = siblings_of(spec);
   // Endpoints answer people: they go before jobs and are not stopped for them; a falling budget sheds them last.
   work.priority_class = "high";
   work.preemptible = false;
@@ -71,7 +78,8 @@ std::set<std::string> ReplicaWork::admitted(const std::map<std::string, serving:
                                             const std::set<std::string>& running) {
   const std::lock_guard lock(mutex_);
   for (auto& [id, wish] : wishes_) {
-    if (!wanted.contains(id)) withdraw(wish);
+    const auto spec = wanted.find(id);
+    if (spec == wanted.end() || siblings_of(spec->second) != wish.work.siblings) withdraw(wish);
   }
   std::erase_if(wishes_, [](const auto& item) { return item.second.work.cancelled_at && !item.second.run; });
   std::set<std::string> out;

@@ -88,6 +88,30 @@ TEST_F(ReplicaWorkTest, WhatIsWishedNoMoreIsWithdrawnAndANewWishIsNewWork) {
   EXPECT_EQ(records().size(), 2u);
 }
 
+TEST_F(ReplicaWorkTest, ReplicasOfOneGenerationAreKeptApart) {
+  Wanted spread;
+  for (const char* id : {"chat-0", "chat-1"})
+    spread[id] = {.id = id, .endpoint = "chat", .spread = "rail", .generation = "1"};
+  (void)work_->admitted(spread, {});
+  ASSERT_EQ(records().size(), 2u);
+  for (const WantedWork& work : records()) {
+    EXPECT_EQ(work.spread, scheduler::Spread::kRail);
+    EXPECT_EQ(work.siblings, "1");
+  }
+}
+
+TEST_F(ReplicaWorkTest, OneOfAnotherGenerationThatTakesAnIdIsNewWork) {
+  (void)work_->admitted(wanted(), {});
+  Wanted next = wanted();
+  next["chat-0"].spread = "rail";
+  next["chat-0"].generation = "2";
+  (void)work_->admitted(next, {});
+  (void)work_->admitted(next, {});
+  ASSERT_EQ(records().size(), 2u);
+  EXPECT_TRUE(records()[0].cancelled_at);
+  EXPECT_EQ(records()[1].siblings, "2");
+}
+
 TEST_F(ReplicaWorkTest, ARestartKnowsWhatWasWishedAndAsksForNothingTwice) {
   (void)work_->admitted(wanted(), {});
   grant(records()[0], 1);

@@ -21,6 +21,7 @@ ReplicaSpec spec_of(const DesiredEndpoint& endpoint, std::string id) {
   spec.slots = endpoint.slots;
   spec.threads = endpoint.threads;
   spec.embeds = endpoint.embeds;
+  spec.spread = endpoint.spread;
   spec.generation = generation_of(endpoint);
   return spec;
 }
@@ -86,9 +87,10 @@ std::string reason_of(const Standing& standing, std::int64_t count, bool may_sur
 }  // namespace
 
 std::string generation_of(const DesiredEndpoint& endpoint) {
-  return fmt::format("{}|{}|{}|{}|{}|{}|{}", to_rfc3339(endpoint.created_at), endpoint.model,
+  // The usual spread adds nothing, so that replicas made by earlier versions stay.
+  return fmt::format("{}|{}|{}|{}|{}|{}|{}{}", to_rfc3339(endpoint.created_at), endpoint.model,
                      endpoint.model_file, endpoint.context, endpoint.slots, endpoint.threads,
-                     endpoint.embeds ? 1 : 0);
+                     endpoint.embeds ? 1 : 0, endpoint.spread == "none" ? "" : "|" + endpoint.spread);
 }
 
 Rollout roll_out(const DesiredEndpoint& endpoint, std::int64_t count,

@@ -57,6 +57,7 @@ TEST(Rollout, TheGenerationChangesWithAllThatARunningEngineCannotChange) {
   EXPECT_TRUE(seen.insert(generation([](auto& e) { e.slots = 1; })).second);
   EXPECT_TRUE(seen.insert(generation([](auto& e) { e.threads = 1; })).second);
   EXPECT_TRUE(seen.insert(generation([](auto& e) { e.embeds = true; })).second);
+  EXPECT_TRUE(seen.insert(generation([](auto& e) { e.spread = "rack"; })).second);
   EXPECT_TRUE(
       seen.insert(generation([](auto& e) { e.created_at = TimePoint(std::chrono::seconds(1)); })).second);
   EXPECT_FALSE(seen.insert(generation([](auto& e) { e.max_replicas = 7, e.idle_s = 1; })).second)

@@ -50,6 +50,7 @@ TEST(Desired, ReadsBackAsWritten) {
   e.first_token_ms = 300;
   e.start_timeout_s = 9;
   e.routing = "round-robin";
+  e.spread = "rail";
   e.changes = 3;
   e.created_at = parse_rfc3339("2026-11-22T10:00:00Z").value();
   EXPECT_EQ(parse_desired(to_json(e)).value(), e);

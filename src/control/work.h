@@ -77,6 +77,8 @@ struct WantedWork {
   std::vector<std::string> kinds;   // accelerator kinds, any of these; empty: every kind
   std::vector<std::string> zones, jurisdictions;
   bool one_domain = false;
+  scheduler::Spread spread = scheduler::Spread::kNone;
+  std::string siblings;  // with spread: kept apart from other work of this name as well
 
   std::string priority_class = "normal";  // low, normal, high
   bool preemptible = true;

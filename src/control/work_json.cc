@@ -143,6 +143,10 @@ Result<void> read_needs(const JsonObject& o, WantedWork& work) {
   work.zones = TRY(read_strings(o, "zones"));
   work.jurisdictions = TRY(read_strings(o, "jurisdictions"));
   work.one_domain = TRY(o.optional_bool("one_domain")).value_or(false);
+  const auto spread = scheduler::parse_spread(TRY(o.optional_string("spread")).value_or("none"));
+  if (!spread) return failure(ErrorCode::kCorrupt, o.path_of("spread") + ": want none, rack or rail");
+  work.spread = *spread;
+  work.siblings = TRY(o.optional_string("siblings")).value_or("");
   return {};
 }
 
@@ -154,6 +158,8 @@ void write_needs(JsonWriter& w, const WantedWork& work) {
   if (!work.zones.empty()) write_strings(w, "zones", work.zones);
   if (!work.jurisdictions.empty()) write_strings(w, "jurisdictions", work.jurisdictions);
   if (work.one_domain) w.field("one_domain", true);
+  if (work.spread != scheduler::Spread::kNone) w.field("spread", name_of(work.spread));
+  if (!work.siblings.empty()) w.field("siblings", work.siblings);
 }
 
 Result<void> read_rules(const JsonObject& o, WantedWork& work) {

@@ -354,6 +354,8 @@ scheduler::Workload WorkManager::workload_of(const WantedWork& wanted, Turn& tur
     workload.together = scheduler::Together::kOneDomain;
   else if (wanted.tasks > 1)
     workload.together = scheduler::Together::kPreferDomain;
+  workload.spread = wanted.spread;
+  workload.siblings = wanted.siblings;
   workload.limit = wanted.time_limit;
   workload.deadline = wanted.deadline;
   workload.service = wanted.kind == WorkKind::kService;

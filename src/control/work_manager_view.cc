@@ -76,6 +76,7 @@ std::vector<NodeStatus> WorkManager::nodes() const {
     status.site = cluster.sites[node.site].name;
     status.zone = cluster.sites[node.site].zone;
     if (node.rack != scheduler::kNoIndex) status.rack = cluster.racks[node.rack].name;
+    if (node.rail != scheduler::kNoIndex) status.rail = cluster.rails[node.rail].name;
     if (node.domain != scheduler::kNoIndex) status.domain = cluster.domains[node.domain].name;
     if (node.accelerators > 0) status.kind = cluster.kinds[node.kind].kind;
     const auto wish = wishes_.find(node.name);

@@ -23,6 +23,8 @@ WantedWork full() {
   work.zones = {"FR"};
   work.jurisdictions = {"EU"};
   work.one_domain = true;
+  work.spread = scheduler::Spread::kRail;
+  work.siblings = "chat";
   work.priority_class = "high";
   work.preemptible = false;
   work.time_limit = std::chrono::seconds(90);

@@ -16,7 +16,7 @@ struct AcceleratorStatus {
 };
 
 struct NodeStatus {
-  std::string name, site, zone, rack, domain, kind;
+  std::string name, site, zone, rack, rail, domain, kind;
   std::string health;  // "ready", "cordoned", "draining", "down"
   std::vector<AcceleratorStatus> accelerators;
   std::int64_t cpu_milli = 0, cpu_used_milli = 0, memory_mib = 0, memory_used_mib = 0;

@@ -20,7 +20,8 @@ struct NodeConfig {
   std::string kind = "fake";                          // name that jobs ask for
   std::int64_t accelerator_memory_bytes = 0;          // accelerator_memory = "80GiB"; 0: unknown
   double accelerator_idle_w = 0, accelerator_max_w = 0;
-  std::string rack, domain;      // nodes of one domain share a fast interconnect
+  std::string rack, rail;        // rail: a switch of the network, or a group of them
+  std::string domain;            // nodes of one domain share a fast interconnect
   double idle_w = 0, max_w = 0;  // without accelerators' range above idle; 0: derived from the cpus
   double budget_w = 0;           // never draws more than this; 0: no bound
   bool attested = false;

@@ -48,6 +48,7 @@ const Key kKeys[] = {
     {"accelerator_idle_w", Number{&NodeConfig::accelerator_idle_w, kWattsMax}},
     {"accelerator_max_w", Number{&NodeConfig::accelerator_max_w, kWattsMax}},
     {"rack", Text{&NodeConfig::rack}},
+    {"rail", Text{&NodeConfig::rail}},
     {"domain", Text{&NodeConfig::domain}},
     {"idle_w", Number{&NodeConfig::idle_w, kWattsMax}},
     {"max_w", Number{&NodeConfig::max_w, kWattsMax}},

@@ -76,6 +76,7 @@ Endpoint shown(const Stored& stored) {
           .first_token_ms = stored.desired.first_token_ms,
           .start_timeout_s = stored.desired.start_timeout_s,
           .routing = stored.desired.routing,
+          .spread = stored.desired.spread,
           .upstream_url = stored.upstream_url,
           .upstream_model = stored.upstream_model,
           .has_upstream_key = !stored.upstream_key.empty(),
@@ -159,6 +160,11 @@ Result<void> apply(const EndpointSettings& settings, DesiredEndpoint& desired) {
     if (*settings.routing != "cost" && *settings.routing != "round-robin")
       return bad("routing: must be cost or round-robin");
     desired.routing = *settings.routing;
+  }
+  if (settings.spread) {
+    if (*settings.spread != "none" && *settings.spread != "rack" && *settings.spread != "rail")
+      return bad("spread: must be none, rack or rail");
+    desired.spread = *settings.spread;
   }
   return {};
 }

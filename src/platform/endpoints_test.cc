@@ -122,6 +122,7 @@ TEST_F(EndpointsTest, RequestsThatMakeNoSenseAreRefusedByField) {
   refused([](auto& r) { r.settings.slots = 8, r.settings.context = 256; }, "context");
   refused([](auto& r) { r.settings.idle_s = 0; }, "idle_s");
   refused([](auto& r) { r.settings.routing = "random"; }, "routing");
+  refused([](auto& r) { r.settings.spread = "domain"; }, "spread");
   refused([](auto& r) { r.upstream_key = "k"; }, "upstream_url");
   refused([](auto& r) { r.model = "m"; }, "model", true);
   refused([](auto& r) { r.settings.replicas = 2; }, "replicas", true);

@@ -50,7 +50,8 @@ struct JobSpec {
   std::vector<std::uint32_t> array;  // "0-99", "1,3,5", "0-99:2"; ascending, each once
   std::vector<std::string> after;    // ids of jobs, "17" or "17_3"
   std::vector<std::string> zones;
-  bool one_domain = false;  // all tasks in one domain of fast interconnect
+  bool one_domain = false;                              // all tasks in one domain of fast interconnect
+  scheduler::Spread spread = scheduler::Spread::kNone;  // "rack", "rail": no two tasks in one
   std::map<std::string, std::string> env;
   std::vector<JobSecret> secrets;           // [[secret]]
   std::vector<JobMount> mounts;             // [[mount]]

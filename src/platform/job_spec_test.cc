@@ -133,6 +133,8 @@ TEST(JobSpec, AFaultNamesLineAndKey) {
   EXPECT_TRUE(with("accelerators = true").starts_with("job.toml:3: accelerators: "));
   EXPECT_TRUE(with("accelerator_kind = 'h100'").contains("how many of this kind?"));
   EXPECT_TRUE(with("nodes = 101\ntasks_per_node = 100").contains("more than 10000 tasks"));
+  EXPECT_TRUE(with("spread = 'domain'").contains("'domain' is none of none, rack, rail"));
+  EXPECT_TRUE(with("spread = 'rail'\ntasks_per_node = 2").contains("tasks_per_node is above 1"));
   EXPECT_TRUE(with("time_limit = 0").starts_with("job.toml:3: time_limit: want a time such as"));
   EXPECT_TRUE(with("priority_class = 'urgent'").contains("'urgent' is none of low, normal, high"));
   EXPECT_TRUE(with("deadline = 'tomorrow'").starts_with("job.toml:3: deadline: "));
@@ -176,6 +178,12 @@ TEST(JobSpec, AFractionIsOfOneAccelerator) {
   EXPECT_EQ(parsed("command = ['a']\naccelerators = '2'").accelerators, 2);
   EXPECT_EQ(parsed("command = ['a']\naccelerators = 1\naccelerator_kind = 'x'").accelerator_kind,
             std::vector<std::string>{"x"});
+}
+
+TEST(JobSpec, TasksAreSpreadOverRacksOrRails) {
+  const JobSpec spec = parsed("command = ['a']\nnodes = 2\nspread = 'rail'");
+  EXPECT_EQ(spec.spread, scheduler::Spread::kRail);
+  EXPECT_EQ(wanted_of(spec, Submission{.number = 1}).front().spread, scheduler::Spread::kRail);
 }
 
 TEST(JobSpec, IsBounded) {
@@ -223,7 +231,7 @@ JobSpec any_spec() {
   if (spec.accelerators == 1) spec.accelerator_milli = *rc::gen::inRange(10, 1001);
   if (spec.accelerators > 0) spec.accelerator_kind = any_texts(0);
   spec.nodes = *rc::gen::inRange(1, 100);
-  spec.tasks_per_node = *rc::gen::inRange(1, 100);
+  spec.tasks_per_node = *rc::gen::arbitrary<bool>() ? 1 : *rc::gen::inRange(1, 100);
   if (*rc::gen::arbitrary<bool>()) spec.time_limit = seconds(*rc::gen::inRange(1, 1'000'000));
   spec.priority_class = *rc::gen::elementOf(std::vector<std::string>{"low", "normal", "high"});
   if (*rc::gen::arbitrary<bool>()) {
@@ -235,6 +243,9 @@ JobSpec any_spec() {
   spec.requeue = *rc::gen::arbitrary<bool>();
   spec.preemptible = *rc::gen::arbitrary<bool>();
   spec.one_domain = *rc::gen::arbitrary<bool>();
+  if (spec.tasks_per_node == 1)
+    spec.spread =
+        *rc::gen::element(scheduler::Spread::kNone, scheduler::Spread::kRack, scheduler::Spread::kRail);
   spec.host_network = *rc::gen::arbitrary<bool>();
   spec.checkpoint_signal = *rc::gen::elementOf(std::vector<int>{0, SIGUSR1, SIGUSR2, SIGTERM});
   spec.grace = seconds(*rc::gen::inRange(0, 86'401));

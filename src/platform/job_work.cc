@@ -103,6 +103,7 @@ control::WantedWork common_work(const JobSpec& spec, const Submission& submissio
   work.kinds = spec.accelerator_kind;
   work.zones = spec.zones;
   work.one_domain = spec.one_domain;
+  work.spread = spec.spread;
   work.priority_class = spec.priority_class;
   work.preemptible = spec.preemptible;
   work.time_limit = spec.time_limit;
@@ -131,7 +132,7 @@ std::string to_json(const JobSpec& spec) {
               spec.accelerators == 1 ? spec.accelerator_milli : spec.accelerators * 1000);
   write_texts(out, "accelerator_kind", spec.accelerator_kind);
   out.field("nodes", spec.nodes).field("tasks_per_node", spec.tasks_per_node);
-  out.field("one_domain", spec.one_domain);
+  out.field("one_domain", spec.one_domain).field("spread", name_of(spec.spread));
   write_policy(out, spec);
   write_files(out, spec);
   out.field("network", spec.host_network ? "host" : "none");

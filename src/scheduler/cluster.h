@@ -13,9 +13,10 @@ using KindIndex = std::uint16_t;
 using SiteIndex = std::uint16_t;
 using FeedIndex = std::uint16_t;
 using RackIndex = std::uint32_t;
+using RailIndex = std::uint32_t;
 using DomainIndex = std::uint32_t;
 using NodeIndex = std::uint32_t;
-/// "Not in any": for `Rack::feed`, `Node::rack` and `Node::domain`.
+/// "Not in any": for `Rack::feed`, `Node::rack`, `Node::rail` and `Node::domain`.
 inline constexpr std::uint32_t kNoIndex = UINT32_MAX;
 inline constexpr FeedIndex kNoFeed = UINT16_MAX;
 
@@ -41,6 +42,12 @@ struct Rack {
   FeedIndex feed = kNoFeed;
 };
 
+/// A switch of the network, or a group of them, that nodes hang on.
+struct Rail {
+  std::string name;
+  SiteIndex site = 0;
+};
+
 /// Nodes joined by a fast interconnect.
 struct Domain {
   std::string name;
@@ -57,6 +64,7 @@ struct Node {
   std::string name;
   SiteIndex site = 0;
   RackIndex rack = kNoIndex;
+  RailIndex rail = kNoIndex;
   DomainIndex domain = kNoIndex;
   KindIndex kind = 0;             // of all its accelerators; any value where accelerators == 0
   std::int32_t accelerators = 0;  // at most kDevicesMax
@@ -75,6 +83,7 @@ struct Cluster {
   std::vector<Site> sites;
   std::vector<Feed> feeds;
   std::vector<Rack> racks;
+  std::vector<Rail> rails;
   std::vector<Domain> domains;
   std::vector<Node> nodes;
 };

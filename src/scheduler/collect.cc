@@ -1,6 +1,7 @@
 #include "scheduler/collect.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace millrace::scheduler {
@@ -21,6 +22,7 @@ class Collector {
     const Gains gains = take_gains();
     const std::vector<AccountIndex> eased = state_.accounts.take_eased();
     const bool power = std::exchange(state_.power_eased, false);
+    const std::set<const Siblings*> apart = take_eased_siblings();
     if (full) {
       collect_all();
       return;
@@ -29,10 +31,10 @@ class Collector {
       auto& entry = state_.accounts.at(a);
       for (Group* group : std::exchange(entry.blocked_groups, {})) add_group(*group);
     }
-    if (gains.any() || power) {
+    if (gains.any() || power || !apart.empty()) {
       for (const auto& [number, shape] : state_.queue.shapes()) {
         const bool powered = power && std::exchange(shape->power_blocked, false);
-        if (powered || may_fit(*shape, gains)) add_shape(*shape);
+        if (powered || apart.contains(shape->siblings) || may_fit(*shape, gains)) add_shape(*shape);
       }
     }
     collect_promised(gains, power && state_.power.any(), !eased.empty());
@@ -77,6 +79,15 @@ class Collector {
   void add_shape(Shape& shape) {
     shape.candidate_walk = state_.walk;
     for (Group* group : shape.groups) add_group(*group);
+  }
+
+  /// Those of whom some went away: what they were kept off, where nothing was gained, may serve now.
+  std::set<const Siblings*> take_eased_siblings() {
+    std::set<const Siblings*> eased;
+    for (auto& [name, siblings] : state_.siblings) {
+      if (std::exchange(siblings.eased, false)) eased.insert(&siblings);
+    }
+    return eased;
   }
 
   Gains take_gains() {

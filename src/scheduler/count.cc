@@ -1,6 +1,5 @@
 // How many tasks of a workload would fit, without placing any.
 #include <algorithm>
-#include <set>
 
 #include "scheduler/place.h"
 
@@ -53,24 +52,16 @@ std::int64_t count_anywhere(State& state, const Job& job, TimePoint until) {
   return count;
 }
 
-bool eligible(const Job& job, const NodeRecord& record) {
-  return record.listed && std::ranges::binary_search(job.shape->classes, record.node_class);
-}
-
-std::int64_t count_racks(State& state, const Job& job, TimePoint until) {
+std::int64_t count_spread(State& state, const Job& job, TimePoint until) {
   const ShapeKey& key = job.shape->key;
-  std::set<std::pair<bool, std::uint32_t>> racks;
+  TaskCount count(state.cluster, key.spread);
   for (const ClassIndex c : job.shape->classes) {
     for (const NodeIndex node : state.pool.classes()[c].nodes) {
-      ++state.counters.steps;
-      const NodeRecord& record = state.pool.node(node);
-      if (!eligible(job, record) || tasks_that_fit(state.pool.usable(record, until), key) == 0) continue;
-      const RackIndex rack = state.cluster.nodes[node].rack;
-      racks.emplace(rack == kNoIndex, rack == kNoIndex ? node : rack);
-      if (std::ssize(racks) >= key.tasks) return key.tasks;
+      count.add(node, count_on(state, job, node, until));
+      if (count.value() >= key.tasks) return key.tasks;
     }
   }
-  return std::ssize(racks);
+  return count.value();
 }
 
 std::int64_t count_in_domains(State& state, const Job& job, TimePoint until) {
@@ -79,13 +70,9 @@ std::int64_t count_in_domains(State& state, const Job& job, TimePoint until) {
   for (const auto& domain : state.pool.domains()) {
     const std::int64_t each = std::int64_t{key.demand.accelerators} * key.demand.accelerator_milli;
     if (each > 0 && domain.free_milli / each <= best) continue;
-    std::int64_t count = 0;
-    for (const NodeIndex node : domain.nodes) {
-      ++state.counters.steps;
-      const NodeRecord& record = state.pool.node(node);
-      if (eligible(job, record)) count += tasks_that_fit(state.pool.usable(record, until), key);
-    }
-    best = std::max(best, count);
+    TaskCount count(state.cluster, key.spread);
+    for (const NodeIndex node : domain.nodes) count.add(node, count_on(state, job, node, until));
+    best = std::max(best, count.value());
     if (best >= key.tasks) return key.tasks;
   }
   return best;
@@ -93,9 +80,24 @@ std::int64_t count_in_domains(State& state, const Job& job, TimePoint until) {
 
 }  // namespace
 
+std::int64_t count_on(State& state, const Job& job, NodeIndex node, TimePoint until) {
+  ++state.counters.steps;
+  const NodeRecord& record = state.pool.node(node);
+  if (!record.listed || !std::ranges::binary_search(job.shape->classes, record.node_class)) return 0;
+  const std::int64_t fit = tasks_that_fit(state.pool.usable(record, until), job.shape->key);
+  return fit > 0 && is_kept_off(state, job, node, until) ? 0 : fit;
+}
+
+bool is_kept_off(const State& state, const Job& job, NodeIndex node, TimePoint until) {
+  if (job.shape->siblings == nullptr) return false;
+  const auto& tasks = job.shape->siblings->tasks;
+  const auto there = tasks.find(failure_group(state.cluster, node, job.shape->key.spread));
+  return there != tasks.end() && (there->second.running > 0 || until != TimePoint::min());
+}
+
 std::int64_t count_places(State& state, const Job& job, TimePoint until) {
   if (job.shape->key.together == Together::kOneDomain) return count_in_domains(state, job, until);
-  if (job.shape->key.spread_racks) return count_racks(state, job, until);
+  if (job.shape->key.spread != Spread::kNone) return count_spread(state, job, until);
   return count_anywhere(state, job, until);
 }
 

@@ -8,7 +8,7 @@ namespace millrace::scheduler {
 namespace {
 
 constexpr std::array kNames = {"none",         "not_before", "never_fits", "capacity",    "domain",
-                               "racks",        "promised",   "quota",      "quota_kept",  "power",
+                               "spread",       "promised",   "quota",      "quota_kept",  "power",
                                "preempting",   "priority",   "reclaim",    "budget_fall", "budget_room",
                                "budget_start", "node_down"};
 
@@ -44,6 +44,16 @@ std::string lacking(const Reason& reason, std::string_view where) {
                      number(reason.free, reason.resource), expected(reason));
 }
 
+/// "needs 3 different rails; 2 have room", "needs a rack without another replica of it; 0 have room"
+std::string spread_text(const Reason& reason) {
+  const std::string one = reason.resource.substr(0, reason.resource.size() - 1);
+  return fmt::format(
+      "needs {}{}; {} {} room{}",
+      reason.needed == 1 ? "a " + one : fmt::format("{} different {}", reason.needed, reason.resource),
+      reason.subject.empty() ? "" : " without another replica of it", reason.free,
+      reason.free == 1 ? "has" : "have", expected(reason));
+}
+
 std::string from(const Reason& reason) {
   return reason.at ? fmt::format(" from {} on", minute_of(*reason.at)) : std::string();
 }
@@ -64,8 +74,8 @@ std::string hold_text(const Reason& r) {
       return lacking(r, "");
     case ReasonCode::kDomain:
       return lacking(r, " in one domain");
-    case ReasonCode::kRacks:
-      return lacking(r, " of different racks");
+    case ReasonCode::kSpread:
+      return spread_text(r);
     case ReasonCode::kPromised:
       return fmt::format("what is free is promised to {}{}", other_of(r),
                          r.at ? " at " + minute_of(*r.at) : "");

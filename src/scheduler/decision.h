@@ -18,7 +18,7 @@ enum class ReasonCode : std::uint8_t {
   kNeverFits,  // no set of nodes of these sites could run it even if they were empty, for its constraints
   kCapacity,  // not enough free: needs `needed` accelerators (tasks where it has none), `free` are free for it
   kDomain,    // as kCapacity, in one domain; `free` is that of the best domain
-  kRacks,     // needs `needed` racks, `free` have room
+  kSpread,  // needs `needed` racks (or rails), `free` have room; `subject`: the siblings it is kept apart from
   kPromised,    // would fit, but what is free is promised at `at` to `other`
   kQuota,       // `subject` is an account: its quota lacks `needed` of `resource`, `free` is left
   kQuotaKept,   // what is left of the quota of `subject` is kept for `other`, which goes first
@@ -43,7 +43,7 @@ struct Reason {
   std::optional<TimePoint> at;      // when this is expected to end, where known
   std::optional<WorkloadId> other;  // the workload that `at` or the hold comes from
   std::string subject;              // name of the account, scope or node meant
-  std::string resource;             // "accelerators", "cores", "MiB of memory", "tasks", "racks", "W"
+  std::string resource;  // "accelerators", "cores", "MiB of memory", "tasks", "racks", "rails", "W"
 
   /// "needs 64 accelerators in one domain; 48 are free, next at 2026-11-22 14:20 when 17 ends".
   std::string text() const;

@@ -79,12 +79,16 @@ class Pair {
       model_->cancel(id, now_);
     } else if (dice_.one_in(3)) {
       const auto node = static_cast<NodeIndex>(dice_.below(nodes_));
-      const auto health = dice_.one_in(2) ? Health::kReady : static_cast<Health>(dice_.below(3));
-      if (health == Health::kDown && runs_on(node)) went_down_.insert(node);
-      if (health != Health::kDown) blips_ += went_down_.contains(node) ? 1 : 0;
-      real_->set_health(node, health, now_);
-      model_->set_health(node, health);
+      if (dice_.one_in(4)) set_health(node, Health::kDown);  // and perhaps ready again before the next pass
+      set_health(node, dice_.one_in(2) ? Health::kReady : static_cast<Health>(dice_.below(3)));
     }
+  }
+
+  void set_health(NodeIndex node, Health health) {
+    if (health == Health::kDown && runs_on(node)) went_down_.insert(node);
+    if (health != Health::kDown) blips_ += went_down_.contains(node) ? 1 : 0;
+    real_->set_health(node, health, now_);
+    model_->set_health(node, health);
   }
 
   bool runs_on(NodeIndex node) const {
@@ -143,7 +147,7 @@ class Pair {
         case ReasonCode::kNeverFits:
         case ReasonCode::kCapacity:
         case ReasonCode::kDomain:
-        case ReasonCode::kRacks:
+        case ReasonCode::kSpread:
           ASSERT_LT(model_->fits_now(item.w), item.w.tasks) << what;
           break;
         default:
@@ -173,23 +177,18 @@ int seeds() {
 TEST(NaiveModel, decides_the_same_as_the_scheduler) {
   std::uint64_t folded = 0;
   std::size_t started = 0;
+  int blips = 0;
   for (int seed = 1; seed <= seeds(); ++seed) {
     Pair pair(static_cast<std::uint64_t>(seed));
     pair.run(25);
     ASSERT_FALSE(HasFailure()) << "seed " << seed;
     folded = folded * 1099511628211ULL ^ pair.last_draw();
     started += pair.started();
+    blips += pair.blips();
   }
   fmt::print("{} seeds, {} starts, last draws folded: {:016x}\n", seeds(), started, folded);
   EXPECT_GT(started, static_cast<std::size_t>(seeds()));
-}
-
-TEST(NaiveModel, agrees_where_a_node_was_down_between_two_passes) {
-  constexpr std::uint64_t kSeedWithABlip = 569;
-  Pair pair(kSeedWithABlip);
-  pair.run(25);
-  EXPECT_FALSE(HasFailure());
-  EXPECT_GT(pair.blips(), 0) << "the random stream has changed: find another seed";
+  EXPECT_GT(blips, 0) << "no node was down between two passes: this test does not test it";
 }
 
 }  // namespace

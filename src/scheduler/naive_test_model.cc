@@ -21,8 +21,12 @@ NodeState sorted(const NodeState& state, std::vector<int>& order) {
   return result;
 }
 
-int rack_key(const Cluster& c, NodeIndex n) {
-  return c.nodes[n].rack == kNoIndex ? -1 - static_cast<int>(n) : static_cast<int>(c.nodes[n].rack);
+/// Of the rack or rail; of the node where there is none, or nothing is asked.
+int group_key(const Cluster& c, NodeIndex n, Spread spread) {
+  std::uint32_t group = kNoIndex;
+  if (spread == Spread::kRack) group = c.nodes[n].rack;
+  if (spread == Spread::kRail) group = c.nodes[n].rail;
+  return group == kNoIndex ? -1 - static_cast<int>(n) : static_cast<int>(group);
 }
 
 std::vector<std::int64_t> request(const Workload& w) {
@@ -49,6 +53,26 @@ bool Model::eligible(const Workload& w, NodeIndex n) const {
   if (!in(w.zones, site.zone) || !in(w.jurisdictions, site.jurisdiction)) return false;
   if (w.attested && !node.attested) return false;
   return w.demand.accelerators == 0 || in(w.kinds, node.kind);
+}
+
+// `self`: whose own promise does not count; 0: nobody's.
+bool Model::kept_off(const Workload& w, NodeIndex n, bool with_promises, WorkloadId self) const {
+  if (w.spread == Spread::kNone || w.siblings.empty()) return false;
+  const auto there = [&](WorkloadId id, const std::vector<TaskPlace>& places) {
+    const Workload& other = items_.at(id).w;
+    if (other.siblings != w.siblings || other.spread != w.spread) return false;
+    return std::any_of(places.begin(), places.end(), [&](const TaskPlace& p) {
+      return group_key(cluster_, p.node, w.spread) == group_key(cluster_, n, w.spread);
+    });
+  };
+  for (const auto& [id, item] : items_) {
+    if (item.where == Where::kRunning && there(id, item.places)) return true;
+  }
+  if (!with_promises) return false;
+  for (const PromiseRef& p : promises()) {
+    if (p.id != self && !ignored_.contains(p.id) && there(p.id, p.keep.places)) return true;
+  }
+  return false;
 }
 
 NodeState Model::total(NodeIndex n) const {
@@ -126,10 +150,11 @@ std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimeP
       const auto here =
           std::count_if(places.begin(), places.end(), [&](const TaskPlace& p) { return p.node == n; });
       if (item.w.tasks_per_node > 0 && here >= item.w.tasks_per_node) continue;
-      const bool rack_taken = std::any_of(places.begin(), places.end(), [&](const TaskPlace& p) {
-        return rack_key(cluster_, p.node) == rack_key(cluster_, n);
+      const bool group_taken = std::any_of(places.begin(), places.end(), [&](const TaskPlace& p) {
+        return group_key(cluster_, p.node, item.w.spread) == group_key(cluster_, n, item.w.spread);
       });
-      if (item.w.spread_racks && rack_taken) continue;
+      if (item.w.spread != Spread::kNone && group_taken) continue;
+      if (kept_off(item.w, n, true, 0)) continue;
       std::vector<int> order;
       const auto fit = policy.score(sorted(free[n], order), item.w.demand);
       if (!fit) continue;
@@ -173,26 +198,32 @@ std::optional<std::vector<TaskPlace>> Model::place(const Item& item, TimePoint u
 int Model::fits_now(const Workload& w) const {
   int count = 0;
   std::map<int, int> in_domain;
-  std::set<int> racks;
+  std::map<int, std::set<int>> groups_of;
+  std::set<int> groups;
   for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
     if (cluster_.nodes[n].health != Health::kReady || !eligible(w, n)) continue;
+    if (kept_off(w, n, false, 0)) continue;
     NodeState free = free_now(n);
     int here = 0;
     while (fits(free, w.demand) && here < w.tasks && (w.tasks_per_node == 0 || here < w.tasks_per_node)) {
       take(free, w.demand, *tightest_devices(free, w.demand));
       ++here;
-      if (w.spread_racks) break;
     }
+    if (here == 0) continue;
+    const int domain = static_cast<int>(cluster_.nodes[n].domain);
+    const int group = group_key(cluster_, n, w.spread);
+    const bool another = groups_of[domain].insert(group).second;
+    if (w.spread != Spread::kNone) here = another ? 1 : 0;
+    groups.insert(group);
     count += here;
-    if (cluster_.nodes[n].domain != kNoIndex) in_domain[static_cast<int>(cluster_.nodes[n].domain)] += here;
-    if (here > 0) racks.insert(rack_key(cluster_, n));
+    if (cluster_.nodes[n].domain != kNoIndex) in_domain[domain] += here;
   }
   if (w.together == Together::kOneDomain) {
     int best = 0;
     for (const auto& [d, c] : in_domain) best = std::max(best, c);
     return best;
   }
-  return w.spread_racks ? static_cast<int>(racks.size()) : count;
+  return w.spread != Spread::kNone ? static_cast<int>(groups.size()) : count;
 }
 
 bool Model::promise_is_free(const Item& item, TimePoint until) {
@@ -223,7 +254,7 @@ std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> Model::slots(const 
     while (true) {
       if (static_cast<int>(taken.size()) >= item.w.tasks) return result;
       if (item.w.tasks_per_node > 0 && static_cast<int>(taken.size()) >= item.w.tasks_per_node) return result;
-      if (item.w.spread_racks && !taken.empty()) return result;
+      if (item.w.spread != Spread::kNone && !taken.empty()) return result;
       NodeState free = total(n);
       for (const auto& [id, other] : items_) {
         if (other.where != Where::kRunning || (at != TimePoint{} && other.end <= at)) continue;
@@ -254,15 +285,16 @@ std::optional<Keep> Model::plan(const Item& item, TimePoint now) const {
     for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
       if (cluster_.nodes[n].health != Health::kReady || !eligible(item.w, n)) continue;
       if (domain && cluster_.nodes[n].domain != *domain) continue;
+      if (kept_off(item.w, n, true, item.w.id)) continue;
       for (const auto& slot : slots(item, n)) all.push_back(slot);
     }
     std::sort(all.begin(), all.end());
     std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> chosen;
-    std::set<int> racks;
+    std::set<int> groups;
     for (const auto& slot : all) {
       if (static_cast<int>(chosen.size()) == item.w.tasks) break;
-      if (item.w.spread_racks && !domain && !racks.insert(rack_key(cluster_, std::get<1>(slot))).second)
-        continue;
+      const int group = group_key(cluster_, std::get<1>(slot), item.w.spread);
+      if (item.w.spread != Spread::kNone && !groups.insert(group).second) continue;
       chosen.push_back(slot);
     }
     if (static_cast<int>(chosen.size()) < item.w.tasks) chosen.clear();

@@ -71,6 +71,7 @@ class Model {
   using Alike = std::tuple<AccountIndex, std::int32_t, std::string, std::int64_t>;
 
   bool eligible(const Workload& w, NodeIndex node) const;
+  bool kept_off(const Workload& w, NodeIndex node, bool with_promises, WorkloadId self) const;
   NodeState total(NodeIndex node) const;
   NodeState usable(NodeIndex node, TimePoint until) const;
   std::vector<PromiseRef> promises() const;

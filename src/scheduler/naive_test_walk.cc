@@ -21,10 +21,11 @@ TimePoint window(TimePoint now, const Workload& w) {
 Model::Alike Model::alike(const Item& item) const {
   const Workload& w = item.w;
   const std::string shape =
-      fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}", w.demand.cpu_milli, w.demand.memory_mib,
+      fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", w.demand.cpu_milli, w.demand.memory_mib,
                   w.demand.accelerators, w.demand.accelerator_milli, w.tasks, w.tasks_per_node, w.kinds,
-                  w.earlier_kinds_first, static_cast<int>(w.together), w.spread_racks, w.zones,
-                  w.jurisdictions, w.attested, w.accelerator_draw_milli);
+                  w.earlier_kinds_first, static_cast<int>(w.together), static_cast<int>(w.spread),
+                  w.spread == Spread::kNone ? "" : w.siblings, w.zones, w.jurisdictions, w.attested,
+                  w.accelerator_draw_milli);
   const TimePoint end = window(TimePoint{}, w);
   return {w.account, item.rank(), shape, end.time_since_epoch().count()};
 }

@@ -166,7 +166,7 @@ class Pass {
   // What is done for work that could not start: a promise, or what clears the way for it after the walk.
   void plan_for(Job& job, Reason& reason, bool consider) {
     const bool room = reason.code == ReasonCode::kCapacity || reason.code == ReasonCode::kDomain ||
-                      reason.code == ReasonCode::kRacks || reason.code == ReasonCode::kPromised ||
+                      reason.code == ReasonCode::kSpread || reason.code == ReasonCode::kPromised ||
                       reason.code == ReasonCode::kPower;
     if (!consider) return;
     if (reason.code == ReasonCode::kPromised && ask_for_room(job)) return;

@@ -113,15 +113,15 @@ class Attempt {
       const auto here = std::ranges::count(places_, node, &TaskPlace::node);
       if (here >= key_.tasks_per_node) return false;
     }
-    if (key_.spread_racks && rack_used(node)) return false;
+    if (key_.spread != Spread::kNone && group_used(node)) return false;
     return powered(node);
   }
 
-  bool rack_used(NodeIndex node) const {
-    const RackIndex rack = state_.cluster.nodes[node].rack;
-    return std::ranges::any_of(places_, [&](const TaskPlace& p) {
-      return rack == kNoIndex ? p.node == node : state_.cluster.nodes[p.node].rack == rack;
-    });
+  bool group_used(NodeIndex node) const {
+    const auto group = [this](NodeIndex n) { return failure_group(state_.cluster, n, key_.spread); };
+    const FailureGroup its = group(node);
+    return is_kept_off(state_, job_, node, until_) ||
+           std::ranges::any_of(places_, [&](const TaskPlace& p) { return group(p.node) == its; });
   }
 
   /// A node that is usable as it is now: its entry among the lasting states does not count.
@@ -216,15 +216,12 @@ std::vector<DomainIndex> domains_with_room(State& state, const Job& job, TimePoi
   const auto& domains = state.pool.domains();
   for (DomainIndex d = 0; d < domains.size(); ++d) {
     if (domains[d].free_milli < job.shape->request.accelerators_milli) continue;
-    std::int64_t count = 0;
+    TaskCount count(state.cluster, key.spread);
     for (const NodeIndex node : domains[d].nodes) {
-      ++state.counters.steps;
-      const NodeRecord& record = state.pool.node(node);
-      if (!record.listed || !std::ranges::binary_search(job.shape->classes, record.node_class)) continue;
-      count += tasks_that_fit(state.pool.usable(record, until), key);
-      if (count >= key.tasks) break;
+      count.add(node, count_on(state, job, node, until));
+      if (count.value() >= key.tasks) break;
     }
-    if (count < key.tasks) continue;
+    if (count.value() < key.tasks) continue;
     found.emplace_back(domains[d].nodes.size(), site_cost(state, state.cluster.domains[d].site), d);
   }
   std::ranges::sort(found);
@@ -294,9 +291,10 @@ Reason room_reason(const Job& job, std::int64_t free) {
   reason.free = free;
   reason.resource = "tasks";
   if (key.together == Together::kOneDomain) reason.code = ReasonCode::kDomain;
-  if (key.spread_racks) {
-    reason.code = ReasonCode::kRacks;
-    reason.resource = "racks";
+  if (key.spread != Spread::kNone) {
+    reason.code = ReasonCode::kSpread;
+    reason.resource = key.spread == Spread::kRack ? "racks" : "rails";
+    reason.subject = key.siblings;
   } else if (key.demand.accelerators > 0) {
     const std::int64_t each = std::int64_t{key.demand.accelerators} * key.demand.accelerator_milli;
     reason.needed *= each;

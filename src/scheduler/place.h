@@ -15,8 +15,13 @@ struct Found {
 };
 
 /// Tasks of `job` that fit now, for work that is over by `until`; TimePoint::min() looks past all promises. At most its
-/// number of tasks. With one domain: of the best domain. With racks: racks.
+/// number of tasks. With one domain: of the best domain. With spread: failure groups.
 std::int64_t count_places(State& state, const Job& job, TimePoint until);
+
+/// The same on one node alone.
+std::int64_t count_on(State& state, const Job& job, NodeIndex node, TimePoint until);
+/// Whether work that it is kept apart from is in the node's failure group.
+bool is_kept_off(const State& state, const Job& job, NodeIndex node, TimePoint until);
 
 /// Whether its draw is within every budget wherever it runs now; false if that is not plain to see.
 bool power_is_ample(const State& state, const Job& job, TimePoint now);

@@ -31,14 +31,11 @@ class Earliest {
     open_walks();
     add_own_nodes();
     std::vector<Slot> chosen;
-    std::set<std::pair<bool, std::uint32_t>> racks;
+    std::set<FailureGroup> groups;
     while (std::ssize(chosen) < key_.tasks) {
       const auto next = next_slot();
       if (!next || next->at >= cutoff_) return {};
-      if (key_.spread_racks) {
-        const RackIndex rack = state_.cluster.nodes[next->node].rack;
-        if (!racks.emplace(rack == kNoIndex, rack == kNoIndex ? next->node : rack).second) continue;
-      }
+      if (key_.spread != Spread::kNone && !groups.insert(group_of(next->node)).second) continue;
       chosen.push_back(*next);
     }
     return chosen;
@@ -118,6 +115,7 @@ class Earliest {
   }
 
   void push_slots(NodeIndex node) {
+    if (is_taken(node)) return;
     scratch_.clear();
     state_.pool.slots(node, *job_.shape, &job_, scratch_);
     for (const Slot& slot : scratch_) slots_.push(slot);
@@ -176,15 +174,34 @@ class Earliest {
     return key_.tasks;
   }
 
+  FailureGroup group_of(NodeIndex node) const { return failure_group(state_.cluster, node, key_.spread); }
+
+  // Work that it is kept apart from is in the failure group now, or will be.
+  bool is_taken(NodeIndex node) const {
+    if (job_.shape->siblings == nullptr) return false;
+    const auto there = job_.shape->siblings->tasks.find(group_of(node));
+    if (there == job_.shape->siblings->tasks.end()) return false;
+    std::int64_t own = 0;
+    if (job_.promise) {
+      own = std::ranges::count(job_.promise->places, there->first,
+                               [this](const TaskPlace& place) { return group_of(place.node); });
+    }
+    return there->second.running + there->second.promised > own;
+  }
+
   std::vector<Slot> of_domain(DomainIndex d) {
     std::vector<Slot> slots;
     for (const NodeIndex node : state_.pool.domains()[d].nodes) {
       const NodeRecord& record = state_.pool.node(node);
       if (!std::ranges::binary_search(job_.shape->classes, record.node_class)) continue;
-      state_.pool.slots(node, *job_.shape, &job_, slots);
+      if (!is_taken(node)) state_.pool.slots(node, *job_.shape, &job_, slots);
+    }
+    std::ranges::sort(slots, [](const Slot& a, const Slot& b) { return LaterSlot{}(b, a); });
+    if (key_.spread != Spread::kNone) {
+      std::set<FailureGroup> groups;
+      std::erase_if(slots, [&](const Slot& slot) { return !groups.insert(group_of(slot.node)).second; });
     }
     if (std::ssize(slots) < key_.tasks) return {};
-    std::ranges::sort(slots, [](const Slot& a, const Slot& b) { return LaterSlot{}(b, a); });
     slots.resize(static_cast<std::size_t>(key_.tasks), Slot{{}, 0, 0, std::nullopt});
     if (slots.back().at >= cutoff_) return {};
     return slots;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "scheduler/spread.h"
 #include "scheduler/tightest.h"
 
 namespace millrace::scheduler {
@@ -67,7 +68,7 @@ bool FreerFirst::operator()(const NodeState& a, const NodeState& b) const {
   return a.memory_mib_free > b.memory_mib_free;
 }
 
-Pool::Pool(const Cluster& cluster) : nodes_(cluster.nodes.size()) {
+Pool::Pool(const Cluster& cluster) : cluster_(&cluster), nodes_(cluster.nodes.size()) {
   std::map<decltype(key_of(NodeClass())), ClassIndex> known;
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
     NodeClass c = class_of(cluster.nodes[i]);
@@ -204,17 +205,25 @@ std::vector<NodeIndex> Pool::take_gained() {
   return std::exchange(gained_, {});
 }
 
+void Pool::count_apart(const Job& job, NodeIndex index, std::int32_t running, std::int32_t promised) const {
+  Siblings* const siblings = job.shape->siblings;
+  if (siblings == nullptr) return;
+  siblings->add(failure_group(*cluster_, index, job.shape->key.spread), running, promised);
+}
+
 void Pool::occupy(Job& job, TaskPlace place) {
   unlist(place.node);
   NodeRecord& record = nodes_[place.node];
   record.running.push_back({&job, place.devices});
   take(record.now, job.work.demand, place.devices);
+  count_apart(job, place.node, 1, 0);
   changed(place.node);
 }
 
 void Pool::vacate(Job& job, TaskPlace place) {
   undo(job, place);
   gain(place.node);
+  if (job.shape->siblings != nullptr) job.shape->siblings->eased = true;
 }
 
 void Pool::undo(Job& job, TaskPlace place) {
@@ -222,6 +231,7 @@ void Pool::undo(Job& job, TaskPlace place) {
   NodeRecord& record = nodes_[place.node];
   remove_tenant(record.running, &job, place.devices);
   give_back(record.now, job.work.demand, place.devices);
+  count_apart(job, place.node, -1, 0);
   changed(place.node);
 }
 
@@ -236,6 +246,7 @@ void Pool::promise(const Job& job, const Promise& promise) {
   for (const TaskPlace& place : promise.places) {
     unlist(place.node);
     nodes_[place.node].promises.push_back({&job, place.devices, promise.begin});
+    count_apart(job, place.node, 0, 1);
     changed(place.node);
   }
 }
@@ -250,9 +261,11 @@ void Pool::unpromise(const Job& job, const Promise& promise) {
     if (it != promises.end()) {
       *it = promises.back();
       promises.pop_back();
+      count_apart(job, place.node, 0, -1);
     }
     changed(place.node);
     gain(place.node);
+    if (job.shape->siblings != nullptr) job.shape->siblings->eased = true;
   }
 }
 
@@ -325,7 +338,7 @@ void Pool::slots(NodeIndex index, const Shape& shape, const Job* except, std::ve
                : std::pair(a.job->work.id, a.devices) < std::pair(b.job->work.id, b.devices);
   });
   std::int32_t most = key.tasks_per_node > 0 ? std::min(key.tasks, key.tasks_per_node) : key.tasks;
-  if (key.spread_racks) most = 1;
+  if (key.spread != Spread::kNone) most = 1;
   Slot slot{.at = {}, .node = index, .devices = 0, .because = std::nullopt};
   auto next = leaving.begin();
   while (most > 0) {

@@ -155,6 +155,9 @@ class Pool {
   NodeState empty_state(const NodeRecord& record) const;
   FreeTimes::Times times_of(const NodeRecord& record) const;
 
+  void count_apart(const Job& job, NodeIndex index, std::int32_t running, std::int32_t promised) const;
+
+  const Cluster* cluster_;
   std::vector<NodeRecord> nodes_;
   std::vector<NodeClass> classes_;
   std::vector<DomainNodes> domains_;

@@ -173,6 +173,7 @@ class World {
       for (const auto milli : free.device_milli_free) ASSERT_TRUE(milli >= 0 && milli <= 1000);
     }
     check_books();
+    check_spread();
     check_quotas();
     check_budgets();
     for (const auto& [id, run] : runs_) {
@@ -200,6 +201,22 @@ class World {
       ASSERT_EQ(real_->node_state(i).cpu_milli_free, cpu);
       for (std::size_t d = 0; d < kDevicesMax; ++d)
         ASSERT_EQ(real_->node_state(i).device_milli_free[d], milli[d]);
+    }
+  }
+
+  // No two tasks of one gang, or of work of one name, are in one rack or rail.
+  void check_spread() {
+    std::set<std::tuple<std::string, Spread, bool, std::uint32_t>> taken;
+    for (const auto& [id, run] : runs_) {
+      const Workload& w = work_.at(id);
+      if (w.spread == Spread::kNone) continue;
+      const std::string name = w.siblings.empty() ? std::to_string(id) : w.siblings;
+      for (const TaskPlace& p : run.places) {
+        const Node& node = cluster_.nodes[p.node];
+        const std::uint32_t group = w.spread == Spread::kRack ? node.rack : node.rail;
+        const bool alone = group == kNoIndex;
+        ASSERT_TRUE(taken.emplace(name, w.spread, alone, alone ? p.node : group).second) << "of " << name;
+      }
     }
   }
 
@@ -276,7 +293,7 @@ TEST(Properties, capacity_quotas_and_budgets_are_kept_and_gangs_start_whole) {
   fmt::print("{} seeds, last draws folded: {:016x}\n", kSeeds, folded);
   for (const char* what :
        {"start", "start capped", "priority", "reclaim", "budget_fall", "budget_room", "node_down", "capacity",
-        "domain", "racks", "promised", "quota", "quota_kept", "power", "preempting"}) {
+        "domain", "spread", "promised", "quota", "quota_kept", "power", "preempting"}) {
     EXPECT_GT(seen[what], 0) << what << " never happened: this test does not test it";
   }
 }

@@ -23,6 +23,7 @@ Result<void> check_node(const Cluster& cluster, const Node& node) {
   };
   if (node.site >= cluster.sites.size()) return bad("site");
   if (node.rack != kNoIndex && node.rack >= cluster.racks.size()) return bad("rack");
+  if (node.rail != kNoIndex && node.rail >= cluster.rails.size()) return bad("rail");
   if (node.domain != kNoIndex && node.domain >= cluster.domains.size()) return bad("domain");
   if (node.accelerators < 0 || node.accelerators > kDevicesMax) return bad("number of accelerators");
   if (node.accelerators > 0 && node.kind >= cluster.kinds.size()) return bad("kind");

@@ -24,7 +24,8 @@ ShapeKey shape_key_of(const Workload& w) {
           .earlier_kinds_first = w.earlier_kinds_first,
           .accelerator_memory_mib = w.accelerator_memory_mib,
           .together = w.together,
-          .spread_racks = w.spread_racks,
+          .spread = w.spread,
+          .siblings = w.spread == Spread::kNone ? std::string() : w.siblings,
           .zones = w.zones,
           .jurisdictions = w.jurisdictions,
           .attested = w.attested,
@@ -41,7 +42,7 @@ Amount request_of(const ShapeKey& key) {
 
 std::int32_t tasks_that_fit(const NodeState& node, const ShapeKey& key) {
   std::int64_t count = key.tasks_per_node > 0 ? std::min(key.tasks, key.tasks_per_node) : key.tasks;
-  if (key.spread_racks) count = std::min<std::int64_t>(count, 1);
+  if (key.spread != Spread::kNone) count = std::min<std::int64_t>(count, 1);
   if (key.demand.cpu_milli > 0) count = std::min(count, node.cpu_milli_free / key.demand.cpu_milli);
   if (key.demand.memory_mib > 0) count = std::min(count, node.memory_mib_free / key.demand.memory_mib);
   if (key.demand.accelerators > 0) count = std::min(count, by_devices(node, key.demand));

@@ -14,6 +14,7 @@
 namespace millrace::scheduler {
 
 struct Group;
+struct Siblings;
 using ClassIndex = std::uint32_t;
 
 struct ShapeKey {
@@ -24,7 +25,8 @@ struct ShapeKey {
   bool earlier_kinds_first = false;
   std::int64_t accelerator_memory_mib = 0;
   Together together = Together::kAnywhere;
-  bool spread_racks = false;
+  Spread spread = Spread::kNone;
+  std::string siblings;
   std::vector<std::string> zones;
   std::vector<std::string> jurisdictions;
   bool attested = false;
@@ -33,8 +35,8 @@ struct ShapeKey {
 
   auto tie() const {
     return std::tie(demand.cpu_milli, demand.memory_mib, demand.accelerators, demand.accelerator_milli, tasks,
-                    tasks_per_node, kinds, earlier_kinds_first, accelerator_memory_mib, together,
-                    spread_racks, zones, jurisdictions, attested, accelerator_draw_milli, cpu_draw_milli);
+                    tasks_per_node, kinds, earlier_kinds_first, accelerator_memory_mib, together, spread,
+                    siblings, zones, jurisdictions, attested, accelerator_draw_milli, cpu_draw_milli);
   }
   bool operator<(const ShapeKey& other) const { return tie() < other.tie(); }
 };
@@ -45,6 +47,7 @@ struct Shape {
   std::vector<ClassIndex> classes;  // of nodes that meet its constraints
   Amount request;                   // of all tasks
   std::int64_t holds_most = 0;      // tasks that those nodes could hold if they were empty
+  Siblings* siblings = nullptr;     // that it is kept apart from
   std::size_t users = 0;            // workloads of this shape, pending or running
   std::vector<Group*> groups;       // with pending work of this shape
   bool power_blocked = false;       // the last try found places, but no power

@@ -1,6 +1,5 @@
 // Interning of shapes, and which nodes one may use at all.
 #include <algorithm>
-#include <set>
 
 #include "scheduler/state.h"
 
@@ -33,25 +32,27 @@ NodeState empty(const NodeClass& c) {
 
 /// Tasks that would fit if every node were empty and ready.
 std::int64_t room_when_empty(const State& state, const Shape& shape) {
-  std::vector<std::int64_t> in_domain(state.cluster.domains.size(), 0);
-  std::set<std::pair<bool, std::uint32_t>> racks;
+  const ShapeKey& key = shape.key;
+  const bool one_domain = key.together == Together::kOneDomain;
+  std::vector<TaskCount> in_domain(one_domain ? state.cluster.domains.size() : 0,
+                                   TaskCount(state.cluster, key.spread));
+  TaskCount spread(state.cluster, key.spread);
   std::int64_t all = 0;
   for (const ClassIndex index : shape.classes) {
     const NodeClass& c = state.pool.classes()[index];
-    const std::int64_t each = tasks_that_fit(empty(c), shape.key);
+    const std::int64_t each = tasks_that_fit(empty(c), key);
     if (each == 0) continue;
     all += each * std::ssize(c.nodes);
-    if (shape.key.together != Together::kOneDomain && !shape.key.spread_racks) continue;
+    if (!one_domain && key.spread == Spread::kNone) continue;
     for (const NodeIndex node : c.nodes) {
-      const Node& n = state.cluster.nodes[node];
-      if (n.domain != kNoIndex) in_domain[n.domain] += each;
-      racks.emplace(n.rack == kNoIndex, n.rack == kNoIndex ? node : n.rack);
+      const DomainIndex domain = state.cluster.nodes[node].domain;
+      if (one_domain && domain != kNoIndex) in_domain[domain].add(node, each);
+      spread.add(node, each);
     }
   }
-  if (shape.key.spread_racks) all = std::min(all, std::ssize(racks));
-  if (shape.key.together != Together::kOneDomain) return all;
+  if (!one_domain) return key.spread == Spread::kNone ? all : spread.value();
   std::int64_t best = 0;
-  for (const std::int64_t count : in_domain) best = std::max(best, count);
+  for (const TaskCount& count : in_domain) best = std::max(best, count.value());
   return best;
 }
 
@@ -69,14 +70,19 @@ Shape& intern(State& state, const Workload& workload) {
     if (allows(state, shape.key, state.pool.classes()[c])) shape.classes.push_back(c);
   }
   shape.holds_most = room_when_empty(state, shape);
+  if (!shape.key.siblings.empty()) {
+    shape.siblings = &state.siblings[{shape.key.siblings, shape.key.spread}];
+    ++shape.siblings->shapes;
+  }
   return shape;
 }
 
 void drop_shape(State& state, Shape& shape) {
-  if (--shape.users == 0) {
-    const ShapeKey key = shape.key;
-    state.shapes.erase(key);
-  }
+  if (--shape.users > 0) return;
+  const ShapeKey key = shape.key;
+  if (shape.siblings != nullptr && --shape.siblings->shapes == 0)
+    state.siblings.erase({key.siblings, key.spread});
+  state.shapes.erase(key);
 }
 
 }  // namespace millrace::scheduler

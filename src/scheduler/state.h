@@ -13,6 +13,7 @@
 #include "scheduler/power_ledger.h"
 #include "scheduler/queue.h"
 #include "scheduler/scheduler.h"
+#include "scheduler/spread.h"
 
 namespace millrace::scheduler {
 
@@ -42,6 +43,7 @@ class State {
 
   std::unordered_map<WorkloadId, Job> jobs;  // looked up, never walked
   std::map<ShapeKey, Shape> shapes;
+  std::map<std::pair<std::string, Spread>, Siblings> siblings;
   std::uint32_t shapes_made = 0;
   std::set<std::pair<TimePoint, WorkloadId>> waiting;   // until their not_before
   std::set<std::pair<TimePoint, WorkloadId>> starving;  // pending work, by when it will be

@@ -1,10 +1,12 @@
 // Workload: what a tenant asks to run, as far as a decision needs it.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/clock.h"
@@ -23,6 +25,18 @@ enum class Together : std::uint8_t {
   kOneDomain,     // in the smallest domain that has room, else it waits
 };
 
+/// What no two tasks may be in together. A node without a rack (or rail) is one of its own.
+enum class Spread : std::uint8_t { kNone, kRack, kRail };
+/// "none", "rack", "rail", and back; nullopt for another text.
+inline constexpr std::array<std::string_view, 3> kSpreadNames = {"none", "rack", "rail"};
+constexpr std::string_view name_of(Spread spread) { return kSpreadNames[static_cast<std::size_t>(spread)]; }
+constexpr std::optional<Spread> parse_spread(std::string_view name) {
+  for (std::size_t i = 0; i < kSpreadNames.size(); ++i) {
+    if (kSpreadNames[i] == name) return static_cast<Spread>(i);
+  }
+  return std::nullopt;
+}
+
 /// A gang: all tasks start together or none does.
 struct Workload {
   WorkloadId id = 0;
@@ -39,8 +53,9 @@ struct Workload {
   bool earlier_kinds_first = false;         // their order is a preference, above the policy's score
   std::int64_t accelerator_memory_mib = 0;  // at least; a kind whose memory is unknown does not do
   Together together = Together::kAnywhere;
-  bool spread_racks = false;       // no two tasks in one rack (a node without rack is a rack of its own)
-  std::vector<std::string> zones;  // any of these; empty is every zone
+  Spread spread = Spread::kNone;
+  std::string siblings;  // with spread: nor with tasks of other work of this name and spread; empty: of none
+  std::vector<std::string> zones;          // any of these; empty is every zone
   std::vector<std::string> jurisdictions;  // any of these; empty is every jurisdiction
   bool attested = false;                   // only on attested nodes
 

@@ -33,6 +33,7 @@ Cluster random_cluster(Dice& dice) {
       c.racks.push_back({.name = fmt::format("r{}{}", s, r),
                          .site = static_cast<SiteIndex>(s),
                          .feed = r == 0 ? static_cast<FeedIndex>(s) : kNoFeed});
+      c.rails.push_back({.name = fmt::format("l{}{}", s, r), .site = static_cast<SiteIndex>(s)});
       c.domains.push_back({.name = fmt::format("d{}{}", s, r), .site = static_cast<SiteIndex>(s)});
     }
   }
@@ -44,6 +45,7 @@ Cluster random_cluster(Dice& dice) {
     n.site = static_cast<SiteIndex>(dice.below(sites));
     const auto rack = static_cast<RackIndex>(n.site * 2 + dice.below(2));
     n.rack = dice.one_in(6) ? kNoIndex : rack;
+    n.rail = dice.one_in(6) ? kNoIndex : static_cast<RailIndex>(n.site * 2 + dice.below(2));
     n.domain = dice.one_in(6) ? kNoIndex : static_cast<DomainIndex>(n.site * 2 + dice.below(2));
     n.kind = static_cast<KindIndex>(dice.one_in(4) ? 1 : 0);
     n.accelerators = dice.one_in(8) ? 0 : devices;
@@ -100,7 +102,8 @@ Workload random_workload(Dice& dice, WorkloadId id, TimePoint now, std::size_t a
     w.earlier_kinds_first = true;
   }
   w.together = static_cast<Together>(dice.one_in(2) ? 0 : dice.below(3));
-  w.spread_racks = w.together == Together::kAnywhere && dice.one_in(6);
+  if (dice.one_in(5)) w.spread = dice.one_in(2) ? Spread::kRack : Spread::kRail;
+  if (w.spread != Spread::kNone && dice.one_in(2)) w.siblings = dice.one_in(2) ? "chat" : "code";
   if (dice.one_in(8)) w.zones = {"DE"};
   w.attested = dice.one_in(8);
   if (!dice.one_in(6)) w.limit = std::chrono::seconds(60 * (1 + dice.below(90)));

@@ -146,10 +146,15 @@ Result<executor::WorkloadSpec> workload_of(const ReplicaSpec& spec, const Engine
   workload.cpus = spec.cpus;
   workload.resources = {
       .memory_bytes = memory_bound(info.st_size, spec), .cpu_millis = 0, .pids = 256, .open_files = 4096};
-  workload.labels = {{"endpoint", spec.endpoint},           {"model", spec.model},
-                     {"model_file", spec.model_file},       {"context", std::to_string(spec.context)},
-                     {"slots", std::to_string(spec.slots)}, {"threads", std::to_string(spec.threads)},
-                     {"embeds", spec.embeds ? "1" : "0"},   {"cpus", join(spec.cpus)},
+  workload.labels = {{"endpoint", spec.endpoint},
+                     {"model", spec.model},
+                     {"model_file", spec.model_file},
+                     {"context", std::to_string(spec.context)},
+                     {"slots", std::to_string(spec.slots)},
+                     {"threads", std::to_string(spec.threads)},
+                     {"embeds", spec.embeds ? "1" : "0"},
+                     {"cpus", join(spec.cpus)},
+                     {"spread", spec.spread},
                      {"generation", spec.generation}};
   return workload;
 }
@@ -186,6 +191,7 @@ Result<ReplicaSpec> spec_from_labels(const std::string& id,
   spec.threads = number(labels, "threads");
   spec.embeds = text("embeds") == "1";
   spec.cpus = split(text("cpus"));
+  if (labels.contains("spread")) spec.spread = text("spread");
   spec.generation = text("generation");
   return spec;
 }

@@ -75,6 +75,7 @@ TEST(EngineCommand, AnEmbeddingReplicaTakesAWholeInputInOneBatch) {
   const Folder folder;
   ReplicaSpec spec = chat(folder.put("m.gguf", "GGUF", 0644));
   spec.embeds = true;
+  spec.spread = "rail";
   const auto workload = workload_of(complete(spec).value(),
                                     {.root = "/", .program = "/opt/e/bin/llama-server", .prefix = "/opt/e"});
   ASSERT_TRUE(workload);

@@ -41,6 +41,7 @@ struct WorkClass {
   std::vector<std::string> kinds{};       // empty: any with accelerators
   bool interruptible = false;
   bool one_domain = false;
+  scheduler::Spread spread = scheduler::Spread::kNone;
 };
 
 /// A Poisson process whose rate follows hour of the day and day of the week (UTC).

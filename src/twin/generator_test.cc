@@ -159,7 +159,21 @@ TEST(Generator, RefusesAClassThatTheSiteCannotRun) {
   EXPECT_EQ(
       source.error().message,
       "workload class 'training': none of its sizes fits: at most 4 accelerators go to one job (half of the "
-      "largest site, or one node, and no more than a domain where it asks for one)");
+      "largest site, or one node, and no more than a domain, or a node of each rack or rail, where it asks "
+      "for that)");
+}
+
+TEST(Generator, WorkThatIsSpreadIsNoLargerThanANodeOfEachRail) {
+  auto site = example("32-nodes");
+  site.workload.jobs = 200;
+  site.workload.classes.resize(1);
+  site.workload.classes[0].spread = scheduler::Spread::kRail;
+  std::int32_t most = 0;
+  for (const TraceJob& job : draw(site, 1, kNever)) {
+    EXPECT_EQ(job.spread, scheduler::Spread::kRail);
+    most = std::max(most, job.demand.accelerators * job.tasks);
+  }
+  EXPECT_EQ(most, 16) << "two rails, nodes of eight";
 }
 
 TEST(GenerateSite, MakesASiteThatLoadsWithinItsBudget) {

@@ -63,7 +63,7 @@ struct RackInfo {
 
 struct NodeType {
   std::string name;
-  scheduler::Node node;        // as each of them is; name, site, rack and domain are empty
+  scheduler::Node node;        // as each of them is; name, site, rack, rail and domain are empty
   std::int64_t budget_mw = 0;  // of the whole node; 0: none of its own
   FailureRate failures;
   std::int64_t capital_microeur = 0;  // of one node

@@ -110,7 +110,7 @@ TEST(SiteConfig, TenantsOwnLendAndTakeBack) {
   EXPECT_FALSE(site.grid_events[1].budget_mw);
 }
 
-TEST(SiteConfig, RacksFeedsAndDomainsFollowFromCounts) {
+TEST(SiteConfig, RacksFeedsRailsAndDomainsFollowFromCounts) {
   const auto site = parse_site(R"(
 [[site]]
 name = "s"
@@ -129,6 +129,8 @@ cpu_max_w = 10
 count = 10
 name = "n{08}"
 per_rack = 4
+per_rail = 3
+rail = "leaf{01}"
 per_domain = 5
 feeds = ["A", "B"]
 )",
@@ -142,6 +144,10 @@ feeds = ["A", "B"]
   EXPECT_EQ(cluster.racks[2].feed, 0);
   EXPECT_EQ(cluster.racks[2].name, "s-r003");
   EXPECT_EQ(cluster.nodes[9].rack, 2u);
+  ASSERT_EQ(cluster.rails.size(), 4u);
+  EXPECT_EQ(cluster.rails[3].name, "leaf04");
+  EXPECT_EQ(cluster.nodes[8].rail, 2u);
+  EXPECT_EQ(cluster.nodes[9].rail, 3u);
   EXPECT_EQ(cluster.nodes[4].domain, 0u);
   EXPECT_EQ(cluster.nodes[5].domain, 1u);
 }

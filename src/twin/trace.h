@@ -11,6 +11,7 @@
 
 #include "core/result.h"
 #include "scheduler/placement.h"
+#include "scheduler/workload.h"
 
 namespace millrace::twin {
 
@@ -58,6 +59,7 @@ struct TraceJob {
   bool interruptible = false;  // may be paused and go on later without loss
   bool preemptible = true;     // as its class, unless the trace says no
   bool one_domain = false;     // all tasks inside one domain
+  scheduler::Spread spread = scheduler::Spread::kNone;
 
   static constexpr std::uint16_t kAnyKind = UINT16_MAX;
   bool operator==(const TraceJob&) const = default;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "twin/formats/millrace.h"
 #include "twin/site_config.h"
 
 namespace millrace::twin {
@@ -285,6 +286,18 @@ TEST(TraceMillrace, NeedsOnlyArrivalAndWork) {
   EXPECT_EQ(trace.jobs[0], expected);
 }
 
+TEST(TraceMillrace, TasksApartByRackOrRailReadBackAsWritten) {
+  for (const auto& [flag, spread] :
+       {std::pair("r", scheduler::Spread::kRack), std::pair("l", scheduler::Spread::kRail)}) {
+    const TraceJob job =
+        parse(std::string("arrival_s,work_s,flags\n0,1,") + flag + "\n", "millrace").jobs.at(0);
+    EXPECT_EQ(job.spread, spread);
+    std::string row(millrace_header());
+    append_millrace_row(row, job, site());
+    EXPECT_EQ(parse(row, "millrace").jobs.at(0), job);
+  }
+}
+
 TEST(TraceMillrace, FaultsNameFileLineAndColumn) {
   const auto row = [](std::string_view header, std::string_view fields) {
     return fault_of("arrival_s,work_s," + std::string(header) + "\n0,1," + std::string(fields) + "\n",
@@ -293,7 +306,7 @@ TEST(TraceMillrace, FaultsNameFileLineAndColumn) {
   EXPECT_EQ(row("account", "nobody"), "f:2: column 3 (account): the site has no such account of a project");
   EXPECT_EQ(row("priority_class", "x"),
             "f:2: column 3 (priority_class): the site has no such priority class");
-  EXPECT_EQ(row("flags", "dz"), "f:2: column 3 (flags): want letters of d, i, n, o");
+  EXPECT_EQ(row("flags", "dz"), "f:2: column 3 (flags): want letters of d, i, n, o, r, l");
   EXPECT_EQ(row("deadline_s,flags", ",d"),
             "f:2: column 3 (deadline_s): is missing: deferrable work needs it");
   EXPECT_EQ(fault_of("arrival_s,work_s,deadline_s\n10,1,9\n", "millrace"),

@@ -21,7 +21,7 @@ function queued(id, fields) {
 function node(at) {
   const used = [0, 0.5, 1, 1][at % 4];
   return { name: `n${String(at).padStart(2, '0')}`, site: 'hall', zone: 'FR', rack: `rack-${Math.floor((at - 1) / 8) + 1}`,
-    domain: `domain-${Math.floor((at - 1) / 4) + 1}`, kind: 'h100', health: { 5: 'cordoned', 6: 'draining', 7: 'down' }[at] ?? 'ready',
+    rail: `leaf-${at % 2}`, domain: `domain-${Math.floor((at - 1) / 4) + 1}`, kind: 'h100', health: { 5: 'cordoned', 6: 'draining', 7: 'down' }[at] ?? 'ready',
     cordoned: at === 5 || at === 6, draining: at === 6,
     accelerators: Array.from({ length: 8 }, (_, index) => ({ id: `gpu${index}`, kind: 'h100', used: index < 8 * used ? 1 : 0 })),
     cpus: 96, cpus_used: 96 * used, memory_bytes: 2 ** 40, memory_used_bytes: 2 ** 40 * used, idle_w: 1800, draw_w: 1800 + used * 5000,

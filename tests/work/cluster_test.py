@@ -18,6 +18,7 @@ memory = "16GiB"
 accelerators = 8
 accel = "fake"
 domain = "d"
+rail = "leaf"
 accelerator_idle_w = 50
 accelerator_max_w = 250
 idle_w = 100
@@ -58,6 +59,14 @@ class Cluster(unittest.TestCase):
         texts = sorted(path.read_text().split() for path in out.iterdir())
         self.assertEqual([text[2] for text in texts], ["4"] * 4)
         self.assertEqual(texts[0][6], "0,1,2,3,4,5,6,7")
+
+    def test_tasks_that_are_spread_share_no_rack_and_no_rail(self):
+        apart = self.millrace.wait_job(self.submit(nodes=4, accelerators=1, spread="rack"), {"running"})
+        self.assertEqual(sorted(apart["nodes"]), ["n0", "n1", "n2", "n3"])  # each without a rack is one of its own
+        self.assertEqual(self.millrace.json("node", "show", "n0")["rail"], "leaf")
+        never = self.submit(nodes=2, spread="rail")
+        why = wait_for(lambda: "needs 2" in (text := self.millrace.cli("job", "why", never).stdout) and text)
+        self.assertIn("could hold 1 even if they were empty", why)
 
     def test_a_fraction_of_an_accelerator_is_shared(self):
         halves = [self.submit(accelerators=0.5) for _ in range(2)]

@@ -155,7 +155,7 @@ class RowReader {
     job.preemptible = builder_.class_preemptible(job.priority_class);
   }
 
-  /// Letters: d deferrable, i interruptible, n not preemptible, o one domain.
+  /// Letters: d deferrable, i interruptible, n not preemptible, o one domain, r no two tasks in one rack, l on one rail.
   void read_flags(TraceJob& job) {
     for (const char flag : csv_.text(columns_.flags)) {
       if (flag == 'd')
@@ -166,8 +166,12 @@ class RowReader {
         job.preemptible = false;
       else if (flag == 'o')
         job.one_domain = true;
+      else if (flag == 'r')
+        job.spread = scheduler::Spread::kRack;
+      else if (flag == 'l')
+        job.spread = scheduler::Spread::kRail;
       else
-        csv_.fail(columns_.flags, "want letters of d, i, n, o");
+        csv_.fail(columns_.flags, "want letters of d, i, n, o, r, l");
     }
     if (job.deferrable && job.deadline == kNever)
       csv_.fail(columns_.deadline, "is missing: deferrable work needs it");
@@ -224,6 +228,8 @@ void append_millrace_row(std::string& out, const TraceJob& job, const SiteConfig
   if (job.interruptible) out += 'i';
   if (!job.preemptible && site.priority_classes[job.priority_class].preemptible) out += 'n';
   if (job.one_domain) out += 'o';
+  if (job.spread == scheduler::Spread::kRack) out += 'r';
+  if (job.spread == scheduler::Spread::kRail) out += 'l';
   out += '\n';
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "scheduler/spread.h"
+
 namespace millrace::twin {
 
 std::uint64_t kinds_mask(const SiteConfig& site, const std::vector<std::string>& names) {
@@ -36,6 +38,15 @@ Room room_of(const SiteConfig& site, std::uint64_t mask) {
   room.accelerators = by_site.empty() ? 0 : std::ranges::max(by_site);
   room.domain_accelerators = by_domain.empty() ? 0 : std::ranges::max(by_domain);
   return room;
+}
+
+std::int64_t failure_groups(const SiteConfig& site, std::uint64_t mask, scheduler::Spread spread) {
+  scheduler::TaskCount count(site.cluster, spread);
+  for (scheduler::NodeIndex i = 0; i < site.cluster.nodes.size(); ++i) {
+    const scheduler::Node& node = site.cluster.nodes[i];
+    if (node.accelerators > 0 && (mask >> node.kind & 1) != 0) count.add(i, 1);
+  }
+  return count.value();
 }
 
 Gang gang_of(const GeneratorConfig& config, const Room& room, std::int32_t accelerators,

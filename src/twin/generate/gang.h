@@ -24,6 +24,9 @@ std::uint64_t kinds_mask(const SiteConfig& site, const std::vector<std::string>&
 /// The site must outlive it.
 Room room_of(const SiteConfig& site, std::uint64_t mask);
 
+/// Racks or rails with such accelerators; a node in none counts as one.
+std::int64_t failure_groups(const SiteConfig& site, std::uint64_t mask, scheduler::Spread spread);
+
 struct Gang {
   scheduler::Demand demand;  // of each task
   std::int32_t tasks = 1;

@@ -46,7 +46,9 @@ Result<PreparedClass> prepare_class(const SiteConfig& site, const WorkClass& wor
   // Services and notebooks always hold a part of a shared site: a job of all of it would never start, or empty it for days.
   const auto shared =
       std::max<std::int64_t>(room.accelerators / 2, room.node != nullptr ? room.node->accelerators : 0);
-  const auto most = work.one_domain ? std::min(room.domain_accelerators, shared) : shared;
+  auto most = work.one_domain ? std::min(room.domain_accelerators, shared) : shared;
+  if (work.spread != scheduler::Spread::kNone && room.node != nullptr)
+    most = std::min(most, failure_groups(site, prepared.mask, work.spread) * room.node->accelerators);
   double size_sum = 0, share_sum = 0;
   for (const auto& size : work.sizes) {
     if (size.accelerators > most || size.share <= 0) continue;
@@ -60,7 +62,8 @@ Result<PreparedClass> prepare_class(const SiteConfig& site, const WorkClass& wor
         ErrorCode::kInvalidArgument,
         fmt::format(
             "workload class '{}': none of its sizes fits: at most {} accelerators go to one job (half of the "
-            "largest site, or one node, and no more than a domain where it asks for one)",
+            "largest site, or one node, and no more than a domain, or a node of each rack or rail, where it "
+            "asks for that)",
             work.name, most));
   }
   prepared.accelerator_seconds_mean =
@@ -189,6 +192,7 @@ class GeneratedJobs final : public JobSource {
     job.interruptible = work.interruptible;
     job.preemptible = one.preemptible;
     job.one_domain = work.one_domain;
+    job.spread = work.spread;
     return job;
   }
 

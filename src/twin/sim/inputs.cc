@@ -102,6 +102,7 @@ scheduler::Workload workload_of(const SiteConfig& config, const KindSpeeds& spee
   if (job.tasks > 1) {
     workload.together = job.one_domain ? scheduler::Together::kOneDomain : scheduler::Together::kPreferDomain;
   }
+  workload.spread = job.spread;
   const double longest_us = static_cast<double>(job.work.count()) / speeds.slowest(job);
   workload.limit = std::chrono::seconds(static_cast<std::int64_t>(longest_us * 1e-6) + 1);
   if (may_wait(job)) workload.deadline = to_time(arrival - job.arrival.count() + job.deadline.count());

@@ -92,8 +92,8 @@ void read_feeds(SiteReader& reader, TomlTable& table, scheduler::SiteIndex site)
 struct NodeGroup {
   std::uint16_t type = 0;
   scheduler::SiteIndex site = 0;
-  std::int64_t count = 0, per_rack = 0, per_domain = 0;
-  std::string name, rack, domain;
+  std::int64_t count = 0, per_rack = 0, per_rail = 0, per_domain = 0;
+  std::string name, rack, rail, domain;
   std::vector<scheduler::FeedIndex> feeds;
   std::int64_t rack_budget_mw = 0;
 };
@@ -110,6 +110,8 @@ NodeGroup read_group(SiteReader& reader, TomlTable& table) {
   group.name = table.text("name", site + "-n{0001}");
   group.per_rack = table.integer("per_rack", 0, kNodesMax, 0);
   group.rack = table.text("rack", site + "-r{001}");
+  group.per_rail = table.integer("per_rail", 0, kNodesMax, 0);
+  group.rail = table.text("rail", site + "-l{001}");
   group.per_domain = table.integer("per_domain", 0, kNodesMax, 0);
   group.domain = table.text("domain", site + "-d{001}");
   group.rack_budget_mw = std::llround(table.number("rack_budget_kw", 0, 1e6, 0) * 1e6);
@@ -128,31 +130,33 @@ NodeGroup read_group(SiteReader& reader, TomlTable& table) {
   return group;
 }
 
+/// Index of the rack, rail or domain of the i-th node of a table; it is made with its first node.
+template <typename Item>
+std::uint32_t holder_of(std::vector<Item>& items, std::int64_t i, std::int64_t nodes_each,
+                        std::string_view pattern, scheduler::SiteIndex site) {
+  if (nodes_each == 0) return scheduler::kNoIndex;
+  if (i % nodes_each == 0) {
+    items.emplace_back();
+    items.back().name = numbered(pattern, i / nodes_each);
+    items.back().site = site;
+  }
+  return static_cast<std::uint32_t>(items.size() - 1);
+}
+
 void add_nodes(SiteConfig& config, const NodeGroup& group) {
   auto& cluster = config.cluster;
-  const auto first_rack = cluster.racks.size();
-  const auto first_domain = cluster.domains.size();
   for (std::int64_t i = 0; i < group.count; ++i) {
     auto node = config.node_types[group.type].node;
     node.name = numbered(group.name, i);
     node.site = group.site;
-    if (group.per_rack > 0) {
-      const auto rack = i / group.per_rack;
-      if (i % group.per_rack == 0) {
-        const auto feed = group.feeds.empty()
-                              ? scheduler::kNoFeed
-                              : group.feeds[static_cast<std::size_t>(rack) % group.feeds.size()];
-        cluster.racks.push_back({.name = numbered(group.rack, rack), .site = group.site, .feed = feed});
-        config.racks.push_back({.budget_mw = group.rack_budget_mw});
-      }
-      node.rack = static_cast<scheduler::RackIndex>(first_rack + static_cast<std::size_t>(rack));
+    node.rack = holder_of(cluster.racks, i, group.per_rack, group.rack, group.site);
+    if (config.racks.size() < cluster.racks.size()) {
+      const auto rack = static_cast<std::size_t>(i / group.per_rack);
+      if (!group.feeds.empty()) cluster.racks.back().feed = group.feeds[rack % group.feeds.size()];
+      config.racks.push_back({.budget_mw = group.rack_budget_mw});
     }
-    if (group.per_domain > 0) {
-      const auto domain = i / group.per_domain;
-      if (i % group.per_domain == 0)
-        cluster.domains.push_back({.name = numbered(group.domain, domain), .site = group.site});
-      node.domain = static_cast<scheduler::DomainIndex>(first_domain + static_cast<std::size_t>(domain));
-    }
+    node.rail = holder_of(cluster.rails, i, group.per_rail, group.rail, group.site);
+    node.domain = holder_of(cluster.domains, i, group.per_domain, group.domain, group.site);
     cluster.nodes.push_back(std::move(node));
     config.node_type.push_back(group.type);
   }
@@ -259,6 +263,10 @@ void read_nodes(SiteReader& reader, TomlTable& root) {
   if (const auto name = doubled_name(cluster.racks)) {
     root.fail("nodes",
               fmt::format("two racks are called '{}': give each [[nodes]] a rack of its own", *name));
+  }
+  if (const auto name = doubled_name(cluster.rails)) {
+    root.fail("nodes",
+              fmt::format("two rails are called '{}': give each [[nodes]] a rail of its own", *name));
   }
   if (const auto name = doubled_name(cluster.domains)) {
     root.fail("nodes",

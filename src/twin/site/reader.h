@@ -20,7 +20,7 @@ struct SiteReader {
 void read_kinds(SiteReader& reader, host::TomlTable& root);
 void read_sites(SiteReader& reader, host::TomlTable& root);  // [[site]], [[site.feed]]
 void read_node_types(SiteReader& reader, host::TomlTable& root);
-void read_nodes(SiteReader& reader, host::TomlTable& root);     // [[nodes]]: nodes, racks, domains
+void read_nodes(SiteReader& reader, host::TomlTable& root);     // [[nodes]]: nodes, racks, rails, domains
 void read_accounts(SiteReader& reader, host::TomlTable& root);  // [[tenant]], [[tenant.project]]
 void read_classes(SiteReader& reader, host::TomlTable& root);   // [[priority_class]]
 void read_scheduler(SiteReader& reader, host::TomlTable& root);

@@ -91,6 +91,10 @@ WorkClass read_class(SiteReader& reader, TomlTable& table) {
   work.slack = hours_of(table.number("slack_h", 0, 1e5, static_cast<double>(work.slack.count()) / 3600));
   work.interruptible = table.truth("interruptible", false);
   work.one_domain = table.truth("one_domain", false);
+  work.spread = read_choice<scheduler::Spread>(table, "spread", "none",
+                                               {{"none", scheduler::Spread::kNone},
+                                                {"rack", scheduler::Spread::kRack},
+                                                {"rail", scheduler::Spread::kRail}});
   work.kinds = table.texts("kinds");
   for (const auto& kind : work.kinds) {
     if (std::ranges::find(reader.config.cluster.kinds, kind, &Capability::kind) ==
