@@ -45,7 +45,7 @@ echo "== the control API"
 schemathesis -H "Authorization: Bearer $MILLRACE_KEY" --phases examples,coverage,fuzzing --max-examples 20 \
   --checks "$checks" --include-path-regex '^/api/'
 echo "== what the control API makes, shows, changes and deletes, along the document's links"
-schemathesis -H "Authorization: Bearer $MILLRACE_KEY" --phases stateful --mode positive --max-examples 200 \
+schemathesis -H "Authorization: Bearer $MILLRACE_KEY" --phases stateful --mode positive --max-examples 400 \
   --checks "$checks,ensure_resource_availability" --include-path-regex '^/api/' | tee links.txt
 covered=$(sed -n 's/.*API Links: *\([0-9]*\) covered.*/\1/p' links.txt)
 [ "${covered:-0}" -ge 15 ] || { echo "only ${covered:-0} links were followed" >&2; exit 1; }
