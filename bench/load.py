@@ -1,5 +1,6 @@
 """What the benchmarks are made of: a mock upstream, HAProxy and Millrace in front of it, load by wrk, figures of processes."""
 import contextlib
+import http.client
 import os
 import pathlib
 import re
@@ -50,6 +51,16 @@ def process(argv, **more):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(started.pid, signal.SIGTERM)
         started.wait()
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=120)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
 
 
 def nginx_conf(folder, port, body):
@@ -182,3 +193,9 @@ def millrace(upstream, program=PROGRAM):
         running.cli("endpoint", "create", "mock", "--upstream", f"http://127.0.0.1:{upstream}/v1", "--upstream-model", "m")
         running.cli("price", "set", "--model", "m", "--input-eur-per-mtok", "1", "--output-eur-per-mtok", "2")
         yield running
+
+
+def limited_key(running):
+    """A key with every limit, none of which is ever reached."""
+    return running.key("--requests-per-minute", "100000000", "--tokens-per-minute", "100000000000", "--concurrency", "100000",
+                       "--tokens-per-month", "1000000000000000", "--eur-per-month", "100000000")["key"]

@@ -6,36 +6,18 @@ import os
 import pathlib
 import random
 import re
-import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 
 from harness import Millrace, wait_for
+from load import PROGRAM, QUICK, ROOT, UnixConnection, say
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROGRAM = ROOT / "build/millrace"
-QUICK = "--quick" in sys.argv
 TRACE = ROOT / "tests/data/mooncake/conversation_blocks.jsonl"
 QUESTION = {"messages": [{"role": "user", "content": "Name the capital of France."}], "temperature": 0, "max_tokens": 4,
             "stream": True}
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=120)
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
 
 
 def first_token(connection, body, key="x"):

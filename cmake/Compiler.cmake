@@ -22,6 +22,10 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
 endif()
 add_link_options(-Wl,--as-needed)
 
+if(MILLRACE_COUNTERS)
+  add_compile_options(-fprofile-generate -fprofile-update=atomic)
+  add_link_options(-fprofile-generate)
+endif()
 if(MILLRACE_PROFILE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 19)
   # What the profile does not know, or knows from before a change, is built as without it: no reason to warn.
   add_compile_options(-fprofile-use=${MILLRACE_PROFILE} -Wno-profile-instr-unprofiled -Wno-profile-instr-out-of-date

@@ -79,6 +79,11 @@ class World {
   void check_answer(const RawRequest& request, const Reply& reply);
   /// Submits a job by that key; its id.
   std::string job(const std::string& as, const std::string& more = "");
+  /// A model that is there and ready.
+  void have_model(const std::string& name) {
+    models.all[name].name = name;
+    models.all[name].state = platform::ModelState::kReady;
+  }
 
   TestClock clock;
   SeededRng rng{7};

@@ -183,8 +183,7 @@ Reply send_bytes(World& world, const std::string& target, const std::string& rol
 /// A fresh world for each call, so that what one role did does not change what the next one sees.
 int status_of(const Route& route, const std::string& role, const Target& target) {
   World world;
-  world.models.all["m"].name = "m";
-  world.models.all["m"].state = platform::ModelState::kReady;
+  world.have_model("m");
   platform::EndpointRequest chat;
   chat.name = "chat";
   chat.model = "m";

@@ -131,10 +131,7 @@ TEST(Models, are_imported_shown_and_deleted) {
 
 class EndpointsTest : public testing::Test {
  protected:
-  EndpointsTest() {
-    world.models.all["m"].name = "m";
-    world.models.all["m"].state = platform::ModelState::kReady;
-  }
+  EndpointsTest() { world.have_model("m"); }
   void add_replica(const std::string& id, control::ReplicaState state, const std::string& reason = "") {
     control::ReplicaStatus replica;
     replica.id = id;
@@ -321,8 +318,7 @@ class PolicyTest : public testing::Test {
 
 TEST_F(PolicyTest, why_a_wanted_replica_is_not_there_yet_is_told_with_its_endpoint) {
   ASSERT_TRUE(used.take({}));
-  world.models.all["m"].state = platform::ModelState::kReady;
-  world.models.all["m"].name = "m";
+  world.have_model("m");
   platform::EndpointRequest chat;
   chat.name = "chat";
   chat.model = "m";
@@ -342,8 +338,7 @@ TEST_F(PolicyTest, why_a_wanted_replica_is_not_there_yet_is_told_with_its_endpoi
 TEST_F(PolicyTest, tells_gateways_everything_they_need_and_a_view_takes_it) {
   EXPECT_FALSE(policy.assemble()) << "what was used is not known yet";
   ASSERT_TRUE(used.take({}));
-  world.models.all["m"].state = platform::ModelState::kReady;
-  world.models.all["m"].name = "m";
+  world.have_model("m");
   platform::EndpointRequest far;
   far.name = "far";
   far.upstream_url = "https://up.example/v1";

@@ -42,13 +42,22 @@ DrainTask::DrainTask(std::string folder, store::UsageTable& usage, api::UsedFigu
 
 DrainTask::~DrainTask() {
   periodic_.reset();
-  if (const auto report = drain_.drain(); !report) log_.error("drain_failed", report.error());
+  drain();
+}
+
+std::optional<ledger::JournalDrain::Report> DrainTask::drain() {
+  auto report = drain_.drain(std::move(room_));
+  if (!report) {
+    log_.error("drain_failed", report.error());
+    return std::nullopt;
+  }
+  for (const auto& damage : report->damage) log_.error("journal_damaged", {{"message", damage}});
+  return *std::move(report);
 }
 
 void DrainTask::step() {
-  auto report = drain_.drain(std::move(room_));
-  if (!report) return log_.error("drain_failed", report.error());
-  for (const auto& damage : report->damage) log_.error("journal_damaged", {{"message", damage}});
+  auto report = drain();
+  if (!report) return;
   if (const auto taken = used_.take(*report); !taken) log_.error("used_figures_failed", taken.error());
   if (!report->records.empty()) moved_();
   room_ = std::move(report->records);

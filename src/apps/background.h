@@ -49,13 +49,14 @@ class DrainTask {
 
  private:
   void step();
+  std::optional<ledger::JournalDrain::Report> drain();
 
   ledger::JournalDrain drain_;
   api::UsedFigures& used_;
   host::Logger& log_;
   const std::function<void()> moved_;
   std::vector<store::UsageRecord> room_;  // the records of the last step, for their memory
-  std::optional<Periodic> periodic_;  // last: its thread uses the rest
+  std::optional<Periodic> periodic_;      // last: its thread uses the rest
 };
 
 /// Samples the node's energy every 10 s.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "core/capability.h"
 #include "core/clock.h"
 #include "scheduler/cluster.h"
 
@@ -12,16 +13,21 @@ namespace millrace::control {
 
 inline TimePoint at(std::int64_t second) { return TimePoint(std::chrono::seconds(1'767'225'600 + second)); }
 
-/// Accelerators of 100 W idle and 700 W at most, on nodes of 1 kW idle.
+/// 100 W idle and 700 W at most; nothing else is known of it.
+inline Capability test_accelerator() {
+  return {.kind = "test",
+          .memory_bytes = {},
+          .compute_tflops_bf16 = {},
+          .memory_bandwidth_gb_per_s = {},
+          .interconnect_gb_per_s = {},
+          .power_idle_w = 100.0,
+          .power_max_w = 700.0};
+}
+
+/// Such accelerators, on nodes of 1 kW idle.
 inline scheduler::Cluster cluster_of(int nodes, std::int32_t accelerators) {
   scheduler::Cluster cluster;
-  cluster.kinds.push_back({.kind = "test",
-                           .memory_bytes = {},
-                           .compute_tflops_bf16 = {},
-                           .memory_bandwidth_gb_per_s = {},
-                           .interconnect_gb_per_s = {},
-                           .power_idle_w = 100.0,
-                           .power_max_w = 700.0});
+  cluster.kinds.push_back(test_accelerator());
   cluster.sites.push_back({.name = "local", .zone = "FR", .jurisdiction = "FR"});
   for (int i = 0; i < nodes; ++i) {
     scheduler::Node node;

@@ -21,14 +21,13 @@ std::string siblings_of(const serving::ReplicaSpec& spec) {
 Result<std::unique_ptr<ReplicaWork>> ReplicaWork::create(ReplicaWorkOptions options, store::Store& store,
                                                          const Clock& clock) {
   auto made = std::make_unique<ReplicaWork>(std::move(options), store, clock);
-  std::set<std::string> over;
-  for (const auto& record : TRY(store.list(kEndedPrefix)))
-    over.insert(record.key.substr(kEndedPrefix.size()));
   // What was wished, whether or not the manager of work has seen it yet: a crash may have come between the two.
   for (const auto& record : TRY(store.list(kWantedPrefix))) {
-    if (over.contains(record.key.substr(kWantedPrefix.size()))) continue;
     const auto work = parse_wanted(record.value);
     if (!work || work->kind != WorkKind::kService || work->cancelled_at) continue;
+    const auto ended = store.get(work_key(kEndedPrefix, work->id));
+    if (ended) continue;
+    if (ended.error().code != ErrorCode::kNotFound) return std::unexpected(ended.error());
     Wish wish;
     wish.work = *work;
     const bool is_first = made->wishes_.try_emplace(work->title, wish).second;

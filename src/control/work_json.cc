@@ -42,6 +42,20 @@ Result<std::vector<std::string>> read_strings(const JsonObject& object, std::str
   return out;
 }
 
+/// What `read` makes of each object of a list; empty if there is no list.
+template <typename T>
+Result<std::vector<T>> read_each(const JsonObject& object, std::string_view key,
+                                 Result<T> (*read)(const JsonObject&)) {
+  std::vector<T> out;
+  const auto* const items = TRY(object.optional_array(key));
+  if (items == nullptr) return out;
+  for (const boost::json::value& item : *items) {
+    const auto each = TRY(JsonObject::of(item, std::string(key)));
+    out.push_back(TRY(read(each)));
+  }
+  return out;
+}
+
 void write_strings(JsonWriter& w, std::string_view key, const std::vector<std::string>& texts) {
   w.key(key).begin_array();
   for (const std::string& text : texts) w.value(text);
@@ -73,6 +87,15 @@ Result<WorkloadId> read_id(const JsonObject& object) {
   return static_cast<WorkloadId>(id);
 }
 
+Result<SecretFile> read_secret(const JsonObject& o) {
+  return SecretFile{TRY(o.required_string("name")), TRY(o.required_string("path"))};
+}
+
+Result<WorkMount> read_mount(const JsonObject& o) {
+  return WorkMount{TRY(o.required_string("source")), TRY(o.required_string("path")),
+                   TRY(o.required_bool("writable"))};
+}
+
 Result<Program> read_program(const JsonObject& o) {
   Program program;
   program.image = TRY(o.required_string("image"));
@@ -81,19 +104,8 @@ Result<Program> read_program(const JsonObject& o) {
     for (const auto& member : env->object())
       program.env[std::string(member.key())] = TRY(env->required_string(member.key()));
   }
-  if (const auto* const secrets = TRY(o.optional_array("secrets"))) {
-    for (const auto& item : *secrets) {
-      const auto secret = TRY(JsonObject::of(item, "secrets"));
-      program.secrets.push_back({TRY(secret.required_string("name")), TRY(secret.required_string("path"))});
-    }
-  }
-  if (const auto* const mounts = TRY(o.optional_array("mounts"))) {
-    for (const auto& item : *mounts) {
-      const auto mount = TRY(JsonObject::of(item, "mounts"));
-      program.mounts.push_back({TRY(mount.required_string("source")), TRY(mount.required_string("path")),
-                                TRY(mount.required_bool("writable"))});
-    }
-  }
+  program.secrets = TRY(read_each(o, "secrets", read_secret));
+  program.mounts = TRY(read_each(o, "mounts", read_mount));
   program.workdir_archive = TRY(o.optional_string("workdir_archive")).value_or("");
   program.host_network = TRY(o.optional_bool("host_network")).value_or(false);
   program.scratch_bytes = TRY(read_int<std::int64_t>(o, "scratch_bytes"));
@@ -217,15 +229,8 @@ Result<WantedWork> read_wanted(const JsonObject& o) {
   return work;
 }
 
-Result<std::vector<NamedPlace>> read_places(const JsonObject& o) {
-  std::vector<NamedPlace> places;
-  const auto* const items = TRY(o.optional_array("places"));
-  if (items == nullptr) return places;
-  for (const auto& item : *items) {
-    const auto place = TRY(JsonObject::of(item, "places"));
-    places.push_back({TRY(place.required_string("node")), TRY(read_int<std::uint32_t>(place, "devices"))});
-  }
-  return places;
+Result<NamedPlace> read_place(const JsonObject& o) {
+  return NamedPlace{TRY(o.required_string("node")), TRY(read_int<std::uint32_t>(o, "devices"))};
 }
 
 Result<void> read_figures(const JsonObject& o, ObservedWork& work) {
@@ -240,24 +245,17 @@ Result<void> read_figures(const JsonObject& o, ObservedWork& work) {
   return {};
 }
 
-Result<std::vector<EndedRun>> read_runs(const JsonObject& o) {
-  std::vector<EndedRun> runs;
-  const auto* const items = TRY(o.optional_array("runs"));
-  if (items == nullptr) return runs;
-  for (const auto& item : *items) {
-    const auto in = TRY(JsonObject::of(item, "runs"));
-    EndedRun run;
-    run.number = TRY(read_int<std::uint32_t>(in, "number"));
-    run.nodes = TRY(read_strings(in, "nodes"));
-    const auto started = TRY(in.required_string("started_at"));
-    const auto ended = TRY(in.required_string("ended_at"));
-    run.started_at = TRY(parse_rfc3339(started));
-    run.ended_at = TRY(parse_rfc3339(ended));
-    run.outcome = TRY(in.required_string("outcome"));
-    run.reason = TRY(in.optional_string("reason")).value_or("");
-    runs.push_back(std::move(run));
-  }
-  return runs;
+Result<EndedRun> read_run(const JsonObject& o) {
+  EndedRun run;
+  run.number = TRY(read_int<std::uint32_t>(o, "number"));
+  run.nodes = TRY(read_strings(o, "nodes"));
+  const auto started = TRY(o.required_string("started_at"));
+  const auto ended = TRY(o.required_string("ended_at"));
+  run.started_at = TRY(parse_rfc3339(started));
+  run.ended_at = TRY(parse_rfc3339(ended));
+  run.outcome = TRY(o.required_string("outcome"));
+  run.reason = TRY(o.optional_string("reason")).value_or("");
+  return run;
 }
 
 void write_runs(JsonWriter& w, const std::vector<EndedRun>& runs) {
@@ -284,12 +282,12 @@ Result<ObservedWork> read_observed(const JsonObject& o) {
   if (const auto code = TRY(o.optional_int("exit_code"))) work.exit_code = static_cast<int>(*code);
   work.run = TRY(read_int<std::uint32_t>(o, "run"));
   work.failures = TRY(read_int<std::uint32_t>(o, "failures"));
-  work.places = TRY(read_places(o));
+  work.places = TRY(read_each(o, "places", read_place));
   work.cap_milli = TRY(read_int<std::int32_t>(o, "cap_milli", 1000));
   TRY_VOID(read_figures(o, work));
   work.grace_ms = TRY(o.optional_int("grace_ms"));
   work.stopping = TRY(o.optional_bool("stopping")).value_or(false);
-  work.runs = TRY(read_runs(o));
+  work.runs = TRY(read_each(o, "runs", read_run));
   return work;
 }
 

@@ -52,8 +52,9 @@ struct JournalSlot {
 };
 
 /// The writing side: one gateway process, one thread (a second, private one syncs). open, update, finalise and settle
-/// make no system call, and no allocation but for what a request is the first to share with later ones. The file is locked (flock) as long as the process lives; a journal whose
-/// lock is free belongs to a gateway that died, and what is open in it is settled as failed by the server.
+/// make no system call, and no allocation but for what a request is the first to share with later ones. The file is
+/// locked (flock) as long as the process lives; a journal whose lock is free belongs to a gateway that died, and what is
+/// open in it is settled as failed by the server.
 class Journal {
  public:
   struct Options {

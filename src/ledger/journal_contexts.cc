@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "ledger/journal_texts.h"
@@ -30,7 +31,9 @@ void write(ContextData& to, const OpenRequest& request) {
 }  // namespace
 
 JournalContexts::JournalContexts(std::span<ContextData> contexts, MarkUsed mark_used)
-    : contexts_(contexts), mark_used_(std::move(mark_used)) {}
+    : contexts_(contexts), mark_used_(std::move(mark_used)), free_(contexts.size()) {
+  std::iota(free_.rbegin(), free_.rend(), 0U);  // lowest first: few pages are touched
+}
 
 std::optional<std::uint32_t> JournalContexts::of(const OpenRequest& request) {
   ContextData wanted;
@@ -45,9 +48,8 @@ std::optional<std::uint32_t> JournalContexts::of(const OpenRequest& request) {
   return last_ = free;
 }
 
-/// A look at every slot, once all contexts were written; the more requests share, the rarer.
+/// A look at every slot, once all contexts are taken; the more requests share, the rarer.
 std::optional<std::uint32_t> JournalContexts::take_free() {
-  if (fresh_ < contexts_.size()) return fresh_++;
   if (free_.empty()) {
     std::vector<bool> used(contexts_.size(), false);
     mark_used_(used);

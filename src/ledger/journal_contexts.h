@@ -29,8 +29,7 @@ class JournalContexts {
   const std::span<ContextData> contexts_;
   const MarkUsed mark_used_;
   std::unordered_map<std::string_view, std::uint32_t> known_;  // by their bytes, in place
-  std::vector<std::uint32_t> free_;                            // written once, and named by no slot any more
-  std::uint32_t fresh_ = 0;                                    // from here on none was ever written
+  std::vector<std::uint32_t> free_;                            // never written, or named by no slot any more
   std::optional<std::uint32_t> last_;
 };
 

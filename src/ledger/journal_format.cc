@@ -68,19 +68,22 @@ Result<RequestContext> read_context(const ContextData& data) {
   }
   const auto texts = TRY(texts_of(data.text_length, kContextTextMax, data.text));
   const auto text = [&](ContextText which) { return std::string(texts[static_cast<std::size_t>(which)]); };
-  return RequestContext{.tenant = text(ContextText::kTenant),
-                        .project = text(ContextText::kProject),
-                        .key_id = text(ContextText::kKeyId),
-                        .endpoint = text(ContextText::kEndpoint),
-                        .model = text(ContextText::kModel),
-                        .site = text(ContextText::kSite),
-                        .zone = text(ContextText::kZone),
-                        .energy_model = text(ContextText::kEnergyModel),
-                        .basis = text(ContextText::kBasis),
-                        .intensity_g_per_kwh = data.intensity_g_per_kwh,
-                        .price_version = data.price_version,
-                        .input_microeur_per_mtok = data.input_microeur_per_mtok,
-                        .output_microeur_per_mtok = data.output_microeur_per_mtok};
+  RequestContext context{.shared = {},
+                         .intensity_g_per_kwh = data.intensity_g_per_kwh,
+                         .input_microeur_per_mtok = data.input_microeur_per_mtok,
+                         .output_microeur_per_mtok = data.output_microeur_per_mtok};
+  store::UsageRecord& shared = context.shared;
+  shared.tenant = text(ContextText::kTenant);
+  shared.project = text(ContextText::kProject);
+  shared.key_id = text(ContextText::kKeyId);
+  shared.endpoint = text(ContextText::kEndpoint);
+  shared.model = text(ContextText::kModel);
+  shared.site = text(ContextText::kSite);
+  shared.zone = text(ContextText::kZone);
+  shared.energy_model = text(ContextText::kEnergyModel);
+  shared.basis = text(ContextText::kBasis);
+  shared.price_version = data.price_version;
+  return context;
 }
 
 TimePoint time_of(std::int64_t us) { return TimePoint{std::chrono::microseconds{us}}; }
@@ -143,18 +146,9 @@ Result<store::UsageRecord> JournalView::record(std::uint32_t slot, Contexts& see
   }
   const RequestContext& context = known->second;
 
-  store::UsageRecord record;
+  store::UsageRecord record = context.shared;
   record.request_id = request_id;
   record.client_request_id = client_request_id;
-  record.tenant = context.tenant;
-  record.project = context.project;
-  record.key_id = context.key_id;
-  record.endpoint = context.endpoint;
-  record.model = context.model;
-  record.site = context.site;
-  record.zone = context.zone;
-  record.energy_model = context.energy_model;
-  record.basis = context.basis;
   if (now == SlotState::kSettled) {
     if (data.status < 1 || data.status > 3) return corrupt("its status is unknown");
     record.status = static_cast<store::UsageStatus>(data.status);
@@ -168,7 +162,6 @@ Result<store::UsageRecord> JournalView::record(std::uint32_t slot, Contexts& see
     record.energy_uj = data.energy_uj;
     record.co2e_ug = energy::co2e_ug(data.energy_uj, context.intensity_g_per_kwh);
   }
-  record.price_version = context.price_version;
   record.cost_microeur =
       energy::cost_microeur(data.input_tokens, data.output_tokens, context.input_microeur_per_mtok,
                             context.output_microeur_per_mtok);

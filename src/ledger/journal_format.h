@@ -106,9 +106,9 @@ struct JournalLayout {
 
 /// What a context says, checked.
 struct RequestContext {
-  std::string tenant, project, key_id, endpoint, model, site, zone, energy_model, basis;
+  store::UsageRecord shared;  // as records that name it begin
   double intensity_g_per_kwh = 0;
-  std::int64_t price_version = 0, input_microeur_per_mtok = 0, output_microeur_per_mtok = 0;
+  std::int64_t input_microeur_per_mtok = 0, output_microeur_per_mtok = 0;
 };
 
 /// A checked view of a journal's bytes, which stay the caller's. `free` changes them.

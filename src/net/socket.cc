@@ -25,13 +25,6 @@ void set_flag(int fd, int level, int option) {
   ::setsockopt(fd, level, option, &on, sizeof on);
 }
 
-bool is_loopback(const Address& address) {
-  const sockaddr* any = as_sockaddr(address);
-  if (any->sa_family == AF_INET)
-    return (ntohl(reinterpret_cast<const sockaddr_in*>(any)->sin_addr.s_addr) >> 24) == 127;
-  return any->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(any)->sin6_addr);
-}
-
 /// Bytes go at once, and on the loopback no congestion control measures and paces them: BBR, a common default, takes
 /// processor time and timers for each write (docs/benchmarks.md). Reno is in every kernel and does next to nothing.
 void tune_tcp(int fd, const Address& address) {
@@ -81,6 +74,14 @@ Result<Address> unix_address(const std::string& path) {
   std::memcpy(unix_socket->sun_path, path.c_str(), path.size() + 1);
   address.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
   return address;
+}
+
+bool is_loopback(const Address& address) {
+  const sockaddr* any = as_sockaddr(address);
+  if (any->sa_family == AF_INET)
+    return (ntohl(reinterpret_cast<const sockaddr_in*>(any)->sin_addr.s_addr) >> 24) == 127;
+  return any->sa_family == AF_INET6 &&
+         IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(any)->sin6_addr);
 }
 
 Result<BoundSocket> listen_tcp(const std::string& host, std::uint16_t port, bool reuse_port) {

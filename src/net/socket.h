@@ -27,6 +27,9 @@ Result<Address> numeric_address(const std::string& host, std::uint16_t port);
 /// kInvalidArgument: empty, or longer than the 107 bytes that the system allows.
 Result<Address> unix_address(const std::string& path);
 
+/// True for 127.0.0.0/8 and ::1.
+bool is_loopback(const Address& address);
+
 Result<BoundSocket> listen_tcp(const std::string& host, std::uint16_t port, bool reuse_port);
 /// Mode 0600. A socket file that nobody listens on is replaced; a live one is kConflict.
 Result<host::Fd> listen_unix(const std::string& path);

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "net/http_chars.h"
+#include "net/socket.h"
 #include "net/tls.h"
 
 namespace millrace::net {
@@ -122,17 +123,8 @@ Result<HostPort> parse_host_port(std::string_view text) {
 }
 
 bool is_loopback(std::string_view host) {
-  if (host == "localhost" || host == "::1") return true;
-  if (!host.starts_with("127.")) return false;
-  int dots = 0;
-  for (const char c : host) {
-    if (c == '.') {
-      ++dots;
-    } else if (c < '0' || c > '9') {
-      return false;  // 127.example.com is a name
-    }
-  }
-  return dots == 3;
+  const auto address = numeric_address(std::string(host), 0);
+  return address && is_loopback(*address);
 }
 
 }  // namespace millrace::net

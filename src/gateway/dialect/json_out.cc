@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "host/json_writer.h"
+#include "ledger/usage_json.h"
 
 namespace millrace::gateway::dialect {
 namespace {
@@ -15,23 +16,15 @@ void append_field(std::string& out, std::string_view name, std::int64_t value) {
   append_number(out, value);
 }
 
-/// So many millionths as a decimal without needless zeros, exactly: figures of money and energy never pass a double.
+/// The ledger's decimal, without needless zeros.
 void append_millionths_or_null(std::string& out, std::optional<std::int64_t> millionths) {
   if (!millionths) {
     out += "null";
     return;
   }
-  constexpr std::int64_t kMillion = 1'000'000;
-  append_number(out, *millionths / kMillion);  // never negative: energy and money are used, not made
-  std::int64_t rest = *millionths % kMillion;
-  if (rest == 0) return;
-  std::array<char, 7> decimals{'.', '0', '0', '0', '0', '0', '0'};
-  std::size_t length = 1;
-  for (std::size_t at = 6; at > 0; --at, rest /= 10) {
-    decimals[at] = static_cast<char>('0' + rest % 10);
-    if (length == 1 && rest % 10 != 0) length = at + 1;
-  }
-  out.append(decimals.data(), length);
+  const std::string decimal = ledger::decimal_of_millionths(*millionths);
+  const auto last = decimal.find_last_not_of('0');  // there always is one: the point at the least
+  out.append(decimal, 0, decimal[last] == '.' ? last : last + 1);
 }
 
 void append_footprint(std::string& out, const Footprint& footprint) {

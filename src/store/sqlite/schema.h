@@ -1,14 +1,20 @@
 // The SQLite schema and its way forward: versions are applied in order, after a copy of the file was kept.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <span>
 #include <string>
 
+#include "core/clock.h"
 #include "core/result.h"
 #include "store/sqlite/connection.h"
 
 namespace millrace::store {
+
+/// Times are in the tables as microseconds since 1970.
+inline std::int64_t us_of(TimePoint time) { return time.time_since_epoch().count(); }
+inline TimePoint time_of(std::int64_t us) { return TimePoint{std::chrono::microseconds{us}}; }
 
 /// What usage_minute counts in.
 inline constexpr std::int64_t kMinuteUs = 60'000'000;

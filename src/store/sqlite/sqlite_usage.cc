@@ -14,9 +14,6 @@ namespace {
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kEver = std::numeric_limits<std::int64_t>::max();
 
-std::int64_t us_of(TimePoint time) { return time.time_since_epoch().count(); }
-TimePoint time_of(std::int64_t us) { return TimePoint{std::chrono::microseconds{us}}; }
-
 constexpr std::string_view kColumns =
     "request_id, client_request_id, tenant, project, key_id, endpoint, model, status, input_tokens, "
     "cached_tokens, output_tokens, energy_uj, co2e_ug, energy_model, basis, cost_microeur, price_version, "

@@ -14,8 +14,6 @@ namespace {
 
 constexpr std::size_t kContextsKept = 10'000;
 
-std::int64_t us_of(TimePoint time) { return time.time_since_epoch().count(); }
-
 /// The texts of a context, in the order of its columns.
 std::array<std::string_view, 9> texts_of(const UsageRecord& record) {
   return {record.tenant,       record.project, record.key_id, record.endpoint, record.model,
@@ -52,6 +50,16 @@ std::string insert_of(std::size_t rows) {
   return sql;
 }
 
+void bind_row(Statement& to, std::size_t row, const UsageRecord& record, std::int64_t context) {
+  int at = static_cast<int>(row) * kColumns;
+  to.bind(++at, std::string_view(record.request_id)).bind(++at, std::string_view(record.client_request_id));
+  to.bind(++at, context).bind(++at, static_cast<std::int64_t>(record.status));
+  to.bind(++at, record.input_tokens).bind(++at, record.cached_tokens).bind(++at, record.output_tokens);
+  to.bind(++at, record.energy_uj).bind(++at, record.co2e_ug).bind(++at, record.cost_microeur);
+  to.bind(++at, us_of(record.started_at)).bind(++at, us_of(record.ended_at));
+  to.bind(++at, record.accelerator_ms).bind(++at, record.cpu_us);
+}
+
 }  // namespace
 
 UsageWriter::UsageWriter(Statement insert_one, Statement insert_many, Statement note_minute,
@@ -77,30 +85,23 @@ Result<UsageWriter> UsageWriter::prepare(Connection& connection) {
 
 Result<std::int64_t> UsageWriter::append(Connection& connection, std::span<const UsageRecord> records) {
   std::int64_t added = 0;
-  before_ = nullptr;
+  std::int64_t context = 0;
+  const UsageRecord* before = nullptr;
   for (std::size_t at = 0; at < records.size();) {
     const std::size_t rows = records.size() - at < kRows ? 1 : kRows;
     Statement& insert = rows == 1 ? insert_one_ : insert_many_;
-    for (std::size_t row = 0; row < rows; ++row) TRY_VOID(bind_row(insert, row, records[at + row]));
+    for (std::size_t row = 0; row < rows; ++row) {
+      const UsageRecord& record = records[at + row];
+      if (before == nullptr || !same_context(*before, record)) context = TRY(context_of(record));
+      before = &record;
+      bind_row(insert, row, record, context);
+    }
     TRY_VOID(insert.run());
     added += connection.changes();
     at += rows;
   }
   TRY_VOID(note_minutes(records));
   return added;
-}
-
-Result<void> UsageWriter::bind_row(Statement& to, std::size_t row, const UsageRecord& record) {
-  if (before_ == nullptr || !same_context(*before_, record)) context_ = TRY(context_of(record));
-  before_ = &record;
-  int at = static_cast<int>(row) * kColumns;
-  to.bind(++at, std::string_view(record.request_id)).bind(++at, std::string_view(record.client_request_id));
-  to.bind(++at, context_).bind(++at, static_cast<std::int64_t>(record.status));
-  to.bind(++at, record.input_tokens).bind(++at, record.cached_tokens).bind(++at, record.output_tokens);
-  to.bind(++at, record.energy_uj).bind(++at, record.co2e_ug).bind(++at, record.cost_microeur);
-  to.bind(++at, us_of(record.started_at)).bind(++at, us_of(record.ended_at));
-  to.bind(++at, record.accelerator_ms).bind(++at, record.cpu_us);
-  return {};
 }
 
 Result<std::int64_t> UsageWriter::context_of(const UsageRecord& record) {

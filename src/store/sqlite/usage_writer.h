@@ -31,14 +31,11 @@ class UsageWriter {
               Statement find_context);
   /// Rows of one statement, which is what costs least: a third less than row by row (docs/benchmarks.md).
   static constexpr std::size_t kRows = 16;
-  Result<void> bind_row(Statement& to, std::size_t row, const UsageRecord& record);
   Result<std::int64_t> context_of(const UsageRecord& record);
   Result<void> note_minutes(std::span<const UsageRecord> records);
 
   Statement insert_one_, insert_many_, note_minute_, add_context_, find_context_;
   std::unordered_map<std::string, std::int64_t> contexts_;  // by their texts
-  const UsageRecord* before_ = nullptr;                     // the record bound last, and its context
-  std::int64_t context_ = 0;
 };
 
 }  // namespace millrace::store

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/cluster_test_support.h"
 #include "core/rng.h"
 #include "twin/run.h"
 #include "twin/sim/draws.h"
@@ -30,13 +31,7 @@ inline SiteConfig small_site(std::uint32_t nodes, std::uint32_t racks = 1) {
   config.name = "test";
   config.start = world_start();
   scheduler::Cluster& cluster = config.cluster;
-  cluster.kinds.push_back({.kind = "test",
-                           .memory_bytes = {},
-                           .compute_tflops_bf16 = {},
-                           .memory_bandwidth_gb_per_s = {},
-                           .interconnect_gb_per_s = {},
-                           .power_idle_w = 100.0,
-                           .power_max_w = 700.0});
+  cluster.kinds.push_back(control::test_accelerator());
   cluster.sites.push_back({.name = "site", .zone = "FR", .jurisdiction = "FR", .pue = 1.2});
   config.sites.push_back({.power = {},
                           .carbon = flat_series(50'000),
