@@ -7,11 +7,15 @@
 #include <string>
 #include <string_view>
 
+#include "core/short_text.h"
 #include "gateway/context.h"
 #include "gateway/dialect/dialect.h"
 #include "net/http_server.h"
 
 namespace millrace::gateway {
+
+/// The limits and times of a RateLimitView, as headers say them: four numbers and two times.
+using RateLimitText = ShortText<128>;
 
 /// Lives as the state of its exchange. Whatever happens to the request, once it was admitted its journal slot is
 /// settled exactly once, its limits are given back, and the engine's work is cancelled if nobody waits for it.
@@ -134,7 +138,7 @@ class Job final : public net::ExchangeState,
   engine::Usage usage_;
   std::int64_t energy_uj_ = ledger::kEnergyUnknown;
   store::UsageStatus outcome_ = store::UsageStatus::kFailed;  // of an answer that is being sent
-  std::string headers_text_;                                  // backs the header views while an answer starts
+  RateLimitText headers_text_;                                // backs the header views while an answer starts
 };
 
 }  // namespace millrace::gateway

@@ -16,20 +16,38 @@ constexpr std::size_t kMaxHeldBytes = 48 * 1024;
 constexpr std::size_t kMaxCountBytes = 64 * 1024;
 
 /// "6m0s", "1s", "120ms": how the OpenAI API writes durations.
-void append_duration(std::string& out, std::chrono::nanoseconds time) {
-  const auto append = [&out](std::int64_t number, char unit) {
-    out += fmt::format_int(number).c_str();
-    out += unit;
-  };
+std::string_view add_duration(RateLimitText& text, std::chrono::nanoseconds time) {
+  const std::size_t start = text.size();
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(time).count();
   if (ms < 1000) {
-    append(ms, 'm');
-    out += 's';
-    return;
+    text.add(ms);
+    text.add("ms");
+    return text.view(start);
   }
   const auto seconds = (ms + 999) / 1000;
-  if (seconds >= 60) append(seconds / 60, 'm');
-  append(seconds < 60 ? seconds : seconds % 60, 's');
+  if (seconds >= 60) {
+    text.add(seconds / 60);
+    text.add("m");
+  }
+  text.add(seconds % 60);
+  text.add("s");
+  return text.view(start);
+}
+
+struct RateLimitHeaders {
+  std::string_view limit, remaining, reset;
+};
+constexpr RateLimitHeaders kRequestHeaders = {"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests",
+                                              "x-ratelimit-reset-requests"};
+constexpr RateLimitHeaders kTokenHeaders = {"x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens",
+                                            "x-ratelimit-reset-tokens"};
+
+void add_headers(std::vector<net::Header>& headers, RateLimitText& text, const RateLimitHeaders& names,
+                 const std::optional<RateLimitView::Dimension>& dimension) {
+  if (!dimension) return;
+  headers.push_back({names.limit, text.add(dimension->limit)});
+  headers.push_back({names.remaining, text.add(dimension->remaining)});
+  headers.push_back({names.reset, add_duration(text, dimension->reset)});
 }
 
 }  // namespace
@@ -150,27 +168,9 @@ void Job::respond_headers(std::vector<net::Header>& headers) {
   if (!reservation_ && key == nullptr) return;
   const auto view = Limiter::view(reservation_ ? reservation_->scopes : context_.limiter.scopes_of(*key),
                                   context_.loop.now());
-  if (!view.requests && !view.tokens) return;
-  // Six short values in one string that the views point into.
   headers_text_.clear();
-  std::array<std::size_t, 7> cuts{};
-  std::size_t at = 0;
-  const auto cut = [&] { cuts[++at] = headers_text_.size(); };
-  for (const auto* dimension : {&view.requests, &view.tokens}) {
-    if (*dimension) headers_text_ += fmt::format_int((*dimension)->limit).c_str();
-    cut();
-    if (*dimension) headers_text_ += fmt::format_int((*dimension)->remaining).c_str();
-    cut();
-    if (*dimension) append_duration(headers_text_, (*dimension)->reset);
-    cut();
-  }
-  constexpr std::array<std::string_view, 6> kNames = {
-      "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
-      "x-ratelimit-limit-tokens",   "x-ratelimit-remaining-tokens",   "x-ratelimit-reset-tokens"};
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    const auto value = std::string_view(headers_text_).substr(cuts[i], cuts[i + 1] - cuts[i]);
-    if (!value.empty()) headers.push_back({kNames[i], value});
-  }
+  add_headers(headers, headers_text_, kRequestHeaders, view.requests);
+  add_headers(headers, headers_text_, kTokenHeaders, view.tokens);
 }
 
 /// The head of a streamed answer, once.

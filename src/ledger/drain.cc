@@ -20,6 +20,30 @@ constexpr std::size_t kBatch = 4096;  // records of one transaction
 constexpr std::int64_t kAbandonedAfter_s = 60;
 }  // namespace
 
+/// Records in the memory of earlier ones: most of their texts have a place already.
+class JournalDrain::Records {
+ public:
+  explicit Records(std::vector<store::UsageRecord> room) : records_(std::move(room)) {}
+
+  store::UsageRecord& add() {
+    if (size_ == records_.size()) records_.emplace_back();
+    return records_[size_++];
+  }
+  void drop_last() { --size_; }
+  std::size_t size() const { return size_; }
+  std::span<const store::UsageRecord> from(std::size_t first) const {
+    return std::span(records_).subspan(first, size_ - first);
+  }
+  std::vector<store::UsageRecord> take() && {
+    records_.resize(size_);
+    return std::move(records_);
+  }
+
+ private:
+  std::vector<store::UsageRecord> records_;
+  std::size_t size_ = 0;
+};
+
 struct JournalDrain::OpenJournal {
   OpenJournal(MappedFile mapped, JournalView checked, std::string name)
       : file(std::move(mapped)), view(checked), path(std::move(name)) {}
@@ -37,10 +61,10 @@ JournalDrain::~JournalDrain() = default;
 
 Result<JournalDrain::Report> JournalDrain::drain(std::vector<store::UsageRecord> room) {
   Report report;
-  report.records = std::move(room);
-  report.records.clear();
+  Records records(std::move(room));
   TRY_VOID(find_new(report));
-  for (auto& [name, journal] : open_) TRY_VOID(drain_one(*journal, report));
+  for (auto& [name, journal] : open_) TRY_VOID(drain_one(*journal, records, report));
+  report.records = std::move(records).take();
   std::erase_if(open_, [](const auto& entry) { return entry.second->removed; });
   return report;
 }
@@ -101,18 +125,16 @@ std::vector<std::uint32_t> JournalDrain::slots_to_take(const OpenJournal& journa
   return slots;
 }
 
-Result<void> JournalDrain::drain_one(OpenJournal& journal, Report& report) {
+Result<void> JournalDrain::drain_one(OpenJournal& journal, Records& records, Report& report) {
   if (!journal.dead) journal.dead = ::flock(journal.file.fd(), LOCK_EX | LOCK_NB) == 0;
   JournalView& view = journal.view;
   const std::uint64_t through = view.settled();
   const std::vector<std::uint32_t> slots = slots_to_take(journal);
-  std::vector<store::UsageRecord>& records = report.records;
-  records.reserve(records.size() + slots.size());
   std::size_t durable = records.size();
   std::vector<std::uint32_t> taken;
   JournalView::Contexts contexts;
   const auto flush = [&]() -> Result<void> {
-    const auto batch = std::span(records).subspan(durable);
+    const auto batch = records.from(durable);
     const std::int64_t added = TRY(table_.append(batch));
     if (added != static_cast<std::int64_t>(batch.size())) report.some_were_known = true;
     for (const std::uint32_t slot : taken) view.free(slot);
@@ -121,12 +143,10 @@ Result<void> JournalDrain::drain_one(OpenJournal& journal, Report& report) {
     return {};
   };
   for (const std::uint32_t slot : slots) {
-    auto record = view.record(slot, contexts);
-    if (record) {
-      records.push_back(*std::move(record));
-    } else {
+    if (const auto read = view.read(slot, contexts, records.add()); !read) {
+      records.drop_last();
       journal.damaged = true;
-      report.damage.push_back(fmt::format("{}: slot {}: {}", journal.path, slot, record.error().message));
+      report.damage.push_back(fmt::format("{}: slot {}: {}", journal.path, slot, read.error().message));
       // A gone gateway's file is kept with these bytes in it; a living one needs the slot back.
       if (journal.dead) continue;
     }

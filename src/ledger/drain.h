@@ -44,10 +44,11 @@ class JournalDrain {
   Result<Report> drain(std::vector<store::UsageRecord> room = {});
 
  private:
+  class Records;
   struct OpenJournal;
   Result<void> find_new(Report& report);
   static std::vector<std::uint32_t> slots_to_take(const OpenJournal& journal);
-  Result<void> drain_one(OpenJournal& journal, Report& report);
+  Result<void> drain_one(OpenJournal& journal, Records& records, Report& report);
   void set_aside(const std::string& path, const std::string& why, Report& report);
   void remove_abandoned(const std::string& path) const;
 

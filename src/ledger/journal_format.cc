@@ -130,7 +130,7 @@ void JournalView::free(std::uint32_t slot) {
       .store(static_cast<std::uint32_t>(SlotState::kFree), std::memory_order_release);
 }
 
-Result<store::UsageRecord> JournalView::record(std::uint32_t slot, Contexts& seen) const {
+Result<void> JournalView::read(std::uint32_t slot, Contexts& seen, store::UsageRecord& into) const {
   const SlotData data = slots_[slot];
   const SlotState now = state(slot);
   if (now != SlotState::kOpen && now != SlotState::kSettled) return corrupt("its state is unknown");
@@ -140,34 +140,34 @@ Result<store::UsageRecord> JournalView::record(std::uint32_t slot, Contexts& see
   if (data.context >= slots()) return corrupt(fmt::format("it names context {}", data.context));
   auto known = seen.find(data.context);
   if (known == seen.end()) {
-    auto read = read_context(contexts_[data.context]);
-    if (!read) return corrupt(fmt::format("context {}: {}", data.context, read.error().message));
-    known = seen.emplace(data.context, *std::move(read)).first;
+    auto context = read_context(contexts_[data.context]);
+    if (!context) return corrupt(fmt::format("context {}: {}", data.context, context.error().message));
+    known = seen.emplace(data.context, *std::move(context)).first;
   }
   const RequestContext& context = known->second;
 
-  store::UsageRecord record = context.shared;
-  record.request_id = request_id;
-  record.client_request_id = client_request_id;
+  into = context.shared;
+  into.request_id = request_id;
+  into.client_request_id = client_request_id;
   if (now == SlotState::kSettled) {
     if (data.status < 1 || data.status > 3) return corrupt("its status is unknown");
-    record.status = static_cast<store::UsageStatus>(data.status);
+    into.status = static_cast<store::UsageStatus>(data.status);
   } else {
-    record.status = store::UsageStatus::kFailed;
+    into.status = store::UsageStatus::kFailed;
   }
-  record.input_tokens = data.input_tokens;
-  record.cached_tokens = data.cached_tokens;
-  record.output_tokens = data.output_tokens;
+  into.input_tokens = data.input_tokens;
+  into.cached_tokens = data.cached_tokens;
+  into.output_tokens = data.output_tokens;
   if (data.energy_uj != kEnergyUnknown) {
-    record.energy_uj = data.energy_uj;
-    record.co2e_ug = energy::co2e_ug(data.energy_uj, context.intensity_g_per_kwh);
+    into.energy_uj = data.energy_uj;
+    into.co2e_ug = energy::co2e_ug(data.energy_uj, context.intensity_g_per_kwh);
   }
-  record.cost_microeur =
+  into.cost_microeur =
       energy::cost_microeur(data.input_tokens, data.output_tokens, context.input_microeur_per_mtok,
                             context.output_microeur_per_mtok);
-  record.started_at = time_of(data.started_at_us);
-  record.ended_at = time_of(std::max(data.started_at_us, data.updated_at_us));
-  return record;
+  into.started_at = time_of(data.started_at_us);
+  into.ended_at = time_of(std::max(data.started_at_us, data.updated_at_us));
+  return {};
 }
 
 Result<MappedFile> MappedFile::map(host::Fd fd, const std::string& path) {

@@ -128,9 +128,10 @@ class JournalView {
   std::int64_t started_at_us(std::uint32_t slot) const { return slots_[slot].started_at_us; }
   /// Contexts read so far, by number. Good for as long as none of the slots that named them is given back.
   using Contexts = std::unordered_map<std::uint32_t, RequestContext>;
-  /// The record of a slot that is settled, or open and its gateway gone. kCorrupt if its bytes, or those of its context,
-  /// cannot be one. Looks for the context in `seen` first.
-  Result<store::UsageRecord> record(std::uint32_t slot, Contexts& seen) const;
+  /// Writes the record of a slot that is settled, or open and its gateway gone, over what is in `into` (whose memory it
+  /// uses again). kCorrupt if its bytes, or those of its context, cannot be one: `into` then holds anything. Looks for the
+  /// context in `seen` first.
+  Result<void> read(std::uint32_t slot, Contexts& seen, store::UsageRecord& into) const;
   /// Gives a settled slot back to the gateway, after its record is durable.
   void free(std::uint32_t slot);
 

@@ -44,11 +44,12 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   auto view = JournalView::of({memory.get(), bytes});
   if (!view) return view.error().message.empty() ? (std::abort(), 0) : 0;
   JournalView::Contexts contexts;
+  store::UsageRecord record;
   for (std::uint32_t slot = 0; slot < view->slots(); ++slot) {
-    const auto record = view->record(slot, contexts);
-    if (!record && record.error().message.empty()) std::abort();
-    if (record && (record->request_id.empty() || record->cached_tokens > record->input_tokens ||
-                   record->ended_at < record->started_at || record->cost_microeur < 0)) {
+    const auto read = view->read(slot, contexts, record);
+    if (!read && read.error().message.empty()) std::abort();
+    if (read && (record.request_id.empty() || record.cached_tokens > record.input_tokens ||
+                 record.ended_at < record.started_at || record.cost_microeur < 0)) {
       std::abort();
     }
     if (view->state(slot) == SlotState::kSettled) view->free(slot);

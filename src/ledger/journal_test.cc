@@ -136,7 +136,9 @@ TEST_F(JournalTest, FiguresNeverGoDownAndFinalOnesStand) {
   const auto read = [&] {
     auto file = MappedFile::map(host::Fd(::open((folder_.path() + "/j1.mrj").c_str(), O_RDWR)), "j1");
     JournalView::Contexts contexts;
-    return *JournalView::of(file->bytes())->record(slot.index, contexts);
+    store::UsageRecord record;
+    EXPECT_TRUE(JournalView::of(file->bytes())->read(slot.index, contexts, record));
+    return record;
   };
   EXPECT_EQ(read().input_tokens, 10);
   EXPECT_EQ(read().cached_tokens, 10);

@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
+#include <cstdlib>
+
+#include "core/short_text.h"
 
 namespace millrace::ledger {
 namespace {
@@ -50,9 +54,16 @@ Result<store::UsageStatus> parse_status(const std::string& text) {
 }  // namespace
 
 std::string decimal_of_millionths(std::int64_t millionths) {
-  const auto size =
-      millionths < 0 ? 0 - static_cast<std::uint64_t>(millionths) : static_cast<std::uint64_t>(millionths);
-  return fmt::format("{}{}.{:06}", millionths < 0 ? "-" : "", size / 1'000'000, size % 1'000'000);
+  constexpr std::int64_t kMillion = 1'000'000;
+  ShortText<24> text;
+  if (millionths < 0 && millionths > -kMillion) text.add("-");  // 0 has no sign of its own
+  text.add(millionths / kMillion);
+  std::array<char, 7> decimals{'.'};
+  std::int64_t rest = std::abs(millionths % kMillion);
+  for (std::size_t at = decimals.size() - 1; at > 0; --at, rest /= 10)
+    decimals[at] = static_cast<char>('0' + rest % 10);
+  text.add({decimals.data(), decimals.size()});
+  return std::string(text.view());
 }
 
 void write_usage(host::JsonWriter& out, const store::UsageRecord& record) {

@@ -41,12 +41,32 @@ inline constexpr auto kTable = make_table();
 constexpr bool is_token_char(char c) {
   return (chars::kTable[static_cast<unsigned char>(c)] & chars::kToken) != 0;
 }
-/// True if `text` may be a header's name.
-constexpr bool is_token(std::string_view text) {
-  std::uint8_t all = chars::kToken;
-  for (const char c : text) all &= chars::kTable[static_cast<unsigned char>(c)];
-  return all != 0 && !text.empty();
+/// Length of the longest start of `text` that is a token.
+inline std::size_t token_length(std::string_view text) {
+  std::size_t at = 0;
+#ifdef __SSE2__
+  for (; at + 16 <= text.size(); at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
+    const auto within = [](__m128i of, char first, char last) {
+      return _mm_cmpeq_epi8(_mm_subs_epu8(_mm_sub_epi8(of, _mm_set1_epi8(first)),
+                                          _mm_set1_epi8(static_cast<char>(last - first))),
+                            _mm_setzero_si128());
+    };
+    // Letters, digits and '-' are what names are made of; the table knows the rare others.
+    const __m128i usual = _mm_or_si128(
+        _mm_or_si128(within(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z'), within(bytes, '0', '9')),
+        _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')));
+    if (const auto mask = static_cast<unsigned>(_mm_movemask_epi8(usual)); mask != 0xFFFF) {
+      at += static_cast<std::size_t>(std::countr_one(mask));
+      break;
+    }
+  }
+#endif
+  while (at < text.size() && is_token_char(text[at])) ++at;
+  return at;
 }
+/// True if `text` may be a header's name.
+inline bool is_token(std::string_view text) { return !text.empty() && token_length(text) == text.size(); }
 constexpr bool is_field_char(char c) {
   return (chars::kTable[static_cast<unsigned char>(c)] & chars::kField) != 0;
 }

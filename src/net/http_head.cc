@@ -110,9 +110,8 @@ void note_transfer_encoding(Framing& framing, std::string_view value) {
   // RFC 9112, 6.1: a coding that is not understood ought to be 501; anything that is not one clean word is an attempt
   // at being read differently by two parsers.
   if (equals_ignoring_case(value, "chunked")) return;
-  for (const char c : value) {
-    if (!is_token_char(c)) return framing.refuse(400, "Transfer-Encoding must be chunked, alone");
-  }
+  if (token_length(value) != value.size())
+    return framing.refuse(400, "Transfer-Encoding must be chunked, alone");
   framing.refuse(value.empty() ? 400 : 501, "Transfer-Encoding other than chunked is not supported");
 }
 
@@ -178,8 +177,7 @@ bool parse_field(std::string_view line, bool clean, Header& header, Framing& fra
     framing.refuse(400, "a header is folded over lines");
     return false;
   }
-  std::size_t colon = 0;
-  while (colon < line.size() && is_token_char(line[colon])) ++colon;
+  const std::size_t colon = token_length(line);
   if (colon == 0 || colon == line.size() || line[colon] != ':') {
     framing.refuse(400, "a header name is malformed");
     return false;

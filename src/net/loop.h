@@ -140,7 +140,7 @@ class Loop {
       4096;  // power of two; 16 s of ticks, later deadlines are linked again
   static constexpr std::int64_t kServing = -2;
   static constexpr std::size_t kBatch = 256;
-  static constexpr std::size_t kDeferredMax = 64;  // bounds how long the first of them waits for the last
+  static constexpr std::size_t kDeferredMax = 32;  // bounds how long the first of them waits for the last
 
   Loop(const Clock& clock, host::Fd epoll);
   void refresh_now() { now_ = clock_.monotonic(); }

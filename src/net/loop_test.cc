@@ -194,7 +194,7 @@ TEST(Loop, EventsThatComeTogetherAreAnsweredTogetherUpToABound) {
   }
   loop->run_once(milliseconds{1000});
   EXPECT_EQ(unanswered, 0U);
-  EXPECT_EQ(most, 64U);
+  EXPECT_EQ(most, 32U);
   for (const auto& handler : handlers) EXPECT_EQ(handler->answers, 1);
 }
 

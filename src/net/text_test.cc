@@ -1,11 +1,27 @@
 #include <gtest/gtest.h>
 
+#include "net/http_chars.h"
 #include "net/http_writer.h"
 #include "net/sse.h"
 #include "net/url.h"
 
 namespace millrace::net {
 namespace {
+
+TEST(Chars, a_token_ends_at_the_first_byte_that_may_not_stand_in_one_wherever_it_is) {
+  for (std::size_t length = 0; length <= 40; ++length) {
+    const std::string name(length, 'x');
+    EXPECT_EQ(token_length(name), length);
+    for (std::size_t at = 0; at < length; ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string changed = name;
+        changed[at] = static_cast<char>(byte);
+        ASSERT_EQ(token_length(changed), is_token_char(changed[at]) ? length : at) << byte << " at " << at;
+      }
+    }
+  }
+  EXPECT_FALSE(is_token(""));
+}
 
 TEST(Writer, NoValueCanStartANewLine) {
   std::string out;

@@ -5,16 +5,27 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/short_text.h"
 #include "host/json_writer.h"
 #include "ledger/usage_json.h"
 
 namespace millrace::gateway::dialect {
 namespace {
 
-void append_field(std::string& out, std::string_view name, std::int64_t value) {
-  out += name;
-  append_number(out, value);
-}
+/// Members with numbers.
+class NumberFields {
+ public:
+  NumberFields& field(std::string_view name, std::int64_t value) {
+    text_.add(name);
+    text_.add(value);
+    return *this;
+  }
+  void end(std::string_view close) { text_.add(close); }
+  void append_to(std::string& out) const { out += text_.view(); }
+
+ private:
+  ShortText<320> text_;  // five numbers and their names
+};
 
 /// The ledger's decimal, without needless zeros.
 void append_millionths_or_null(std::string& out, std::optional<std::int64_t> millionths) {
@@ -28,11 +39,11 @@ void append_millionths_or_null(std::string& out, std::optional<std::int64_t> mil
 }
 
 void append_footprint(std::string& out, const Footprint& footprint) {
-  out += R"(,"millrace":{"energy_j":)";
+  out += std::string_view(R"(,"millrace":{"energy_j":)");
   append_millionths_or_null(out, footprint.energy_uj);
-  out += R"(,"co2e_g":)";
+  out += std::string_view(R"(,"co2e_g":)");
   append_millionths_or_null(out, footprint.co2e_ug);
-  out += R"(,"cost_eur":)";
+  out += std::string_view(R"(,"cost_eur":)");
   append_millionths_or_null(out, footprint.cost_microeur);
   out += R"(,"site":)";
   append_quoted(out, footprint.site);
@@ -78,32 +89,34 @@ void append_number(std::string& out, double value) {
 
 void append_usage(std::string& out, UsageShape shape, const engine::Usage& usage,
                   const Footprint& footprint) {
+  NumberFields numbers;
   switch (shape) {
     case UsageShape::kOpenAiChat:
-      append_field(out, R"({"prompt_tokens":)", usage.input);
-      append_field(out, R"(,"completion_tokens":)", usage.output);
-      append_field(out, R"(,"total_tokens":)", usage.input + usage.output);
-      append_field(out, R"(,"prompt_tokens_details":{"cached_tokens":)", usage.cached);
-      append_field(out, R"(},"completion_tokens_details":{"reasoning_tokens":)", usage.reasoning);
-      out += '}';
+      numbers.field(R"({"prompt_tokens":)", usage.input)
+          .field(R"(,"completion_tokens":)", usage.output)
+          .field(R"(,"total_tokens":)", usage.input + usage.output)
+          .field(R"(,"prompt_tokens_details":{"cached_tokens":)", usage.cached)
+          .field(R"(},"completion_tokens_details":{"reasoning_tokens":)", usage.reasoning)
+          .end("}");
       break;
     case UsageShape::kOpenAiEmbeddings:
-      append_field(out, R"({"prompt_tokens":)", usage.input);
-      append_field(out, R"(,"total_tokens":)", usage.input + usage.output);
+      numbers.field(R"({"prompt_tokens":)", usage.input)
+          .field(R"(,"total_tokens":)", usage.input + usage.output);
       break;
     case UsageShape::kOpenAiResponses:
-      append_field(out, R"({"input_tokens":)", usage.input);
-      append_field(out, R"(,"input_tokens_details":{"cached_tokens":)", usage.cached);
-      append_field(out, R"(},"output_tokens":)", usage.output);
-      append_field(out, R"(,"output_tokens_details":{"reasoning_tokens":)", usage.reasoning);
-      append_field(out, R"(},"total_tokens":)", usage.input + usage.output);
+      numbers.field(R"({"input_tokens":)", usage.input)
+          .field(R"(,"input_tokens_details":{"cached_tokens":)", usage.cached)
+          .field(R"(},"output_tokens":)", usage.output)
+          .field(R"(,"output_tokens_details":{"reasoning_tokens":)", usage.reasoning)
+          .field(R"(},"total_tokens":)", usage.input + usage.output);
       break;
     case UsageShape::kAnthropic:
-      append_field(out, R"({"input_tokens":)", std::max<std::int64_t>(0, usage.input - usage.cached));
-      append_field(out, R"(,"cache_creation_input_tokens":0,"cache_read_input_tokens":)", usage.cached);
-      append_field(out, R"(,"output_tokens":)", usage.output);
+      numbers.field(R"({"input_tokens":)", std::max<std::int64_t>(0, usage.input - usage.cached))
+          .field(R"(,"cache_creation_input_tokens":0,"cache_read_input_tokens":)", usage.cached)
+          .field(R"(,"output_tokens":)", usage.output);
       break;
   }
+  numbers.append_to(out);
   append_footprint(out, footprint);
 }
 
