@@ -74,11 +74,11 @@ struct Connections {
 /// Every client may need a connection to an engine as well. Workloads have a part of their own, so that no tenant's sandboxes
 /// take the public listener's.
 Connections connections_of(const host::Config& config, const host::OpenFiles& files) {
-  constexpr std::int64_t kWorkloadsPart = 8;
+  constexpr std::int64_t kWorkloadsPart = 32;
   const auto fit = (files.soft - kReservedFiles) / 2;
-  const auto workloads = std::max<std::int64_t>(fit / kWorkloadsPart, 1);
-  const auto clients = fit - workloads;
-  return {config.limits.connections > 0 ? std::min(config.limits.connections, clients) : clients, workloads};
+  const auto most = config.limits.connections > 0 ? config.limits.connections : fit;
+  const auto workloads = std::min(most, std::max<std::int64_t>(fit / kWorkloadsPart, 1));
+  return {std::min(most, fit - workloads), workloads};
 }
 
 /// Listens on the configured address; with port 0, on the port of the last run if it is still free.
