@@ -139,6 +139,15 @@ class Millrace:
         return f"/tmp/millrace-{os.getuid()}-{hashlib.sha256(self.home.encode()).hexdigest()[:12]}"
 
 
+def make_certificate(folder, name):
+    """A certificate for 127.0.0.1 that signs itself: its path and that of its key. Made anew where they are already."""
+    cert, key = f"{folder}/cert.pem", f"{folder}/key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
+                    "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
+                   check=True, capture_output=True)
+    return cert, key
+
+
 def wait_for(condition, within_s=10.0, every_s=0.05):
     """The first true value of condition(); fails after the time."""
     until = time.monotonic() + within_s

@@ -1,7 +1,7 @@
 // @ts-check
 import { html, useState } from '../html.js';
 import { download, get } from '../core/api.js';
-import { bytes, clock, count, duration, energy, euro, grams, number, time, words } from '../core/format.js';
+import { UNKNOWN, bytes, clock, count, duration, energy, euro, grams, number, time, words } from '../core/format.js';
 import { useLoad } from '../core/load.js';
 import { link } from '../core/router.js';
 import { saveFile } from '../core/save.js';
@@ -18,6 +18,7 @@ import { CancelDialog } from './jobs.js';
 
 /** @typedef {import('../core/types.js').Job} Job */
 /** @typedef {import('../core/types.js').JobFile} JobFile */
+/** @typedef {import('../core/types.js').JobRun} JobRun */
 
 const MOST_LINKS = 500;
 const PIECE_BYTES = 4 << 20;
@@ -47,6 +48,27 @@ function Facts({ job }) {
   ];
   return html`<dl class="facts">${facts.filter(([, value]) => value != null && value !== false && value !== '').map(([title, value]) => html`<div>
     <dt>${title}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+/** @type {import('../parts/table.js').Column<JobRun>[]} */
+const RUN_COLUMNS = [
+  { title: 'Run', heads: true, numeric: true, cell: (run) => count(run.number) },
+  { title: 'Outcome', cell: (run) => html`<${StateBadge} state=${run.outcome} />` },
+  { title: 'Started', cell: (run) => `${time(run.started_at)} (${clock(run.started_at)})` },
+  { title: 'Ended', cell: (run) => `${time(run.ended_at)} (${clock(run.ended_at)})` },
+  { title: 'Ran for', numeric: true, cell: (run) => duration(ranFor(run, 0)) },
+  { title: 'Nodes', cell: (run) => run.nodes.join(', ') || UNKNOWN },
+  { title: 'Reason', cell: (run) => run.reason ?? '' },
+];
+
+/** The runs that ended, the last first. @param {{job: Job}} props */
+function Runs({ job }) {
+  if (job.runs.length === 0) return null;
+  const first = job.runs[0].number;
+  return html`<section class="block" aria-labelledby="runs-title">
+    <h2 id="runs-title">Runs that ended ${first > 1 && html`<span class="quiet">run ${count(first)} and later; older ones are not kept</span>`}</h2>
+    <${Table} caption="Runs" columns=${RUN_COLUMNS} rows=${job.runs.toReversed()} rowKey=${(/** @type {JobRun} */ run) => String(run.number)} empty="" />
+  </section>`;
 }
 
 /** The elements of an array, each with a page of its own. @param {{job: Job}} props */
@@ -124,7 +146,7 @@ export function Job({ id }) {
   return html`<${Page} title=${`Job ${id}`} actions=${cancel} about=${html`<a href=${link('jobs')}>Jobs</a>${array && html` · <a href=${link('jobs', array)}>array ${array}</a>`}
       ${job?.name && html` · ${job.name}`}${job && html` · <${StateBadge} state=${job.state} /> ${job.stopping && !over && 'told to end. '}${job.reason ?? ''}`}`}>
     <${ProblemNote} problem=${loaded.problem} onRetry=${loaded.reload} />
-    ${job && html`<${Figures} job=${job} /><${Facts} job=${job} />`}
+    ${job && html`<${Figures} job=${job} /><${Facts} job=${job} /><${Runs} job=${job} />`}
     ${job?.array && html`<${Elements} job=${job} />`}
     ${job && !job.array && can('read-job-output') && html`<${Log} job=${job} /><${Files} job=${job} />`}
     ${cancelling && job && html`<${CancelDialog} work=${job} onClose=${() => setCancelling(false)} onDone=${loaded.reload} />`}

@@ -21,6 +21,11 @@ std::chrono::milliseconds wait_of(const Call& call) {
   return std::chrono::milliseconds(call.query_int("wait_ms", 0));
 }
 
+Naming naming_for(const Call& call) {
+  const bool sees_all = identity::reach(call.principal.role, Action::kReadJobs) == identity::Reach::kAll;
+  return sees_all ? Naming::kEverybody : Naming::kOwnTenant;
+}
+
 /// The job file in the body: its text, or its members beside our own.
 Result<platform::JobSpec> spec_of(const json::object& body) {
   const auto text_at = [&](std::string_view name, std::string_view otherwise) {
@@ -54,7 +59,7 @@ Result<platform::JobRequest> request_of(Services& services, const Call& call) {
 
 Result<Reply> submit_job(Services& services, const Call& call) {
   const auto request = TRY(request_of(services, call));
-  return json_reply(201, job_json(TRY(services.jobs.submit(request))));
+  return json_reply(201, job_json(TRY(services.jobs.submit(request)), naming_for(call)));
 }
 
 Result<Reply> plan_job(Services& services, const Call& call) {
@@ -75,7 +80,8 @@ Result<Reply> list_jobs(Services& services, const Call& call) {
   if (const auto state = call.query_text("state"); !state.empty())
     filter.state = TRY(control::parse_work_state(state));
   const auto page = TRY(services.jobs.list(filter, limit_of(call), call.query_text("after")));
-  return page_reply(page.data, page.next, job_json);
+  return page_reply(page.data, page.next,
+                    [&](const platform::Job& job) { return job_json(job, naming_for(call)); });
 }
 
 Result<Reply> show_job(Services& services, const Call& call) {
@@ -85,7 +91,7 @@ Result<Reply> show_job(Services& services, const Call& call) {
     job = services.jobs.show(id);
     return !job || control::is_over(job->now.state);
   });
-  return json_reply(200, job_json(TRY(std::move(job))));
+  return json_reply(200, job_json(TRY(std::move(job)), naming_for(call)));
 }
 
 Result<Reply> show_spec(Services& services, const Call& call) {
@@ -94,7 +100,7 @@ Result<Reply> show_spec(Services& services, const Call& call) {
 }
 
 Result<Reply> cancel_job(Services& services, const Call& call) {
-  return json_reply(200, job_json(TRY(services.jobs.cancel(call.path_text("id")))));
+  return json_reply(200, job_json(TRY(services.jobs.cancel(call.path_text("id"))), naming_for(call)));
 }
 
 Result<Reply> why_job(Services& services, const Call& call) {
@@ -102,7 +108,7 @@ Result<Reply> why_job(Services& services, const Call& call) {
   return json_reply(200, json::object{{"id", job.id},
                                       {"state", control::name_of(job.now.state)},
                                       {"reason_code", text_json(job.now.reason_code)},
-                                      {"reason", text_json(as_text(job.now.reason))},
+                                      {"reason", reason_json(job.now, naming_for(call))},
                                       {"expected_start", time_json(job.now.expected_start)}});
 }
 
@@ -181,7 +187,7 @@ Result<Reply> list_queue(Services& services, const Call& call) {
       next = std::to_string(after);
       break;
     }
-    items.push_back(queue_json(*wanted, now, queued ? position : 0));
+    items.push_back(queue_json(*wanted, now, queued ? position : 0, naming_for(call)));
     after = now.id;
   }
   return page_reply(items, next, [](const json::object& item) { return item; });

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "api/handlers.h"
-
 namespace millrace::api {
 
 namespace json = boost::json;
@@ -16,7 +14,7 @@ json::value from_micro(const std::optional<std::int64_t>& micro) {
   return micro ? json::value(double(*micro) / 1e6) : json::value();
 }
 
-json::array runs_json(const control::ObservedWork& work) {
+json::array runs_json(const control::ObservedWork& work, Naming naming) {
   json::array runs;
   for (const control::EndedRun& run : work.runs) {
     runs.push_back({{"number", std::int64_t(run.number)},
@@ -24,7 +22,7 @@ json::array runs_json(const control::ObservedWork& work) {
                     {"started_at", to_rfc3339(run.started_at)},
                     {"ended_at", to_rfc3339(run.ended_at)},
                     {"outcome", run.outcome},
-                    {"reason", text_json(as_text(run.reason))}});
+                    {"reason", reason_json(run, naming)}});
   }
   return runs;
 }
@@ -47,7 +45,7 @@ json::array node_names(const control::ObservedWork& work) {
   return json::array(names.begin(), names.end());
 }
 
-json::object job_json(const platform::Job& job) {
+json::object job_json(const platform::Job& job, Naming naming) {
   const control::ObservedWork& now = job.now;
   const platform::JobRecord& record = job.record;
   return {{"id", job.id},
@@ -58,13 +56,13 @@ json::object job_json(const platform::Job& job) {
           {"submitted_at", to_rfc3339(record.submitted_at)},
           {"state", control::name_of(now.state)},
           {"reason_code", text_json(now.reason_code)},
-          {"reason", text_json(as_text(now.reason))},
+          {"reason", reason_json(now, naming)},
           {"expected_start", time_json(now.expected_start)},
           {"stopping", now.stopping},
           {"exit_code", now.exit_code ? json::value(*now.exit_code) : json::value()},
           {"attempts", std::int64_t(now.run)},
           {"nodes", node_names(now)},
-          {"runs", runs_json(now)},
+          {"runs", runs_json(now, naming)},
           {"started_at", time_json(now.started_at)},
           {"ended_at", time_json(now.ended_at)},
           {"accelerator_s", double(now.accelerator_ms) / 1e3},
@@ -79,7 +77,7 @@ json::object job_json(const platform::Job& job) {
 }
 
 json::object queue_json(const control::WantedWork& wanted, const control::ObservedWork& now,
-                        std::int64_t position) {
+                        std::int64_t position, Naming naming) {
   const scheduler::Demand& demand = wanted.demand;
   return {{"id", wanted.name},
           {"kind", control::name_of(wanted.kind)},
@@ -97,7 +95,7 @@ json::object queue_json(const control::WantedWork& wanted, const control::Observ
           {"nodes", node_names(now)},
           {"started_at", time_json(now.started_at)},
           {"reason_code", text_json(now.reason_code)},
-          {"reason", text_json(as_text(now.reason))},
+          {"reason", reason_json(now, naming)},
           {"expected_start", time_json(now.expected_start)}};
 }
 

@@ -3,16 +3,27 @@
 
 #include <boost/json.hpp>
 
+#include "api/handlers.h"
 #include "control/work.h"
 #include "platform/jobs.h"
 
 namespace millrace::api {
 
-boost::json::object job_json(const platform::Job& job);
+/// Whom a reason may name: work of other tenants only before those who may see it.
+enum class Naming : bool { kOwnTenant, kEverybody };
+
+/// A reason of a job or of a run of it, as JSON: null for none.
+template <typename T>
+boost::json::value reason_json(const T& work, Naming naming) {
+  return text_json(
+      as_text(naming == Naming::kEverybody && !work.full_reason.empty() ? work.full_reason : work.reason));
+}
+
+boost::json::object job_json(const platform::Job& job, Naming naming);
 
 /// An entry of the queue; `position` 0: it does not wait.
 boost::json::object queue_json(const control::WantedWork& wanted, const control::ObservedWork& now,
-                               std::int64_t position);
+                               std::int64_t position, Naming naming);
 
 /// The nodes that tasks are on, each once.
 boost::json::array node_names(const control::ObservedWork& work);

@@ -146,6 +146,39 @@ TEST(JobsApi, why_tells_the_schedulers_reason_and_promise) {
   EXPECT_EQ(why.at("expected_start"), json::value(to_rfc3339(world.clock.now())));
 }
 
+TEST(JobsApi, only_who_sees_all_work_is_told_whose_is_in_the_way) {
+  World world;
+  (void)world.job("developer");
+  ObservedWork work;
+  work.id = workload_id(1);
+  work.reason_code = "promised";
+  work.reason = "what is free is promised to other work";
+  work.full_reason = "what is free is promised to 7";
+  work.runs = {{.number = 1,
+                .nodes = {},
+                .started_at = world.clock.now(),
+                .ended_at = world.clock.now(),
+                .outcome = "paused",
+                .reason = "stopped for other work",
+                .full_reason = "stopped for 8"}};
+  world.view.set(work);
+  const auto expect_told = [&](const std::string& as, const std::string& reason, const std::string& of_run) {
+    EXPECT_EQ(world.expect(200, "GET", "/api/v1/jobs/1/why", as).at("reason"), json::value(reason)) << as;
+    const auto job = world.expect(200, "GET", "/api/v1/jobs/1", as);
+    EXPECT_EQ(job.at("reason"), json::value(reason)) << as;
+    EXPECT_EQ(job.at("runs").at(0).at("reason"), json::value(of_run)) << as;
+    EXPECT_EQ(world.expect(200, "GET", "/api/v1/jobs", as).at("data").at(0).at("reason"), json::value(reason))
+        << as;
+    EXPECT_EQ(world.expect(200, "GET", "/api/v1/queue", as).at("data").at(0).at("reason"),
+              json::value(reason))
+        << as;
+  };
+  for (const char* as : {"viewer", "developer", "tenant-admin"})
+    expect_told(as, "what is free is promised to other work", "stopped for other work");
+  for (const char* as : {"operator", "auditor", "platform-admin"})
+    expect_told(as, "what is free is promised to 7", "stopped for 8");
+}
+
 TEST(JobsApi, lists_page_and_filter_within_reach) {
   World world;
   for (int i = 0; i < 3; ++i) (void)world.job("developer");

@@ -86,7 +86,7 @@ struct Services {
   std::string version;             // of the program
   std::string openapi = {};        // written by the dispatcher
   std::mutex energy_mutex = {};    // guards `energy`
-  Waits waits = {};
+  Waits waits{clock};
 };
 
 }  // namespace millrace::api

@@ -2,9 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <thread>
 #include <vector>
+
+#include "api/api_test_world.h"
 
 namespace millrace::api {
 namespace {
@@ -12,7 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST(Waits, end_when_it_has_happened) {
-  Waits waits;
+  const TestClock clock;
+  Waits waits(clock);
   int asked = 0;
   waits.until(10s, [&] { return ++asked == 3; });
   EXPECT_EQ(asked, 3);
@@ -21,40 +23,37 @@ TEST(Waits, end_when_it_has_happened) {
 }
 
 TEST(Waits, end_when_the_time_is_over) {
-  Waits waits;
+  TestClock clock;
+  Waits waits(clock);
   int asked = 0;
-  waits.until(1ms, [&] { return ++asked < 0; });
-  EXPECT_GE(asked, 1);
+  waits.until(3s, [&] {
+    clock.advance(1s);
+    return ++asked < 0;
+  });
+  EXPECT_EQ(asked, 3);
+  waits.until(1h, [&] {
+    clock.advance(Waits::kLongest);
+    return ++asked < 0;
+  });
+  EXPECT_EQ(asked, 4) << "nobody waits longer than that";
 }
 
 TEST(Waits, beyond_the_bound_nobody_waits_and_stop_ends_all) {
-  Waits waits;
-  std::atomic<int> waiting = 0;
+  const TestClock clock;  // stands still: only stop() ends a wait
+  Waits waits(clock);
   std::vector<std::jthread> threads;
   for (int i = 0; i < Waits::kMost; ++i) {
-    threads.emplace_back([&] {
-      bool first = true;
-      waits.until(10s, [&] {
-        if (!first) return false;
-        first = false;
-        ++waiting;
-        return false;
-      });
-    });
+    threads.emplace_back([&] { waits.until(10s, [] { return false; }); });
   }
-  while (waiting < Waits::kMost) std::this_thread::yield();
+  while (waits.waiting() < Waits::kMost) std::this_thread::yield();
   int asked = 0;
-  // The others may be between their first question and their wait: ask until they are all there.
-  do {
-    asked = 0;
-    waits.until(5ms, [&] { return ++asked < 0; });
-  } while (asked > 1);
+  waits.until(10s, [&] { return ++asked < 0; });
   EXPECT_EQ(asked, 1);
   waits.stop();
   threads.clear();
-  asked = 0;
+  EXPECT_EQ(waits.waiting(), 0);
   waits.until(10s, [&] { return ++asked < 0; });
-  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(asked, 2);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ struct Installation {
   std::string secret(std::string_view name) const { return home + "/secrets/" + std::string(name); }
   std::string api_socket() const { return sockets + "/api.sock"; }
   std::string feed_socket() const { return sockets + "/feed.sock"; }
+  std::string gateway_socket() const { return sockets + "/gateway.sock"; }
   std::string journal_folder() const { return path("journal"); }
   std::string gateway_file() const { return path("gateway.json"); }
 };

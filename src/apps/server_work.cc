@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "apps/site_status.h"
 #include "apps/work_site.h"
 #include "executor/images.h"
 #include "executor/sandbox.h"
@@ -72,7 +71,7 @@ Result<void> ServerWork::open_runs() {
   options.work_folder = installation.path("work");
   options.log_folder = installation.path("work-logs");
   options.fence = ports_.fence;
-  options.gateway = [&installation] { return gateway_address(installation); };
+  options.gateway = installation.gateway_socket();
   options.image_root = image_root;
   options.secret = [this](const std::string& project, const std::string& name) {
     return secrets_->text(project, name);

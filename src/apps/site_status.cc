@@ -60,12 +60,6 @@ void add_defaults(const platform::Endpoints& endpoints, api::SiteStatus& status)
 
 }  // namespace
 
-std::string gateway_address(const Installation& installation) {
-  constexpr std::string_view kPlain = "http://";
-  const auto url = gateway_url(installation);
-  return url && url->starts_with(kPlain) ? url->substr(kPlain.size()) : std::string();
-}
-
 api::SiteStatus site_status(const Installation& installation, const host::Config& config,
                             const host::OpenFiles& files, const control::ReplicaView& replicas,
                             const platform::Endpoints& endpoints) {

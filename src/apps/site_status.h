@@ -13,7 +13,4 @@ api::SiteStatus site_status(const Installation& installation, const host::Config
                             const host::OpenFiles& files, const control::ReplicaView& replicas,
                             const platform::Endpoints& endpoints);
 
-/// "127.0.0.1:8080": where the gateway listens without TLS; empty while it does not.
-std::string gateway_address(const Installation& installation);
-
 }  // namespace millrace::apps

@@ -67,10 +67,18 @@ Result<std::shared_ptr<net::TlsContext>> tls_of(const host::Config& config, cons
   return net::TlsContext::server(config.listen.tls_cert, config.listen.tls_key);
 }
 
-std::int64_t connections_of(const host::Config& config, const host::OpenFiles& files) {
-  // Every client may need a connection to an engine as well.
+struct Connections {
+  std::int64_t clients = 0, workloads = 0;
+};
+
+/// Every client may need a connection to an engine as well. Workloads have a part of their own, so that no tenant's sandboxes
+/// take the public listener's.
+Connections connections_of(const host::Config& config, const host::OpenFiles& files) {
+  constexpr std::int64_t kWorkloadsPart = 32;
   const auto fit = (files.soft - kReservedFiles) / 2;
-  return config.limits.connections > 0 ? std::min(config.limits.connections, fit) : fit;
+  const auto most = config.limits.connections > 0 ? config.limits.connections : fit;
+  const auto workloads = std::min(most, std::max<std::int64_t>(fit / kWorkloadsPart, 1));
+  return {std::min(most, fit - workloads), workloads};
 }
 
 /// Listens on the configured address; with port 0, on the port of the last run if it is still free.
@@ -125,13 +133,16 @@ gateway::GatewayOptions options_of(const Installation& installation, const host:
                                    const net::HostPort& address, const host::OpenFiles& files) {
   gateway::GatewayOptions options;
   options.listen = net::ListenAddress::tcp(address.host, address.port);
+  options.workload_socket = installation.gateway_socket();
   options.server_socket = installation.api_socket();
   options.feed_socket = installation.feed_socket();
   options.policy_copy = installation.path("policy.json");
   options.environment_domain = config.environments.domain;
   options.max_stale = std::chrono::seconds{config.policy.max_stale_s};
   options.max_body_bytes = static_cast<std::uint64_t>(config.limits.body_bytes);
-  options.max_connections = static_cast<std::size_t>(connections_of(config, files));
+  const auto connections = connections_of(config, files);
+  options.max_connections = static_cast<std::size_t>(connections.clients);
+  options.max_workload_connections = static_cast<std::size_t>(connections.workloads);
   return options;
 }
 

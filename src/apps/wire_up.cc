@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <thread>
@@ -130,9 +131,10 @@ Result<void> start(const cli::UpOptions& options, pid_t& foreground_pid) {
   return {};
 }
 
-volatile std::sig_atomic_t interrupted_pid = 0;
+std::atomic<pid_t> interrupted_pid = 0;
+static_assert(std::atomic<pid_t>::is_always_lock_free, "a signal handler reads it");
 void pass_on(int number) {
-  if (interrupted_pid > 0) ::kill(interrupted_pid, number);
+  if (const pid_t pid = interrupted_pid; pid > 0) ::kill(pid, number);
 }
 
 /// Stays until the watcher ends; Ctrl-C and SIGTERM are passed to it.

@@ -161,12 +161,11 @@ Result<std::vector<executor::WorkloadSpec>> task_specs(const WantedWork& work, c
   spec.unpack_archive = program.workdir_archive;
   for (const SecretFile& secret : program.secrets)
     spec.secrets.push_back({secret.path, TRY(options.secret(work.project, secret.name))});
-  const std::string gateway = options.gateway ? options.gateway() : std::string();
   if (program.host_network) {
     spec.network = executor::Network::kHost;
-  } else if (!gateway.empty()) {
+  } else if (!options.gateway.empty()) {
     spec.network = executor::Network::kForwards;
-    spec.forwards = {{.port = kGatewayPort, .to = gateway}};
+    spec.forwards = {{.port = kGatewayPort, .to = options.gateway}};
     const std::string url = fmt::format("http://127.0.0.1:{}", kGatewayPort);
     spec.env.try_emplace("MILLRACE_URL", url);
     spec.env.try_emplace("OPENAI_BASE_URL", url + "/v1");

@@ -18,8 +18,9 @@ struct ExecutorRunsOptions {
   std::string work_folder;  // of each work: <name>/dir, its working folder, and <name>/output
   std::string log_folder;   // outputs of tasks that ended; empty: they are forgotten with their run
   std::int64_t fence = 0;   // of Store::take_fence
-  /// Where the platform's endpoints are for work without network: "127.0.0.1:8080", or a socket; empty: nowhere now.
-  std::function<std::string()> gateway = nullptr;
+  /// Where the platform's endpoints are for work without network, in plain HTTP: a socket's path, or "127.0.0.1:8080".
+  /// Empty: nowhere.
+  std::string gateway = {};
   /// Root file system of an image; kNotFound says how to get it. Any thread.
   std::function<Result<std::string>(const std::string& image)> image_root;
   /// Text of a project's secret. Any thread.

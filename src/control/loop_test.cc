@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
-#include <thread>
 
 #include "control/desired.h"
+#include "control/eventually_test_support.h"
 #include "executor/fake/fake_executor.h"
 #include "host/file.h"
 #include "host/system_clock.h"
@@ -74,6 +74,7 @@ class LoopTest : public ::testing::Test {
       largest_ = std::max(largest_.load(), all.size());
       least_ready_ = std::min<std::size_t>(
           least_ready_, std::ranges::count(all, ReplicaState::kReady, &ReplicaStatus::state));
+      eventually_.note();
     }));
   }
   void wish(const std::string& name, std::int64_t replicas, std::int64_t most = 0, std::int64_t slots = 0) {
@@ -91,12 +92,7 @@ class LoopTest : public ::testing::Test {
   // Every event wakes the loop, so this is far less than one resync (5 s) except where a back-off is waited for.
   template <typename Condition>
   bool soon(Condition condition, milliseconds patience = milliseconds(4000)) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    while (std::chrono::steady_clock::now() < deadline) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(milliseconds(5));
-    }
-    return false;
+    return eventually_.holds(std::move(condition), patience);
   }
   std::size_t ready() const {
     std::size_t count = 0;
@@ -114,6 +110,7 @@ class LoopTest : public ::testing::Test {
   Admission admission_;
   bool admits_ = false;  // the loop asks admission_
   std::atomic<bool> room_ = true;
+  Eventually eventually_;
   std::unique_ptr<Loop> loop_;
 };
 

@@ -96,8 +96,11 @@ EndedRun ended_run(const WantedWork& wanted, const ObservedWork& seen, std::uint
   // Of one that was told to stop, why it was told: that a signal ended it says nothing.
   if (!is_told) {
     run.reason = reason_of(exit, &end);
+  } else if (seen.stopping || seen.reason.empty()) {
+    run.reason = reason_of(exit, nullptr);
   } else {
-    run.reason = seen.stopping || seen.reason.empty() ? reason_of(exit, nullptr) : seen.reason;
+    run.reason = seen.reason;
+    run.full_reason = seen.full_reason;
   }
   return run;
 }

@@ -130,8 +130,9 @@ struct EndedRun {
   std::uint32_t number = 0;
   std::vector<std::string> nodes;  // by name, each once; the first kRunNodesKept
   TimePoint started_at{}, ended_at{};
-  std::string outcome;  // as a state that is over, or "paused": it was told to stop, and runs again
-  std::string reason;   // for people; empty if it succeeded
+  std::string outcome;           // as a state that is over, or "paused": it was told to stop, and runs again
+  std::string reason;            // for people; empty if it succeeded
+  std::string full_reason = {};  // as ObservedWork's
   bool operator==(const EndedRun&) const = default;
 };
 
@@ -139,7 +140,8 @@ struct EndedRun {
 struct ObservedWork {
   WorkloadId id = 0;
   WorkState state = WorkState::kQueued;
-  std::string reason_code, reason;          // why it is in this state; for people
+  std::string reason_code, reason;  // why it is in this state; for people of its tenant
+  std::string full_reason;          // names other tenants' work too, for who may see that; empty: as `reason`
   std::optional<TimePoint> expected_start;  // queued, and only where the scheduler has promised one
   std::optional<int> exit_code;             // of the last run: 128 + signal where a signal ended it
   std::uint32_t run = 0;                    // runs so far; the present one's number

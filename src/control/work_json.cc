@@ -255,6 +255,7 @@ Result<EndedRun> read_run(const JsonObject& o) {
   run.ended_at = TRY(parse_rfc3339(ended));
   run.outcome = TRY(o.required_string("outcome"));
   run.reason = TRY(o.optional_string("reason")).value_or("");
+  run.full_reason = TRY(o.optional_string("full_reason")).value_or("");
   return run;
 }
 
@@ -267,6 +268,7 @@ void write_runs(JsonWriter& w, const std::vector<EndedRun>& runs) {
     w.field("started_at", to_rfc3339(run.started_at)).field("ended_at", to_rfc3339(run.ended_at));
     w.field("outcome", run.outcome);
     if (!run.reason.empty()) w.field("reason", run.reason);
+    if (!run.full_reason.empty()) w.field("full_reason", run.full_reason);
     w.end_object();
   }
   w.end_array();
@@ -279,6 +281,7 @@ Result<ObservedWork> read_observed(const JsonObject& o) {
   work.state = TRY(parse_work_state(state));
   work.reason_code = TRY(o.optional_string("reason_code")).value_or("");
   work.reason = TRY(o.optional_string("reason")).value_or("");
+  work.full_reason = TRY(o.optional_string("full_reason")).value_or("");
   if (const auto code = TRY(o.optional_int("exit_code"))) work.exit_code = static_cast<int>(*code);
   work.run = TRY(read_int<std::uint32_t>(o, "run"));
   work.failures = TRY(read_int<std::uint32_t>(o, "failures"));
@@ -321,6 +324,7 @@ std::string to_json(const ObservedWork& work) {
   JsonWriter w;
   w.begin_object().field("version", kVersion).field("id", work.id).field("state", name_of(work.state));
   if (!work.reason.empty()) w.field("reason_code", work.reason_code).field("reason", work.reason);
+  if (!work.full_reason.empty()) w.field("full_reason", work.full_reason);
   if (work.exit_code) w.field("exit_code", *work.exit_code);
   w.field("run", work.run);
   if (work.failures > 0) w.field("failures", work.failures);

@@ -28,6 +28,12 @@ std::string needs_of(const WantedWork& wanted) {
                             demand.memory_mib);
 }
 
+void explain(ObservedWork& work, std::string_view code, std::string reason, std::string full_reason = {}) {
+  work.reason_code = code;
+  work.full_reason = full_reason != reason ? std::move(full_reason) : std::string();
+  work.reason = std::move(reason);
+}
+
 }  // namespace
 
 void WorkManager::apply(Turn& turn) {
@@ -46,24 +52,27 @@ void WorkManager::apply(Turn& turn) {
 }
 
 void WorkManager::cannot_go(Entry& entry) {
-  entry.observed.reason_code = kDependency;
-  entry.observed.reason = "work that it comes after did not succeed";
+  explain(entry.observed, kDependency, "work that it comes after did not succeed");
 }
 
 void WorkManager::set_reason(Entry& entry, const scheduler::Reason& reason) {
-  if (!entry.waits_for.empty()) {
-    entry.observed.reason_code = kDependency;
-    entry.observed.reason = "waits for other work to succeed";
-    return;
+  if (!entry.waits_for.empty())
+    return explain(entry.observed, kDependency, "waits for other work to succeed");
+  if (reason.code == scheduler::ReasonCode::kNone) return explain(entry.observed, "", "");
+  scheduler::Reason full = reason;
+  if (reason.other) full.other = number_of(*reason.other);  // as people know it
+  scheduler::Reason told = full;
+  const Entry* const other = reason.other ? find_entry(*reason.other) : nullptr;
+  // Callers of any tenant are told why an endpoint has no replica.
+  const bool is_private = entry.wanted.kind != WorkKind::kService;
+  if (!is_private || other == nullptr || other->wanted.tenant != entry.wanted.tenant) {
+    told.other.reset();
+    if (reason.code == scheduler::ReasonCode::kReclaim) told.subject.clear();  // the other's account
   }
-  const bool is_none = reason.code == scheduler::ReasonCode::kNone;
-  entry.observed.reason_code = is_none ? "" : name_of(reason.code);
-  scheduler::Reason told = reason;
-  // Callers of any tenant are told why an endpoint has no replica: whose work is in its way is not theirs to know.
-  if (entry.wanted.kind == WorkKind::kService) told.other.reset();
-  entry.observed.reason = is_none ? "" : told.text();
+  std::string more;
   if (reason.code == scheduler::ReasonCode::kNeverFits)
-    entry.observed.reason += fmt::format(" (each needs {})", needs_of(entry.wanted));
+    more = fmt::format(" (each needs {})", needs_of(entry.wanted));
+  explain(entry.observed, name_of(reason.code), told.text() + more, full.text() + more);
 }
 
 void WorkManager::apply(const StartRun& start, Turn& turn) {
@@ -89,12 +98,10 @@ void WorkManager::apply(const StopRun& stop, Turn& turn) {
   entry.observed.grace_ms = std::chrono::ceil<milliseconds>(stop.grace).count();
   set_reason(entry, stop.reason);
   if (const auto pause = turn.pauses.find(stop.id); pause != turn.pauses.end() && stop.again) {
-    entry.observed.reason_code = pause->second.code;
-    entry.observed.reason = pause->second.text;
+    explain(entry.observed, pause->second.code, pause->second.text);
   }
   if (!stop.again && stop.reason.code == scheduler::ReasonCode::kNone) {
-    entry.observed.reason_code = "cancelled";
-    entry.observed.reason = "is being cancelled";
+    explain(entry.observed, "cancelled", "is being cancelled");
   }
   turn.changed.insert(stop.id);
 }
@@ -132,10 +139,9 @@ void WorkManager::apply(const Settled& settled, Turn& turn) {
   if (!seen.ended_at) seen.ended_at = turn.now;
   if (settled.exit == Exit::kFailed) ++seen.failures;
   if (!never_could) {
-    seen.reason_code = settled.exit == Exit::kDone ? "" : name_of(settled.exit);
-    seen.reason = !settled.why.empty()
-                      ? settled.why
-                      : reason_of(settled.exit, end == turn.ends.end() ? nullptr : &end->second);
+    explain(seen, settled.exit == Exit::kDone ? "" : name_of(settled.exit),
+            !settled.why.empty() ? settled.why
+                                 : reason_of(settled.exit, end == turn.ends.end() ? nullptr : &end->second));
   }
   turn.changed.erase(settled.id);
   for (const WorkloadId other : entry.waits_for) {

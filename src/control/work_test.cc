@@ -53,7 +53,8 @@ TEST(Work, ARecordReadsBackAsItWasWritten) {
   seen.id = workload_id(17, 3);
   seen.state = WorkState::kTimedOut;
   seen.reason_code = "time_limit";
-  seen.reason = "ran for 1 m 30 s";
+  seen.reason = "stopped for other work, which has a higher priority";
+  seen.full_reason = "stopped for 9, which has a higher priority";
   seen.exit_code = 137;
   seen.run = 3;
   seen.failures = 1;
@@ -75,7 +76,8 @@ TEST(Work, ARecordReadsBackAsItWasWritten) {
        .started_at = at(0),
        .ended_at = at(1),
        .outcome = "paused",
-       .reason = "node n0 is being drained"},
+       .reason = "stopped for other work",
+       .full_reason = "stopped for 8"},
       {.number = 2, .nodes = {}, .started_at = at(1), .ended_at = at(1), .outcome = "failed", .reason = {}}};
   EXPECT_EQ(parse_observed(to_json(seen)).value(), seen);
   EXPECT_EQ(parse_observed(to_json(ObservedWork{})).value(), ObservedWork{});

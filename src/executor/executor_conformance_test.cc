@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
-#include <thread>
+#include <chrono>
 
 #include "executor/fake/fake_executor.h"
 #include "executor/local/local_executor.h"
@@ -14,6 +14,9 @@ namespace millrace::executor {
 namespace {
 
 using std::chrono::milliseconds;
+
+constexpr milliseconds kPatience{5000};
+constexpr milliseconds kLook{20};  // what is no event, as a workload's output, is looked for so often
 
 struct Local {
   Local() {
@@ -37,10 +40,11 @@ struct Local {
     return std::move(*made);
   }
   void settle(const std::string& id) {
-    for (int i = 0; i < 500; ++i) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (std::chrono::steady_clock::now() < deadline) {
       const auto status = executor->status(id);
       if (!status || status->state == WorkloadState::kExited || status->state == WorkloadState::kLost) return;
-      std::this_thread::sleep_for(milliseconds(10));
+      executor->wait_event(kLook);
     }
   }
   // Prints the text, then goes on for longer than any test.
@@ -69,13 +73,12 @@ class ExecutorConformance : public ::testing::Test {
  protected:
   WorkloadSpec sleeping(const std::string& id) { return world_.printing(id, ""); }
   Result<LogPiece> log_when(const std::string& id, std::size_t bytes) {
-    Result<LogPiece> piece = LogPiece{};
-    for (int i = 0; i < 500; ++i) {
-      piece = world_.executor->log(id, 0, 1000);
-      if (!piece || piece->text.size() >= bytes) break;
-      std::this_thread::sleep_for(milliseconds(10));
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (true) {
+      auto piece = world_.executor->log(id, 0, 1000);
+      if (!piece || piece->text.size() >= bytes || std::chrono::steady_clock::now() > deadline) return piece;
+      world_.executor->wait_event(kLook);
     }
-    return piece;
   }
   T world_;
 };
@@ -152,7 +155,8 @@ TYPED_TEST(ExecutorConformance, OnlyAnEndedWorkloadIsRemoved) {
   EXPECT_EQ(refused.error().code, ErrorCode::kConflict);
   ASSERT_TRUE(executor.stop("a-0", milliseconds(5000)));
   this->world_.settle("a-0");
-  for (int i = 0; i < 100 && !executor.remove("a-0"); ++i) std::this_thread::sleep_for(milliseconds(10));
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!executor.remove("a-0") && std::chrono::steady_clock::now() < deadline) executor.wait_event(kLook);
   EXPECT_EQ(executor.status("a-0").error().code, ErrorCode::kNotFound);
   EXPECT_TRUE(executor.list()->empty());
 }

@@ -210,7 +210,7 @@ std::string raw(const std::string& path, const std::string& bytes) {
   const host::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return "no connection";
   (void)!::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);

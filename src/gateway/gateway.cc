@@ -70,6 +70,12 @@ class GatewayImpl final : public Gateway, private net::ServerHandler {
     server_options.max_body_bytes = options_.max_body_bytes;
     server_options.max_connections = options_.max_connections;
     server_ = TRY(net::HttpServer::listen(context_.loop, options_.listen, server_options, tls_, *this));
+    if (!options_.workload_socket.empty()) {
+      server_options.max_connections = options_.max_workload_connections;
+      workload_server_ = TRY(
+          net::HttpServer::listen(context_.loop, net::ListenAddress::unix_socket(options_.workload_socket),
+                                  server_options, nullptr, *this));
+    }
     policy_.start();
     tick();
     return {};
@@ -78,9 +84,12 @@ class GatewayImpl final : public Gateway, private net::ServerHandler {
   std::uint16_t port() const override { return server_->port(); }
   void drain() override {
     server_->drain();
+    if (workload_server_ != nullptr) workload_server_->drain();
     environments_.close_tunnels();
   }
-  std::size_t exchanges() const override { return server_->exchanges(); }
+  std::size_t exchanges() const override {
+    return server_->exchanges() + (workload_server_ != nullptr ? workload_server_->exchanges() : 0);
+  }
 
  private:
   void on_head(net::Exchange& exchange) override;
@@ -100,6 +109,9 @@ class GatewayImpl final : public Gateway, private net::ServerHandler {
   void answer_metrics(net::Exchange& exchange, const std::string& request_id);
   void answer_text(net::Exchange& exchange, const std::string& request_id, int status, std::string_view text);
   std::vector<dialect::ModelItem> models() const;
+  std::size_t connections() const {
+    return server_->connections() + (workload_server_ != nullptr ? workload_server_->connections() : 0);
+  }
   void check_keys();
   void tick();
 
@@ -110,7 +122,9 @@ class GatewayImpl final : public Gateway, private net::ServerHandler {
   PolicyClient policy_;
   EnvironmentGate environments_;
   std::shared_ptr<net::TlsContext> tls_;
-  std::unique_ptr<net::HttpServer> server_;  // last: destroyed first, while jobs still have their context
+  // Last: destroyed first, while jobs still have their context.
+  std::unique_ptr<net::HttpServer> server_;
+  std::unique_ptr<net::HttpServer> workload_server_;  // null: workloads have none of their own
 };
 
 // ---- routing ----------------------------------------------------------------------------------------------------
@@ -272,8 +286,8 @@ void GatewayImpl::answer_model(net::Exchange& exchange, const std::string& reque
 }
 
 void GatewayImpl::answer_metrics(net::Exchange& exchange, const std::string& request_id) {
-  Gauges gauges{.connections = static_cast<std::int64_t>(server_->connections()),
-                .exchanges = static_cast<std::int64_t>(server_->exchanges()),
+  Gauges gauges{.connections = static_cast<std::int64_t>(connections()),
+                .exchanges = static_cast<std::int64_t>(exchanges()),
                 .active_requests = static_cast<std::int64_t>(context_.jobs.size()),
                 .journal_open = context_.journal.open_count(),
                 .policy_version = context_.policy.version(),

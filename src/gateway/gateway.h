@@ -19,9 +19,13 @@ namespace millrace::gateway {
 
 struct GatewayOptions {
   net::ListenAddress listen;
-  std::string server_socket;  // the control API's unix socket
-  std::string feed_socket;    // the policy feed's
-  std::string policy_copy;    // file that keeps the last policy
+  /// Path of a unix socket (mode 0600) with the same routes in plain HTTP, whatever `listen` speaks: for workloads, whose
+  /// supervisors pass their connections to it. Empty: none.
+  std::string workload_socket = {};
+  std::size_t max_workload_connections = 1'000;  // beside max_connections
+  std::string server_socket;                     // the control API's unix socket
+  std::string feed_socket;                       // the policy feed's
+  std::string policy_copy;                       // file that keeps the last policy
   std::chrono::seconds max_stale{std::chrono::hours{24}};
   std::uint64_t max_body_bytes = 16 << 20;
   std::size_t max_connections = 10'000;

@@ -9,7 +9,9 @@
 #include "host/json_tree.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
-  using namespace millrace::host;
+  using millrace::host::JsonTree;
+  using millrace::host::JsonWriter;
+  using millrace::host::parse_json;
   const std::string_view text(reinterpret_cast<const char*>(data), std::min<std::size_t>(size, 1 << 16));
   constexpr std::array<std::string_view, 1> kUnread = {"a"};
   const auto loose = parse_json(text, {.max_depth = 32, .refuse_doubled_keys = false});

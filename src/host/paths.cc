@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <filesystem>
 
@@ -15,16 +17,19 @@ namespace millrace::host {
 
 namespace {
 
-// `given`, else the value of `variable`, else `below` in the user's own folder; absolute.
-Result<std::string> folder_of(const std::string& given, const char* variable, const char* below,
+// Empty if it is not set.
+std::string variable(const char* name) {
+  const char* value = ::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+// `given`, else the value of the variable `named`, else `below` in the user's own folder; absolute.
+Result<std::string> folder_of(const std::string& given, const char* named, const char* below,
                               const char* missing) {
-  std::string folder = given;
+  std::string folder = given.empty() ? variable(named) : given;
   if (folder.empty()) {
-    if (const char* named = ::getenv(variable); named != nullptr) folder = named;
-  }
-  if (folder.empty()) {
-    const char* user = ::getenv("HOME");
-    if (user == nullptr || *user == '\0') return failure(ErrorCode::kInvalidArgument, missing);
+    const std::string user = variable("HOME");
+    if (user.empty()) return failure(ErrorCode::kInvalidArgument, missing);
     folder = fmt::format("{}/{}", user, below);
   }
   std::error_code failed;
@@ -43,6 +48,25 @@ Result<std::string> home_dir(const std::string& given) {
 
 Result<std::string> cache_dir(const std::string& given) {
   return folder_of(given, "MILLRACE_CACHE", ".cache/millrace", "no cache folder: set MILLRACE_CACHE or HOME");
+}
+
+std::string find_program(const std::string& name) {
+  const auto runnable = [](const std::string& path) {
+    char real[PATH_MAX];
+    const bool is_there = ::access(path.c_str(), X_OK) == 0 && ::realpath(path.c_str(), real) != nullptr;
+    return is_there ? std::string(real) : std::string();
+  };
+  if (name.contains('/')) return runnable(name);
+  std::string folders = variable("PATH");
+  while (!folders.empty()) {
+    const std::size_t colon = std::min(folders.find(':'), folders.size());
+    const std::string candidate = folders.substr(0, colon) + "/" + name;
+    if (candidate.starts_with('/')) {
+      if (std::string found = runnable(candidate); !found.empty()) return found;
+    }
+    folders.erase(0, colon + 1);
+  }
+  return {};
 }
 
 Result<std::string> runtime_dir(const std::string& home) {

@@ -1,4 +1,4 @@
-// Paths: where an installation keeps its state and its unix sockets.
+// Paths: where an installation keeps its state and its unix sockets, and where programs lie.
 #pragma once
 
 #include <string>
@@ -14,6 +14,10 @@ Result<std::string> home_dir(const std::string& given = {});
 /// Absolute path of the folder for what can be made again (engines, models, images): `given` if not empty, else
 /// $MILLRACE_CACHE, else ~/.cache/millrace. As home_dir otherwise.
 Result<std::string> cache_dir(const std::string& given = {});
+
+/// Full path of a program, links followed: of a name with a slash in it as it is, of any other the first in the folders of
+/// $PATH. Empty: there is none that may be run.
+std::string find_program(const std::string& name);
 
 /// Folder for this home's unix sockets, created with mode 0700 and checked to be ours. The same home always gets the
 /// same folder: HOME/run where that is short enough (at most 52 bytes), else /tmp/millrace-<uid>-<digest of the home>.

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <filesystem>
 #include <set>
 #include <thread>
@@ -157,9 +158,22 @@ TEST_F(HostSystem, ADaemonLeadsItsOwnSessionAndIsNotOurChild) {
 TEST_F(HostSystem, CpuTimeGrowsWithWork) {
   const auto before = process_cpu_time(::getpid());
   ASSERT_TRUE(before);
-  volatile std::uint64_t sum = 0;
-  for (std::uint64_t i = 0; i < 5'000'000; ++i) sum = sum + i;
+  std::atomic<std::uint64_t> sum = 0;
+  for (std::uint64_t i = 0; i < 5'000'000; ++i) sum += i;
   EXPECT_GT(*process_cpu_time(::getpid()), *before);
+}
+
+TEST_F(HostSystem, AProgramIsFoundByItsPathOrOnThePathOfFolders) {
+  const std::string shell = find_program("sh");
+  ASSERT_TRUE(shell.starts_with('/')) << shell;
+  EXPECT_EQ(::access(shell.c_str(), X_OK), 0);
+  EXPECT_EQ(find_program(shell), shell);
+  EXPECT_EQ(find_program("no-such-program"), "");
+  ASSERT_TRUE(write_file_atomic(folder_ + "/tool", "#!/bin/sh\n", 0644));
+  EXPECT_EQ(find_program(folder_ + "/tool"), "") << "it may not be run";
+  ASSERT_EQ(::chmod((folder_ + "/tool").c_str(), 0755), 0);
+  ASSERT_EQ(::symlink("tool", (folder_ + "/link").c_str()), 0);
+  EXPECT_EQ(find_program(folder_ + "/link"), folder_ + "/tool");
 }
 
 TEST_F(HostSystem, SocketFolderIsStablePrivateAndShort) {

@@ -64,6 +64,7 @@ ArraySum sum_of(const std::vector<ObservedWork>& elements) {
     whole.state = state;
     whole.reason_code = found->reason_code;
     whole.reason = found->reason;
+    whole.full_reason = found->full_reason;
     break;
   }
   if (!control::is_over(whole.state)) {

@@ -104,7 +104,8 @@ std::string Reason::text() const {
     case ReasonCode::kPriority:
       return fmt::format("stopped for {}, which has a higher priority", other_of(*this));
     case ReasonCode::kReclaim:
-      return fmt::format("stopped for {}: {} takes back what was borrowed from it", other_of(*this), subject);
+      return fmt::format("stopped for {}: {} takes back what was borrowed from it", other_of(*this),
+                         subject.empty() ? "its owner" : subject);
     case ReasonCode::kBudgetFall:
       return fmt::format("the power budget of {} is {}{}", subject, amount(free, "W"), from(*this));
     case ReasonCode::kBudgetRoom:

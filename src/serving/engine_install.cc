@@ -7,16 +7,12 @@
 #include <climits>
 
 #include "host/file.h"
+#include "host/paths.h"
 
 namespace millrace::serving {
 namespace {
 
 constexpr const char* kProgram = "llama-server";
-
-std::string environment(const char* name) {
-  const char* value = ::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
 
 std::string real_path(const std::string& path) {
   char buffer[PATH_MAX];
@@ -24,20 +20,6 @@ std::string real_path(const std::string& path) {
 }
 
 std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
-
-// Full path of an executable, or empty.
-std::string look_up(const std::string& name) {
-  if (name.find('/') != std::string::npos)
-    return ::access(name.c_str(), X_OK) == 0 ? real_path(name) : std::string();
-  std::string path = environment("PATH");
-  while (!path.empty()) {
-    const std::size_t colon = std::min(path.find(':'), path.size());
-    const std::string candidate = path.substr(0, colon) + "/" + name;
-    if (candidate.starts_with('/') && ::access(candidate.c_str(), X_OK) == 0) return real_path(candidate);
-    path.erase(0, colon + 1);
-  }
-  return {};
-}
 
 EngineInstall on_host(const std::string& program) {
   EngineInstall install{.root = "/", .program = program, .prefix = {}};
@@ -62,15 +44,14 @@ Result<EngineInstall> in_root(const std::string& root) {
 Result<EngineInstall> find_engine(const std::string& root, const std::string& path,
                                   const std::string& cache) {
   if (!path.empty()) {
-    const std::string program = look_up(path);
+    const std::string program = host::find_program(path);
     if (program.empty())
       return failure(ErrorCode::kNotFound,
                      "looked for the engine " + path + " (engine.path), found no such program");
     return on_host(program);
   }
   if (!root.empty()) return in_root(root);
-  std::string folder = cache.empty() ? environment("MILLRACE_CACHE") : cache;
-  if (folder.empty()) folder = environment("HOME") + "/.cache/millrace";
+  const std::string folder = host::cache_dir(cache).value_or("");
   if (auto prepared = in_root(folder + "/engine/current")) return prepared;
   if (const auto names = host::list_dir(folder + "/engine")) {
     for (const std::string& name : *names) {
@@ -79,7 +60,7 @@ Result<EngineInstall> find_engine(const std::string& root, const std::string& pa
         return on_host(real_path(program));
     }
   }
-  if (const std::string program = look_up(kProgram); !program.empty()) return on_host(program);
+  if (const std::string program = host::find_program(kProgram); !program.empty()) return on_host(program);
   return failure(
       ErrorCode::kNotFound,
       "looked for an engine in " + folder +

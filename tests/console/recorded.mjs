@@ -12,6 +12,12 @@ function job(id, fields) {
     elements: 1, counts: null, ...fields };
 }
 
+/** The last 16 of 18 runs: paused again and again, until it ran to its end. */
+function eighteenRuns() {
+  return Array.from({ length: 16 }, (_, at) => ({ number: at + 3, nodes: at % 2 ? ['n01', 'n02'] : ['n03'], started_at: ago(100 - at * 5),
+    ended_at: ago(97 - at * 5), outcome: at < 15 ? 'paused' : 'succeeded', reason: at < 15 ? 'stopped for other work, which has a higher priority' : null }));
+}
+
 function queued(id, fields) {
   return { id: String(id), kind: 'job', name: `train-${id}`, tenant: 'default', project: 'default', position: null, state: 'running',
     priority_class: 'normal', submitted_at: ago(60), tasks: 1, cpus: 4, memory_bytes: 2 ** 33, accelerators: 8, nodes: [], started_at: null,
@@ -43,6 +49,7 @@ export function recordedSite() {
     queued(50, { state: 'queued', position: 1, accelerators: 64, reason_code: 'no_room', reason: 'waits for 8 nodes in one domain', expected_start: ago(-6) }),
     queued(51, { state: 'queued', position: 2, reason_code: 'quota', reason: 'project default holds its quota of accelerators' })];
   const jobs = [job(40, { nodes: ['n01', 'n02', 'n03', 'n04'], accelerator_s: 96_000 }),
+    job(42, { state: 'succeeded', attempts: 18, exit_code: 0, started_at: ago(25), ended_at: ago(22), runs: eighteenRuns() }),
     job(41, { array: '0-99', elements: 100, counts: { succeeded: 40, running: 2, queued: 58 } }), ...ended];
   return { queue, jobs, nodes: Array.from({ length: 16 }, (_, at) => node(at + 1)),
     power: [{ site: 'hall', zone: 'FR', draw_w: 81_000, budget_w: 75_000, budget_until: ago(-30), infeasible: true, nodes_to_switch_off: ['n15', 'n16'] }],

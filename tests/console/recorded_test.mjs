@@ -68,6 +68,25 @@ onRecorded('a job shows every figure, its tasks’ logs and its files; it is can
   assert.equal(changes[0].call, 'POST /jobs/40/cancel');
 });
 
+onRecorded('a job shows its runs that ended, the last first, in a table that the keyboard reaches and scrolls', async (page) => {
+  await page.goto(`${site.console}#/jobs/42`);
+  const runs = page.getByRole('region', { name: 'Runs', exact: true });
+  await runs.waitFor();
+  const rows = await runs.getByRole('row').evaluateAll((all) => all.map((row) => [...row.cells].map((cell) => cell.textContent.trim())));
+  assert.deepEqual(rows[0], ['Run', 'Outcome', 'Started', 'Ended', 'Ran for', 'Nodes', 'Reason']);
+  assert.deepEqual(rows.slice(1).map(([number]) => Number(number)), Array.from({ length: 16 }, (_, at) => 18 - at));
+  const when = /^\d{4}-\d\d-\d\d \d\d:\d\d \(\d\d:\d\d:\d\d\)$/;
+  assert.ok(rows.slice(1).every(([, , started, ended]) => when.test(started) && when.test(ended)), rows[1].join());
+  assert.deepEqual([rows[1][1], ...rows[1].slice(4)], ['succeeded', '3 min', 'n01, n02', '']);
+  assert.deepEqual([rows[2][1], ...rows[2].slice(4)], ['paused', '3 min', 'n03', 'stopped for other work, which has a higher priority']);
+  await page.getByText('run 3 and later').waitFor();
+  await page.setViewportSize({ width: 480, height: 900 });
+  await runs.focus();
+  await page.keyboard.press('End');
+  for (let at = 0; at < 5; ++at) await page.keyboard.press('ArrowRight');
+  await page.waitForFunction(() => document.activeElement.getAttribute('aria-label') === 'Runs' && document.activeElement.scrollLeft > 0);
+});
+
 onRecorded('an array counts its elements and leads to each', async (page) => {
   await page.goto(`${site.console}#/jobs/41`);
   await page.getByText('40 succeeded, 2 running, 58 queued').waitFor();
@@ -222,7 +241,7 @@ for (const scheme of ['light', 'dark']) {
     await page.getByText('waits for 8 nodes').waitFor();
     await looks('jobs');
     await dialogs('jobs', 'Submit job', 'Cancel job 40');
-    for (const id of ['40', '41', '21']) {
+    for (const id of ['40', '41', '42', '21']) {
       await page.goto(`${site.console}#/jobs/${id}`);
       await page.locator('.facts').waitFor();
       await looks(`job-${id}`);

@@ -49,6 +49,9 @@ onPage('a job is submitted, writes its log while it runs, and ends with its true
   assert.equal(job.exit_code, 3);
   assert.match(await page.locator('.facts').textContent(), /Exit code\s*3/);
   await page.getByText('go', { exact: true }).waitFor();
+  const run = page.getByRole('region', { name: 'Runs', exact: true }).getByRole('row').nth(1);
+  assert.deepEqual(await run.locator('th, td').evaluateAll((cells) => [0, 1, 5, 6].map((at) => cells[at].textContent.trim())),
+    ['1', 'failed', job.nodes.join(', '), 'exited with 3']);
   assert.ok(job.cpu_s > 0);
   assert.equal(await statOf(page, 'CPU seconds'), job.cpu_s.toLocaleString('en', { maximumSignificantDigits: 3 }));
   assert.equal(await page.getByRole('button', { name: 'Cancel job' }).count(), 0, 'there is nothing left to cancel');

@@ -12,10 +12,10 @@
 #include <cstring>
 #include <map>
 #include <sstream>
-#include <thread>
 
 #include "accel/cpu/cpu_accelerators.h"
 #include "control/desired.h"
+#include "control/eventually_test_support.h"
 #include "control/loop.h"
 #include "executor/local/local_executor.h"
 #include "host/fd.h"
@@ -29,7 +29,6 @@
 namespace millrace {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // HTTP/1.0: the answer ends with the connection.
@@ -37,7 +36,7 @@ std::string post(const std::string& socket, const std::string& path, const std::
   const host::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, socket.c_str(), sizeof address.sun_path - 1);
+  socket.copy(address.sun_path, sizeof address.sun_path - 1);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return "no connection to " + socket;
   const std::string request =
@@ -89,8 +88,9 @@ class EngineTest : public ::testing::Test {
     ASSERT_TRUE(engine) << engine.error().message;
     const auto devices = accel::CpuAccelerators().discover();
     ASSERT_TRUE(devices);
-    auto loop = control::Loop::start({.engine = *engine, .cpus = devices->front().cpus, .fence = ++fence_},
-                                     store_, *executor_, prober_, clock_, [](const auto&) {});
+    auto loop =
+        control::Loop::start({.engine = *engine, .cpus = devices->front().cpus, .fence = ++fence_}, store_,
+                             *executor_, prober_, clock_, [this](const auto&) { eventually_.note(); });
     ASSERT_TRUE(loop) << loop.error().message;
     loop_ = std::move(*loop);
   }
@@ -104,14 +104,13 @@ class EngineTest : public ::testing::Test {
   }
   // The replica once it is ready with an engine other than `not_pid`.
   control::ReplicaStatus ready(const std::string& id, int not_pid = 0) {
-    const auto deadline = std::chrono::steady_clock::now() + seconds(60);
-    while (std::chrono::steady_clock::now() < deadline) {
+    control::ReplicaStatus found;
+    const auto is_ready = [&] {
       for (const auto& status : loop_->observed())
-        if (status.id == id && status.state == control::ReplicaState::kReady && status.engine_pid > 0 &&
-            status.engine_pid != not_pid)
-          return status;
-      std::this_thread::sleep_for(milliseconds(20));
-    }
+        if (status.id == id && status.state == control::ReplicaState::kReady) found = status;
+      return found.engine_pid > 0 && found.engine_pid != not_pid;
+    };
+    if (eventually_.holds(is_ready, seconds(60))) return found;
     std::string seen;
     for (const auto& status : loop_->observed())
       seen += status.id + " " + control::name_of(status.state) + ": " + status.reason + "\n";
@@ -130,6 +129,7 @@ class EngineTest : public ::testing::Test {
   store::MemoryStore store_;
   serving::SocketProber prober_;
   std::unique_ptr<executor::LocalExecutor> executor_;
+  control::Eventually eventually_;
   std::unique_ptr<control::Loop> loop_;
   std::int64_t fence_ = 0;
 };
@@ -166,10 +166,7 @@ TEST_F(EngineTest, AChatReplicaAnswersAndSurvivesWhatItMust) {
 
   // Deleted: drained, stopped with exit code 0, gone.
   ASSERT_TRUE(store_.commit({.expect = {}, .put = {}, .erase = {"endpoint/chat"}}));
-  const auto deadline = std::chrono::steady_clock::now() + seconds(20);
-  while (!loop_->observed().empty() && std::chrono::steady_clock::now() < deadline)
-    std::this_thread::sleep_for(milliseconds(20));
-  EXPECT_TRUE(loop_->observed().empty());
+  EXPECT_TRUE(eventually_.holds([&] { return loop_->observed().empty(); }, seconds(20)));
   EXPECT_FALSE(host::process_start_ticks(third.engine_pid));
 }
 
@@ -192,18 +189,21 @@ TEST_F(EngineTest, AModelThatIsNoModelEndsInAReportedCrashLoop) {
   ASSERT_TRUE(host::remove_tree(model_));
   ASSERT_TRUE(host::write_file_atomic(model_, "GGUF but not really", 0644));
   wish("broken", false);
-  const auto deadline = std::chrono::steady_clock::now() + seconds(60);
-  control::ReplicaStatus status;
-  while (status.state != control::ReplicaState::kCrashLoop && std::chrono::steady_clock::now() < deadline) {
+  const auto of = [&](const std::string& id) {
     const auto all = loop_->observed();
-    if (!all.empty()) status = all.front();
-    std::this_thread::sleep_for(milliseconds(50));
-  }
-  EXPECT_EQ(status.state, control::ReplicaState::kCrashLoop);
+    const auto found = std::ranges::find(all, id, &control::ReplicaStatus::id);
+    return found != all.end() ? *found : control::ReplicaStatus{};
+  };
+  const auto crashes = [&] { return of("broken-0").state == control::ReplicaState::kCrashLoop; };
+  ASSERT_TRUE(eventually_.holds(crashes, seconds(60)));
+  const auto status = of("broken-0");
   EXPECT_NE(status.reason.find("exit code"), std::string::npos) << status.reason;
   EXPECT_NE(loop_->log("broken-0", -4000, 4000)->text.find("load"), std::string::npos);
-  std::this_thread::sleep_for(milliseconds(300));
-  EXPECT_EQ(loop_->observed().front().engine_pid, 0) << "it stays down";
+  // It stays down, while another is tried again.
+  wish("later", false);
+  ASSERT_TRUE(eventually_.holds([&] { return of("later-0").restarts > 0; }, seconds(60)));
+  EXPECT_TRUE(crashes());
+  EXPECT_EQ(of("broken-0").engine_pid, 0);
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ class Program final : public net::ServerHandler {
 
 class Environment : public ::testing::Test {
  protected:
-  Environment() {
+  explicit Environment(bool tls = false) : world(tls), scheme(tls ? "https://" : "http://") {
     policy.name = "nb";
     policy.tenant = "t";
     policy.project = "p";
@@ -68,7 +68,7 @@ class Environment : public ::testing::Test {
   }
   std::string cookie() { return "other=2; millrace_env=" + sealed(PassKind::kCookie) + "; more=3"; }
   std::string host() const { return "nb.localhost:" + std::to_string(world.port()); }
-  std::string origin() const { return "http://" + host(); }
+  std::string origin() const { return scheme + host(); }
 
   std::unique_ptr<Call> done(World::Request request) {
     if (request.host.empty()) request.host = host();
@@ -96,6 +96,7 @@ class Environment : public ::testing::Test {
   }
 
   World world;
+  const std::string scheme;
   SeededRng rng{11};
   Program program;
   identity::EnvironmentPolicy policy;
@@ -129,6 +130,27 @@ TEST_F(Environment, ATokenIsChangedForACookieOnce) {
   EXPECT_EQ(get(path, cookies)->status, 303) << "a browser that is in may load the link again";
   EXPECT_EQ(get("/.millrace/open?token=" + sealed(PassKind::kCookie), "")->status, 403);
   EXPECT_EQ(get("/.millrace/open", "")->status, 403);
+}
+
+class EnvironmentOverTls : public Environment {
+ protected:
+  EnvironmentOverTls() : Environment(true) {}
+};
+
+TEST_F(EnvironmentOverTls, ItsCookieIsSecureAndBoundToItsHostAndItsOwnPagesMayOpenWebSockets) {
+  const auto opened = get("/.millrace/open?token=" + sealed(PassKind::kToken), "");
+  ASSERT_EQ(opened->status, 303) << opened->body;
+  const std::string set = opened->headers["set-cookie"];
+  EXPECT_TRUE(set.starts_with("__Host-millrace_env=")) << set;
+  EXPECT_TRUE(set.ends_with("; Secure")) << set;
+  const std::string cookies = set.substr(0, set.find(';'));
+  EXPECT_EQ(get("/lab", cookies)->body, "hello from inside");
+  EXPECT_EQ(program.asked.back().headers["x-forwarded-proto"], "https");
+  EXPECT_EQ(get("/lab", cookie())->status, 401) << "a cookie without the prefix may be a neighbour's";
+  EXPECT_EQ(websocket(cookies, origin())->status, 101);
+  EXPECT_EQ(websocket(cookies, "http://" + host())->status, 403);
+  world.as_workload = true;
+  EXPECT_EQ(get("/lab", cookies)->status, 401) << "a cookie for TLS is none in plain HTTP";
 }
 
 TEST_F(Environment, ItSeesTheRequestWithoutOurSecrets) {

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "gateway/routes.h"
 #include "world.h"
@@ -222,6 +223,39 @@ TEST(Path, AConcurrencyLimitHoldsUntilTheAnswerIsSent) {
   ASSERT_TRUE(world.until([&] { return first->done; }));
   auto third = world.chat(false);
   ASSERT_TRUE(world.until([&] { return world.upstream_requests == 2; })) << third->body;
+}
+
+TEST(Path, WorkloadsHaveASocketThatOnlyThePlatformsUserMayOpen) {
+  const World world;
+  struct stat info{};
+  ASSERT_EQ(::stat(world.workload_socket().c_str(), &info), 0);
+  EXPECT_TRUE(S_ISSOCK(info.st_mode));
+  EXPECT_EQ(info.st_mode & 0777, 0600);
+}
+
+TEST(Path, AWorkloadsRequestIsAnsweredAndRecordedAsAnyOther) {
+  World world;
+  world.as_workload = true;
+  auto call = world.chat(false);
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+  world.as_workload = false;
+  const std::string metrics = world.get("/metrics");
+  EXPECT_NE(metrics.find("millrace_gateway_connections 2\n"), std::string::npos) << metrics;
+  world.upstream->answer(200, kWhole);
+  ASSERT_TRUE(world.until([&] { return call->done; })) << call->body;
+  EXPECT_EQ(call->status, 200);
+  ASSERT_TRUE(world.until([&] { return world.records().size() == 1; }));
+  EXPECT_EQ(world.records().front().request_id, call->headers["x-request-id"]);
+}
+
+TEST(Path, AWorkloadNeedsAKeyEvenForWhatThisMachinesUserIsShownWithout) {
+  World world;
+  EXPECT_NE(world.get("/metrics").find("millrace_gateway_connections"), std::string::npos);
+  world.as_workload = true;
+  EXPECT_NE(world.get("/metrics").find("missing_api_key"), std::string::npos);
+  const auto call = world.post("/v1/chat/completions", "{}", "mr_unknown");
+  ASSERT_TRUE(world.until([&] { return call->done; }));
+  EXPECT_EQ(call->status, 401);
 }
 
 TEST(Routes, ARouteWithoutAPolicyIsFound) {

@@ -7,6 +7,7 @@
 #include "core/id.h"
 #include "engine/openai/openai_adapter.h"
 #include "host/file.h"
+#include "net/certificate_test_support.h"
 #include "net/sse.h"
 #include "net/url.h"
 
@@ -84,7 +85,13 @@ void Call::on_error(const Error& error, bool /*any_byte_received*/) {
   body += "<" + error.message + ">";
 }
 
-World::World() : folder_(make_folder()) {
+World::World(bool tls) : folder_(make_folder()) {
+  if (tls) {
+    const std::string cert = folder_ + "/cert.pem", key = folder_ + "/key.pem";
+    net::testing::write_certificate(cert, key, "localhost");
+    server_tls_ = must(net::TlsContext::server(cert, key));
+    client_tls_ = must(net::TlsContext::client({.ca_file = cert}));
+  }
   loop_ = must(net::Loop::create(clock_));
   log_ = must(host::Logger::create(folder_ + "/log", host::LogLevel::kDebug, "test", clock_));
   const std::array<std::uint8_t, identity::Pepper::kBytes> secret{1, 2, 3};
@@ -99,6 +106,7 @@ World::World() : folder_(make_folder()) {
   }));
   gateway::GatewayOptions options;
   options.listen = net::ListenAddress::tcp("127.0.0.1", 0);
+  options.workload_socket = workload_socket();
   options.server_socket = folder_ + "/api.sock";
   options.feed_socket = folder_ + "/feed.sock";
   options.policy_copy = folder_ + "/policy.json";
@@ -110,7 +118,7 @@ World::World() : folder_(make_folder()) {
                                             *log_,
                                             {{"openai", adapter_.get()}, {"llama", adapter_.get()}},
                                             [](std::int32_t) { return std::optional<std::int64_t>(); },
-                                            nullptr,
+                                            server_tls_,
                                             nullptr},
                                            options));
   drain_ = std::make_unique<ledger::JournalDrain>(folder_ + "/journal", usage_, clock_);
@@ -217,7 +225,7 @@ std::unique_ptr<Call> World::post(const std::string& path, const std::string& bo
                                            {"content-type", "application/json"}};
   std::string request;
   net::append_request(request, net::Method::kPost, path, "test", headers, body);
-  call->id = client_->send(net::Upstream::tcp("127.0.0.1", gateway_->port()), std::move(request), *call);
+  call->id = client_->send(target(), std::move(request), *call);
   return call;
 }
 
@@ -225,16 +233,23 @@ std::unique_ptr<Call> World::send(const Request& request) {
   auto call = std::make_unique<Call>();
   std::string bytes;
   net::append_request(bytes, request.method, request.path, request.host, request.headers, request.body);
-  call->id = client_->send(net::Upstream::tcp("127.0.0.1", gateway_->port()), std::move(bytes),
-                           {.method = request.method, .upgrade = request.upgrade}, *call);
+  call->id = client_->send(target(), std::move(bytes), {.method = request.method, .upgrade = request.upgrade},
+                           *call);
   return call;
+}
+
+net::Upstream World::target() const {
+  if (as_workload) return net::Upstream::unix_socket(workload_socket());
+  auto gateway = net::Upstream::tcp("127.0.0.1", gateway_->port());
+  gateway.tls = client_tls_;
+  return gateway;
 }
 
 std::string World::get(const std::string& path) {
   Call call;
   std::string request;
   net::append_request(request, net::Method::kGet, path, "test", {}, "");
-  call.id = client_->send(net::Upstream::tcp("127.0.0.1", gateway_->port()), std::move(request), call);
+  call.id = client_->send(target(), std::move(request), call);
   until([&] { return call.done || call.failed; });
   return call.body;
 }

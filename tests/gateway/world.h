@@ -68,7 +68,8 @@ class Call final : public net::ResponseHandler {
 
 class World final : private net::LineHandler {
  public:
-  World();
+  /// With `tls` the gateway's address speaks TLS, with a certificate of its own for 127.0.0.1.
+  explicit World(bool tls = false);
   ~World();
 
   /// Sets and deletes policy records and waits until the gateway has acknowledged.
@@ -92,6 +93,7 @@ class World final : private net::LineHandler {
   TimePoint now() const { return clock_.now(); }
   const std::string& folder() const { return folder_; }
   std::uint16_t port() const { return gateway_->port(); }
+  std::string workload_socket() const { return folder_ + "/workloads.sock"; }
   /// The body that GET answers.
   std::string get(const std::string& path);
   /// An endpoint whose replicas are the test's own: `start` makes one that listens, and tells the gateway.
@@ -109,10 +111,12 @@ class World final : private net::LineHandler {
   std::string key_text;
   std::vector<std::string> told;  // what the gateway told of environments
   std::string stats;              // the gateway's last report
+  bool as_workload = false;       // requests go to the gateway's socket for workloads
 
  private:
   void on_line(net::LineChannel& channel, std::string_view line) override;
   void on_close(net::LineChannel& channel, const Error& error) override;
+  net::Upstream target() const;
 
   host::SystemClock clock_;
   SeededRng rng_{7};
@@ -126,6 +130,7 @@ class World final : private net::LineHandler {
   std::unique_ptr<net::LineServer> feed_;
   std::unique_ptr<net::LineChannel> channel_;
   std::unique_ptr<net::HttpClient> client_;
+  std::shared_ptr<net::TlsContext> server_tls_, client_tls_;  // null: plain HTTP
   std::unique_ptr<gateway::Gateway> gateway_;
   std::int64_t version_ = 0, acked_ = -1;
   bool hello_ = false;

@@ -8,7 +8,7 @@ import time
 import urllib.request
 
 import suite
-from harness import Millrace, kill9, wait_for
+from harness import Millrace, kill9, make_certificate, wait_for
 
 
 class Lifecycle(suite.Case):
@@ -117,14 +117,7 @@ class Lifecycle(suite.Case):
     def test_tls_serves_and_takes_a_new_certificate_without_a_restart(self):
         with Millrace(suite.program(), "--bare") as other:
             other.cli("down")
-            cert, key = other.home + "/cert.pem", other.home + "/key.pem"
-
-            def certificate(name):
-                subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                                "-days", "1", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
-                                "-keyout", key, "-out", cert], check=True, capture_output=True)
-
-            certificate("first")
+            cert, key = make_certificate(other.home, "first")
             other.up("--bare", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key)
             url = other.read_env()["MILLRACE_URL"]
             self.assertTrue(url.startswith("https://"))
@@ -138,7 +131,7 @@ class Lifecycle(suite.Case):
             with urllib.request.urlopen(url + "/healthz", context=ssl.create_default_context(cafile=cert)) as answer:
                 self.assertEqual(answer.status, 200)
             gateway = other.pid("gateway")
-            certificate("second")
+            make_certificate(other.home, "second")
             os.kill(gateway, signal.SIGHUP)
             wait_for(lambda: "second" in subject())
             self.assertEqual(other.pid("gateway"), gateway)  # it was not started anew
