@@ -27,8 +27,15 @@ if(MILLRACE_COUNTERS)
   add_link_options(-fprofile-generate)
 endif()
 if(MILLRACE_PROFILE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 19)
+  # By the name of its contents: a new profile changes every command, so that objects of two profiles, which do not link, never
+  # meet in one build folder.
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${MILLRACE_PROFILE})
+  file(SHA256 ${MILLRACE_PROFILE} profile_hash)
+  string(SUBSTRING ${profile_hash} 0 16 profile_hash)
+  set(profile_copy ${CMAKE_BINARY_DIR}/profile-${profile_hash}.profdata)
+  configure_file(${MILLRACE_PROFILE} ${profile_copy} COPYONLY)
   # What the profile does not know, or knows from before a change, is built as without it: no reason to warn.
-  add_compile_options(-fprofile-use=${MILLRACE_PROFILE} -Wno-profile-instr-unprofiled -Wno-profile-instr-out-of-date
+  add_compile_options(-fprofile-use=${profile_copy} -Wno-profile-instr-unprofiled -Wno-profile-instr-out-of-date
                       -Wno-backend-plugin)
 endif()
 
