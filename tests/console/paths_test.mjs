@@ -195,7 +195,7 @@ onPage('the price of machines is shown and set', {}, async (page) => {
   await page.getByRole('dialog').getByLabel('€ for an accelerator, an hour').fill('2.5');
   await page.getByRole('dialog').getByLabel('€ for a core, an hour').fill('0.02');
   await page.getByRole('dialog').getByRole('button', { name: 'Set price' }).click();
-  await page.getByText('€2.50 for an accelerator').waitFor();
+  await page.getByText('€2.5 for an accelerator').waitFor();
   const { accelerator_eur_per_hour, core_eur_per_hour } = await api('GET', '/machine-price');
   assert.deepEqual([accelerator_eur_per_hour, core_eur_per_hour], [2.5, 0.02]);
 });
