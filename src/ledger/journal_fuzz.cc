@@ -48,6 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const auto record = view->record(slot, contexts);
     if (!record && record.error().message.empty()) std::abort();
     if (record && (record->request_id.empty() || record->cached_tokens > record->input_tokens ||
+                   record->reasoning_tokens > record->output_tokens ||
                    record->ended_at < record->started_at || record->cost_microeur < 0)) {
       std::abort();
     }

@@ -66,7 +66,7 @@ class Cli(suite.Case):
         records = [json.loads(line) for line in self.millrace.cli("usage", "records", "--json").stdout.splitlines()]
         self.assertEqual(set(records[0]), {
             "request_id", "client_request_id", "tenant", "project", "key_id", "endpoint", "model", "status", "input_tokens",
-            "cached_tokens", "output_tokens", "energy_j", "co2e_g", "energy_model", "accelerator_s", "cpu_s", "cost_microeur", "price_version", "basis",
+            "cached_tokens", "output_tokens", "reasoning_tokens", "energy_j", "co2e_g", "energy_model", "accelerator_s", "cpu_s", "cost_microeur", "price_version", "basis",
             "site", "zone", "started_at", "ended_at"})
 
     def test_a_wrong_line_is_told_what_would_be_right(self):
