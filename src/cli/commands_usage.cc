@@ -84,6 +84,7 @@ int price_list(const Client& client, bool as_json) {
   if (!prices.empty() || !is_set)
     print_items(prices, {"model", "version", "input_eur_per_mtok", "output_eur_per_mtok", "effective_from"},
                 false);
+  if (!prices.empty() && is_set) fmt::print("\n");
   if (is_set)
     print_items({*machines}, {"version", "accelerator_eur_per_hour", "core_eur_per_hour", "effective_from"},
                 false);
