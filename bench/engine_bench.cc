@@ -9,7 +9,7 @@ namespace {
 
 class CountingSink final : public Sink {
  public:
-  void on_progress(std::int64_t, std::int64_t, std::int64_t, std::int64_t) override {}
+  void on_progress(const Usage&, std::int64_t) override {}
   void on_text(int, std::string_view text) override { bytes += text.size(); }
   void on_reasoning(int, std::string_view) override {}
   void on_tool_call(int, int, std::string_view, std::string_view, std::string_view) override {}

@@ -52,6 +52,10 @@ ledger::OpenRequest open_request(std::string_view id) {
   return request;
 }
 
+ledger::Figures figures(std::int64_t output) {
+  return {.input_tokens = 100, .cached_tokens = 20, .output_tokens = output, .energy_uj = output * 1000};
+}
+
 /// Ids as the gateway makes them, in order.
 std::vector<std::string> make_ids(std::size_t count) {
   SeededRng rng(1);
@@ -82,8 +86,8 @@ void journal_request(benchmark::State& state) {
     const auto request = open_request(ids[used++]);
     const auto slot = journal->open(request);
     if (!slot) std::abort();
-    for (int i = 1; i <= 3; ++i) journal->update(*slot, {100, 20, i, i * 1000}, request.started_at);
-    journal->finalise(*slot, {100, 20, 4, 4000}, request.started_at);
+    for (int i = 1; i <= 3; ++i) journal->update(*slot, figures(i), request.started_at);
+    journal->finalise(*slot, figures(4), request.started_at);
     benchmark::DoNotOptimize(journal->settle(*slot, store::UsageStatus::kCompleted, request.started_at));
   }
   state.SetItemsProcessed(state.iterations());
@@ -97,7 +101,7 @@ void journal_update(benchmark::State& state) {
   const auto request = open_request("req_1");
   const auto slot = *journal->open(request);
   std::int64_t output = 0;
-  for (auto _ : state) journal->update(slot, {100, 20, ++output, output * 1000}, request.started_at);
+  for (auto _ : state) journal->update(slot, figures(++output), request.started_at);
 }
 BENCHMARK(journal_update)->Unit(benchmark::kNanosecond);
 
@@ -116,7 +120,7 @@ void drain_sqlite(benchmark::State& state) {
       const auto id = make_id("req", clock.now(), rng);
       const auto request = open_request(id);
       const auto slot = *journal->open(request);
-      journal->finalise(slot, {100, 20, 4, 4000}, request.started_at);
+      journal->finalise(slot, figures(4), request.started_at);
       journal->settle(slot, store::UsageStatus::kCompleted, request.started_at);
     }
     state.ResumeTiming();

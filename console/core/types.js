@@ -25,7 +25,9 @@
  *   memory_limit_bytes: number|null, restarts: number, started_at: string|null, retry_at: string|null}} Replica */
 /** @typedef {{from: number, text: string, next: number}} LogPiece */
 /** @typedef {{model: string, version: number, input_eur_per_mtok: number, output_eur_per_mtok: number,
- *   since: string}} Price */
+ *   effective_from: string}} Price */
+/** @typedef {{version: number, accelerator_eur_per_hour: number, core_eur_per_hour: number,
+ *   effective_from: string|null}} MachinePrice */
 /** @typedef {{name: string, requests: number, input_tokens: number, cached_tokens: number, output_tokens: number,
  *   energy_j: number, co2e_g: number, cost_eur: number}} UsageSum */
 /** @typedef {{from: string, to: string, site_j: number, attributed_j: number, idle_j: number, basis: string}} EnergyInterval */

@@ -9,6 +9,7 @@ import { Page } from '../parts/page.js';
 import { ProblemNote } from '../parts/problem_note.js';
 import { StateBadge } from '../parts/state_badge.js';
 import { Table } from '../parts/table.js';
+import { MachinePrice } from './machine_price.js';
 import { NodeMap } from './node_map.js';
 import { NodePanel } from './node_panel.js';
 import { PowerStrip } from './site_power.js';
@@ -49,6 +50,7 @@ export function Nodes() {
   return html`<${Page} title="Nodes" about="Every node of this site: what of it is held, how it is, and what it draws." actions=${html`<${Switch} view=${view} onView=${setView} />`}>
     <${ProblemNote} problem=${loaded.problem} onRetry=${loaded.reload} />
     <${PowerStrip} />
+    <${MachinePrice} />
     ${loaded.value && (nodes.length === 0 ? html`<p class="empty">There is no node.</p>` : html`
       <section class="block" aria-label="Map"><h2>Map <span class="quiet">${count(ready)} of ${count(nodes.length)} ready</span></h2>
         <div class=${node ? 'map-and-panel' : ''}><${NodeMap} nodes=${nodes} view=${view} selected=${selected} onSelect=${(/** @type {string} */ name) => setSelected(name === selected ? '' : name)} />

@@ -18,8 +18,8 @@ import { Table } from '../parts/table.js';
 const BY = [['day', 'Day'], ['model', 'Model'], ['key', 'Key'], ['project', 'Project']];
 const FIGURES = /** @type {const} */ (['requests', 'input_tokens', 'cached_tokens', 'output_tokens', 'energy_j', 'co2e_g', 'cost_eur']);
 const RECORD_COLUMNS = ['request_id', 'client_request_id', 'tenant', 'project', 'key_id', 'endpoint', 'model', 'status', 'input_tokens',
-  'cached_tokens', 'output_tokens', 'energy_j', 'co2e_g', 'energy_model', 'cost_microeur', 'price_version', 'basis', 'site', 'zone',
-  'started_at', 'ended_at'];
+  'cached_tokens', 'output_tokens', 'reasoning_tokens', 'energy_j', 'co2e_g', 'energy_model', 'cost_microeur', 'price_version', 'basis',
+  'site', 'zone', 'started_at', 'ended_at'];
 const DAY_MS = 86_400_000;
 
 /** @param {number} daysAgo @returns {string} a UTC date */

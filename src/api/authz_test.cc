@@ -93,6 +93,8 @@ const std::map<std::string_view, Row>& expectations() {
       {"deleteEnvironment", {"yynyyn", "yynyhn", "yynhhn"}},
       {"listPrices", {"yyyyyy", "", ""}},
       {"setPrice", {"ynnnnn", "", ""}},
+      {"showMachinePrice", {"yyyyyy", "", ""}},
+      {"setMachinePrice", {"ynnnnn", "", ""}},
       {"sumUsage", {"yyyyyy", "", ""}},
       {"listUsage", {"yyyyyy", "", ""}},
       {"listEnergy", {"yyynnn", "", ""}},
@@ -118,6 +120,7 @@ const std::map<std::string_view, std::string>& bodies() {
       {"planJob", R"({"command": ["true"], "project": "PROJECT"})"},
       {"createSiteEvent", R"({"budget_w": 100, "for_s": 60})"},
       {"setPrice", R"({"input_eur_per_mtok": 1, "output_eur_per_mtok": 2})"},
+      {"setMachinePrice", R"({"core_eur_per_hour": 0.02})"},
   };
   return kBodies;
 }

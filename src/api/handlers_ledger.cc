@@ -38,6 +38,28 @@ Result<Reply> set_price(Services& services, const Call& call) {
   return json_reply(200, price_json(price));
 }
 
+Reply machine_price_reply(const ledger::MachinePrice& price) {
+  const bool is_set = price.version > 0;
+  return json_reply(200, {{"version", price.version},
+                          {"accelerator_eur_per_hour", double(price.accelerator_microeur_per_hour) / 1e6},
+                          {"core_eur_per_hour", double(price.core_microeur_per_hour) / 1e6},
+                          {"effective_from", is_set ? json::value(to_rfc3339(price.since)) : json::value()}});
+}
+
+Result<Reply> show_machine_price(Services& services, const Call& /*call*/) {
+  return machine_price_reply(TRY(services.prices.machine()));
+}
+
+Result<Reply> set_machine_price(Services& services, const Call& call) {
+  const json::object& body = call.body.as_object();
+  const auto microeur = [&](std::string_view name) -> std::optional<std::int64_t> {
+    const json::value* eur = body.if_contains(name);
+    return eur != nullptr ? std::optional(microeur_of(eur->to_number<double>())) : std::nullopt;
+  };
+  return machine_price_reply(TRY(services.prices.set_machine(
+      microeur("accelerator_eur_per_hour"), microeur("core_eur_per_hour"), services.clock.now())));
+}
+
 Result<std::optional<TimePoint>> time_of(const Call& call, std::string_view name) {
   const std::string_view text = call.query_text(name);
   if (text.empty()) return std::nullopt;
@@ -144,22 +166,7 @@ std::vector<Parameter> owner_parameters() {
   return {{"tenant", kNameSchema, "Only this tenant's."}, {"project", kNameSchema, "Only this project's."}};
 }
 
-}  // namespace
-
-Power power_of(Services& services) {
-  const TimePoint now = services.clock.now();
-  const std::lock_guard lock(services.energy_mutex);
-  const auto intervals =
-      services.energy.query(now - std::chrono::minutes(2), now + std::chrono::seconds(1), 1000);
-  if (!intervals || intervals->empty()) return {};
-  const ledger::EnergyInterval& last = intervals->back().interval;
-  const double seconds = std::chrono::duration<double>(last.to - last.from).count();
-  if (seconds <= 0) return {};
-  const double watts = double(last.site_uj) / 1e6 / seconds;
-  return {watts, watts / 1000 * services.intensity_g_per_kwh, last.basis};
-}
-
-void add_ledger_routes(std::vector<Route>& routes) {
+void add_price_routes(std::vector<Route>& routes) {
   routes.push_back({.method = "GET",
                     .path = "/api/v1/prices",
                     .id = "listPrices",
@@ -180,6 +187,29 @@ void add_ledger_routes(std::vector<Route>& routes) {
                     .body = "PriceSet",
                     .answer = "Price",
                     .errors = {409}});
+  routes.push_back({.method = "GET",
+                    .path = "/api/v1/machine-price",
+                    .id = "showMachinePrice",
+                    .tag = "prices",
+                    .summary = "The price of machines in force",
+                    .access = needs(Action::kReadPrices, Scope::kShared),
+                    .handler = show_machine_price,
+                    .answer = "MachinePrice"});
+  routes.push_back(
+      {.method = "PATCH",
+       .path = "/api/v1/machine-price",
+       .id = "setMachinePrice",
+       .tag = "prices",
+       .summary = "Put the next version of the price of machines in force, for runs that start from now on",
+       .access = needs(Action::kManagePrices, Scope::kShared),
+       .handler = set_machine_price,
+       .body = "MachinePriceChange",
+       .answer = "MachinePrice",
+       .errors = {409},
+       .changes_policy = false});
+}
+
+void add_usage_routes(std::vector<Route>& routes) {
   auto by = range_parameters(owner_parameters());
   by.push_back({"by", R"({"enum": ["model", "key", "project", "tenant", "day"], "default": "model"})",
                 "What to sum by."});
@@ -215,6 +245,26 @@ void add_ledger_routes(std::vector<Route>& routes) {
                     .handler = list_energy,
                     .query = std::move(energy),
                     .answer = "EnergyPage"});
+}
+
+}  // namespace
+
+Power power_of(Services& services) {
+  const TimePoint now = services.clock.now();
+  const std::lock_guard lock(services.energy_mutex);
+  const auto intervals =
+      services.energy.query(now - std::chrono::minutes(2), now + std::chrono::seconds(1), 1000);
+  if (!intervals || intervals->empty()) return {};
+  const ledger::EnergyInterval& last = intervals->back().interval;
+  const double seconds = std::chrono::duration<double>(last.to - last.from).count();
+  if (seconds <= 0) return {};
+  const double watts = double(last.site_uj) / 1e6 / seconds;
+  return {watts, watts / 1000 * services.intensity_g_per_kwh, last.basis};
+}
+
+void add_ledger_routes(std::vector<Route>& routes) {
+  add_price_routes(routes);
+  add_usage_routes(routes);
 }
 
 }  // namespace millrace::api

@@ -200,6 +200,28 @@ TEST(Prices, come_in_versions_of_whole_microeuro) {
                      R"({"input_eur_per_mtok":-1,"output_eur_per_mtok":2})");
 }
 
+TEST(Prices, of_machines_keep_what_is_left_out) {
+  World world;
+  const auto none = world.expect(200, "GET", "/api/v1/machine-price", "viewer");
+  EXPECT_EQ(none.at("version"), 0);
+  EXPECT_EQ(none.at("core_eur_per_hour"), 0.0);
+  EXPECT_TRUE(none.at("effective_from").is_null());
+  const int published = world.publisher.published;
+  const auto set = [&](int status, const std::string& body) {
+    return world.expect(status, "PATCH", "/api/v1/machine-price", kAdmin, body);
+  };
+  EXPECT_EQ(set(200, R"({"core_eur_per_hour":0.0000005})").at("core_eur_per_hour"), 1e-6);
+  (void)set(200, R"({"accelerator_eur_per_hour":2.5})");
+  const auto shown = world.expect(200, "GET", "/api/v1/machine-price", "viewer");
+  EXPECT_EQ(shown.at("version"), 2);
+  EXPECT_EQ(shown.at("accelerator_eur_per_hour"), 2.5);
+  EXPECT_EQ(shown.at("core_eur_per_hour"), 1e-6);
+  EXPECT_EQ(shown.at("effective_from").as_string(), to_rfc3339(world.clock.now()));
+  (void)set(422, R"({})");
+  (void)set(422, R"({"core_eur_per_hour":-1})");
+  EXPECT_EQ(world.publisher.published, published) << "gateways need not know";
+}
+
 store::UsageRecord record(int number, const std::string& tenant, const std::string& project, TimePoint at) {
   store::UsageRecord one;
   one.request_id = fmt::format("req_{:03}", number);

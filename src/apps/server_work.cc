@@ -112,9 +112,7 @@ Result<void> ServerWork::start_loop() {
           owners.push_back({account.tenant, account.project, account.quota});
         return owners;
       },
-      .charge = run_charge(
-          options.work.cluster, ports_.model, ports_.intensity_g_per_kwh,
-          {.accelerator_eur = config.price.accelerator_hour_eur, .cpu_eur = config.price.cpu_hour_eur}),
+      .charge = run_charge(options.work.cluster, ports_.model, ports_.intensity_g_per_kwh, ports_.prices),
       .outlook = TRY(intensity_outlook(config.site.intensity, config.site.zone))};
   loop_ = TRY(
       control::WorkLoop::start(std::move(options), std::move(ports), ports_.clock,

@@ -16,6 +16,7 @@
 #include "executor/local/local_executor.h"
 #include "host/log.h"
 #include "identity/secrets.h"
+#include "ledger/prices.h"
 #include "platform/environments.h"
 #include "platform/jobs.h"
 #include "platform/site_wishes.h"
@@ -31,6 +32,7 @@ struct ServerWorkPorts {
   const host::Config& config;
   store::SqliteStores& stores;
   identity::Directory& directory;
+  const ledger::PriceBook& prices;
   Rng& rng;
   executor::Executor& replicas;  // where engines run
   std::int64_t fence = 0;

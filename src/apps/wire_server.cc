@@ -157,6 +157,7 @@ Result<void> open_state(State& state) {
                                      .config = state.config,
                                      .stores = state.stores,
                                      .directory = *state.directory,
+                                     .prices = *state.prices,
                                      .rng = state.rng,
                                      .replicas = *state.executor,
                                      .fence = state.fence,

@@ -6,13 +6,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <map>
 #include <memory>
 #include <thread>
 
 #include "core/id.h"
 #include "energy/carbon.h"
+#include "energy/cost.h"
 #include "host/file.h"
 #include "twin/hourly_csv.h"
 
@@ -86,13 +86,12 @@ std::int64_t greatest_draw_mw(const scheduler::Cluster& cluster, double pue) {
   return static_cast<std::int64_t>(sum * pue);
 }
 
-std::int64_t cost_microeur(const control::RunUse& use, const HourPrices& prices) {
-  constexpr double kMsPerHour = 3.6e6, kMicro = 1e6;
-  const auto wall_ms = static_cast<double>(
-      std::chrono::floor<std::chrono::milliseconds>(use.ended_at - use.started_at).count());
-  const double cpu_hours = static_cast<double>(use.cpu_milli) / kMilli * wall_ms / kMsPerHour;
-  const double accelerator_hours = static_cast<double>(use.accelerator_ms()) / kMsPerHour;
-  return std::llround((cpu_hours * prices.cpu_eur + accelerator_hours * prices.accelerator_eur) * kMicro);
+std::int64_t cost_microeur(const control::RunUse& use, const ledger::MachinePrice& price) {
+  constexpr std::int64_t kUsPerMs = 1000;
+  const auto wall_ms = std::chrono::floor<std::chrono::milliseconds>(use.ended_at - use.started_at).count();
+  const std::int64_t core_us = use.cpu_milli * wall_ms;  // thousandths of a core x ms
+  return energy::machine_cost_microeur(use.accelerator_ms() * kUsPerMs, core_us,
+                                       price.accelerator_microeur_per_hour, price.core_microeur_per_hour);
 }
 
 }  // namespace
@@ -141,14 +140,16 @@ control::WorkOptions work_options(const host::Config& config, const Machine& mac
 }
 
 control::ChargeRun run_charge(const scheduler::Cluster& cluster, const energy::LinearPowerModel& model,
-                              double intensity_g_per_kwh, const HourPrices& prices) {
+                              double intensity_g_per_kwh, const ledger::PriceBook& prices) {
   std::map<std::string, double> held_w;
   for (const Capability& kind : cluster.kinds) {
     if (kind.power_max_w) held_w[kind.kind] = *kind.power_max_w - kind.power_idle_w.value_or(0);
   }
-  return [=](const control::RunUse& use) {
+  return [=, &prices](const control::RunUse& use) -> Result<control::RunCharge> {
+    const auto price = TRY(prices.machine_at(use.started_at));
     control::RunCharge charge;
-    charge.cost_microeur = cost_microeur(use, prices);
+    charge.cost_microeur = cost_microeur(use, price);
+    charge.price_version = price.version;
     std::int64_t energy_uj = energy::dynamic_energy_uj(model, use.cpu_us * 1000);
     for (const auto& held : use.accelerators) {
       const auto watts = held_w.find(held.kind);

@@ -7,6 +7,7 @@
 #include "core/result.h"
 #include "energy/power_model.h"
 #include "host/config.h"
+#include "ledger/prices.h"
 
 namespace millrace::apps {
 
@@ -22,14 +23,11 @@ Machine this_machine();
 control::WorkOptions work_options(const host::Config& config, const Machine& machine,
                                   const energy::LinearPowerModel& model);
 
-struct HourPrices {
-  double accelerator_eur = 0, cpu_eur = 0;
-};
-
 /// A run's energy: its CPU time by the machine's power model, and its accelerators at full draw above idle for as long as
-/// they were held (both modelled); its carbon by the zone's intensity; its cost by the hours that it held.
+/// they were held (both modelled); its carbon by the zone's intensity; its cost by the hours that it held, at the price in
+/// force when it started. `prices` is borrowed.
 control::ChargeRun run_charge(const scheduler::Cluster& cluster, const energy::LinearPowerModel& model,
-                              double intensity_g_per_kwh, const HourPrices& prices);
+                              double intensity_g_per_kwh, const ledger::PriceBook& prices);
 
 /// Name of the model that run_charge uses, in records (invariant I7).
 inline constexpr const char* kRunEnergyModel = "cpu-time-linear-v1+held-accelerators-v1";

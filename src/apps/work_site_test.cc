@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "energy/power_model.h"
+#include "store/fake/faulty_store.h"
+#include "store/memory/memory_store.h"
 
 namespace millrace::apps {
 namespace {
@@ -55,7 +57,11 @@ TEST(WorkSite, ARunIsChargedItsProcessorTimeAndTheAcceleratorsItHeld) {
       config_of("[[node]]\nname = 'n'\naccelerators = 1\naccel = 'fake'\naccelerator_max_w = 300\n"
                 "[[node]]\nname = 'm'\naccelerators = 1\naccel = 'fake'\nkind = 'dark'\n"),
       kMachine, kModel);
-  const auto charge = run_charge(options.cluster, kModel, 100, {.accelerator_eur = 3.6, .cpu_eur = 0.36});
+  store::MemoryStore store;
+  ledger::PriceBook prices(store);
+  ASSERT_TRUE(prices.set_machine(3'600'000, 360'000, TimePoint(std::chrono::seconds(1))));
+  const auto run = run_charge(options.cluster, kModel, 100, prices);
+  const auto charge = [&](const control::RunUse& use) { return run(use).value(); };
   control::RunUse use;
   use.cpu_us = 1'000'000;  // of one of two cores: 10 W for a second
   EXPECT_EQ(charge(use).energy_uj, 10'000'000);
@@ -69,6 +75,32 @@ TEST(WorkSite, ARunIsChargedItsProcessorTimeAndTheAcceleratorsItHeld) {
   use.accelerators = {{.kind = "dark", .accelerator_ms = 2000}};
   EXPECT_EQ(charge(use).energy_uj, std::nullopt) << "no figure is made up";
   EXPECT_EQ(charge(use).basis, "unknown");
+  EXPECT_EQ(charge(use).cost_microeur, 2000 + 1000) << "what was held is paid for all the same";
+}
+
+TEST(WorkSite, ARunIsChargedAtThePriceThatWasInForceWhenItStarted) {
+  const auto second = [](int n) { return TimePoint(std::chrono::seconds(n)); };
+  store::MemoryStore memory;
+  store::FaultyStore store(memory);
+  ledger::PriceBook prices(store);
+  const auto charge = run_charge(work_options(config_of(""), kMachine, kModel).cluster, kModel, 100, prices);
+  control::RunUse use;
+  use.cpu_milli = 500;
+  const auto charged = [&](int from, int until) {
+    use.started_at = second(from);
+    use.ended_at = second(until);
+    const auto made = charge(use).value();
+    return std::pair(made.price_version, made.cost_microeur);
+  };
+  using Charged = std::pair<std::int64_t, std::int64_t>;
+  EXPECT_EQ(charged(10, 3610), Charged(0, 0));
+  ASSERT_TRUE(prices.set_machine(std::nullopt, 3, second(100)));
+  ASSERT_TRUE(prices.set_machine(std::nullopt, 1000, second(200)));
+  EXPECT_EQ(charged(99, 3699), Charged(0, 0)) << "started before there was a price";
+  EXPECT_EQ(charged(100, 3700), Charged(1, 2)) << "1.5 micro-euro, half up";
+  EXPECT_EQ(charged(200, 3800), Charged(2, 500));
+  store.reads.fail_next(1, ErrorCode::kUnavailable);
+  EXPECT_EQ(charge(use).error().code, ErrorCode::kUnavailable);
 }
 
 }  // namespace

@@ -42,9 +42,11 @@ struct QuotaOptions {
   LimitOptions limits;
   ComputeOptions compute;
 };
+/// Of a model, or of machines.
 struct PriceOptions {
   std::string model;
-  double input_eur_per_mtok = 0, output_eur_per_mtok = 0;
+  std::optional<double> input_eur_per_mtok, output_eur_per_mtok;
+  std::optional<double> accelerator_eur_per_hour, core_eur_per_hour;
 };
 struct UsageOptions {
   std::string by = "model", from, to;

@@ -16,27 +16,79 @@ std::string range_query(const UsageOptions& options, std::string query) {
   return query;
 }
 
+std::string price_fault(const PriceOptions& options) {
+  const bool is_of_model =
+      !options.model.empty() || options.input_eur_per_mtok || options.output_eur_per_mtok;
+  const bool is_of_machines = options.accelerator_eur_per_hour || options.core_eur_per_hour;
+  if (is_of_model && is_of_machines)
+    return "price set: the price of a model is per mtok, that of machines per hour: set one, then the other";
+  if (is_of_machines) return {};
+  if (options.model.empty() || !options.input_eur_per_mtok || !options.output_eur_per_mtok)
+    return "price set: give --model, --input-eur-per-mtok and --output-eur-per-mtok; or, for machines, "
+           "--accelerator-eur-per-hour, --core-eur-per-hour or both";
+  return {};
+}
+
+Result<json::value> set_model_price(const Client& client, const PriceOptions& options) {
+  const json::value body = {{"input_eur_per_mtok", *options.input_eur_per_mtok},
+                            {"output_eur_per_mtok", *options.output_eur_per_mtok}};
+  return client.call("PUT", "/api/v1/prices/" + url_encode(options.model), &body);
+}
+
+constexpr const char* kMachinePrice = "/api/v1/machine-price";
+
+Result<json::value> set_machine_price(const Client& client, const PriceOptions& options) {
+  json::object change;
+  if (options.accelerator_eur_per_hour)
+    change["accelerator_eur_per_hour"] = *options.accelerator_eur_per_hour;
+  if (options.core_eur_per_hour) change["core_eur_per_hour"] = *options.core_eur_per_hour;
+  const json::value body = std::move(change);
+  return client.call("PATCH", kMachinePrice, &body);
+}
+
 }  // namespace
 
 int price_set(const Client& client, const PriceOptions& options, bool as_json) {
-  const json::value body = {{"input_eur_per_mtok", options.input_eur_per_mtok},
-                            {"output_eur_per_mtok", options.output_eur_per_mtok}};
-  const auto answer = client.call("PUT", "/api/v1/prices/" + url_encode(options.model), &body);
+  if (auto fault = price_fault(options); !fault.empty())
+    return report({ErrorCode::kInvalidArgument, std::move(fault)});
+  const bool is_of_model = !options.model.empty();
+  const auto answer = is_of_model ? set_model_price(client, options) : set_machine_price(client, options);
   if (!answer) return report(answer.error());
+  const auto shown = [&](std::string_view member) { return cell(*answer, member); };
   if (as_json) {
     print_json(*answer);
-  } else {
+  } else if (is_of_model) {
     fmt::print(
         "price of {} set: {} EUR per million input tokens, {} EUR per million output tokens (version {})\n",
-        options.model, options.input_eur_per_mtok, options.output_eur_per_mtok, cell(*answer, "version"));
+        options.model, shown("input_eur_per_mtok"), shown("output_eur_per_mtok"), shown("version"));
+  } else {
+    fmt::print("price of machines set: {} EUR per accelerator hour, {} EUR per core hour (version {})\n",
+               shown("accelerator_eur_per_hour"), shown("core_eur_per_hour"), shown("version"));
   }
   return kOk;
 }
 
 int price_list(const Client& client, bool as_json) {
-  return print_list(client, "/api/v1/prices",
-                    {"model", "version", "input_eur_per_mtok", "output_eur_per_mtok", "effective_from"},
-                    as_json);
+  json::array prices;
+  const auto listed =
+      client.each("/api/v1/prices", [&](const json::value& price) { prices.push_back(price); });
+  if (!listed) return report(listed.error());
+  const auto machines = client.call("GET", kMachinePrice);
+  if (!machines) return report(machines.error());
+  const bool is_set = machines->at("version") != 0;
+  if (as_json) {
+    if (is_set) prices.push_back(*machines);
+    print_json(prices);
+    return kOk;
+  }
+  if (!prices.empty() || !is_set)
+    print_items(prices, {"model", "version", "input_eur_per_mtok", "output_eur_per_mtok", "effective_from"},
+                false);
+  if (!prices.empty() && is_set) fmt::print("\n");
+  if (is_set)
+    print_items({*machines}, {"version", "accelerator_eur_per_hour", "core_eur_per_hour", "effective_from"},
+                false);
+  return kOk;
 }
 
 int usage_sum(const Client& client, const UsageOptions& options, bool as_json) {

@@ -327,15 +327,21 @@ void add_identity(Line& line) {
 }
 
 void add_ledger(Line& line) {
-  auto* price = group(line.app, "price", "prices of models");
-  auto* set = api_command(line, price, "set", "set a price; it holds for requests that start from now on",
+  auto* price = group(line.app, "price", "prices of models and of machines");
+  auto* set = api_command(line, price, "set",
+                          "set a price of a model, or of machines; it holds for requests and runs that start "
+                          "from now on",
                           [&line](const Client& client) { return price_set(client, line.price, line.json); });
-  set->add_option("--model", line.price.model, "model")->required();
+  set->add_option("--model", line.price.model, "model");
   set->add_option("--input-eur-per-mtok", line.price.input_eur_per_mtok, "EUR per million input tokens")
-      ->required()
       ->check(kNotNegative);
   set->add_option("--output-eur-per-mtok", line.price.output_eur_per_mtok, "EUR per million output tokens")
-      ->required()
+      ->check(kNotNegative);
+  set->add_option("--accelerator-eur-per-hour", line.price.accelerator_eur_per_hour,
+                  "EUR for each hour that a job or environment holds an accelerator")
+      ->check(kNotNegative);
+  set->add_option("--core-eur-per-hour", line.price.core_eur_per_hour,
+                  "EUR for each hour that one holds a core; of the two, what is left out stays as it is")
       ->check(kNotNegative);
   api_command(line, price, "list", "prices in force",
               [&line](const Client& client) { return price_list(client, line.json); });

@@ -46,12 +46,7 @@ struct Site {
                                .usage = usage,
                                .runs = runs,
                                .owners = [this]() -> Result<std::vector<OwnerQuota>> { return owners; },
-                               .charge =
-                                   [](const RunUse& use) {
-                                     RunCharge charge;
-                                     charge.energy_uj = use.cpu_us;
-                                     return charge;
-                                   },
+                               .charge = charge,
                                .outlook = outlook},
                               runs.now);
       if (made) manager = *std::move(made);
@@ -125,6 +120,11 @@ struct Site {
   int nodes;
   std::vector<OwnerQuota> owners = {{.tenant = "lab", .project = "", .quota = identity::ComputeQuota()},
                                     {.tenant = "hall", .project = "", .quota = identity::ComputeQuota()}};
+  ChargeRun charge = [](const RunUse& use) {
+    RunCharge made;
+    made.energy_uj = use.cpu_us;
+    return made;
+  };
   std::function<std::optional<HourOutlook>(TimePoint)> outlook;
   std::unique_ptr<WorkManager> manager;
   std::optional<TimePoint> wake;

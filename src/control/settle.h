@@ -35,7 +35,8 @@ struct RunCharge {
   std::string energy_model, basis = "unknown";
   std::int64_t cost_microeur = 0, price_version = 0;
 };
-using ChargeRun = std::function<RunCharge(const RunUse&)>;
+/// The same for the same run, whenever it is asked. On failure the run is settled later.
+using ChargeRun = std::function<Result<RunCharge>(const RunUse&)>;
 
 /// `places` are of `cluster`.
 RunUse use_of(const WantedWork& work, const std::vector<scheduler::TaskPlace>& places, const RunEnd& end,

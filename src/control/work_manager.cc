@@ -228,8 +228,8 @@ Result<WorkManager::Next> WorkManager::pass(TimePoint at) {
   {
     const std::lock_guard lock(mutex_);
     // Starts that failed first: what was begun of such a run ends as well, and must not be taken for its end.
-    read_ends(std::exchange(refused_, {}), turn);
-    read_ends(std::move(ended), turn);
+    TRY_VOID(read_ends(std::exchange(refused_, {}), turn));
+    TRY_VOID(read_ends(std::move(ended), turn));
     ask_deferred(turn);
     apply(turn);
   }
@@ -428,21 +428,22 @@ void WorkManager::tell_node_budgets(Turn& turn) const {
   }
 }
 
-void WorkManager::read_ends(std::vector<RunStatus> ended, Turn& turn) {
+Result<void> WorkManager::read_ends(std::vector<RunStatus> ended, Turn& turn) {
   for (RunStatus& status : ended) {
     if (!status.end || turn.ends.contains(status.key)) continue;
     turn.forget.push_back(status.key);
     Entry* const entry = find_entry(status.key.id);
     const WorkloadRecord* const record = state_.find_run(status.key.id, status.key.run);
-    if (entry != nullptr && record != nullptr) take_end(*entry, record->places, status, turn);
+    if (entry != nullptr && record != nullptr) TRY_VOID(take_end(*entry, record->places, status, turn));
   }
+  return {};
 }
 
-void WorkManager::take_end(Entry& entry, const std::vector<scheduler::TaskPlace>& places,
-                           const RunStatus& status, Turn& turn) {
+Result<void> WorkManager::take_end(Entry& entry, const std::vector<scheduler::TaskPlace>& places,
+                                   const RunStatus& status, Turn& turn) {
   const RunEnd& end = *status.end;
   const RunUse use = use_of(entry.wanted, places, end, status.key, options_.cluster);
-  const RunCharge charge = ports_.charge ? ports_.charge(use) : RunCharge{};
+  const RunCharge charge = ports_.charge ? TRY(ports_.charge(use)) : RunCharge{};
   ObservedWork& seen = entry.observed;
   keep_run(seen.runs, ended_run(entry.wanted, seen, status.key.run, end));
   seen.started_at = end.started_at;
@@ -466,6 +467,7 @@ void WorkManager::take_end(Entry& entry, const std::vector<scheduler::TaskPlace>
   }
   turn.events.emplace_back(
       Ended{.id = status.key.id, .run = status.key.run, .exit = end.exit, .left = std::nullopt});
+  return {};
 }
 
 }  // namespace millrace::control

@@ -122,9 +122,9 @@ class WorkManager final : public WorkView {
   Result<void> read_node_wishes(Turn& turn);
   Result<void> read_site_events(Turn& turn);
   void tell_node_budgets(Turn& turn) const;
-  void read_ends(std::vector<RunStatus> ended, Turn& turn);
-  void take_end(Entry& entry, const std::vector<scheduler::TaskPlace>& places, const RunStatus& status,
-                Turn& turn);
+  Result<void> read_ends(std::vector<RunStatus> ended, Turn& turn);
+  Result<void> take_end(Entry& entry, const std::vector<scheduler::TaskPlace>& places,
+                        const RunStatus& status, Turn& turn);
   scheduler::Workload workload_of(const WantedWork& wanted, Turn& turn);
 
   // What may wait for clean hours (work_manager_defer.cc)

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <utility>
 
 #include "control/manager_site_test_support.h"
 
@@ -15,6 +16,11 @@ class FaultySite {
   explicit FaultySite(std::uint64_t seed) : dice_(seed), site_(seed, 1 + static_cast<int>(seed % 4)) {
     site_.runs.refuse_one_in = one_in(2) ? 10 : 0;
     site_.runs.fail_one_in = one_in(2) ? 8 : 0;
+    site_.charge = [this](const RunUse&) -> Result<RunCharge> {
+      if (std::exchange(charge_fails_, false)) return failure(ErrorCode::kUnavailable, "the price book");
+      return RunCharge{};
+    };
+    site_.create();
   }
 
   void play() {
@@ -125,6 +131,9 @@ class FaultySite {
       case 8:  // the clock is set: what ends meanwhile ends by its own clock
         site_.clock_offset = seconds(static_cast<std::int64_t>(dice_.next() % 600)) - seconds(300);
         break;
+      case 9:
+        charge_fails_ = true;
+        break;
       default:
         break;
     }
@@ -132,6 +141,7 @@ class FaultySite {
 
   SeededRng dice_;
   Site site_;
+  bool charge_fails_ = false;  // once
   std::uint64_t number_ = 0;
   std::vector<WantedWork> submitted_;
   std::set<WorkloadId> cancelled_;

@@ -31,6 +31,29 @@ TEST(WorkManager, WhatIsWantedRunsAndIsSettledWithItsUsage) {
   EXPECT_TRUE(site.store.list(kLivePrefix, {}, 10)->empty());
 }
 
+TEST(WorkManager, ARunWhosePriceCannotBeReadIsSettledOnceItCan) {
+  Site site;
+  int failures = 3;
+  site.charge = [&](const RunUse& use) -> Result<RunCharge> {
+    if (failures-- > 0) return failure(ErrorCode::kUnavailable, "the price book");
+    RunCharge charge;
+    charge.cost_microeur = use.accelerator_ms();
+    charge.price_version = 4;
+    return charge;
+  };
+  site.create();
+  const WantedWork job = site.work(1);
+  site.put(job);
+  site.finish();
+  EXPECT_LT(failures, 0);
+  const auto records = site.usage_memory.list({}, "", 10).value();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].price_version, 4);
+  EXPECT_GT(records[0].cost_microeur, 0);
+  EXPECT_EQ(site.seen(job).cost_microeur, records[0].cost_microeur) << "no attempt was counted twice";
+  EXPECT_EQ(site.seen(job).runs.size(), 1u);
+}
+
 TEST(WorkManager, ATenantWithoutQuotaWaitsAndIsToldWhyAndGoesOnceItHasOne) {
   Site site;
   site.owners.push_back({.tenant = "new", .project = "", .quota = {}});

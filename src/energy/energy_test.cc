@@ -34,12 +34,19 @@ TEST(Cost, RoundsHalfUpOnceForTheRecord) {
   EXPECT_EQ(cost_microeur(1, 0, 500'000, 0), 1);  // 0.5
   EXPECT_EQ(cost_microeur(1, 0, 499'999, 0), 0);
   EXPECT_EQ(cost_microeur(1, 1, 250'000, 250'000), 1);
+  constexpr std::int64_t kHourUs = 3'600'000'000;
+  EXPECT_EQ(machine_cost_microeur(2 * kHourUs, kHourUs, 3'000'000, 20'000), 6'020'000);
+  EXPECT_EQ(machine_cost_microeur(kHourUs / 4, kHourUs / 4, 1, 1), 1)
+      << "both together are half a micro-euro";
+  EXPECT_EQ(machine_cost_microeur(kHourUs / 4, kHourUs / 4 - 1, 1, 1), 0);
 }
 
 TEST(Cost, SaturatesInsteadOfOverflowing) {
   constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
   EXPECT_EQ(cost_microeur(kMax, kMax, kMax, kMax), kMax);
   EXPECT_EQ(cost_microeur(-5, 0, 100, 0), 0);
+  EXPECT_EQ(machine_cost_microeur(kMax, kMax, kMax, kMax), kMax);
+  EXPECT_EQ(machine_cost_microeur(0, -5, 0, kMax), 0);
 }
 
 }  // namespace

@@ -54,10 +54,9 @@ struct EngineError {
 class Sink {
  public:
   virtual ~Sink() = default;
-  /// Tokens of prompt processed so far (cached ones included) of `total`; and output tokens made so far. Called
-  /// before the delta that these tokens belong to. A total of 0 is unknown; then `output` is an estimate, too.
-  virtual void on_progress(std::int64_t prompt_processed, std::int64_t prompt_total, std::int64_t cached,
-                           std::int64_t output) = 0;
+  /// Tokens so far: of the prompt those processed (cached ones included) of `prompt_total`, and those of the output.
+  /// Called before the delta that these tokens belong to. A total of 0 is unknown; then the output is an estimate, too.
+  virtual void on_progress(const Usage& so_far, std::int64_t prompt_total) = 0;
   virtual void on_text(int choice, std::string_view text) = 0;
   virtual void on_reasoning(int choice, std::string_view text) = 0;
   /// `id` and `name` are set on the first piece of a call only.

@@ -19,14 +19,14 @@ struct KeptCall {
 
 class KeepingSink final : public Sink {
  public:
-  void on_progress(std::int64_t prompt_processed, std::int64_t prompt_total, std::int64_t cached_now,
-                   std::int64_t output_now) override {
-    went_back = went_back || output_now < output || prompt_processed < processed;
-    processed = prompt_processed;
+  void on_progress(const Usage& so_far, std::int64_t prompt_total) override {
+    went_back = went_back || so_far.output < output || so_far.input < processed;
+    processed = so_far.input;
     total = prompt_total;
-    cached = cached_now;
-    output = output_now;
-    log += fmt::format("p{}/{},{},{} ", prompt_processed, prompt_total, cached_now, output_now);
+    cached = so_far.cached;
+    output = so_far.output;
+    reasoning_so_far = so_far.reasoning;
+    log += fmt::format("p{}/{},{},{} ", processed, total, cached, output);
   }
   void on_text(int choice, std::string_view piece) override {
     text[choice] += piece;
@@ -74,7 +74,8 @@ class KeepingSink final : public Sink {
   Usage usage;
   int usages = 0;
   int pieces = 0;
-  std::int64_t processed = 0, total = 0, cached = 0, output = 0, output_at_first_text = 0;
+  std::int64_t processed = 0, total = 0, cached = 0, output = 0, output_at_first_text = 0,
+               reasoning_so_far = 0;
   bool went_back = false, finished_twice = false;
   std::string log;  // every call in order
 };

@@ -54,8 +54,7 @@ class Job final : public net::ExchangeState,
   void on_error(const Error& error, bool any_byte_received) override;
 
   // engine::Sink
-  void on_progress(std::int64_t prompt_processed, std::int64_t prompt_total, std::int64_t cached,
-                   std::int64_t output) override;
+  void on_progress(const engine::Usage& so_far, std::int64_t prompt_total) override;
   void on_text(int choice, std::string_view text) override;
   void on_reasoning(int choice, std::string_view text) override;
   void on_tool_call(int choice, int index, std::string_view id, std::string_view name,
@@ -97,6 +96,7 @@ class Job final : public net::ExchangeState,
   void respond_error(const dialect::ApiError& error, std::optional<std::chrono::nanoseconds> retry_after);
   void settle(store::UsageStatus status);
   void cancel_call();
+  ledger::Figures figures() const;
   void note_figures();
   void respond_headers(std::vector<net::Header>& headers);
   dialect::Footprint footprint() const;

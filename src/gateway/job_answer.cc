@@ -115,23 +115,20 @@ void Job::on_error(const Error& error, bool any_byte_received) {
   fail(dialect::engine_failed(fmt::format("the engine of '{}' ended its answer early", endpoint_)));
 }
 
-void Job::on_progress(std::int64_t prompt_processed, std::int64_t /*prompt_total*/, std::int64_t cached,
-                      std::int64_t output) {
+void Job::on_progress(const engine::Usage& so_far, std::int64_t /*prompt_total*/) {
+  const auto prompt = (so_far.input - so_far.cached) - (usage_.input - usage_.cached);
+  const auto output = so_far.output - usage_.output;
   if (meter_key_ != 0) {
-    const auto fresh = (prompt_processed - cached) - (usage_.input - usage_.cached);
-    replica_->meter.add_work(
-        meter_key_, std::max<std::int64_t>(fresh, 0) * energy::kPromptTokenWork +
-                        std::max<std::int64_t>(output - usage_.output, 0) * energy::kOutputTokenWork);
+    replica_->meter.add_work(meter_key_, std::max<std::int64_t>(prompt, 0) * energy::kPromptTokenWork +
+                                             std::max<std::int64_t>(output, 0) * energy::kOutputTokenWork);
   }
-  work_off((prompt_processed - cached) - (usage_.input - usage_.cached) + output - usage_.output);
-  usage_.input = std::max(usage_.input, prompt_processed);
-  usage_.cached = std::max(usage_.cached, cached);
-  usage_.output = std::max(usage_.output, output);
-  if (slot_) {
-    context_.journal.update(*slot_, {usage_.input, usage_.cached, usage_.output, energy_uj_},
-                            context_.clock.now());
-  }
-  if (output > 0 && !first_output_) {
+  work_off(prompt + output);
+  usage_.input = std::max(usage_.input, so_far.input);
+  usage_.cached = std::max(usage_.cached, so_far.cached);
+  usage_.output = std::max(usage_.output, so_far.output);
+  usage_.reasoning = std::max(usage_.reasoning, so_far.reasoning);
+  if (slot_) context_.journal.update(*slot_, figures(), context_.clock.now());
+  if (so_far.output > 0 && !first_output_) {
     first_output_ = true;
     const MonotonicPoint now = context_.loop.now();
     context_.metrics.time_to_first_token.add(std::chrono::duration<double>(now - started_).count());
@@ -195,11 +192,16 @@ void Job::pass_on() {
   }
 }
 
+ledger::Figures Job::figures() const {
+  return {.input_tokens = usage_.input,
+          .cached_tokens = usage_.cached,
+          .output_tokens = usage_.output,
+          .reasoning_tokens = usage_.reasoning,
+          .energy_uj = energy_uj_};
+}
+
 void Job::note_figures() {
-  if (slot_) {
-    context_.journal.finalise(*slot_, {usage_.input, usage_.cached, usage_.output, energy_uj_},
-                              context_.clock.now());
-  }
+  if (slot_) context_.journal.finalise(*slot_, figures(), context_.clock.now());
 }
 
 std::int64_t Job::cost() const {

@@ -38,8 +38,6 @@ const std::array kSettings = {
     Setting{"site.intensity", MILLRACE_AT(std::string, site.intensity)},
     Setting{"node.idle_w", MILLRACE_AT(double, node.idle_w), 0, 1e6},
     Setting{"node.max_w", MILLRACE_AT(double, node.max_w), 0, 1e6},
-    Setting{"price.accelerator_hour_eur", MILLRACE_AT(double, price.accelerator_hour_eur), 0, 1e6},
-    Setting{"price.cpu_hour_eur", MILLRACE_AT(double, price.cpu_hour_eur), 0, 1e6},
     Setting{"engine.root", MILLRACE_AT(std::string, engine.root)},
     Setting{"engine.path", MILLRACE_AT(std::string, engine.path)},
     Setting{"engine.threads", MILLRACE_AT(std::int64_t, engine.threads), 0, 1024},
@@ -57,6 +55,12 @@ const std::array kSettings = {
     Setting{"log.level", MILLRACE_AT(std::string, log.level)},
 };
 #undef MILLRACE_AT
+
+constexpr std::string_view kNoSuchSection = "there is no such section";
+/// Prices have versions, which a file has not.
+constexpr std::string_view kPriceIsNoSetting =
+    "prices are not set here any more: remove the section and say 'millrace price set "
+    "--accelerator-eur-per-hour X --core-eur-per-hour Y'";
 
 std::unexpected<Error> fault(std::string_view place, std::string_view key, std::string_view what) {
   return failure(ErrorCode::kInvalidArgument, fmt::format("{}: {}: {}", place, key, what));
@@ -127,7 +131,7 @@ Result<void> apply_table(Config& config, const toml::table& table, const std::st
     if (const auto* section = node.as_table()) {
       const bool known = std::ranges::any_of(
           kSettings, [&](const Setting& setting) { return setting.key.starts_with(key + "."); });
-      if (!known) return fault(place, key, "there is no such section");
+      if (!known) return fault(place, key, key == "price" ? kPriceIsNoSetting : kNoSuchSection);
       TRY_VOID(apply_table(config, *section, key + ".", file));
       continue;
     }

@@ -48,10 +48,6 @@ struct Config {
   } node;
   std::vector<NodeConfig> nodes;
   struct {
-    // What runs of jobs and environments cost: for each hour that one is held. Tokens have prices of their own.
-    double accelerator_hour_eur = 0, cpu_hour_eur = 0;
-  } price;
-  struct {
     std::string root;             // root file system with the engine; empty: the prepared one
     std::string path;             // an engine program to run instead of the prepared one
     std::int64_t threads = 0;     // of each replica; 0: chosen from the cores

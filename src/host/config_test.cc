@@ -28,6 +28,7 @@ TEST(Config, ReadsEverySectionAndKeepsDefaults) {
 TEST(Config, NamesFileLineAndKeyOfAFault) {
   EXPECT_EQ(fault_of("\n[listen]\nadress = 'x'\n"), "config.toml:3: listen.adress: there is no such setting");
   EXPECT_EQ(fault_of("[lisen]\n"), "config.toml:1: lisen: there is no such section");
+  EXPECT_NE(fault_of("[price]\ncpu_hour_eur = 0.02\n").find("millrace price set"), std::string::npos);
   EXPECT_EQ(fault_of("[listen]\naddress = 8080\n"), "config.toml:2: listen.address: want a string in quotes");
   EXPECT_EQ(fault_of("[site]\npue = 0.5\n"), "config.toml:2: site.pue: 0.5 is not in 1 to 10");
   EXPECT_EQ(fault_of("[engine]\nslots = 1.5\n"), "config.toml:2: engine.slots: want an integer");

@@ -140,6 +140,7 @@ std::optional<JournalSlot> Journal::open(const OpenRequest& request) {
   put(slot.input_tokens, std::int64_t{0});
   put(slot.cached_tokens, std::int64_t{0});
   put(slot.output_tokens, std::int64_t{0});
+  put(slot.reasoning_tokens, std::int64_t{0});
   put(slot.energy_uj, kEnergyUnknown);
   put(slot.final, 0U);
   put(slot.status, 0U);
@@ -156,10 +157,11 @@ std::optional<JournalSlot> Journal::open(const OpenRequest& request) {
 void Journal::update(JournalSlot slot, const Figures& figures, TimePoint now) {
   SlotData& data = map_->slots[slot.index];
   if (data.final != 0) return;
-  // Input before cached: whoever reads in between never finds more cached tokens than input.
+  // Input before cached, output before reasoning: whoever reads in between never finds a part above its whole.
   raise_to(data.input_tokens, figures.input_tokens);
   raise_to(data.cached_tokens, std::min(figures.cached_tokens, data.input_tokens));
   raise_to(data.output_tokens, figures.output_tokens);
+  raise_to(data.reasoning_tokens, std::min(figures.reasoning_tokens, data.output_tokens));
   raise_to(data.energy_uj, figures.energy_uj);
   raise_to(data.updated_at_us, us_of(now));
   touch();
@@ -169,9 +171,11 @@ void Journal::finalise(JournalSlot slot, const Figures& figures, TimePoint now) 
   SlotData& data = map_->slots[slot.index];
   if (data.final != 0) return;
   put(data.cached_tokens, std::int64_t{0});
+  put(data.reasoning_tokens, std::int64_t{0});
   put(data.input_tokens, std::max<std::int64_t>(figures.input_tokens, 0));
   put(data.cached_tokens, std::clamp<std::int64_t>(figures.cached_tokens, 0, data.input_tokens));
   put(data.output_tokens, std::max<std::int64_t>(figures.output_tokens, 0));
+  put(data.reasoning_tokens, std::clamp<std::int64_t>(figures.reasoning_tokens, 0, data.output_tokens));
   put(data.energy_uj, std::max(figures.energy_uj, kEnergyUnknown));
   raise_to(data.updated_at_us, us_of(now));
   put(data.final, 1U);

@@ -24,9 +24,9 @@ namespace millrace::ledger {
 /// Energy of a request that nothing is known about (an upstream that states none).
 inline constexpr std::int64_t kEnergyUnknown = -1;
 
-/// A request's use so far, or in the end. `input_tokens` includes `cached_tokens`.
+/// A request's use so far, or in the end. `input_tokens` includes `cached_tokens`, `output_tokens` `reasoning_tokens`.
 struct Figures {
-  std::int64_t input_tokens = 0, cached_tokens = 0, output_tokens = 0;
+  std::int64_t input_tokens = 0, cached_tokens = 0, output_tokens = 0, reasoning_tokens = 0;
   std::int64_t energy_uj = kEnergyUnknown;
 };
 

@@ -51,7 +51,8 @@ Result<void> check_numbers(const SlotData& slot) {
   const auto is_time = [](std::int64_t us) { return us >= kEarliest && us <= kLatest; };
   if (!is_time(slot.started_at_us) || !is_time(slot.updated_at_us)) return corrupt("a time is out of range");
   if (slot.input_tokens < 0 || slot.output_tokens < 0 || slot.cached_tokens < 0 ||
-      slot.cached_tokens > slot.input_tokens) {
+      slot.cached_tokens > slot.input_tokens || slot.reasoning_tokens < 0 ||
+      slot.reasoning_tokens > slot.output_tokens) {
     return corrupt("a token count is out of range");
   }
   if (slot.energy_uj < kEnergyUnknown) return corrupt("the energy is out of range");
@@ -158,6 +159,7 @@ Result<void> JournalView::read(std::uint32_t slot, Contexts& seen, store::UsageR
   into.input_tokens = data.input_tokens;
   into.cached_tokens = data.cached_tokens;
   into.output_tokens = data.output_tokens;
+  into.reasoning_tokens = data.reasoning_tokens;
   if (data.energy_uj != kEnergyUnknown) {
     into.energy_uj = data.energy_uj;
     into.co2e_ug = energy::co2e_ug(data.energy_uj, context.intensity_g_per_kwh);

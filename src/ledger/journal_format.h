@@ -88,8 +88,11 @@ struct alignas(64) SlotData {
   std::uint32_t context = 0;  // which one
   std::array<std::uint8_t, kSlotTextMax.size()> text_length = {};
   std::array<char, 104> text = {};
+  // In what was padding, zeros, when version 2 began: so old slots say that none was reasoning, and old readers read new ones.
+  std::int64_t reasoning_tokens = 0;
 };
 static_assert(sizeof(SlotData) == 192);
+static_assert(offsetof(SlotData, reasoning_tokens) == 168);
 
 /// Where the parts of a journal of so many slots begin, and its size.
 struct JournalLayout {

@@ -49,7 +49,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const auto read = view->read(slot, contexts, record);
     if (!read && read.error().message.empty()) std::abort();
     if (read && (record.request_id.empty() || record.cached_tokens > record.input_tokens ||
-                 record.ended_at < record.started_at || record.cost_microeur < 0)) {
+                 record.reasoning_tokens > record.output_tokens || record.ended_at < record.started_at ||
+                 record.cost_microeur < 0)) {
       std::abort();
     }
     if (view->state(slot) == SlotState::kSettled) view->free(slot);

@@ -34,6 +34,10 @@ std::string id_of(int number) {
   return text;
 }
 
+Figures figures(std::int64_t output) {
+  return {.input_tokens = 10, .output_tokens = output, .reasoning_tokens = output / 2, .energy_uj = output};
+}
+
 [[noreturn]] void write_until_killed(const std::string& folder, const std::string& id, std::uint64_t seed,
                                      int first, Witness& seen) {
   auto journal = Journal::create(folder, id, {.slots = 64});
@@ -63,11 +67,11 @@ std::string id_of(int number) {
     auto& [slot, output] = at->second;
     if (what < 8) {
       request.output_before = ++output;
-      (*journal)->update(slot, {.input_tokens = 10, .output_tokens = output, .energy_uj = output}, kStart);
+      (*journal)->update(slot, figures(output), kStart);
       request.output_after = output;
     } else {
       const auto status = static_cast<store::UsageStatus>(1 + rng.next() % 3);
-      (*journal)->finalise(slot, {.input_tokens = 10, .output_tokens = output, .energy_uj = output}, kStart);
+      (*journal)->finalise(slot, figures(output), kStart);
       request.settling = static_cast<int>(status);
       (*journal)->settle(slot, status, kStart);
       request.settled = static_cast<int>(status);
@@ -93,9 +97,11 @@ void check(const Witness& seen, const store::UsageTable& table) {
     EXPECT_GE(record.output_tokens, request.output_after);
     EXPECT_LE(record.output_tokens, request.output_before);
     EXPECT_LE(record.cached_tokens, record.input_tokens);
+    EXPECT_LE(record.reasoning_tokens, record.output_tokens);
     const int status = static_cast<int>(record.status);
     if (request.settled != 0) {
       EXPECT_EQ(status, request.settled);
+      EXPECT_EQ(record.reasoning_tokens, record.output_tokens / 2);
     } else if (request.settling == 0) {
       EXPECT_EQ(record.status, store::UsageStatus::kFailed);
     } else {

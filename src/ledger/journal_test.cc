@@ -62,7 +62,11 @@ TEST_F(JournalTest, ASettledRequestBecomesOneWholeRecord) {
   journal->update(*slot, {.input_tokens = 5, .cached_tokens = 2, .output_tokens = 1, .energy_uj = 10},
                   kStart + seconds(1));
   journal->finalise(*slot,
-                    {.input_tokens = 7, .cached_tokens = 3, .output_tokens = 9, .energy_uj = 7'200'000},
+                    {.input_tokens = 7,
+                     .cached_tokens = 3,
+                     .output_tokens = 9,
+                     .reasoning_tokens = 4,
+                     .energy_uj = 7'200'000},
                     kStart + seconds(2));
   EXPECT_EQ(journal->settle(*slot, UsageStatus::kCompleted, kStart + seconds(3)), 1U);
   const auto report = drain();
@@ -83,6 +87,7 @@ TEST_F(JournalTest, ASettledRequestBecomesOneWholeRecord) {
   want.input_tokens = 7;
   want.cached_tokens = 3;
   want.output_tokens = 9;
+  want.reasoning_tokens = 4;
   want.energy_uj = 7'200'000;
   want.co2e_ug = energy::co2e_ug(7'200'000, 50);
   want.energy_model = "cpu-time-linear-v1";
@@ -107,7 +112,7 @@ TEST_F(JournalTest, OpenRequestsOfALivingGatewayAreLeftAlone) {
 TEST_F(JournalTest, OpenRequestsOfAGoneGatewayFailWithTheirFiguresSoFar) {
   auto journal = make_journal(folder_.path(), "j1");
   const auto slot = *journal->open(open_request("req_1"));
-  journal->update(slot, {.input_tokens = 4, .output_tokens = 2}, kStart + seconds(1));
+  journal->update(slot, {.input_tokens = 4, .output_tokens = 2, .reasoning_tokens = 1}, kStart + seconds(1));
   const auto final = *journal->open(open_request("req_2"));
   journal->finalise(final, {.input_tokens = 6, .output_tokens = 6, .energy_uj = 5}, kStart + seconds(2));
   ASSERT_TRUE(journal->open(open_request("req_3")));
@@ -119,6 +124,7 @@ TEST_F(JournalTest, OpenRequestsOfAGoneGatewayFailWithTheirFiguresSoFar) {
   ASSERT_EQ(records().size(), 3U);
   for (const auto& record : records()) EXPECT_EQ(record.status, UsageStatus::kFailed);
   EXPECT_EQ(records()[0].output_tokens, 2);
+  EXPECT_EQ(records()[0].reasoning_tokens, 1);
   EXPECT_FALSE(records()[0].energy_uj);
   EXPECT_EQ(records()[0].ended_at, kStart + seconds(1));
   EXPECT_EQ(records()[1].output_tokens, 6);
@@ -130,8 +136,10 @@ TEST_F(JournalTest, OpenRequestsOfAGoneGatewayFailWithTheirFiguresSoFar) {
 TEST_F(JournalTest, FiguresNeverGoDownAndFinalOnesStand) {
   auto journal = make_journal(folder_.path(), "j1");
   const auto slot = *journal->open(open_request("req_1"));
-  journal->update(slot, {.input_tokens = 10, .cached_tokens = 20, .output_tokens = 5, .energy_uj = 100},
-                  kStart + seconds(2));
+  journal->update(
+      slot,
+      {.input_tokens = 10, .cached_tokens = 20, .output_tokens = 5, .reasoning_tokens = 6, .energy_uj = 100},
+      kStart + seconds(2));
   journal->update(slot, {.input_tokens = 3, .output_tokens = 9}, kStart + seconds(1));
   const auto read = [&] {
     auto file = MappedFile::map(host::Fd(::open((folder_.path() + "/j1.mrj").c_str(), O_RDWR)), "j1");
@@ -143,12 +151,14 @@ TEST_F(JournalTest, FiguresNeverGoDownAndFinalOnesStand) {
   EXPECT_EQ(read().input_tokens, 10);
   EXPECT_EQ(read().cached_tokens, 10);
   EXPECT_EQ(read().output_tokens, 9);
+  EXPECT_EQ(read().reasoning_tokens, 5);
   EXPECT_EQ(read().energy_uj, 100);
   EXPECT_EQ(read().ended_at, kStart + seconds(2));
   journal->finalise(slot, {.input_tokens = 8, .output_tokens = 7, .energy_uj = 90}, kStart + seconds(3));
   journal->update(slot, {.input_tokens = 99, .output_tokens = 99, .energy_uj = 999}, kStart + seconds(4));
   EXPECT_EQ(read().input_tokens, 8);
   EXPECT_EQ(read().output_tokens, 7);
+  EXPECT_EQ(read().reasoning_tokens, 0);
   EXPECT_EQ(read().energy_uj, 90);
 }
 

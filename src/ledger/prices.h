@@ -1,4 +1,4 @@
-// PriceBook: what tokens of a model cost, in versions that never change once written.
+// PriceBook: what tokens of a model and hours of machines cost, in versions that never change once written.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,16 @@ struct Price {
   bool operator==(const Price&) const = default;
 };
 
-/// Records "price/<model>/<version, 10 digits>" and, the one in force, "price_current/<model>". Safe from any thread.
+/// What jobs and environments cost for what they hold.
+struct MachinePrice {
+  std::int64_t version = 0;  // 1, 2, ...; 0: no price was set, and everything costs 0
+  std::int64_t accelerator_microeur_per_hour = 0, core_microeur_per_hour = 0;
+  TimePoint since{};
+  bool operator==(const MachinePrice&) const = default;
+};
+
+/// Records "price/<model>/<version, 10 digits>" and, the one in force, "price_current/<model>"; of machines
+/// "machine_price/<version, 10 digits>" and "machine_price_current". Safe from any thread.
 class PriceBook {
  public:
   explicit PriceBook(store::Store& store) : store_(store) {}
@@ -37,6 +46,15 @@ class PriceBook {
   Result<std::vector<Price>> all_current() const;
   /// Every version of a model, first to last.
   Result<std::vector<Price>> history(std::string_view model) const;
+
+  /// Likewise of machines; what is left out stays as it is. kInvalidArgument if a price is negative or above 10^15
+  /// micro-euro.
+  Result<MachinePrice> set_machine(std::optional<std::int64_t> accelerator_microeur_per_hour,
+                                   std::optional<std::int64_t> core_microeur_per_hour, TimePoint now);
+  /// The price of machines in force.
+  Result<MachinePrice> machine() const;
+  /// The one that was in force at that time.
+  Result<MachinePrice> machine_at(TimePoint time) const;
 
  private:
   store::Store& store_;

@@ -57,6 +57,36 @@ TEST(PriceBook, SeveralSettersGetSeveralVersions) {
   EXPECT_EQ(book.history("m")->size(), 4U);
 }
 
+TEST(PriceBook, ThePriceOfMachinesKeepsWhatIsLeftOut) {
+  store::MemoryStore store;
+  PriceBook book(store);
+  EXPECT_EQ(*book.machine(), MachinePrice());
+  EXPECT_EQ(*book.set_machine(std::nullopt, 20, kNow),
+            (MachinePrice{.version = 1, .core_microeur_per_hour = 20, .since = kNow}));
+  const auto second = *book.set_machine(300, std::nullopt, kNow + std::chrono::hours(1));
+  EXPECT_EQ(second.version, 2);
+  EXPECT_EQ(second.accelerator_microeur_per_hour, 300);
+  EXPECT_EQ(second.core_microeur_per_hour, 20);
+  EXPECT_EQ(*book.machine(), second);
+  EXPECT_TRUE(book.all_current()->empty()) << "it is no model's";
+  EXPECT_EQ(book.set_machine(-1, std::nullopt, kNow).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(book.set_machine(0, 2'000'000'000'000'000, kNow).error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST(PriceBook, ThePriceOfMachinesAtATimeIsTheOneThatWasInForceThen) {
+  store::MemoryStore store;
+  PriceBook book(store);
+  const auto hour = [](int n) { return kNow + std::chrono::hours(n); };
+  for (int n = 1; n <= 12; ++n) ASSERT_TRUE(book.set_machine(n, n, hour(n)));
+  EXPECT_EQ(*book.machine_at(hour(1) - std::chrono::microseconds(1)), MachinePrice()) << "before any price";
+  for (int n = 1; n <= 12; ++n) {
+    EXPECT_EQ(book.machine_at(hour(n))->version, n) << "from the moment of setting";
+    EXPECT_EQ(book.machine_at(hour(n + 1) - std::chrono::microseconds(1))->version, n);
+  }
+  const PriceBook later(store);
+  EXPECT_EQ(later.machine_at(hour(3))->core_microeur_per_hour, 3) << "whoever opens it";
+}
+
 TEST(PriceBook, AFailingStoreIsToldAndADamagedRecordNamed) {
   store::MemoryStore store;
   store::FaultyStore faulty(store);
@@ -67,6 +97,9 @@ TEST(PriceBook, AFailingStoreIsToldAndADamagedRecordNamed) {
   const auto current = book.current("m");
   EXPECT_EQ(current.error().code, ErrorCode::kCorrupt);
   EXPECT_NE(current.error().message.find("price_current/m"), std::string::npos);
+  ASSERT_TRUE(book.set_machine(1, 1, kNow));
+  faulty.reads.fail_next(1, ErrorCode::kUnavailable);
+  EXPECT_EQ(book.machine_at(kNow).error().code, ErrorCode::kUnavailable) << "not the price before the first";
 }
 
 }  // namespace

@@ -72,7 +72,7 @@ void write_usage(host::JsonWriter& out, const store::UsageRecord& record) {
   out.field("tenant", record.tenant).field("project", record.project).field("key_id", record.key_id);
   out.field("endpoint", record.endpoint).field("model", record.model).field("status", name_of(record.status));
   out.field("input_tokens", record.input_tokens).field("cached_tokens", record.cached_tokens);
-  out.field("output_tokens", record.output_tokens);
+  out.field("output_tokens", record.output_tokens).field("reasoning_tokens", record.reasoning_tokens);
   write_millionths(out, "energy_j", record.energy_uj);
   write_millionths(out, "co2e_g", record.co2e_ug);
   write_text_or_null(out, "energy_model", record.energy_model);
@@ -98,6 +98,7 @@ Result<store::UsageRecord> parse_usage(const host::JsonObject& object) {
   record.input_tokens = TRY(object.required_int("input_tokens"));
   record.cached_tokens = TRY(object.required_int("cached_tokens"));
   record.output_tokens = TRY(object.required_int("output_tokens"));
+  record.reasoning_tokens = TRY(object.required_int("reasoning_tokens"));
   record.energy_uj = TRY(read_millionths(object, "energy_j"));
   record.co2e_ug = TRY(read_millionths(object, "co2e_g"));
   record.energy_model = TRY(object.optional_string("energy_model")).value_or("");

@@ -9,8 +9,8 @@
 namespace millrace::ledger {
 
 /// One object: request_id, client_request_id, tenant, project, key_id, endpoint, model, status, input_tokens,
-/// cached_tokens, output_tokens, energy_j, co2e_g, energy_model, accelerator_s, cpu_s, cost_microeur, price_version, basis, site, zone,
-/// started_at, ended_at. energy_j and co2e_g have exactly six decimals; they, energy_model and client_request_id are
+/// cached_tokens, output_tokens, reasoning_tokens, energy_j, co2e_g, energy_model, accelerator_s, cpu_s, cost_microeur,
+/// price_version, basis, site, zone, started_at, ended_at. energy_j and co2e_g have exactly six decimals; they, energy_model and client_request_id are
 /// null when unknown.
 void write_usage(host::JsonWriter& out, const store::UsageRecord& record);
 

@@ -18,6 +18,7 @@ store::UsageRecord sample_record() {
   record.input_tokens = 7;
   record.cached_tokens = 2;
   record.output_tokens = 9;
+  record.reasoning_tokens = 4;
   record.basis = "modelled";
   record.site = "local";
   record.zone = "FR";
@@ -39,7 +40,7 @@ TEST(UsageJson, HasExactlyTheDocumentedMembersInOrder) {
   EXPECT_EQ(text_of(record),
             R"({"request_id":"req_1","client_request_id":null,"tenant":"t","project":"p","key_id":"key_1",)"
             R"("endpoint":"chat","model":"m","status":"cancelled","input_tokens":7,"cached_tokens":2,)"
-            R"("output_tokens":9,"energy_j":null,"co2e_g":null,"energy_model":null,)"
+            R"("output_tokens":9,"reasoning_tokens":4,"energy_j":null,"co2e_g":null,"energy_model":null,)"
             R"("accelerator_s":0.000000,"cpu_s":0.000000,"cost_microeur":25,)"
             R"("price_version":3,"basis":"modelled","site":"local","zone":"FR",)"
             R"("started_at":"2026-09-21T14:13:20.000000Z","ended_at":"2026-09-21T14:13:21.500000Z"})");

@@ -26,6 +26,7 @@ UsageRecord make_record(int number, microseconds started, microseconds duration)
   record.input_tokens = 10 + number;
   record.cached_tokens = number;
   record.output_tokens = 2 * number;
+  record.reasoning_tokens = number / 2;
   if (number % 7 != 0) {
     record.energy_uj = 1000 + number;
     record.co2e_ug = number;

@@ -16,11 +16,12 @@ namespace millrace::store {
 enum class UsageStatus : std::uint8_t { kCompleted = 1, kCancelled = 2, kFailed = 3 };
 std::string_view name_of(UsageStatus status);
 
-/// Use of one request, or of one run of a job or environment; final. `input_tokens` includes `cached_tokens`.
+/// Use of one request, or of one run of a job or environment; final. `input_tokens` includes `cached_tokens`,
+/// `output_tokens` includes `reasoning_tokens`.
 struct UsageRecord {
   std::string request_id, client_request_id, tenant, project, key_id, endpoint, model;
   UsageStatus status = UsageStatus::kFailed;
-  std::int64_t input_tokens = 0, cached_tokens = 0, output_tokens = 0;
+  std::int64_t input_tokens = 0, cached_tokens = 0, output_tokens = 0, reasoning_tokens = 0;
   std::optional<std::int64_t> energy_uj;  // microjoules; absent: unknown
   std::optional<std::int64_t> co2e_ug;    // micrograms
   std::string energy_model;               // empty: unknown

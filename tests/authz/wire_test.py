@@ -98,6 +98,7 @@ class Authorisation(suite.Case):
                   "setProjectQuota": {"unlimited": True}, "importModel": {"source": "/nowhere.gguf", "name": name},
                   "createEndpoint": {"name": name, "upstream_url": self.upstream.url}, "changeEndpoint": {"replicas": 0},
                   "setPrice": {"input_eur_per_mtok": 1, "output_eur_per_mtok": 2},
+                  "setMachinePrice": {"core_eur_per_hour": 0.02},
                   "setTenantComputeQuota": {"unlimited": True}, "setProjectComputeQuota": {"unlimited": True},
                   "putSecret": {"text": "x"}, "submitJob": {"command": ["true"], "project": project},
                   "createEnvironment": self.environment(name, project),

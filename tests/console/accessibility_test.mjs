@@ -14,7 +14,7 @@ const PAGES = ['Overview', 'Usage', 'Energy', 'Nodes', 'Jobs', 'Timeline', 'Envi
 const DIALOGS = [['Endpoints', 'Create endpoint'], ['Models', 'Import model'], ['Models', /^Set price of/], ['Keys', 'Create key'],
   ['Keys', /^Revoke/], ['Tenants and quotas', 'Create tenant'], ['Tenants and quotas', 'Create project'],
   ['Tenants and quotas', 'Set quota of tenant default'], ['Tenants and quotas', 'Set machines of tenant default'],
-  ['Jobs', 'Submit job'], ['Nodes', 'Less power for a time'], ['Environments', 'Create environment']];
+  ['Jobs', 'Submit job'], ['Nodes', 'Less power for a time'], ['Nodes', 'Set price of machines'], ['Environments', 'Create environment']];
 
 for (const scheme of ['light', 'dark']) {
   test(`axe finds nothing in ${scheme}`, async () => {

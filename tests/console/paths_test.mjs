@@ -188,6 +188,18 @@ onPage('an endpoint is created and deleted; a name that is taken is refused with
   await page.getByRole('link', { name: 'elsewhere', exact: true }).waitFor({ state: 'detached' });
 });
 
+onPage('the price of machines is shown and set', {}, async (page) => {
+  await signIn(page, site.adminKey);
+  await choose(page, 'Nodes');
+  await page.getByRole('button', { name: 'Set price of machines' }).click();
+  await page.getByRole('dialog').getByLabel('€ for an accelerator, an hour').fill('2.5');
+  await page.getByRole('dialog').getByLabel('€ for a core, an hour').fill('0.02');
+  await page.getByRole('dialog').getByRole('button', { name: 'Set price' }).click();
+  await page.getByText('€2.5 for an accelerator').waitFor();
+  const { accelerator_eur_per_hour, core_eur_per_hour } = await api('GET', '/machine-price');
+  assert.deepEqual([accelerator_eur_per_hour, core_eur_per_hour], [2.5, 0.02]);
+});
+
 onPage('tenants, projects and quotas are made', {}, async (page) => {
   await signIn(page, site.adminKey);
   await choose(page, 'Tenants and quotas');

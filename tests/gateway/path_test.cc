@@ -22,6 +22,13 @@ constexpr const char* kLast =
 constexpr const char* kUsage =
     R"({"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}})";
 
+std::string thought(const std::string& text) {
+  return R"({"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"reasoning_content":")" +
+         text + R"("},"finish_reason":null}]})";
+}
+constexpr const char* kThoughtfulUsage =
+    R"("usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14,"completion_tokens_details":{"reasoning_tokens":3}})";
+
 TEST(Path, ACompletedAnswerIsRecordedWithItsOwnIdAndPrice) {
   World world;
   auto call = world.chat(false);
@@ -55,6 +62,54 @@ TEST(Path, AStreamIsPassedOnAsItComes) {
   ASSERT_TRUE(world.until([&] { return call->done; }));
   EXPECT_TRUE(call->body.ends_with("data: [DONE]\n\n")) << call->body;
   EXPECT_NE(call->body.find(R"("completion_tokens":2)"), std::string::npos);
+}
+
+TEST(Path, ReasoningTokensOfAWholeAnswerAreInItsRecord) {
+  World world;
+  auto call = world.chat(false);
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+  world.upstream->answer(
+      200, R"({"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":)"
+           R"({"role":"assistant","reasoning_content":"Hm.","content":"Hello"},"finish_reason":"stop"}],)" +
+               std::string(kThoughtfulUsage) + "}");
+  ASSERT_TRUE(world.until([&] { return call->done; })) << call->body;
+  EXPECT_NE(call->body.find(R"("reasoning_tokens":3)"), std::string::npos) << call->body;
+  ASSERT_TRUE(world.until([&] { return world.records().size() == 1; }));
+  EXPECT_EQ(world.records().front().output_tokens, 5);
+  EXPECT_EQ(world.records().front().reasoning_tokens, 3);
+  EXPECT_EQ(world.records().front().cost_microeur, 9 + 2 * 5) << "part of the output, not beside it";
+}
+
+TEST(Path, ReasoningTokensOfAStreamAreInItsRecord) {
+  World world;
+  auto call = world.chat(true);
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+  world.upstream->start_stream();
+  for (const std::string& event :
+       {thought("Hm, "), thought("well."), delta("Hello"), std::string(kLast),
+        R"({"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[],)" +
+            std::string(kThoughtfulUsage) + "}",
+        std::string("[DONE]")})
+    world.upstream->send_event(event);
+  ASSERT_TRUE(world.until([&] { return call->done; })) << call->body;
+  EXPECT_NE(call->body.find(R"("reasoning_tokens":3)"), std::string::npos) << call->body;
+  ASSERT_TRUE(world.until([&] { return world.records().size() == 1; }));
+  EXPECT_EQ(world.records().front().status, UsageStatus::kCompleted);
+  EXPECT_EQ(world.records().front().reasoning_tokens, 3);
+}
+
+TEST(Path, ACancelledStreamIsRecordedWithTheReasoningThatCame) {
+  World world;
+  auto call = world.chat(true);
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+  world.upstream->start_stream();
+  for (const std::string& event : {thought("a"), thought("b"), delta("c")}) world.upstream->send_event(event);
+  ASSERT_TRUE(world.until([&] { return call->body.find(R"("content":"c")") != std::string::npos; }));
+  world.cancel(*call);
+  ASSERT_TRUE(world.until([&] { return world.records().size() == 1; }));
+  EXPECT_EQ(world.records().front().status, UsageStatus::kCancelled);
+  EXPECT_EQ(world.records().front().output_tokens, 3);
+  EXPECT_EQ(world.records().front().reasoning_tokens, 2);
 }
 
 class GoneClient : public ::testing::TestWithParam<bool> {};

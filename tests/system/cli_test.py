@@ -49,7 +49,8 @@ class Cli(suite.Case):
                      "project create p1 --tenant t1", "project list", "quota set --tenant t1 --concurrency 3",
                      "quota show --project p1", "key create --project p1 --eur-per-month 0.5", "key list",
                      f"endpoint create e1 --upstream {upstream}", "endpoint list", "endpoint show e1", "endpoint delete e1",
-                     "price set --model m1 --input-eur-per-mtok 1 --output-eur-per-mtok 0.2", "price list", "model list",
+                     "price set --model m1 --input-eur-per-mtok 1 --output-eur-per-mtok 0.2",
+                     "price set --accelerator-eur-per-hour 2.5", "price set --core-eur-per-hour 0.000002", "price list", "model list",
                      "job list", "queue", "node list", "top", "site events", "secret list",
                      "usage", "usage --by key", "usage energy", "logs smollm2", "chat Hi --max-tokens 2"):
             text = self.millrace.cli(*line.split(), "--json").stdout
@@ -59,10 +60,13 @@ class Cli(suite.Case):
         self.assertEqual(set(answers["key create --project p1 --eur-per-month 0.5"][0]), {"id", "key", "prefix"})
         self.assertEqual(answers["quota show --project p1"][0], {
             "quota": {"concurrency": 3}, "inherited": True, "compute": {"quota": None, "inherited": True}})
+        *models, machines = answers["price list"][0]
+        self.assertIn("m1", [price["model"] for price in models])
+        self.assertEqual((machines["accelerator_eur_per_hour"], machines["core_eur_per_hour"], machines["version"]), (2.5, 2e-6, 2))
         records = [json.loads(line) for line in self.millrace.cli("usage", "records", "--json").stdout.splitlines()]
         self.assertEqual(set(records[0]), {
             "request_id", "client_request_id", "tenant", "project", "key_id", "endpoint", "model", "status", "input_tokens",
-            "cached_tokens", "output_tokens", "energy_j", "co2e_g", "energy_model", "accelerator_s", "cpu_s", "cost_microeur", "price_version", "basis",
+            "cached_tokens", "output_tokens", "reasoning_tokens", "energy_j", "co2e_g", "energy_model", "accelerator_s", "cpu_s", "cost_microeur", "price_version", "basis",
             "site", "zone", "started_at", "ended_at"})
 
     def test_a_wrong_line_is_told_what_would_be_right(self):
@@ -72,6 +76,9 @@ class Cli(suite.Case):
         self.fails(2, ["'abc' is not a number of 0 or more"], "key", "create", "--project", "default", "--concurrency", "abc")
         self.fails(2, ["--unlimited or limits, not both"], "quota", "set", "--tenant", "default", "--unlimited",
                    "--concurrency", "1")
+        self.fails(2, ["--model, --input-eur-per-mtok and --output-eur-per-mtok", "--core-eur-per-hour"], "price", "set")
+        self.fails(2, ["give --model"], "price", "set", "--model", "m", "--input-eur-per-mtok", "1")
+        self.fails(2, ["per mtok, that of machines per hour"], "price", "set", "--model", "m", "--core-eur-per-hour", "1")
         self.fails(2, ["not both"], "quota", "show", "--tenant", "default", "--project", "default")
         self.fails(2, ["/role: must be one of", "tenant-admin"], "key", "create", "--project", "default", "--role", "boss")
         self.fails(2, ["/expires: is not a time", "2026-11-22T10:00:00Z"], "key", "create", "--project", "default",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from datetime import datetime
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from harness import Millrace, wait_for  # noqa: E402
@@ -72,6 +73,32 @@ class Jobs(unittest.TestCase):
         self.assertEqual(len(mine), 1)
         self.assertEqual(mine[0]["cpu_s"], job["cpu_s"])
         self.assertIn("adds", self.millrace.cli("job", "list").stdout)
+
+    def test_a_run_costs_what_was_in_force_at_its_start_even_if_it_is_settled_by_a_later_server(self):
+        def price(**by):
+            return self.millrace.json("price", "set", *(f"--{name}-eur-per-hour={eur}" for name, eur in by.items()))["version"]
+
+        def settled(job_id):
+            self.millrace.cli("job", "wait", job_id)
+            job = self.millrace.job(job_id)
+            record, = [r for r in self.millrace.records() if r["endpoint"] == f"job/{job_id}"]
+            held_h = (datetime.fromisoformat(record["ended_at"]) - datetime.fromisoformat(record["started_at"])).total_seconds() / 3600
+            self.assertEqual(job["cost_microeur"], record["cost_microeur"])
+            return record["price_version"], record["cost_microeur"] / held_h / 1e6
+        free = settled(self.millrace.submit({"command": ["true"], "cpus": 0.1}))
+        first = price(core=10, accelerator=1)
+        job_id = self.millrace.submit({"command": ["sleep", "3"], "cpus": 0.5})
+        self.millrace.wait_job(job_id, {"running"})
+        self.assertEqual(price(core=1000), first + 1)
+        os.kill(self.millrace.pid("server"), signal.SIGKILL)
+        wait_for(lambda: self.millrace.cli("status", check=False).returncode == 0, 20)
+        version, eur_per_hour = settled(job_id)
+        self.assertEqual(version, first)
+        self.assertAlmostEqual(eur_per_hour, 5, delta=0.01)
+        version, eur_per_hour = settled(self.millrace.submit({"command": ["sleep", "1"], "cpus": 0.1}))
+        self.assertEqual(version, first + 1)
+        self.assertAlmostEqual(eur_per_hour, 100, delta=0.5)
+        self.assertEqual(free, (0, 0))
 
     def test_ctrl_c_cancels(self):
         with subprocess.Popen([PROGRAM, "run", "--home", self.millrace.home, "--", "sh", "-c", "echo up; sleep 300"],

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "engine/llama/llama_error.h"
 #include "engine/wire/json.h"
@@ -78,15 +79,19 @@ void LlamaReader::on_peer_usage(const Usage& usage, Sink& sink) {
 }
 
 /// The tokens since the last piece made this one. (It does not say itself how many were reasoning.)
-void LlamaReader::on_piece(std::size_t /*text_bytes*/, bool is_reasoning, Sink& /*sink*/) {
-  if (is_reasoning) reasoning_ += output_ - attributed_;
-  attributed_ = output_;
+void LlamaReader::on_piece(std::size_t /*text_bytes*/, bool is_reasoning, Sink& sink) {
+  const std::int64_t made = output_ - std::exchange(attributed_, output_);
+  if (!is_reasoning || made == 0) return;
+  reasoning_ += made;
+  report(sink);
 }
 
 void LlamaReader::report(Sink& sink) {
   const std::int64_t counted = std::accumulate(made_.begin(), made_.end(), std::int64_t{0});
   output_ = std::max({output_, counted, stated_output_});
-  sink.on_progress(processed_, total_, cached_, output_);
+  sink.on_progress(
+      {.input = processed_, .cached = cached_, .output = output_, .reasoning = std::min(output_, reasoning_)},
+      total_);
 }
 
 Usage LlamaReader::final_usage() const {

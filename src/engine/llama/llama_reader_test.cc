@@ -305,6 +305,8 @@ TEST(LlamaReader, CountsTheTokensThatWereReasoning) {
   ASSERT_TRUE(got.outcome);
   EXPECT_EQ(got.sink.usage.output, 6);
   EXPECT_EQ(got.sink.usage.reasoning, 3);
+  const Read cut = read(chat(), chunk("reasoning_content", "h", 2) + chunk("reasoning_content", "m", 3));
+  EXPECT_EQ(cut.sink.reasoning_so_far, 3) << "told on the way";
 }
 
 TEST(LlamaReader, KeepsReasoningApart) {

@@ -15,9 +15,8 @@ class PassingSink : public Sink {
  public:
   void pass_to(Sink& sink) { to_ = &sink; }
 
-  void on_progress(std::int64_t prompt_processed, std::int64_t prompt_total, std::int64_t cached,
-                   std::int64_t output) override {
-    to_->on_progress(prompt_processed, prompt_total, cached, output);
+  void on_progress(const Usage& so_far, std::int64_t prompt_total) override {
+    to_->on_progress(so_far, prompt_total);
   }
   void on_text(int choice, std::string_view text) override { to_->on_text(choice, text); }
   void on_reasoning(int choice, std::string_view text) override { to_->on_reasoning(choice, text); }

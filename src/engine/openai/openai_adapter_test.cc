@@ -192,6 +192,19 @@ TEST(OpenAiReader, EstimatesUsageThatWasNotStatedAndSaysSo) {
   EXPECT_THAT(got.sink.log, HasSubstr("p0/0,0,1 t0:a p0/0,0,2 t0:b "));
 }
 
+TEST(OpenAiReader, EstimatesReasoningAsPartOfTheOutput) {
+  const Read got =
+      events(chat(true),
+             "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\n"
+             "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"twenty-one bytes here\"}}]}\n\n"
+             "data: {\"choices\":[{\"delta\":{\"content\":\"yes\"}}]}\n\n"
+             "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n");
+  ASSERT_TRUE(got.outcome);
+  EXPECT_EQ(got.sink.usage.reasoning, 6);  // 23 bytes
+  EXPECT_EQ(got.sink.usage.output, 7);     // 26
+  EXPECT_EQ(got.sink.reasoning_so_far, 6) << "told on the way";
+}
+
 TEST(OpenAiReader, ReportsAnAnswerThatWasCutShort) {
   EXPECT_EQ(
       events(chat(true), "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n").outcome.error().code,

@@ -27,26 +27,32 @@ EngineError OpenAiReader::translate(int status, const boost::json::value* error,
 
 void OpenAiReader::on_peer_usage(const Usage& usage, Sink& sink) {
   stated_ = usage;
-  if (task() != Task::kEmbed) sink.on_progress(usage.input, usage.input, usage.cached, usage.output);
+  if (task() != Task::kEmbed) sink.on_progress(usage, usage.input);
 }
 
 /// A streamed piece is at least one token; upstreams that batch several into one chunk are met by their bytes.
-void OpenAiReader::on_piece(std::size_t text_bytes, bool /*is_reasoning*/, Sink& sink) {
-  ++pieces_;
-  text_bytes_ += text_bytes;
-  if (streams_ && !stated_) sink.on_progress(0, 0, 0, estimated_output());
+void OpenAiReader::on_piece(std::size_t text_bytes, bool is_reasoning, Sink& sink) {
+  const auto add = [&](Pieces& to) {
+    ++to.count;
+    to.bytes += text_bytes;
+  };
+  add(all_);
+  if (is_reasoning) add(reasoning_);
+  if (streams_ && !stated_) sink.on_progress(estimated_output(), 0);
 }
 
-std::int64_t OpenAiReader::estimated_output() const {
-  return streams_ ? std::max(pieces_, tokens_of(text_bytes_)) : tokens_of(text_bytes_);
+std::int64_t OpenAiReader::estimated(const Pieces& pieces) const {
+  return streams_ ? std::max(pieces.count, tokens_of(pieces.bytes)) : tokens_of(pieces.bytes);
+}
+
+Usage OpenAiReader::estimated_output() const {
+  return {.output = estimated(all_), .reasoning = estimated(reasoning_), .estimated = true};
 }
 
 Usage OpenAiReader::final_usage() const {
   if (stated_) return *stated_;
-  Usage usage;
+  Usage usage = estimated_output();
   usage.input = tokens_of(prompt_bytes_);
-  usage.output = estimated_output();
-  usage.estimated = true;
   return usage;
 }
 

@@ -17,13 +17,19 @@ class OpenAiReader final : public wire::AnswerReader {
   void on_peer_usage(const Usage& usage, Sink& sink) override;
   void on_piece(std::size_t text_bytes, bool is_reasoning, Sink& sink) override;
   Usage final_usage() const override;
-  std::int64_t estimated_output() const;
+
+  /// What came of a kind of text.
+  struct Pieces {
+    std::int64_t count = 0;
+    std::size_t bytes = 0;
+  };
+  std::int64_t estimated(const Pieces& pieces) const;
+  Usage estimated_output() const;
 
   const std::size_t prompt_bytes_;
   const bool streams_;
   std::optional<Usage> stated_;  // the last usage object; some upstreams send one with each chunk
-  std::int64_t pieces_ = 0;
-  std::size_t text_bytes_ = 0;
+  Pieces all_, reasoning_;
 };
 
 }  // namespace millrace::engine::openai

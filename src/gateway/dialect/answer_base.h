@@ -39,7 +39,7 @@ class WholeAnswer : public Answer {
   std::string take() override { return {}; }
   std::string keep_alive() const override { return {}; }
 
-  void on_progress(std::int64_t, std::int64_t, std::int64_t, std::int64_t) override {}
+  void on_progress(const engine::Usage&, std::int64_t) override {}
   void on_text(int choice, std::string_view text) override;
   void on_reasoning(int choice, std::string_view text) override;
   void on_tool_call(int choice, int index, std::string_view id, std::string_view name,
@@ -72,7 +72,7 @@ class StreamAnswer : public Answer {
   bool started() const override { return started_; }
   std::string take() override { return std::exchange(out_, {}); }
 
-  void on_progress(std::int64_t, std::int64_t, std::int64_t, std::int64_t) override {}
+  void on_progress(const engine::Usage&, std::int64_t) override {}
   void on_embedding(int, std::vector<float>) override {}
   void on_usage(const engine::Usage&) override {}
 

@@ -27,7 +27,7 @@ std::vector<std::string> names_of(const std::vector<TestEvent>& events) {
 
 // Reasoning, text in two pieces, and the end: what a model with reasoning says.
 void say(Answer& to) {
-  to.on_progress(20, 20, 8, 1);
+  to.on_progress({.input = 20, .cached = 8, .output = 1}, 20);
   to.on_reasoning(0, "hm");
   to.on_text(0, "Par");
   to.on_text(0, "is\"\n");
@@ -72,7 +72,7 @@ TEST(ChatAnswer, AWholeAnswerKeepsReasoningApartAndCarriesUsageAndFootprint) {
 TEST(ChatAnswer, AStreamIsChunksThenUsageWhenAskedForThenDone) {
   const auto answer =
       answer_to(*make_chat(), kChat + R"(,"stream":true,"stream_options":{"include_usage":true}})");
-  answer->on_progress(20, 20, 8, 0);
+  answer->on_progress({.input = 20, .cached = 8}, 20);
   EXPECT_FALSE(answer->started());
   EXPECT_EQ(answer->take(), "");
   answer->on_text(0, "Paris");

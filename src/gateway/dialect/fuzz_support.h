@@ -21,7 +21,7 @@ inline bool is_json(std::string_view text) {
 }
 
 inline void feed_answer(Answer& answer) {
-  answer.on_progress(3, 3, 1, 1);
+  answer.on_progress({.input = 3, .cached = 1, .output = 1}, 3);
   answer.on_reasoning(0, "r\n");
   answer.on_text(0, "t\"");
   answer.on_tool_call(0, 0, "id", "name", "{\"a\":");

@@ -93,10 +93,9 @@ class MessageStream final : public StreamAnswer {
     return started() ? "event: ping\ndata: {\"type\":\"ping\"}\n\n" : std::string();
   }
 
-  void on_progress(std::int64_t, std::int64_t total, std::int64_t cached, std::int64_t output) override {
-    known_.input = total;
-    known_.cached = cached;
-    known_.output = output;
+  void on_progress(const engine::Usage& so_far, std::int64_t prompt_total) override {
+    known_ = so_far;
+    known_.input = prompt_total;
   }
 
   void on_text(int choice, std::string_view text) override {

@@ -21,7 +21,7 @@ class ResponseAnswer final : public Answer {
   std::string keep_alive() const override { return streaming_ ? ": keep-alive\n\n" : ""; }
 
   // This dialect has one choice only.
-  void on_progress(std::int64_t, std::int64_t, std::int64_t, std::int64_t) override {}
+  void on_progress(const engine::Usage&, std::int64_t) override {}
   void on_text(int choice, std::string_view text) override {
     if (choice == 0) builder_.text(text);
   }

@@ -70,7 +70,12 @@ DROP TABLE usage_2;
 DELETE FROM meta WHERE name = 'longest_us';
 )sql";
 
-constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};
+// Of the output tokens, those that were reasoning; what is older was not asked.
+constexpr const char* kVersion4 = R"sql(
+ALTER TABLE usage ADD COLUMN reasoning_tokens INTEGER NOT NULL DEFAULT 0;
+)sql";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
 
 /// A whole and durable copy, or none.
 Result<void> keep_copy(Connection& connection, const std::string& path, std::int64_t version) {

@@ -202,6 +202,49 @@ TEST(Sqlite, UsageOfTheFirstVersionIsAllThereAndFoundByTime) {
   EXPECT_EQ(*stores->usage->append(all), 0);
 }
 
+TEST(Sqlite, UsageOfTheThirdVersionHadNoReasoningToTellOf) {
+  TempFolder folder;
+  const std::string path = folder.path() + "/test.db";
+  {
+    auto connection = Connection::open(path, false);
+    ASSERT_TRUE(connection);
+    ASSERT_TRUE(migrate(*connection, path, migrations().first(3)));
+    ASSERT_TRUE(connection->exec(
+        "INSERT INTO usage_context VALUES (1,'t','p','k','e','m','','unknown','s','FR',2);"
+        "INSERT INTO usage VALUES ('req_1','c',1,1,10,4,6,NULL,NULL,5,60000000,60000007,8,9)"));
+  }
+  const auto stores = open_sqlite(path);
+  ASSERT_TRUE(stores) << stores.error().message;
+  UsageRecord want;
+  want.request_id = "req_1";
+  want.client_request_id = "c";
+  want.tenant = "t";
+  want.project = "p";
+  want.key_id = "k";
+  want.endpoint = "e";
+  want.model = "m";
+  want.status = UsageStatus::kCompleted;
+  want.input_tokens = 10;
+  want.cached_tokens = 4;
+  want.output_tokens = 6;
+  want.basis = "unknown";
+  want.cost_microeur = 5;
+  want.price_version = 2;
+  want.site = "s";
+  want.zone = "FR";
+  want.started_at = TimePoint{std::chrono::microseconds{60'000'000}};
+  want.ended_at = TimePoint{std::chrono::microseconds{60'000'007}};
+  want.accelerator_ms = 8;
+  want.cpu_us = 9;
+  EXPECT_EQ(*stores->usage->list({}, "", 10), std::vector{want});
+  EXPECT_TRUE(host::exists(path + ".v3"));
+  UsageRecord thoughtful = want;
+  thoughtful.request_id = "req_2";
+  thoughtful.reasoning_tokens = 3;
+  EXPECT_EQ(*stores->usage->append({&thoughtful, 1}), 1);
+  EXPECT_EQ(*stores->usage->list({}, "", 10), (std::vector{want, thoughtful}));
+}
+
 TEST(Sqlite, AContextOfATransactionThatWasRolledBackIsWrittenAgain) {
   SqliteWorld world;
   UsageRecord record;

@@ -17,7 +17,7 @@ constexpr std::int64_t kEver = std::numeric_limits<std::int64_t>::max();
 constexpr std::string_view kColumns =
     "request_id, client_request_id, tenant, project, key_id, endpoint, model, status, input_tokens, "
     "cached_tokens, output_tokens, energy_uj, co2e_ug, energy_model, basis, cost_microeur, price_version, "
-    "site, zone, started_us, ended_us, accelerator_ms, cpu_us";
+    "site, zone, started_us, ended_us, accelerator_ms, cpu_us, reasoning_tokens";
 
 /// CROSS: records are looked through, and each finds its context, not the other way round.
 constexpr std::string_view kRecords = "usage CROSS JOIN usage_context ON usage_context.id = context";
@@ -47,6 +47,7 @@ UsageRecord read(const Statement& row) {
   record.ended_at = time_of(row.integer(20));
   record.accelerator_ms = row.integer(21);
   record.cpu_us = row.integer(22);
+  record.reasoning_tokens = row.integer(23);
   return record;
 }
 

@@ -41,8 +41,8 @@ struct Minute {
   std::int64_t last_end_us = 0;
 };
 
-constexpr int kColumns = 14;
-constexpr const char* kRow = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+constexpr int kColumns = 15;
+constexpr const char* kRow = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 std::string insert_of(std::size_t rows) {
   std::string sql = "INSERT OR IGNORE INTO usage VALUES ";
@@ -57,7 +57,7 @@ void bind_row(Statement& to, std::size_t row, const UsageRecord& record, std::in
   to.bind(++at, record.input_tokens).bind(++at, record.cached_tokens).bind(++at, record.output_tokens);
   to.bind(++at, record.energy_uj).bind(++at, record.co2e_ug).bind(++at, record.cost_microeur);
   to.bind(++at, us_of(record.started_at)).bind(++at, us_of(record.ended_at));
-  to.bind(++at, record.accelerator_ms).bind(++at, record.cpu_us);
+  to.bind(++at, record.accelerator_ms).bind(++at, record.cpu_us).bind(++at, record.reasoning_tokens);
 }
 
 }  // namespace
