@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   auto view = JournalView::of({memory.get(), bytes});
   if (!view) return view.error().message.empty() ? (std::abort(), 0) : 0;
   JournalView::Contexts contexts;
-  store::UsageRecord record;
+  millrace::store::UsageRecord record;
   for (std::uint32_t slot = 0; slot < view->slots(); ++slot) {
     const auto read = view->read(slot, contexts, record);
     if (!read && read.error().message.empty()) std::abort();
