@@ -50,9 +50,11 @@ Result<json::value> wait_ready(const cli::Client& client, const std::string& pat
     const auto state = cell(answer, "state");
     if (state == "ready" || state == "sleeping") return answer;
     const bool is_lost = state == "failed" && answer.as_object().contains("error");
-    if (is_lost || state == "crash_loop") {
-      return failure(ErrorCode::kUnavailable,
-                     fmt::format("{}: {}: {}", what, state, cell(answer, is_lost ? "error" : "reason")));
+    if (is_lost)
+      return failure(ErrorCode::kUnavailable, fmt::format("{}: {}: {}", what, state, cell(answer, "error")));
+    if (state == "crash_loop") {
+      return failure(ErrorCode::kUnavailable, fmt::format("{}: {}: {}; see: millrace logs {}", what, state,
+                                                          cell(answer, "reason"), cell(answer, "name")));
     }
     if (std::chrono::steady_clock::now() > until) {
       return failure(ErrorCode::kTimeout,
