@@ -9,6 +9,7 @@
 #include "cli/output.h"
 #include "host/file.h"
 #include "host/json.h"
+#include "host/paths.h"
 
 namespace millrace::apps {
 namespace {
@@ -36,9 +37,7 @@ struct Source {
 /// The user's own file, else the copy that tools/prepare.sh left, else the package.
 Source model_source() {
   if (auto file = environment("MILLRACE_MODEL_FILE"); !file.empty()) return {std::move(file), ""};
-  auto cache = environment("MILLRACE_CACHE");
-  if (cache.empty()) cache = environment("HOME") + "/.cache/millrace";
-  auto file = cache + "/models/" + kFileName;
+  auto file = host::cache_dir().value_or("") + "/models/" + kFileName;
   return host::exists(file) ? Source{std::move(file), kSha256} : Source{kPackage, kSha256};
 }
 

@@ -98,17 +98,23 @@ TEST(WorkManager, WorkWaitsForWhatItComesAfterAndIsCancelledWhenThatFails) {
   EXPECT_EQ(site.seen(sixth).reason, "work that it comes after did not succeed");
 }
 
-TEST(WorkManager, WhyAReplicaWaitsNamesNobodysWork) {
-  Site site(1, 1);
+/// Work 1 holds half of the only node for ten minutes, and all of it is promised to work 2, of that tenant: what would fit
+/// beside work 1 waits.
+void promise_the_node(Site& site, const std::string& tenant) {
   site.runs.lasts = seconds(600);
   WantedWork running = site.work(1);
   running.demand.accelerators = 4;
   running.time_limit = seconds(600);
   WantedWork large = site.work(2);
+  large.tenant = tenant;
   large.demand.accelerators = 8;
   for (const auto& each : {running, large}) site.put(each);
   site.go(0);
-  // Both would fit, were it not for the promise to the large one.
+}
+
+TEST(WorkManager, WhyAReplicaWaitsNamesNobodysWork) {
+  Site site(1, 1);
+  promise_the_node(site, site.work(2).tenant);
   WantedWork job = site.work(3);
   job.demand.accelerators = 4;
   WantedWork replica = site.work(4);
@@ -122,15 +128,7 @@ TEST(WorkManager, WhyAReplicaWaitsNamesNobodysWork) {
 
 TEST(WorkManager, WhyAJobWaitsNamesOtherTenantsWorkOnlyInItsFullReason) {
   Site site(1, 1);
-  site.runs.lasts = seconds(600);
-  WantedWork running = site.work(1);
-  running.demand.accelerators = 4;
-  running.time_limit = seconds(600);
-  WantedWork large = site.work(2);
-  large.tenant = "hall";
-  large.demand.accelerators = 8;
-  for (const auto& each : {running, large}) site.put(each);
-  site.go(0);
+  promise_the_node(site, "hall");
   WantedWork near = site.work(3);
   near.tenant = "hall";
   WantedWork far = site.work(4);
