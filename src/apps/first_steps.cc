@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <thread>
 
 #include "cli/output.h"
@@ -25,18 +24,13 @@ constexpr const char* kSha256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc
 constexpr std::chrono::minutes kWithin{10};
 constexpr std::chrono::milliseconds kPoll{100};
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
-
 struct Source {
   std::string from, sha256;
 };
 
 /// The user's own file, else the copy that tools/prepare.sh left, else the package.
 Source model_source() {
-  if (auto file = environment("MILLRACE_MODEL_FILE"); !file.empty()) return {std::move(file), ""};
+  if (auto file = host::environment("MILLRACE_MODEL_FILE"); !file.empty()) return {std::move(file), ""};
   auto file = host::cache_dir().value_or("") + "/models/" + kFileName;
   return host::exists(file) ? Source{std::move(file), kSha256} : Source{kPackage, kSha256};
 }

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 #include "host/file.h"
 #include "host/json.h"
 #include "host/paths.h"
@@ -13,11 +11,6 @@ namespace millrace::cli {
 namespace {
 
 namespace json = boost::json;
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
 
 std::string trimmed_file(const std::string& path) {
   auto text = host::read_file(path, 4096).value_or("");
@@ -111,9 +104,9 @@ std::string url_encode(std::string_view text) {
 Result<Settings> find_settings(const std::string& home) {
   Settings settings;
   settings.home = TRY(host::home_dir(home));
-  settings.url = home.empty() ? environment("MILLRACE_URL") : "";
-  settings.key = home.empty() ? environment("MILLRACE_KEY") : "";
-  settings.ca_file = environment("MILLRACE_CA_FILE");
+  settings.url = home.empty() ? host::environment("MILLRACE_URL") : "";
+  settings.key = home.empty() ? host::environment("MILLRACE_KEY") : "";
+  settings.ca_file = host::environment("MILLRACE_CA_FILE");
   if (settings.url.empty()) {
     const auto text = host::read_file(settings.home + "/gateway.json", 64 * 1024);
     if (!text) {

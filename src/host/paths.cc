@@ -17,18 +17,12 @@ namespace millrace::host {
 
 namespace {
 
-// Empty if it is not set.
-std::string variable(const char* name) {
-  const char* value = ::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
-
 // `given`, else the value of the variable `named`, else `below` in the user's own folder; absolute.
 Result<std::string> folder_of(const std::string& given, const char* named, const char* below,
                               const char* missing) {
-  std::string folder = given.empty() ? variable(named) : given;
+  std::string folder = given.empty() ? environment(named) : given;
   if (folder.empty()) {
-    const std::string user = variable("HOME");
+    const std::string user = environment("HOME");
     if (user.empty()) return failure(ErrorCode::kInvalidArgument, missing);
     folder = fmt::format("{}/{}", user, below);
   }
@@ -41,6 +35,11 @@ Result<std::string> folder_of(const std::string& given, const char* named, const
 }
 
 }  // namespace
+
+std::string environment(const char* name) {
+  const char* value = ::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
 
 Result<std::string> home_dir(const std::string& given) {
   return folder_of(given, "MILLRACE_HOME", ".millrace", "no state folder: set MILLRACE_HOME or pass --home");
@@ -57,7 +56,7 @@ std::string find_program(const std::string& name) {
     return is_there ? std::string(real) : std::string();
   };
   if (name.contains('/')) return runnable(name);
-  std::string folders = variable("PATH");
+  std::string folders = environment("PATH");
   while (!folders.empty()) {
     const std::size_t colon = std::min(folders.find(':'), folders.size());
     const std::string candidate = folders.substr(0, colon) + "/" + name;

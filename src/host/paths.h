@@ -1,4 +1,4 @@
-// Paths: where an installation keeps its state and its unix sockets, and where programs lie.
+// Paths: where an installation keeps its state and its unix sockets, where programs lie; environment variables, which say it.
 #pragma once
 
 #include <string>
@@ -6,6 +6,9 @@
 #include "core/result.h"
 
 namespace millrace::host {
+
+/// The value of an environment variable; empty if it is not set.
+std::string environment(const char* name);
 
 /// Absolute path of the state folder: `given` (the --home option) if not empty, else $MILLRACE_HOME, else ~/.millrace.
 /// It need not exist. kInvalidArgument if none of these can be had.
