@@ -37,7 +37,7 @@ class JournalDrain {
   };
 
   /// Takes all that is settled, and all of a gateway that died: what was open there becomes `failed` with its figures
-  /// so far. A record is in the table, durable, before its slot is given back, so a kill at any point loses nothing
+  /// so far, from its mirror where that knows more (after the machine was started anew the journal may be the older one). A record is in the table, durable, before its slot is given back, so a kill at any point loses nothing
   /// and doubles nothing. A file that is no journal is set aside as *.damaged and reported; one of a newer version
   /// stays. On an error of the table nothing was given back: call again.
   /// The report's records take the place of those in `room`, so that memory of the last time is used again.
@@ -47,7 +47,9 @@ class JournalDrain {
   class Records;
   struct OpenJournal;
   Result<void> find_new(Report& report);
-  static std::vector<std::uint32_t> slots_to_take(const OpenJournal& journal);
+  struct Taken;
+  static std::vector<Taken> slots_to_take(OpenJournal& journal);
+  static Result<void> find_mirror(OpenJournal& journal, Report& report);
   Result<void> drain_one(OpenJournal& journal, Records& records, Report& report);
   void set_aside(const std::string& path, const std::string& why, Report& report);
   void remove_abandoned(const std::string& path) const;

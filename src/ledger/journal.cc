@@ -4,19 +4,20 @@
 #include <fmt/format.h>
 #include <linux/close_range.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
-#include "host/fatal.h"
+#include "host/boot.h"
 #include "host/file.h"
 #include "host/limits.h"
 #include "ledger/journal_contexts.h"
 #include "ledger/journal_format.h"
+#include "ledger/journal_mirror.h"
 #include "ledger/journal_texts.h"
+#include "ledger/journal_words.h"
 
 namespace millrace::ledger {
 namespace {
@@ -44,6 +45,7 @@ struct Journal::Map {
   std::uint32_t* states = nullptr;
   SlotData* slots = nullptr;
   std::uint32_t count = 0;
+  std::unique_ptr<JournalMirror> mirror;
   std::optional<JournalContexts> contexts;
 
   SlotState state(std::uint32_t slot) const {
@@ -91,17 +93,26 @@ Result<std::unique_ptr<Journal>> Journal::create(const std::string& folder, std:
   map->header->slot_count = options.slots;
   map->header->id_length = static_cast<std::uint8_t>(id.size());
   std::memcpy(map->header->id, id.data(), id.size());
+  const std::string boot = TRY(host::boot_id());
+  boot.copy(map->header->boot_id.data(), map->header->boot_id.size());
   map->count = options.slots;
   map->states = reinterpret_cast<std::uint32_t*>(bytes.data() + layout.states);
   map->slots = reinterpret_cast<SlotData*>(bytes.data() + layout.slots);
-  map->contexts.emplace(
-      std::span(reinterpret_cast<ContextData*>(bytes.data() + layout.contexts), options.slots),
-      [self = map.get()](std::vector<bool>& used) { self->mark_used(used); });
   TRY_VOID(JournalView::of(bytes));  // refuses an id that no reader would take
-  if (::fsync(map->file.fd()) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0) {
-    return std::unexpected(errno_error("create journal " + path, errno));
+  const std::string mirror = mirror_path(path);
+  auto mirrored = JournalMirror::create(mirror, bytes, options.slots);
+  if (!mirrored || ::fsync(map->file.fd()) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0) {
+    auto why = mirrored ? errno_error("create journal " + path, errno) : std::move(mirrored.error());
+    ::unlink(temporary.c_str());
+    ::unlink(mirror.c_str());
+    return std::unexpected(std::move(why));
   }
   TRY_VOID(host::sync_dir(folder));
+  map->mirror = *std::move(mirrored);
+  map->contexts.emplace(
+      std::span(reinterpret_cast<ContextData*>(bytes.data() + layout.contexts), options.slots),
+      [self = map.get()](std::vector<bool>& used) { self->mark_used(used); },
+      [self = map.get()](std::uint32_t written) { self->mirror->context_changed(written); });
   return std::unique_ptr<Journal>(new Journal(std::string(id), std::move(map), options));
 }
 
@@ -135,22 +146,17 @@ std::optional<JournalSlot> Journal::open(const OpenRequest& request) {
   if (!context) return std::nullopt;
   const std::uint32_t index = free_.back();
   free_.pop_back();
-  SlotData& slot = map_->slots[index];
-  put(slot.updated_at_us, us_of(request.started_at));
-  put(slot.input_tokens, std::int64_t{0});
-  put(slot.cached_tokens, std::int64_t{0});
-  put(slot.output_tokens, std::int64_t{0});
-  put(slot.reasoning_tokens, std::int64_t{0});
-  put(slot.energy_uj, kEnergyUnknown);
-  put(slot.final, 0U);
-  put(slot.status, 0U);
-  slot.started_at_us = us_of(request.started_at);
-  slot.context = *context;
+  SlotData fresh;
+  fresh.updated_at_us = us_of(request.started_at);
+  fresh.energy_uj = kEnergyUnknown;
+  fresh.started_at_us = us_of(request.started_at);
+  fresh.context = *context;
   write_texts<kSlotTextMax.size()>({request.request_id, request.client_request_id}, kSlotTextMax,
-                                   slot.text_length, slot.text);
+                                   fresh.text_length, fresh.text);
+  store_words(&map_->slots[index], &fresh, sizeof fresh);
   map_->set_state(index, SlotState::kOpen);
   ++open_count_;
-  touch();
+  map_->mirror->slot_changed(index);
   return JournalSlot{index};
 }
 
@@ -164,7 +170,7 @@ void Journal::update(JournalSlot slot, const Figures& figures, TimePoint now) {
   raise_to(data.reasoning_tokens, std::min(figures.reasoning_tokens, data.output_tokens));
   raise_to(data.energy_uj, figures.energy_uj);
   raise_to(data.updated_at_us, us_of(now));
-  touch();
+  map_->mirror->slot_changed(slot.index);
 }
 
 void Journal::finalise(JournalSlot slot, const Figures& figures, TimePoint now) {
@@ -179,7 +185,7 @@ void Journal::finalise(JournalSlot slot, const Figures& figures, TimePoint now) 
   put(data.energy_uj, std::max(figures.energy_uj, kEnergyUnknown));
   raise_to(data.updated_at_us, us_of(now));
   put(data.final, 1U);
-  touch();
+  map_->mirror->slot_changed(slot.index);
 }
 
 std::uint64_t Journal::settle(JournalSlot slot, store::UsageStatus status, TimePoint ended_at) {
@@ -190,39 +196,29 @@ std::uint64_t Journal::settle(JournalSlot slot, store::UsageStatus status, TimeP
   // After the state: who reads this number finds every settlement up to it.
   std::atomic_ref(map_->header->settled).store(++settled_, std::memory_order_release);
   --open_count_;
-  touch();
+  map_->mirror->slot_changed(slot.index);
   return settled_;
 }
 
-void Journal::touch() {
-  changes_.store(changes_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-}
-
-void Journal::sync() { sync_now(); }
-
-void Journal::sync_now() {
+void Journal::sync() {
   const std::lock_guard lock(sync_mutex_);
-  const std::uint64_t changes = changes_.load(std::memory_order_acquire);
-  if (changes == synced_changes_) return;
-  const auto bytes = map_->file.bytes();
-  if (::msync(bytes.data(), bytes.size(), MS_SYNC) != 0) {
-    host::fatal(errno_error("sync the journal " + map_->path, errno).message);
-  }
-  synced_changes_ = changes;
-  sync_count_.fetch_add(1, std::memory_order_relaxed);
+  if (map_->mirror->sync()) sync_count_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Journal::sync_loop(std::chrono::milliseconds interval) {
-  // A table of descriptors of its own, with none but the standard three: with two threads on one table, each system
-  // call of the other thread would count references to its socket, half a microsecond a request. Needs Linux 5.9; a
-  // refusal costs that, nothing else.
-  static_cast<void>(::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_UNSHARE));
+  // A table of descriptors of its own, with none but the standard three and the mirror: with two threads on one table,
+  // each system call of the other thread would count references to its socket, half a microsecond a request. Needs
+  // Linux 5.9; a refusal costs that, nothing else.
+  const auto mirror = static_cast<unsigned>(map_->mirror->fd());
+  if (::close_range(mirror + 1, ~0U, CLOSE_RANGE_UNSHARE) == 0 && mirror > STDERR_FILENO + 1) {
+    static_cast<void>(::close_range(STDERR_FILENO + 1, mirror - 1, 0));
+  }
   host::run_in_background();
   std::unique_lock lock(stop_mutex_);
   while (!stop_) {
     stop_changed_.wait_for(lock, interval);
     lock.unlock();
-    sync_now();
+    sync();
     lock.lock();
   }
 }

@@ -51,7 +51,7 @@ struct JournalSlot {
   std::uint32_t index = 0;
 };
 
-/// The writing side: one gateway process, one thread (a second, private one syncs). open, update, finalise and settle
+/// The writing side: one gateway process, one thread (a second, private one keeps the mirror). open, update, finalise and settle
 /// make no system call, and no allocation but for what a request is the first to share with later ones. The file is
 /// locked (flock) as long as the process lives; a journal whose lock is free belongs to a gateway that died, and what is
 /// open in it is settled as failed by the server.
@@ -62,7 +62,7 @@ class Journal {
     std::chrono::milliseconds sync_interval{50};  // what power loss may cost; kill -9 costs nothing
   };
 
-  /// Creates FOLDER/<id>.mrj (the folder too, mode 0700). `id` is a file name of [A-Za-z0-9_-], at most 40, never
+  /// Creates FOLDER/<id>.mrj and, for power loss, its mirror (the folder too, mode 0700). `id` is a file name of [A-Za-z0-9_-], at most 40, never
   /// used before: take make_id("jrn", ...).
   static Result<std::unique_ptr<Journal>> create(const std::string& folder, std::string_view id,
                                                  Options options);
@@ -100,19 +100,15 @@ class Journal {
   struct Map;  // the mapped file (journal_format.h)
   Journal(std::string id, std::unique_ptr<Map> map, Options options);
   bool find_free();
-  void touch();
-  void sync_now();
   void sync_loop(std::chrono::milliseconds interval);
 
   const std::string id_;
   const std::unique_ptr<Map> map_;
-  std::vector<std::uint32_t> free_;        // owned by the writing thread
-  std::uint64_t settled_ = 0;              // owned by the writing thread
-  std::uint32_t open_count_ = 0;           // owned by the writing thread
-  std::atomic<std::uint64_t> changes_{0};  // written by the writing thread, read by the syncing one
+  std::vector<std::uint32_t> free_;  // owned by the writing thread
+  std::uint64_t settled_ = 0;        // owned by the writing thread
+  std::uint32_t open_count_ = 0;     // owned by the writing thread
   std::atomic<std::uint64_t> sync_count_{0};
-  std::mutex sync_mutex_;  // one sync at a time; guards synced_changes_
-  std::uint64_t synced_changes_ = 0;
+  std::mutex sync_mutex_;  // one sync at a time
   std::mutex stop_mutex_;
   std::condition_variable stop_changed_;
   bool stop_ = false;  // guarded by stop_mutex_

@@ -1,11 +1,11 @@
 #include "ledger/journal_contexts.h"
 
 #include <cstddef>
-#include <cstring>
 #include <numeric>
 #include <utility>
 
 #include "ledger/journal_texts.h"
+#include "ledger/journal_words.h"
 
 namespace millrace::ledger {
 namespace {
@@ -30,8 +30,11 @@ void write(ContextData& to, const OpenRequest& request) {
 
 }  // namespace
 
-JournalContexts::JournalContexts(std::span<ContextData> contexts, MarkUsed mark_used)
-    : contexts_(contexts), mark_used_(std::move(mark_used)), free_(contexts.size()) {
+JournalContexts::JournalContexts(std::span<ContextData> contexts, MarkUsed mark_used, Written written)
+    : contexts_(contexts),
+      mark_used_(std::move(mark_used)),
+      written_(std::move(written)),
+      free_(contexts.size()) {
   std::iota(free_.rbegin(), free_.rend(), 0U);  // lowest first: few pages are touched
 }
 
@@ -43,7 +46,8 @@ std::optional<std::uint32_t> JournalContexts::of(const OpenRequest& request) {
   if (const auto found = known_.find(bytes); found != known_.end()) return last_ = found->second;
   const auto free = take_free();
   if (!free) return std::nullopt;
-  std::memcpy(&contexts_[*free], &wanted, bytes.size());
+  store_words(&contexts_[*free], &wanted, bytes.size());
+  written_(*free);
   known_.emplace(bytes_of(contexts_[*free]), *free);
   return last_ = free;
 }

@@ -18,7 +18,9 @@ class JournalContexts {
  public:
   /// Sets those to true that a slot in use names.
   using MarkUsed = std::function<void(std::vector<bool>&)>;
-  JournalContexts(std::span<ContextData> contexts, MarkUsed mark_used);
+  /// Told the number of each context that was written.
+  using Written = std::function<void(std::uint32_t)>;
+  JournalContexts(std::span<ContextData> contexts, MarkUsed mark_used, Written written);
 
   /// The number of the context that says what `request` shares with others, which is written if there is none. nullopt
   /// if there is no room: each one is named by a slot in use, which cannot be while a slot is free.
@@ -28,6 +30,7 @@ class JournalContexts {
   std::optional<std::uint32_t> take_free();
   const std::span<ContextData> contexts_;
   const MarkUsed mark_used_;
+  const Written written_;
   std::unordered_map<std::string_view, std::uint32_t> known_;  // by their bytes, in place
   std::vector<std::uint32_t> free_;                            // never written, or named by no slot any more
   std::optional<std::uint32_t> last_;

@@ -15,7 +15,7 @@ namespace {
 struct ContextsTest : testing::Test {
   std::vector<ContextData> data = std::vector<ContextData>(4);
   std::vector<bool> in_use = std::vector<bool>(4, true);
-  JournalContexts contexts{data, [this](std::vector<bool>& used) { used = in_use; }};
+  JournalContexts contexts{data, [this](std::vector<bool>& used) { used = in_use; }, [](std::uint32_t) {}};
   std::optional<std::uint32_t> of(std::string_view tenant, std::int64_t price_version = 1) {
     OpenRequest request = open_request("req_1");
     request.tenant = tenant;

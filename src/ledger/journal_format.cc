@@ -126,6 +126,13 @@ SlotState JournalView::state(std::uint32_t slot) const {
   return static_cast<SlotState>(std::atomic_ref(states_[slot]).load(std::memory_order_acquire));
 }
 
+bool JournalView::same_request(const JournalView& other, std::uint32_t slot) const {
+  const SlotData& here = slots_[slot];
+  const SlotData& there = other.slots_[slot];
+  return here.started_at_us == there.started_at_us && here.context == there.context &&
+         here.text_length == there.text_length && here.text == there.text;
+}
+
 void JournalView::free(std::uint32_t slot) {
   std::atomic_ref(states_[slot])
       .store(static_cast<std::uint32_t>(SlotState::kFree), std::memory_order_release);

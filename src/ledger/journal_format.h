@@ -8,6 +8,8 @@
 //
 // A context stays as it is while a slot in use names it; after that another may take its place.
 //
+// Beside it lies its mirror, FILE.mirror, with the same bytes as of the last sync (journal_mirror.h).
+//
 // All integers are in the machine's byte order (the file never leaves the machine; the magic tells it).
 #pragma once
 
@@ -44,6 +46,8 @@ struct alignas(64) JournalHeader {
   char id[40] = {};
   // On a cache line of its own: the drain reads it while the gateway writes.
   alignas(64) std::uint64_t settled = 0;
+  // Of the machine's start in which it was written (host/boot.h); zeros, as in older files: there is no mirror.
+  std::array<char, 36> boot_id = {};
 };
 static_assert(sizeof(JournalHeader) <= kPage);
 
@@ -122,6 +126,8 @@ class JournalView {
   static Result<JournalView> of(std::span<std::uint8_t> bytes);
 
   std::string_view id() const { return {header_->id, header_->id_length}; }
+  /// Unchecked.
+  std::string_view boot_id() const { return {header_->boot_id.data(), header_->boot_id.size()}; }
   std::uint32_t slots() const { return header_->slot_count; }
   /// Settlements made so far. Each of them that was not freed yet is seen by a scan begun after this call.
   std::uint64_t settled() const;
@@ -129,6 +135,13 @@ class JournalView {
   SlotState state(std::uint32_t slot) const;
   /// When the request of a slot in use began, unchecked.
   std::int64_t started_at_us(std::uint32_t slot) const { return slots_[slot].started_at_us; }
+  /// When it last changed, unchecked.
+  std::int64_t updated_at_us(std::uint32_t slot) const { return slots_[slot].updated_at_us; }
+  bool in_use(std::uint32_t slot) const {
+    return state(slot) == SlotState::kOpen || state(slot) == SlotState::kSettled;
+  }
+  /// Whether this slot's bytes tell of the same request here and there.
+  bool same_request(const JournalView& other, std::uint32_t slot) const;
   /// Contexts read so far, by number. Good for as long as none of the slots that named them is given back.
   using Contexts = std::unordered_map<std::uint32_t, RequestContext>;
   /// Writes the record of a slot that is settled, or open and its gateway gone, over what is in `into` (whose memory it

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "host/boot.h"
 #include "host/file.h"
 #include "host/json.h"
 #include "ledger/usage_json.h"
@@ -107,8 +108,7 @@ Result<NodeReading> read_node(const Clock& clock) {
   const std::string stat = TRY(host::read_file("/proc/stat", 4u << 20));
   reading.at = clock.now();
   reading.busy_cpu_ns = TRY(busy_cpu_ns_of(stat, ::sysconf(_SC_CLK_TCK)));
-  reading.boot_id = TRY(host::read_file("/proc/sys/kernel/random/boot_id", 256));
-  while (!reading.boot_id.empty() && reading.boot_id.back() == '\n') reading.boot_id.pop_back();
+  reading.boot_id = TRY(host::boot_id());
   return reading;
 }
 
