@@ -1,6 +1,6 @@
 #include "apps/background.h"
 
-#include "host/limits.h"
+#include "host/scheduling.h"
 
 namespace millrace::apps {
 namespace {

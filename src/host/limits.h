@@ -1,4 +1,4 @@
-// Limits: how many files this process may open, and how a thread gives way to others.
+// Limits: how many files this process may open.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,5 @@ struct OpenFiles {
 
 /// Raises the soft limit to the hard one and answers what holds now.
 Result<OpenFiles> raise_open_files();
-
-/// For the calling thread, whose work may wait: it keeps its share of the processor, but does not take it from a thread
-/// that runs, and hands it over within 0.1 ms to one that wakes up (Linux 6.12 and later; earlier ones know only the
-/// first half). Without it a thread that wakes may wait for the next timer tick, 4 ms.
-void run_in_background();
 
 }  // namespace millrace::host

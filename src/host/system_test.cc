@@ -19,6 +19,7 @@
 #include "host/log.h"
 #include "host/paths.h"
 #include "host/process.h"
+#include "host/scheduling.h"
 #include "host/sha256.h"
 #include "host/system_clock.h"
 #include "host/system_rng.h"
@@ -252,6 +253,33 @@ TEST_F(HostSystem, AThreadInTheBackgroundIsABatchThreadAndLeavesTheOthersAsTheyA
   }).join();
   EXPECT_EQ(policy, SCHED_BATCH);
   EXPECT_EQ(::sched_getscheduler(0), SCHED_OTHER);
+}
+
+TEST_F(HostSystem, AThreadThatGivesWayHasItsShareAgainWhenItIsHurriedOrDone) {
+  std::array<int, 4> policy{};
+  std::thread([&] {
+    run_in_background();
+    {
+      GiveWay way;
+      way.begin();
+      policy[0] = ::sched_getscheduler(0);
+      std::thread([&] { way.hurry(); }).join();
+      policy[1] = ::sched_getscheduler(0);
+    }
+    {
+      GiveWay way;
+      way.hurry();
+      way.begin();
+      policy[2] = ::sched_getscheduler(0);
+    }
+    {
+      GiveWay way;
+      way.begin();
+    }
+    policy[3] = ::sched_getscheduler(0);
+  }).join();
+  if (policy[0] != SCHED_IDLE) GTEST_SKIP() << "the system lets no thread come back from SCHED_IDLE";
+  EXPECT_EQ(policy, (std::array{SCHED_IDLE, SCHED_BATCH, SCHED_BATCH, SCHED_BATCH}));
 }
 
 TEST_F(HostSystem, OpenFileLimitIsRaisedToTheHardOne) {

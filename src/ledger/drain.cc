@@ -21,7 +21,7 @@
 
 namespace millrace::ledger {
 namespace {
-constexpr std::size_t kBatch = 4096;  // records of one transaction
+constexpr std::size_t kBatch = 8192;  // records of one transaction
 constexpr std::int64_t kAbandonedAfter_s = 60;
 
 /// Whether, after power loss, the mirror tells more of this slot than the journal. The mirror is as of the last sync and
@@ -80,7 +80,7 @@ struct JournalDrain::OpenJournal {
 struct JournalDrain::Taken {
   JournalView* view = nullptr;
   std::uint32_t slot = 0;
-  std::int64_t started_at_us() const { return view->started_at_us(slot); }
+  std::int64_t started_at_us = 0;
 };
 
 JournalDrain::JournalDrain(std::string folder, store::UsageTable& table, const Clock& clock)
@@ -179,7 +179,7 @@ std::vector<JournalDrain::Taken> JournalDrain::slots_to_take(OpenJournal& journa
     if (journal.mirror && knows_more(*journal.mirror, *view, slot)) view = &*journal.mirror;
     const SlotState state = view->state(slot);
     if (state == SlotState::kSettled || (state != SlotState::kFree && journal.dead)) {
-      taken.push_back({view, slot});
+      taken.push_back({view, slot, view->started_at_us(slot)});
     }
   }
   std::ranges::sort(taken, {}, &Taken::started_at_us);

@@ -12,7 +12,7 @@
 
 #include "host/boot.h"
 #include "host/file.h"
-#include "host/limits.h"
+#include "host/scheduling.h"
 #include "ledger/journal_contexts.h"
 #include "ledger/journal_format.h"
 #include "ledger/journal_mirror.h"

@@ -5,14 +5,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "host/file.h"
-#include "host/limits.h"
+#include "host/scheduling.h"
 #include "store/sqlite/schema.h"
 
 namespace millrace::store {
 namespace {
+
+constexpr std::chrono::milliseconds kPatience{50};
 
 Result<std::int64_t> read_meta(Connection& connection, std::string_view name) {
   return connection.query_integer(fmt::format("SELECT value FROM meta WHERE name = '{}'", name));
@@ -85,15 +89,35 @@ void Database::subscribe(Store::Listener listener) {
 }
 
 Result<std::int64_t> Database::write(Work work, const Transaction* change) {
-  Job job(std::move(work), change);
+  return enqueue(Job(std::move(work), change));
+}
+
+Result<std::int64_t> Database::write_patiently(Work work) {
+  Job job(std::move(work), nullptr);
+  job.patient = true;
+  return enqueue(std::move(job));
+}
+
+Result<std::int64_t> Database::enqueue(Job job) {
   auto done = job.done.get_future();
   {
     const std::lock_guard lock(mutex_);
     queue_.push_back(&job);
+    if (!job.patient) hurry();
   }
   changed_.notify_one();
+  if (done.wait_for(kPatience) == std::future_status::timeout) {
+    const std::lock_guard lock(mutex_);
+    job.patient = false;
+    hurry();
+  }
   done.wait();
   return std::move(job.result);
+}
+
+/// With mutex_ held.
+void Database::hurry() {
+  if (way_ != nullptr) way_->hurry();
 }
 
 // Whoever comes while a commit is syncing joins the next one: groups form under load, and a lone writer never waits.
@@ -107,7 +131,7 @@ void Database::run() {
       if (queue_.empty()) return;
       group = std::exchange(queue_, {});
     }
-    if (auto committed = commit_group(group); !committed) {
+    if (auto committed = commit_giving_way(group); !committed) {
       static_cast<void>(writer_.connection.exec("ROLLBACK"));
       static_cast<void>(reload());
       for (Job* job : group) {
@@ -123,6 +147,21 @@ void Database::run() {
     }
     for (Job* job : group) job->done.set_value();
   }
+}
+
+Result<void> Database::commit_giving_way(std::vector<Job*>& group) {
+  host::GiveWay way;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto waits = [](const Job* job) { return job->patient; };
+    if (std::ranges::all_of(group, waits) && std::ranges::all_of(queue_, waits)) way_ = &way;
+  }
+  if (way_ != nullptr) way.begin();
+  auto committed = commit_group(group);
+  way.hurry();
+  const std::lock_guard lock(mutex_);
+  way_ = nullptr;
+  return committed;
 }
 
 Result<void> Database::commit_group(std::vector<Job*>& group) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "host/fd.h"
+#include "host/scheduling.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/usage_writer.h"
 #include "store/store.h"
@@ -45,6 +46,9 @@ class Database {
   /// `work` fails, nothing of it remains. `change`: what the listeners are told, with the revision that work answers.
   using Work = std::function<Result<std::int64_t>(Writer&)>;
   Result<std::int64_t> write(Work work, const Transaction* change = nullptr);
+  /// The same, giving way to what else the machine does (host/scheduling.h), for 50 ms at most and unless someone else
+  /// writes meanwhile.
+  Result<std::int64_t> write_patiently(Work work);
 
   void subscribe(Store::Listener listener);
   /// Commits done, each with one sync.
@@ -63,11 +67,15 @@ class Database {
     Job(Work what, const Transaction* told) : work(std::move(what)), change(told) {}
     Work work;
     const Transaction* change = nullptr;
+    bool patient = false;  // guarded by mutex_ once it is in the queue
     Result<std::int64_t> result = 0;
     std::promise<void> done;
   };
   Database(host::Fd lock, Writer writer, Connection records, Connection usage);
+  Result<std::int64_t> enqueue(Job job);
+  void hurry();
   void run();
+  Result<void> commit_giving_way(std::vector<Job*>& group);
   Result<void> commit_group(std::vector<Job*>& group);
   Result<void> run_job(Job& job);
   Result<void> reload();
@@ -79,6 +87,7 @@ class Database {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Job*> queue_;                 // guarded by mutex_
+  host::GiveWay* way_ = nullptr;            // written with mutex_ held: while the writing thread gives way
   bool stop_ = false;                       // guarded by mutex_
   std::vector<Store::Listener> listeners_;  // guarded by listeners_mutex_
   std::mutex listeners_mutex_;

@@ -134,7 +134,8 @@ void add_row(UsageSum& sum, const Statement& row) {
 
 Result<std::int64_t> SqliteUsageTable::append(std::span<const UsageRecord> records) {
   if (records.empty()) return 0;
-  return database_->write([&](Writer& writer) { return writer.usage->append(writer.connection, records); });
+  return database_->write_patiently(
+      [&](Writer& writer) { return writer.usage->append(writer.connection, records); });
 }
 
 Result<std::vector<UsageRecord>> SqliteUsageTable::list(const UsageFilter& filter, std::string_view after,
