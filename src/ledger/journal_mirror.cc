@@ -89,9 +89,12 @@ bool JournalMirror::sync_slots() {
 }
 
 void JournalMirror::copy(std::size_t at, std::size_t bytes) {
-  room_.resize(std::max(room_.size(), (bytes + 7) / 8 * 8));
-  load_words(room_.data(), journal_.data() + at, bytes);
-  write(at, std::span(room_).first(bytes));
+  for (const std::size_t end = at + bytes; at < end;) {
+    const std::size_t size = std::min(room_.size(), end - at);
+    load_words(room_.data(), journal_.data() + at, size);
+    write(at, std::span(room_).first(size));
+    at += size;
+  }
 }
 
 void JournalMirror::write(std::size_t at, std::span<const std::uint8_t> bytes) const {

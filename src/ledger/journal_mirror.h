@@ -58,7 +58,7 @@ class JournalMirror {
   const std::uint32_t slot_count_;
   const JournalLayout layout_;
   Marks slots_, contexts_;  // by group
-  std::vector<std::uint8_t> room_;
+  std::vector<std::uint8_t> room_ = std::vector<std::uint8_t>(64 * 1024);
 };
 
 }  // namespace millrace::ledger
