@@ -164,6 +164,9 @@ class WallClock:
 
     def __exit__(self, *_):
         self.keeper.communicate("\n", timeout=30)
+        for name in self.environment["FAKETIME_SHARED"].split():  # which a shell leaves behind
+            for path in (f"/dev/shm{name}", f"/dev/shm/sem.{name[1:]}"):
+                pathlib.Path(path).unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def step(self, seconds):
