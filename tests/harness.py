@@ -1,5 +1,6 @@
 """One Millrace for a test: a state folder of its own, started and stopped by the program under test. Standard library."""
 import contextlib
+import glob
 import http.client
 import json
 import os
@@ -13,10 +14,12 @@ import urllib.parse
 
 
 class Millrace:
-    def __init__(self, program, *up_options, config=None):
+    def __init__(self, program, *up_options, config=None, environment=None):
+        """`environment`: variables that its own processes have besides those of the test."""
         self.program = str(pathlib.Path(program).resolve())
         self.home = tempfile.mkdtemp(prefix="millrace-test-")
         self.up_options = up_options
+        self.up_environment = {**os.environ, **(environment or {})}
         if config:
             pathlib.Path(self.home, "config.toml").write_text(config)
 
@@ -34,7 +37,8 @@ class Millrace:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def up(self, *options):
-        done = subprocess.run([self.program, "up", "--home", self.home, *options], capture_output=True, text=True, timeout=180)
+        done = subprocess.run([self.program, "up", "--home", self.home, *options], capture_output=True, text=True, timeout=180,
+                              env=self.up_environment)
         assert done.returncode == 0, done.stderr + done.stdout
         return done
 
@@ -117,7 +121,6 @@ class Millrace:
 
     def engine_is_busy(self):
         """True if the chat engine works on a request, by its own account."""
-        import glob
         import socket
         for path in glob.glob(self.sockets() + "/*/engine.sock"):
             with socket.socket(socket.AF_UNIX) as unix:
@@ -137,6 +140,48 @@ class Millrace:
             return run
         import hashlib
         return f"/tmp/millrace-{os.getuid()}-{hashlib.sha256(self.home.encode()).hexdigest()[:12]}"
+
+
+class WallClock:
+    """A wall clock that the test sets, for programs that are started with `environment`; they read it at each look. The steady
+    clock stays the true one, and so do times of files. Statically linked programs and what runs in a sandbox do not see it."""
+
+    def __init__(self):
+        libraries = sorted(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1"))
+        assert libraries, "libfaketime is not installed: tools/install-deps.sh --test"
+        self.folder = tempfile.mkdtemp(prefix="millrace-clock-")
+        self.ahead_s = 0
+        self.step(0)
+        self.environment = {"LD_PRELOAD": libraries[0], "FAKETIME_TIMESTAMP_FILE": self.folder + "/offset", "FAKETIME_NO_CACHE": "1",
+                            "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
+        # libfaketime's first process makes a semaphore that the later ones open: one that lives as long as the test.
+        self.keeper = subprocess.Popen(["sh", "-c", "echo $FAKETIME_SHARED; read line"], env={**os.environ, **self.environment},
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.environment["FAKETIME_SHARED"] = self.keeper.stdout.readline().strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.keeper.communicate("\n", timeout=30)
+        for name in self.environment["FAKETIME_SHARED"].split():  # which a shell leaves behind
+            for path in (f"/dev/shm{name}", f"/dev/shm/sem.{name[1:]}"):
+                pathlib.Path(path).unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def step(self, seconds):
+        """Sets it forward, or back where negative."""
+        self.ahead_s += seconds
+        fresh = pathlib.Path(self.folder, "new")
+        fresh.write_text(f"{self.ahead_s:+d}\n")
+        fresh.rename(self.folder + "/offset")
+
+    def reaches(self, pid):
+        """Whether the process is there and has it."""
+        try:
+            return "/faketime/" in pathlib.Path(f"/proc/{pid}/maps").read_text()
+        except OSError:
+            return False
 
 
 def make_certificate(folder, name):

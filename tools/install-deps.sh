@@ -14,7 +14,7 @@ packages=(
 )
 test_packages=(
   libclang-rt-19-dev clang-tidy-19 clang-format-19 libgtest-dev libgmock-dev librapidcheck-dev python3-venv jq curl
-  chromium prometheus openssh-client
+  chromium prometheus openssh-client libfaketime
 )
 bench_packages=(libbenchmark-dev wrk haproxy nginx-light)
 

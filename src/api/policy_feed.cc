@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::int64_t kVersionMax = std::int64_t{1} << 53;
 constexpr std::size_t kMessageMax = 64 * 1024;  // of a gateway
+constexpr std::int64_t kLongestUnused_ms = std::int64_t{366} * 24 * 3600 * 1000;
 
 net::LineLimits line_limits() {
   return {.max_line_bytes = kMessageMax, .max_pending_bytes = 256 * 1024 * 1024};
@@ -24,15 +25,16 @@ std::vector<platform::EnvironmentUse> uses_of(const boost::json::array& entries)
   for (const auto& entry : entries) {
     const auto* object = entry.if_object();
     const auto* name = object ? object->if_contains("name") : nullptr;
-    const auto* used = object ? object->if_contains("used_ms") : nullptr;
+    const auto* unused = object ? object->if_contains("unused_ms") : nullptr;
     const auto* connections = object ? object->if_contains("connections") : nullptr;
     const auto* wake = object ? object->if_contains("wake") : nullptr;
-    if (!name || !name->is_string() || !used || !used->is_int64() || !connections ||
+    if (!name || !name->is_string() || !unused || !unused->is_int64() || !connections ||
         !connections->is_int64() || !wake || !wake->is_bool()) {
       continue;
     }
     uses.push_back({.name = std::string(name->get_string()),
-                    .used_at = TimePoint{std::chrono::milliseconds{used->get_int64()}},
+                    .unused = std::chrono::milliseconds{std::clamp<std::int64_t>(unused->get_int64(), 0,
+                                                                                 kLongestUnused_ms)},
                     .connections = connections->get_int64(),
                     .wake = wake->get_bool()});
   }

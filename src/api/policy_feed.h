@@ -2,7 +2,7 @@
 //
 // Lines of JSON. A gateway begins with {"hello":1,"gateway":ID,"version":N} and gets one full change; then a change
 // whenever something changed (identity/policy.h). It answers each with {"ack":VERSION} once the change is in force,
-// and sends {"stats":{...}} every second (api/live.h), and {"environments":[{"name":...,"used_ms":...,"connections":n,
+// and sends {"stats":{...}} every second (api/live.h), and {"environments":[{"name":...,"unused_ms":...,"connections":n,
 // "wake":true}]} when environments were used or wanted.
 #pragma once
 

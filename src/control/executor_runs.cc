@@ -123,6 +123,25 @@ Exit exit_of(const WorkloadStatus& status) {
   return status.exit->code == 0 ? Exit::kDone : Exit::kFailed;
 }
 
+/// The task that started first, of those that told when. The clock may be set between two starts, so the steady one tells,
+/// where it is known.
+const WorkloadStatus& first_of(const std::vector<WorkloadStatus>& tasks) {
+  const auto told = [](const WorkloadStatus& task) { return task.started_at != TimePoint{}; };
+  const bool is_steady =
+      std::ranges::all_of(tasks, [&](const auto& task) { return task.started || !told(task); });
+  return *std::ranges::min_element(tasks, [&](const WorkloadStatus& a, const WorkloadStatus& b) {
+    if (!told(a) || !told(b)) return told(a) && !told(b);
+    return is_steady ? *a.started < *b.started : a.started_at < b.started_at;
+  });
+}
+
+/// What takes the other's times to those of `first`: by how far the clock was set back between their starts.
+std::chrono::microseconds set_between(const WorkloadStatus& first, const WorkloadStatus& other) {
+  if (!first.started || !other.started) return {};
+  const auto later = std::chrono::duration_cast<std::chrono::microseconds>(*other.started - *first.started);
+  return later - (other.started_at - first.started_at);
+}
+
 int weight_of(Exit exit) {
   switch (exit) {
     case Exit::kTimedOut:
@@ -188,11 +207,11 @@ Result<std::vector<executor::WorkloadSpec>> task_specs(const WantedWork& work, c
 
 RunEnd run_end(const std::vector<WorkloadStatus>& tasks) {
   RunEnd end{.exit = Exit::kDone, .why = {}, .exit_code = 0};
-  end.started_at = tasks.front().started_at;
+  const WorkloadStatus& first = first_of(tasks);
+  end.started_at = first.started_at;
   for (const WorkloadStatus& task : tasks) {
-    end.started_at = std::min(end.started_at, task.started_at);
     if (task.exit) {
-      end.ended_at = std::max(end.ended_at, task.exit->at);
+      end.ended_at = std::max(end.ended_at, task.exit->at + set_between(first, task));
       end.cpu_us += task.exit->cpu_time_us > 0 ? task.exit->cpu_time_us : task.cpu_time_us;
     } else {
       end.cpu_us += task.cpu_time_us;
@@ -222,12 +241,19 @@ Result<void> ExecutorRuns::start(const WantedWork& work, const StartRun& run,
     runs_[key].tasks = static_cast<std::int32_t>(specs.size());
   }
   for (std::size_t task = 0; task < specs.size(); ++task) {
+    if (was_there(specs[task].id)) continue;
     if (const auto started = executor_.start(specs[task], options_.fence); !started) {
       withdraw(key, static_cast<std::int32_t>(task));
       return std::unexpected(started.error());
     }
   }
   return {};
+}
+
+// Told twice of a run, as after a crash: what ran and ended meanwhile would be replaced, and run a second time.
+bool ExecutorRuns::was_there(const std::string& id) {
+  const auto status = executor_.status(id);
+  return status && is_over(*status) && (status->exit || status->started_at != TimePoint{});
 }
 
 // All or nothing: what was started of the gang is stopped. It ends as a run of so many tasks, to be forgotten.

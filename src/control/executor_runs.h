@@ -63,6 +63,7 @@ class ExecutorRuns final : public Runs {
     bool is_stopping = false;                                    // the others were told, because one failed
     bool is_whole() const { return static_cast<std::int32_t>(over.size()) == tasks; }
   };
+  bool was_there(const std::string& id);
   void withdraw(RunKey key, std::int32_t started);
   void take(const executor::WorkloadStatus& status);
   void keep_log(const std::string& task_id);

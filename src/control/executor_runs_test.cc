@@ -13,6 +13,8 @@ namespace {
 
 using executor::FakeExecutor;
 using executor::FakeRun;
+using executor::WorkloadState;
+using std::chrono::hours;
 using std::chrono::milliseconds;
 
 WantedWork gang(std::int32_t tasks) {
@@ -38,15 +40,17 @@ class ExecutorRunsTest : public testing::Test {
     return runs_.start(gang(tasks), run, places_of(tasks));
   }
   std::size_t there() { return executor_.list()->size(); }
+  static ExecutorRunsOptions options() {
+    return {.work_folder = "/w",
+            .log_folder = {},
+            .image_root = [](const std::string&) -> Result<std::string> { return "/"; },
+            .secret = nullptr,
+            .make_folder = nullptr};
+  }
 
   host::SystemClock clock_;
   FakeExecutor executor_{clock_};
-  ExecutorRuns runs_{{.work_folder = "/w",
-                      .log_folder = {},
-                      .image_root = [](const std::string&) -> Result<std::string> { return "/"; },
-                      .secret = nullptr,
-                      .make_folder = nullptr},
-                     executor_};
+  ExecutorRuns runs_{options(), executor_};
 };
 
 TEST_F(ExecutorRunsTest, EachTaskOfAGangIsToldItsPlaceAndTheRunEndsWithTheLast) {
@@ -64,6 +68,19 @@ TEST_F(ExecutorRunsTest, EachTaskOfAGangIsToldItsPlaceAndTheRunEndsWithTheLast) 
   EXPECT_EQ(there(), 0u);
 }
 
+TEST_F(ExecutorRunsTest, ARunThatEndedWhileNobodyLookedIsNotStartedAgain) {
+  ASSERT_TRUE(start(2));
+  executor_.end("w7.0.r1.t0", 0);
+  ExecutorRuns next(options(), executor_);
+  ASSERT_EQ(next.all()->size(), 1u);
+  executor_.end("w7.0.r1.t1", 0);
+  const StartRun again{.id = workload_id(7), .run = 1, .places = {}, .reason = {}};
+  ASSERT_TRUE(next.start(gang(2), again, places_of(2)));
+  EXPECT_EQ(executor_.starts(), 2u);
+  ASSERT_EQ(next.ended()->size(), 1u);
+  EXPECT_EQ(next.ended()->front().end->exit, Exit::kDone);
+}
+
 TEST_F(ExecutorRunsTest, ATaskThatFailsTakesTheOthersOfItsGangWithIt) {
   ASSERT_TRUE(start(2));
   executor_.end("w7.0.r1.t0", 3);
@@ -72,6 +89,37 @@ TEST_F(ExecutorRunsTest, ATaskThatFailsTakesTheOthersOfItsGangWithIt) {
   ASSERT_EQ(ended.size(), 1u);
   EXPECT_EQ(ended[0].end->exit, Exit::kFailed);
   EXPECT_EQ(ended[0].end->exit_code, 3);
+}
+
+TEST_F(ExecutorRunsTest, AGangTakesAsLongAsItTookWhateverTheClockWasSetToBetweenItsStarts) {
+  for (const hours step : {hours(-1), hours(24)}) {
+    const TimePoint start{hours(480000)};
+    const auto task = [&](TimePoint at, milliseconds after, milliseconds ran) {
+      executor::WorkloadStatus status;
+      status.started_at = at;
+      status.started = MonotonicPoint(after);
+      status.exit = executor::ExitRecord{.code = 0, .at = at + ran};
+      return status;
+    };
+    const RunEnd end = run_end({task(start + step, milliseconds(20), milliseconds(3000)),
+                                task(start, milliseconds(0), milliseconds(1000))});
+    EXPECT_EQ(end.started_at, start);
+    EXPECT_EQ(end.ended_at, start + milliseconds(3020));
+  }
+}
+
+TEST_F(ExecutorRunsTest, ATaskThatNeverToldOfItsStartDoesNotDateTheRun) {
+  executor::WorkloadStatus silent, other;
+  silent.state = WorkloadState::kLost;
+  other.started_at = TimePoint{hours(480000)};
+  other.started = MonotonicPoint(hours(5));
+  other.exit = executor::ExitRecord{.code = 0, .at = other.started_at + milliseconds(900)};
+  for (const auto& tasks : {std::vector{silent, other}, std::vector{other, silent}}) {
+    const RunEnd end = run_end(tasks);
+    EXPECT_EQ(end.started_at, other.started_at);
+    EXPECT_EQ(end.ended_at, other.exit->at);
+    EXPECT_EQ(end.exit, Exit::kLost);
+  }
 }
 
 TEST_F(ExecutorRunsTest, WhatATaskWroteIsReadPieceByPieceAfterItsRunIsForgotten) {

@@ -48,7 +48,7 @@ struct Site {
                                .owners = [this]() -> Result<std::vector<OwnerQuota>> { return owners; },
                                .charge = charge,
                                .outlook = outlook},
-                              runs.now);
+                              runs.now + clock_offset);
       if (made) manager = *std::move(made);
     }
     ASSERT_TRUE(manager);

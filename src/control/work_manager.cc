@@ -20,6 +20,7 @@ constexpr WorkloadId kLateIds = workload_id(1024);
 constexpr double kLeastPast = 1e-6;
 
 constexpr seconds kTellAgain{1};
+constexpr seconds kWaitedFor{2};  // of a clock that was set back
 
 std::optional<WorkloadId> id_of_key(std::string_view key, std::string_view prefix) {
   if (!key.starts_with(prefix) || key.size() != prefix.size() + 16) return std::nullopt;
@@ -75,6 +76,7 @@ void WorkManager::note_resync() {
 }
 
 Result<void> WorkManager::load(TimePoint now) {
+  last_pass_ = now;
   std::map<WorkloadId, ObservedWork> live;
   for (const auto& record : TRY(ports_.store.list(kLivePrefix))) {
     ObservedWork observed = TRY(parse_observed(record.value));
@@ -162,8 +164,8 @@ void WorkManager::restore(Entry& entry, std::vector<scheduler::TaskPlace> places
   if (seen.grace_ms) record.stop_grace = std::chrono::milliseconds(*seen.grace_ms);
   if (record.phase == WorkloadPhase::kPausing) record.workload.not_before = start_not_before(entry, turn.now);
   ask_next_hour(entry, turn.now);
-  turn.events.emplace_back(
-      Restored{.record = std::move(record), .started = seen.started_at.value_or(turn.now)});
+  turn.events.emplace_back(Restored{.record = std::move(record),
+                                    .started = std::min(seen.started_at.value_or(turn.now), turn.now)});
 }
 
 // Work whose places are not there or not free any more (the configuration of the nodes changed) waits again.
@@ -214,7 +216,11 @@ void WorkManager::stop_orphan(RunKey key) {
 }
 
 Result<WorkManager::Next> WorkManager::pass(TimePoint at) {
-  // A clock that is set back must not take decisions back.
+  // A clock that is set back must not take decisions back: a little is waited for, and more begins anew from the records.
+  if (at < last_pass_ - kWaitedFor) {
+    return failure(ErrorCode::kUnavailable, fmt::format("the clock was set back from {} to {}",
+                                                        to_rfc3339(last_pass_), to_rfc3339(at)));
+  }
   const TimePoint now = std::max(at, last_pass_);
   Turn turn(now);
   bool look_at_all = false;
@@ -441,7 +447,10 @@ Result<void> WorkManager::read_ends(std::vector<RunStatus> ended, Turn& turn) {
 
 Result<void> WorkManager::take_end(Entry& entry, const std::vector<scheduler::TaskPlace>& places,
                                    const RunStatus& status, Turn& turn) {
-  const RunEnd& end = *status.end;
+  RunEnd end = *status.end;
+  // Lost before it told of its start.
+  if (end.started_at == TimePoint{})
+    end.started_at = end.ended_at = entry.observed.started_at.value_or(turn.now);
   const RunUse use = use_of(entry.wanted, places, end, status.key, options_.cluster);
   const RunCharge charge = ports_.charge ? TRY(ports_.charge(use)) : RunCharge{};
   ObservedWork& seen = entry.observed;

@@ -66,8 +66,9 @@ class WorkManager final : public WorkView {
     std::optional<TimePoint> wake;  // another pass is due then at the latest
     bool again = false;             // another pass is due at once
   };
-  /// One look and what follows from it. A time before that of the last pass counts as that one. An error means that nothing was decided or that it was not made durable; then
-  /// the manager must be thrown away and created again.
+  /// One look and what follows from it. A time a little before that of the last pass counts as that one; one further back
+  /// is an error. An error means that nothing was decided or that it was not made durable; then the manager must be thrown
+  /// away and created again.
   Result<Next> pass(TimePoint now);
 
   std::vector<ObservedWork> live() const override;

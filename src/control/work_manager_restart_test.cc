@@ -7,6 +7,7 @@
 namespace millrace::control {
 namespace {
 
+using std::chrono::hours;
 using std::chrono::seconds;
 
 TEST(WorkManager, ARestartAdoptsWhatRunsAndSettlesWhatEndedMeanwhile) {
@@ -26,6 +27,56 @@ TEST(WorkManager, ARestartAdoptsWhatRunsAndSettlesWhatEndedMeanwhile) {
       << "its own time, not ours";
   EXPECT_EQ(site.runs.runs().size(), 2u) << "nothing was started twice";
   EXPECT_TRUE(site.runs.breaches.empty());
+}
+
+TEST(WorkManager, AClockThatIsSetBackKeepsNothingWaitingForTheOldTime) {
+  Site site;
+  site.runs.lasts = seconds(60);
+  site.clock_offset = hours(24);
+  const WantedWork job = site.work(1);
+  site.put(job);
+  site.settle();
+  site.runs.refuse_one_in = 1;
+  WantedWork refused = site.work(2);
+  site.put(refused);
+  site.settle();
+  site.runs.refuse_one_in = 0;
+  ASSERT_EQ(site.seen(refused).state, WorkState::kQueued) << "tried again a little later, a day ahead";
+  site.clock_offset = seconds(0);
+  site.go(20);
+  EXPECT_EQ(site.seen(refused).state, WorkState::kRunning);
+  EXPECT_EQ(site.seen(job).run, 1U) << "what ran goes on";
+  site.finish();
+  EXPECT_EQ(site.seen(job).state, WorkState::kSucceeded);
+  EXPECT_TRUE(site.runs.breaches.empty());
+}
+
+TEST(WorkManager, ASmallStepBackIsWaitedForAndNothingIsReadAnew) {
+  Site site;
+  site.clock_offset = seconds(1);
+  site.settle();
+  EXPECT_TRUE(site.manager->pass(site.runs.now));
+}
+
+TEST(WorkManager, WhatRunsSinceATimeThatIsYetToComeCanStillBePreempted) {
+  Site site(1, 1);
+  site.runs.lasts = seconds(600);
+  site.clock_offset = hours(24);
+  WantedWork low = site.work(1);
+  low.demand.accelerators = 8;
+  low.preemptible = low.requeue = true;
+  low.priority_class = "low";
+  site.put(low);
+  site.settle();
+  ASSERT_EQ(site.seen(low).state, WorkState::kRunning);
+  site.clock_offset = seconds(0);
+  site.go(10);
+  WantedWork high = site.work(2);
+  high.demand.accelerators = 8;
+  high.priority_class = "high";
+  site.put(high);
+  site.go(20);
+  EXPECT_EQ(site.seen(low).state, WorkState::kPausing);
 }
 
 TEST(WorkManager, WhoeverUsedMuchBeforeARestartStillComesAfterWhoDidNot) {

@@ -96,7 +96,7 @@ struct ExitRecord {
   int code = -1;       // exit status, -1 if a signal ended it
   int signal = 0;      // 0 if it exited
   bool asked = false;  // it was told to stop
-  TimePoint at{};
+  TimePoint at{};      // the start plus the time that it took, whatever the clock was set to meanwhile
   ExitCause cause = ExitCause::kItself;
   std::int64_t cpu_time_us = 0;        // of all its processes, final
   std::int64_t memory_peak_bytes = 0;  // 0: unknown
@@ -123,7 +123,8 @@ struct WorkloadStatus {
   std::map<std::string, std::string> labels;
   Limits limits;
   TimePoint started_at{};
-  std::int64_t cpu_time_us = 0;  // of the workload, so far
+  std::optional<MonotonicPoint> started;  // the same on the machine's steady clock, where it is known
+  std::int64_t cpu_time_us = 0;           // of the workload, so far
   std::optional<ExitRecord> exit;
 };
 

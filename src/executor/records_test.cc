@@ -153,11 +153,13 @@ TEST(Records, AStatusReadsBackThroughTheProtocol) {
   status.data_dir = "/d";
   status.labels = {{"a", "b"}};
   status.limits = {"cgroup-v1", 1, 2, 3, "because", true};
+  status.started = MonotonicPoint(std::chrono::nanoseconds(1'500'000'000));
   status.cpu_time_us = 17;
   status.exit = ExitRecord{.code = 3};
   const auto back = parse_status_answer(status_answer(status));
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(to_json(*back), to_json(status));
+  EXPECT_EQ(back->started, status.started);
 }
 
 TEST(Records, ANewerVersionIsRefusedByName) {

@@ -217,6 +217,8 @@ Result<WorkloadStatus> read_status(const JsonObject& o) {
                    TRY(limits.optional_bool("seccomp")).value_or(false)};
   const std::string started_at = TRY(o.required_string("started_at"));
   status.started_at = TRY(parse_rfc3339(started_at));
+  if (const auto ns = TRY(o.optional_int("started_steady_ns")))
+    status.started = MonotonicPoint(std::chrono::nanoseconds(*ns));
   status.cpu_time_us = TRY(o.required_int("cpu_time_us"));
   if (const auto exit = TRY(o.optional_object("exit"))) status.exit = TRY(read_exit(*exit));
   return status;
@@ -432,7 +434,9 @@ std::string to_json(const WorkloadStatus& status) {
   w.field("seccomp", status.limits.seccomp);
   if (!status.limits.why.empty()) w.field("why", status.limits.why);
   w.end_object();
-  w.field("started_at", to_rfc3339(status.started_at)).field("cpu_time_us", status.cpu_time_us);
+  w.field("started_at", to_rfc3339(status.started_at));
+  if (status.started) w.field("started_steady_ns", status.started->time_since_epoch().count());
+  w.field("cpu_time_us", status.cpu_time_us);
   if (status.exit) {
     w.key("exit").begin_object();
     write_exit(w, *status.exit);

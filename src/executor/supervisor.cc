@@ -105,6 +105,8 @@ Result<void> Supervisor::prepare() {
   TRY_VOID(make_sandbox_folder(spec_.data_dir));
   listener_ = host::Fd(TRY(listen_unix(spec_.control_socket)));
   started_at_ = clock_.now();
+  started_ = clock_.monotonic();
+  keep_state();  // before anything runs: a run that nothing is known of may be started again
   return {};
 }
 
@@ -367,6 +369,7 @@ WorkloadStatus Supervisor::status() const {
   status.labels = spec_.workload.labels;
   status.limits = limits_;
   status.started_at = started_at_;
+  status.started = started_;
   status.exit = exit_;
   if (exit_) {
     status.cpu_time_us = exit_->cpu_time_us;

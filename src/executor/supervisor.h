@@ -91,6 +91,7 @@ class Supervisor {
   pid_t engine_pid_ = 0;     // the workload itself
   host::Fd init_, program_;  // handles of the two
   TimePoint started_at_{};
+  MonotonicPoint started_{};
   std::optional<MonotonicPoint> hello_by_, limit_at_, term_at_, kill_at_, kill_hard_at_, walk_at_;
   MonotonicPoint walk_since_{};
   bool walking_ = false;

@@ -118,7 +118,8 @@ void Supervisor::on_bwrap_end(int wait_status) {
 // bwrap ends with the status of its child, or 128 and the number of the signal that ended it: good enough where the
 // first process could not tell.
 ExitRecord Supervisor::exit_record(int bwrap_code) const {
-  ExitRecord exit{.at = clock_.now()};
+  const auto ran = std::chrono::duration_cast<std::chrono::microseconds>(clock_.monotonic() - started_);
+  ExitRecord exit{.at = started_at_ + ran};
   Cgroup::Usage used;
   if (cgroup_) used = cgroup_->usage();
   if (ended_) {

@@ -281,7 +281,7 @@ EnvironmentGate::Use& EnvironmentGate::use_of(const std::string& name) { return 
 
 void EnvironmentGate::touch(const std::string& name) {
   Use& use = use_of(name);
-  use.used = context_.clock.now();
+  use.used = context_.loop.now();
   use.changed = true;
 }
 
@@ -297,7 +297,7 @@ void EnvironmentGate::tick() {
   for (const auto& [name, environment] : context_.policy.environments()) {
     if (environment.state != EnvironmentState::kRunning || environment.kind != "jupyter") continue;
     Use& use = use_of(name);
-    const bool quiet = context_.clock.now() - use.used >= kProbeAfter && now - use.probed >= kProbeAfter;
+    const bool quiet = now - use.used >= kProbeAfter && now - use.probed >= kProbeAfter;
     if (!quiet || (use.probe != nullptr && !use.probe->is_done())) continue;
     use.probed = now;
     use.probe = std::make_unique<KernelProbe>(*this, environment);
@@ -311,10 +311,11 @@ std::string EnvironmentGate::report() {
   for (auto& [name, use] : uses_) {
     if (!use.changed) continue;
     any = true;
-    const auto used_ms = std::chrono::floor<std::chrono::milliseconds>(use.used.time_since_epoch()).count();
+    const auto unused_ms =
+        std::chrono::floor<std::chrono::milliseconds>(context_.loop.now() - use.used).count();
     writer.begin_object()
         .field("name", name)
-        .field("used_ms", used_ms)
+        .field("unused_ms", unused_ms)
         .field("connections", use.tunnels)
         .field("wake", use.wake)
         .end_object();

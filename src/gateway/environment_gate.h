@@ -51,8 +51,8 @@ class EnvironmentGate {
   void check();
   /// Asks environments that seem idle whether a kernel is at work. Once a second.
   void tick();
-  /// For the server: {"environments":[{"name":...,"used_ms":...,"connections":n,"wake":true}]}; empty if there is
-  /// nothing new. `used_ms`: Unix time of the last use in milliseconds.
+  /// For the server: {"environments":[{"name":...,"unused_ms":...,"connections":n,"wake":true}]}; empty if there is
+  /// nothing new. `unused_ms`: since the last use.
   std::string report();
   void close_tunnels();
 
@@ -67,7 +67,7 @@ class EnvironmentGate {
  private:
   class KernelProbe;
   struct Use {
-    TimePoint used{};
+    MonotonicPoint used{};
     std::size_t tunnels = 0;
     bool wake = false, changed = false;
     MonotonicPoint probed{};

@@ -38,7 +38,8 @@ void PolicyClient::start() {
     if (auto change = identity::decode_change(*text); change && context_.policy.apply(*change)) {
       struct stat info{};
       if (::stat(copy_path_.c_str(), &info) == 0) {
-        last_contact_ = TimePoint{std::chrono::seconds{info.st_mtim.tv_sec}};
+        const auto age = context_.clock.now() - TimePoint{std::chrono::seconds{info.st_mtim.tv_sec}};
+        last_contact_ = context_.clock.monotonic() - std::max<std::chrono::nanoseconds>(age, {});
       }
       context_.pool.apply(context_.policy);
       context_.log.info("policy_loaded", {{"version", context_.policy.version()}});
@@ -88,7 +89,7 @@ void PolicyClient::on_line(net::LineChannel& channel, std::string_view line) {
 }
 
 void PolicyClient::apply(const identity::PolicyChange& change) {
-  last_contact_ = context_.clock.now();
+  last_contact_ = context_.clock.monotonic();
   const bool lasting =
       change.full || !std::ranges::all_of(change.del, is_passing) ||
       !std::ranges::all_of(change.set, [](const auto& entry) { return is_passing(entry.first); });
@@ -122,10 +123,11 @@ void PolicyClient::save() const {
 
 void PolicyClient::tick() {
   if (connected()) {
-    last_contact_ = context_.clock.now();
+    last_contact_ = context_.clock.monotonic();
     send_stats();
   }
-  context_.admitting = context_.policy.version() > 0 && context_.clock.now() - last_contact_ <= max_stale_;
+  context_.admitting = context_.policy.version() > 0 && last_contact_ &&
+                       context_.clock.monotonic() - *last_contact_ <= max_stale_;
   context_.loop.call_after(kTick, [this] { tick(); });
 }
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gateway/context.h"
@@ -41,7 +42,7 @@ class PolicyClient final : private net::LineHandler {
   const std::chrono::seconds max_stale_;
   const std::function<void()> changed_;
   std::unique_ptr<net::LineChannel> channel_;
-  TimePoint last_contact_{};
+  std::optional<MonotonicPoint> last_contact_;
   MonotonicPoint sent_at_{};  // of the last stats
   bool sending_soon_ = false;
 };

@@ -23,7 +23,9 @@ std::string key_of(TimePoint from) { return std::string(kPrefix) + to_rfc3339(fr
 std::string encode(const NodeReading& reading) {
   host::JsonWriter out;
   out.begin_object().field("at", to_rfc3339(reading.at)).field("busy_cpu_ns", reading.busy_cpu_ns);
-  out.field("counter_uj", reading.counter_uj).field("boot_id", reading.boot_id).end_object();
+  out.field("counter_uj", reading.counter_uj).field("boot_id", reading.boot_id);
+  if (reading.steady) out.field("steady_ns", reading.steady->time_since_epoch().count());
+  out.end_object();
   return out.take();
 }
 
@@ -43,6 +45,8 @@ Result<NodeReading> decode_reading(std::string_view text) {
   reading.busy_cpu_ns = TRY(object.required_int("busy_cpu_ns"));
   reading.counter_uj = TRY(object.optional_int("counter_uj"));
   reading.boot_id = TRY(object.required_string("boot_id"));
+  if (const auto ns = TRY(object.optional_int("steady_ns")))
+    reading.steady = MonotonicPoint(std::chrono::nanoseconds(*ns));
   return reading;
 }
 
@@ -71,6 +75,15 @@ EnergyInterval interval_between(const NodeReading& before, const NodeReading& no
     interval.site_uj = energy::node_energy_uj(model, wall_ns, now.busy_cpu_ns - before.busy_cpu_ns);
   }
   return interval;
+}
+
+/// Whether the wall clock did not go on as the steady one did, but for what a time server slews (at most 500 ppm).
+bool was_clock_set(const NodeReading& before, const NodeReading& now) {
+  if (now.at <= before.at) return true;
+  if (!before.steady || !now.steady) return false;
+  const auto steady = *now.steady - *before.steady;
+  const auto apart = std::chrono::abs(std::chrono::nanoseconds(now.at - before.at) - steady);
+  return apart > std::chrono::seconds(1) + steady / 1000;
 }
 
 /// Energy of a record that falls before `until`.
@@ -107,6 +120,7 @@ Result<NodeReading> read_node(const Clock& clock) {
   NodeReading reading;
   const std::string stat = TRY(host::read_file("/proc/stat", 4u << 20));
   reading.at = clock.now();
+  reading.steady = clock.monotonic();
   reading.busy_cpu_ns = TRY(busy_cpu_ns_of(stat, ::sysconf(_SC_CLK_TCK)));
   reading.boot_id = TRY(host::boot_id());
   return reading;
@@ -141,7 +155,7 @@ Result<std::optional<EnergyInterval>> SiteEnergy::sample(const NodeReading& read
                                                          const energy::LinearPowerModel& model) {
   const auto last = TRY(last_reading());
   std::optional<EnergyInterval> interval;
-  if (last && last->boot_id == reading.boot_id && reading.at > last->at &&
+  if (last && last->boot_id == reading.boot_id && !was_clock_set(*last, reading) &&
       reading.at - last->at <= kLongestGap && reading.busy_cpu_ns >= last->busy_cpu_ns) {
     interval = interval_between(*last, reading, model);
   }

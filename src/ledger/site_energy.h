@@ -20,6 +20,7 @@ namespace millrace::ledger {
 /// A node's counters at one moment; they start at 0 when the machine boots.
 struct NodeReading {
   TimePoint at{};
+  std::optional<MonotonicPoint> steady;    // the same on the steady clock, where it is known
   std::int64_t busy_cpu_ns = 0;            // of all cores
   std::optional<std::int64_t> counter_uj;  // an energy counter, where there is one
   std::string boot_id;                     // another one: the counters started anew
@@ -62,7 +63,7 @@ class SiteEnergy {
 
   /// Appends the interval since the last reading (also one made by an earlier server process, at most a day ago and
   /// since the same boot: what ran while no server did is accounted for). nullopt for a first reading and where the
-  /// clock went back. Modelled where a reading or the one before lacks the counter or the counter went back.
+  /// clock was set. Modelled where a reading or the one before lacks the counter or the counter went back.
   Result<std::optional<EnergyInterval>> sample(const NodeReading& reading,
                                                const energy::LinearPowerModel& model);
 

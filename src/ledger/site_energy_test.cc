@@ -17,7 +17,7 @@ constexpr energy::LinearPowerModel kModel{.idle_w = 10, .max_w = 50, .cores = 4,
 
 NodeReading reading(int second, std::int64_t busy_ns, std::optional<std::int64_t> counter = {},
                     std::string boot = "b") {
-  return {kStart + seconds(second), busy_ns, counter, std::move(boot)};
+  return {kStart + seconds(second), {}, busy_ns, counter, std::move(boot)};
 }
 
 store::UsageRecord make_record(int number, microseconds from, microseconds duration, std::int64_t energy_uj) {
@@ -101,6 +101,24 @@ TEST(SiteEnergy, SamplesBecomeIntervalsByModelOrCounter) {
   const auto all = *later.query(kStart, kStart + seconds(1000), 100);
   ASSERT_EQ(all.size(), 4U);
   EXPECT_EQ(all[1].interval, *measured);
+}
+
+TEST(SiteEnergy, AClockThatIsSetAddsNoTimeThatNeverWas) {
+  store::MemoryStore store;
+  store::MemoryUsageTable usage;
+  SiteEnergy energy(store, usage);
+  const auto at = [](int second, int steady_s) {
+    NodeReading made = reading(second, steady_s);
+    made.steady = MonotonicPoint(seconds(steady_s));
+    return made;
+  };
+  EXPECT_EQ(*energy.sample(at(0, 100), kModel), std::nullopt);
+  EXPECT_NE(*energy.sample(at(10, 110), kModel), std::nullopt);
+  EXPECT_EQ(*energy.sample(at(3620, 120), kModel), std::nullopt) << "an hour forward";
+  EXPECT_NE(*energy.sample(at(3630, 130), kModel), std::nullopt);
+  EXPECT_EQ(*energy.sample(at(3635, 160), kModel), std::nullopt) << "25 seconds back";
+  SiteEnergy later(store, usage);
+  EXPECT_NE(*later.sample(at(3635 + 40'000, 160 + 40'020), kModel), std::nullopt) << "slewed";
 }
 
 TEST(SiteEnergy, QueryFindsTheRequestsOfItsWindow) {

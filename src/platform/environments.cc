@@ -112,7 +112,7 @@ bool runs_or_will(EnvironmentStage stage) {
 const char* name_of(EnvironmentStage stage) { return kStageNames.at(static_cast<std::size_t>(stage)); }
 
 Environments::Environments(EnvironmentOptions options, EnvironmentPorts ports)
-    : options_(std::move(options)), ports_(ports), watched_since_(ports.clock.now()) {}
+    : options_(std::move(options)), ports_(ports), watched_since_(ports.clock.monotonic()) {}
 
 // ---- what there is ------------------------------------------------------------------------------------------------
 
@@ -142,10 +142,14 @@ Environment Environments::shown(const EnvironmentRecord& record) const {
   }
   if (stage != EnvironmentStage::kRunning || !work) return environment;
   environment.started_at = work->started_at;
-  const TimePoint used =
-      std::max(environment.used_at.value_or(TimePoint{}), work->started_at.value_or(TimePoint{}));
-  const auto idle = judge_idle(ports_.clock.now(), used, watched_since_, record.idle);
-  if (idle.verdict != IdleVerdict::kKeep) environment.stops_at = idle.stops_at;
+  // Of a start that is not noted yet: it is new.
+  if (seen == seen_.end() || seen->second.started_at != work->started_at) return environment;
+  const MonotonicPoint used = std::max(seen->second.used, watched_since_);
+  const auto idle = judge_idle(ports_.clock.monotonic() - used, record.idle);
+  if (idle.verdict != IdleVerdict::kKeep) {
+    environment.stops_at =
+        ports_.clock.now() + std::chrono::duration_cast<std::chrono::microseconds>(idle.left);
+  }
   return environment;
 }
 
@@ -357,7 +361,9 @@ Result<Environments::Opened> Environments::open(std::string_view name, std::stri
   opened.token = identity::seal(pass, identity::PassKind::kToken, record.secret, record.name);
   opened.expires_at = TimePoint{std::chrono::seconds{pass.expires_s}};
   const std::lock_guard lock(mutex_);
-  seen_[record.name].used_at = ports_.clock.now();  // it is about to be used
+  Seen& seen = seen_[record.name];  // it is about to be used
+  seen.used = ports_.clock.monotonic();
+  seen.used_at = ports_.clock.now();
   return opened;
 }
 
@@ -367,7 +373,9 @@ void Environments::report(const std::vector<EnvironmentUse>& uses) {
   const std::lock_guard lock(mutex_);
   for (const EnvironmentUse& use : uses) {
     Seen& seen = seen_[use.name];
-    seen.used_at = std::max(seen.used_at, use.used_at);
+    const MonotonicPoint used = ports_.clock.monotonic() - use.unused;
+    if (used > seen.used || !seen.used_at) seen.used_at = ports_.clock.now() - use.unused;
+    seen.used = std::max(seen.used, used);
     seen.connections = use.connections;
     if (use.wake) wanted_.insert(use.name);
   }
@@ -394,8 +402,19 @@ Result<void> Environments::tick() {
   return result;
 }
 
+/// A start counts as use. It is told by the wall clock, which is set now and then: what counts is when it was noticed.
+void Environments::note_start(const Environment& environment) {
+  if (environment.stage != EnvironmentStage::kRunning) return;
+  const std::lock_guard lock(mutex_);
+  Seen& seen = seen_[environment.record.name];
+  if (seen.started_at == environment.started_at) return;
+  seen.started_at = environment.started_at;
+  seen.used = ports_.clock.monotonic();
+}
+
 Result<void> Environments::tick_one(const EnvironmentRecord& record) {
   const auto environment = shown(record);
+  note_start(environment);
   if (environment.stops_at && ports_.clock.now() >= *environment.stops_at) {
     TRY(stop(record.name,
              fmt::format("nobody used it for {} minutes",

@@ -53,7 +53,7 @@ struct EnvironmentFilter {
 /// What a gateway saw of an environment since it last told.
 struct EnvironmentUse {
   std::string name = {};
-  TimePoint used_at{};
+  std::chrono::milliseconds unused{};  // since it was used last
   std::int64_t connections = 0;
   bool wake = false;  // somebody looks at it: start it
 };
@@ -115,7 +115,9 @@ class Environments {
 
  private:
   struct Seen {
-    TimePoint used_at{};
+    MonotonicPoint used{};                // its start included
+    std::optional<TimePoint> used_at;     // by somebody, for people
+    std::optional<TimePoint> started_at;  // of the run that it is known of
     std::int64_t connections = 0;
   };
   EnvironmentFolders folders_of(const EnvironmentRecord& record) const;
@@ -123,13 +125,14 @@ class Environments {
   Environment shown(const EnvironmentRecord& record) const;
   Result<void> start_once(std::string_view name);
   Result<void> stop_once(std::string_view name, std::string_view reason);
+  void note_start(const Environment& environment);
   Result<void> tick_one(const EnvironmentRecord& record);
   std::string work_folder(control::WorkloadId work) const;
   std::string socket_path(const EnvironmentRecord& record) const;
 
   const EnvironmentOptions options_;
   const EnvironmentPorts ports_;
-  const TimePoint watched_since_;
+  const MonotonicPoint watched_since_;  // since when its use is known; before that, it counts as used
   mutable std::mutex mutex_;
   std::map<std::string, Seen, std::less<>> seen_;  // guarded by mutex_
   std::set<std::string, std::less<>> wanted_;      // guarded by mutex_: to be started when that can be

@@ -20,11 +20,17 @@ using control::WorkState;
 class StepClock final : public Clock {
  public:
   TimePoint now() const override { return now_; }
-  MonotonicPoint monotonic() const override { return MonotonicPoint(now_.time_since_epoch()); }
-  void advance(std::chrono::seconds by) { now_ += by; }
+  MonotonicPoint monotonic() const override { return steady_; }
+  void advance(std::chrono::seconds by) {
+    now_ += by;
+    steady_ += by;
+  }
+  /// As a person or a time server does.
+  void set(std::chrono::seconds by) { now_ += by; }
 
  private:
   TimePoint now_{std::chrono::seconds{1'800'000'000}};
+  MonotonicPoint steady_{std::chrono::seconds{1000}};
 };
 
 class EnvironmentsTest : public ::testing::Test {
@@ -72,6 +78,7 @@ class EnvironmentsTest : public ::testing::Test {
     now.state = state;
     now.started_at = clock_.now();
     view_.set(now);
+    ASSERT_TRUE(environments_->tick());
   }
   EnvironmentStage stage() const { return environments_->show("nb")->stage; }
 
@@ -232,11 +239,31 @@ TEST_F(EnvironmentsTest, IdleItIsWarnedThenStoppedAndItsVolumeStays) {
   EXPECT_TRUE(host::exists(folder_ + "/volumes/p/nb"));
 }
 
+TEST_F(EnvironmentsTest, AClockThatIsSetNeitherStopsItNorKeepsIt) {
+  for (const auto step : {24h, -24h}) {
+    create("nb");
+    clock_.advance(3h);
+    observe(WorkState::kRunning);
+    clock_.advance(30min);
+    clock_.set(step);
+    ASSERT_TRUE(environments_->tick());
+    EXPECT_EQ(stage(), EnvironmentStage::kRunning) << step;
+    EXPECT_FALSE(environments_->show("nb")->stops_at);
+    clock_.advance(26min);
+    EXPECT_EQ(environments_->show("nb")->stops_at, clock_.now() + 4min);
+    clock_.advance(4min);
+    ASSERT_TRUE(environments_->tick());
+    EXPECT_EQ(stage(), EnvironmentStage::kStopping) << step;
+    observe(WorkState::kCancelled);
+    ASSERT_TRUE(environments_->remove("nb", true));
+  }
+}
+
 TEST_F(EnvironmentsTest, UseThatAGatewaySawKeepsIt) {
   create("nb");
   observe(WorkState::kRunning);
   clock_.advance(59min);
-  environments_->report({{.name = "nb", .used_at = clock_.now(), .connections = 2, .wake = false}});
+  environments_->report({{.name = "nb", .unused = 0ms, .connections = 2, .wake = false}});
   clock_.advance(2min);
   ASSERT_TRUE(environments_->tick());
   EXPECT_EQ(stage(), EnvironmentStage::kRunning);
@@ -256,8 +283,8 @@ TEST_F(EnvironmentsTest, AServerThatWasAwayDoesNotStopWhatItDidNotWatch) {
 TEST_F(EnvironmentsTest, SomebodyWhoLooksAtItWakesIt) {
   create("nb");
   observe(WorkState::kFailed);
-  environments_->report({{.name = "nb", .used_at = clock_.now(), .connections = 0, .wake = true},
-                         {.name = "gone", .used_at = clock_.now(), .connections = 0, .wake = true}});
+  environments_->report({{.name = "nb", .unused = 0ms, .connections = 0, .wake = true},
+                         {.name = "gone", .unused = 0ms, .connections = 0, .wake = true}});
   ASSERT_TRUE(environments_->tick());
   EXPECT_EQ(stage(), EnvironmentStage::kStarting);
 }

@@ -2,8 +2,9 @@
 
     work_chaos_test.py PROGRAM [SEED]       200 faults; the seed is printed and replays the choices
 
-Faults: kill -9 of server and up, of a job's supervisor, of the job itself; stop and cont of each; a full scratch. Each job notes
-in its output folder when a run of it begins and ends, which is the truth that records are held against.
+Faults: kill -9 of server and up, of a job's supervisor, of the job itself; stop and cont of each; a full scratch; steps of the
+wall clock of Millrace's own processes, supervisors included, by seconds, an hour and a day. Each job notes in its output folder
+when a run of it begins and ends, by the machine's uptime, which is the truth that records are held against.
 """
 import collections
 import datetime
@@ -17,7 +18,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from harness import Millrace, kill9, wait_for  # noqa: E402
+from harness import Millrace, WallClock, kill9, wait_for  # noqa: E402
 
 FAULTS = int(os.environ.get("MILLRACE_FAULTS", "200"))
 CONFIG = """
@@ -29,12 +30,16 @@ memory = "4GiB"
 accelerators = 4
 accel = "fake"
 """
-NOTE = "note() { echo $1 $MILLRACE_RUN $2 >> $MILLRACE_OUTPUT/notes; }; note begin; "
+NOTE = "note() { read up rest < /proc/uptime; echo $1 $MILLRACE_RUN $up $2 >> $MILLRACE_OUTPUT/notes; }; note begin; "
+STEPS_S = (10, -10, 3600, -3600, 86400, -86400)
+LIMIT_S = 2
+FIRST_DAY = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=365)  # further back than any steps go
+UPTIME_S = 0.01  # what /proc/uptime is exact to
 # What a job does, and the states that it may end in when its own processes are left in peace.
 KINDS = {
     "ok": ({"command": ["sh", "-c", NOTE + "sleep $0; note end 0", "0.4"]}, "succeeded"),
     "fails": ({"command": ["sh", "-c", NOTE + "sleep 0.2; note end 3; exit 3"]}, "failed"),
-    "slow": ({"command": ["sh", "-c", NOTE + "sleep 60"], "time_limit": "2s"}, "timed_out"),
+    "slow": ({"command": ["sh", "-c", NOTE + "sleep 60"], "time_limit": f"{LIMIT_S}s"}, "timed_out"),
     "fills": ({"command": ["sh", "-c", NOTE + "head -c 20000000 /dev/zero > /tmp/x; code=$?; note end $code; exit $code"],
                "scratch": "4MiB"}, "failed"),
     "gang": ({"command": ["sh", "-c", NOTE + "sleep 0.5; note end 0"], "nodes": 2, "accelerators": 2}, "succeeded"),
@@ -81,10 +86,12 @@ def supervisors(millrace):
     return found
 
 
-def fault(millrace, rng):
+def fault(millrace, clock, rng):
     """Does one; its name."""
-    what = rng.choice(["server", "up", "supervisor", "child", "pause supervisor", "pause child", "pause server", "none"])
-    if what == "server":
+    what = rng.choice(["server", "up", "supervisor", "child", "pause supervisor", "pause child", "pause server", "clock", "none"])
+    if what == "clock":
+        clock.step(rng.choice(STEPS_S))
+    elif what == "server":
         kill9(millrace.pid("server"))
     elif what == "up":
         kill9(millrace.pid("up"))
@@ -115,15 +122,35 @@ def fault(millrace, rng):
 
 
 def notes_of(millrace, job):
+    """(what, run, uptime, code where it ended) of each."""
     path = pathlib.Path(millrace.home, "work", job, "output", "notes")
-    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+    lines = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+    return [(what, int(run), float(uptime), int(code[0]) if code else None) for what, run, uptime, *code in lines]
 
 
 def at(text):
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def check(millrace, jobs, undisturbed):
+def check_times(job, records, notes, shown, longest_s):
+    """A run takes as long as it took, whatever the clock was set to meanwhile, and is there once, and while no other is."""
+    for run in shown["runs"]:
+        assert FIRST_DAY <= at(run["started_at"]) <= at(run["ended_at"]), (job, run)
+    for record in records:
+        run = int(record["client_request_id"].rsplit(".", 1)[1])
+        took_s = (at(record["ended_at"]) - at(record["started_at"])).total_seconds()
+        seen = sorted(uptime for _, number, uptime, _ in notes if number == run)
+        assert 0 <= took_s <= longest_s, (job, record, longest_s)
+        assert not seen or took_s >= seen[-1] - seen[0] - UPTIME_S, (job, record, notes)
+        if shown["state"] == "timed_out" and record is records[-1]:
+            assert took_s >= LIMIT_S, (job, record)
+    for run in sorted({number for _, number, _, _ in notes})[1:]:
+        before = max(uptime for _, number, uptime, _ in notes if number < run)
+        begun = min(uptime for _, number, uptime, _ in notes if number == run)
+        assert begun >= before, f"{job}: two runs at once: {notes}"
+
+
+def check(millrace, jobs, since, undisturbed):
     records = collections.defaultdict(list)
     for record in millrace.records():
         if record["endpoint"].startswith("job/"):
@@ -134,21 +161,23 @@ def check(millrace, jobs, undisturbed):
         shown = millrace.job(job)
         counts[shown["state"]] += 1
         assert shown["state"] in OVER, shown
-        mine = sorted(records[job], key=lambda r: r["started_at"])
+        mine = sorted(records[job], key=lambda r: int(r["client_request_id"].rsplit(".", 1)[1]))
         ids = [r["request_id"] for r in mine]
         assert len(set(ids)) == len(ids), f"{job}: a run is in the ledger twice"
         assert len(mine) <= shown["attempts"], (job, shown, mine)
-        for one, other in zip(mine, mine[1:]):
-            assert at(other["started_at"]) >= at(one["ended_at"]), f"{job}: two runs at once: {one} {other}"
         total = sum(r["accelerator_s"] for r in mine)
         assert abs(total - shown["accelerator_s"]) < 1e-6, (job, total, shown)
         notes = notes_of(millrace, job)
-        begun = {int(n[1]) for n in notes if n[0] == "begin"}
-        ended = {(int(n[1]), int(n[2])) for n in notes if n[0] == "end"}
+        check_times(job, mine, notes, shown, time.monotonic() - since)
+        begun = {run for what, run, _, _ in notes if what == "begin"}
+        ended = {(run, code) for what, run, _, code in notes if what == "end"}
         assert begun <= set(range(1, shown["attempts"] + 1)), (job, notes, shown)
+        starts = collections.Counter(run for what, run, _, _ in notes if what == "begin")
+        assert all(count <= KINDS[kind][0].get("nodes", 1) for count in starts.values()), f"{job}: a run was started twice: {notes}"
         if shown["state"] == "succeeded":
             assert (shown["attempts"], 0) in ended, f"{job} succeeded without having ended: {notes} {shown}"
             assert shown["exit_code"] == 0
+            assert mine and mine[-1]["client_request_id"] == f"{job}.{shown['attempts']}", (job, mine, shown)
         if shown["state"] == "failed" and shown["exit_code"] == 3:
             assert (shown["attempts"], 3) in ended, (job, notes, shown)
         if undisturbed:
@@ -160,27 +189,31 @@ def main():
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
     print(f"seed {seed}, {FAULTS} faults", flush=True)
     rng = random.Random(seed)
-    with Millrace(sys.argv[1], "--bare", config=CONFIG) as millrace:
+    with WallClock() as clock, Millrace(sys.argv[1], "--bare", config=CONFIG, environment=clock.environment) as millrace:
+        since = time.monotonic()
+        for role in ("up", "server", "gateway"):
+            assert clock.reaches(millrace.pid(role)), role
         calm = {}
         for kind in KINDS:
             spec = {"cpus": 0.2, "memory": "32MiB", "grace": "1s", **KINDS[kind][0]}
             calm[millrace.submit(spec)] = kind
+        wait_for(lambda: any(clock.reaches(pid) for pid in supervisors(millrace)))
         for job in calm:
             millrace.wait_job(job, OVER, 60)
-        check(millrace, calm, undisturbed=True)
+        check(millrace, calm, since, undisturbed=True)
         jobs = dict(calm)
         done = collections.Counter()
         for number in range(FAULTS):
             wait_for(lambda: is_running(millrace), 60, 0.05)
             for _ in range(rng.randrange(3)):
                 submit(millrace, rng, jobs)
-            done[fault(millrace, rng)] += 1
+            done[fault(millrace, clock, rng)] += 1
             if number % 20 == 19:
                 print(f"{number + 1} faults, {len(jobs)} jobs", flush=True)
         wait_for(lambda: is_running(millrace), 60, 0.1)
         for job in jobs:
             millrace.wait_job(job, OVER, 180)
-        counts = check(millrace, jobs, undisturbed=False)
+        counts = check(millrace, jobs, since, undisturbed=False)
         print(f"faults {dict(done)}; {len(jobs)} jobs: {dict(counts)}; every one settled truly")
 
 

@@ -10,6 +10,8 @@ const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
+// The one certificate that is taken though no authority signed it, by its key.
+if (process.env.MILLRACE_CERTIFICATE) ARGUMENTS.push(`--ignore-certificate-errors-spki-list=${process.env.MILLRACE_CERTIFICATE}`);
 
 /** What `millrace env` says about the program under test. */
 export const site = {

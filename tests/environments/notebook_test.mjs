@@ -48,11 +48,15 @@ test('a cell is executed in a browser that a link let in', async () => {
   page.on('websocket', (socket) => sockets.push(socket.url()));
   const origin = await enter(page);
   assert.equal(new URL(origin).hostname, 'nb.localhost');
+  const { protocol } = new URL(site.url);
+  assert.equal(new URL(origin).protocol, protocol);
   assert.equal(await run(page, 'print(6 * 7, "from inside")'), '42 from inside');
   assert.ok(sockets.some((socket) => socket.startsWith(origin.replace('http', 'ws'))), `${sockets}`);
   const cookies = await context.cookies(origin);
-  const pass = cookies.find((cookie) => cookie.name === 'millrace_env');
+  const overTls = protocol === 'https:';
+  const pass = cookies.find((cookie) => cookie.name === (overTls ? '__Host-millrace_env' : 'millrace_env'));
   assert.ok(pass.httpOnly && pass.sameSite === 'Lax' && pass.domain === 'nb.localhost', JSON.stringify(pass));
+  assert.equal(pass.secure, overTls);
   assert.equal(await page.evaluate(() => document.cookie.includes('millrace_env')), false);
   await context.close();
 });

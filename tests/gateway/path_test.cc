@@ -319,5 +319,31 @@ TEST(Routes, ARouteWithoutAPolicyIsFound) {
   EXPECT_EQ(gateway::unguarded(open), "/open");
 }
 
+TEST(Path, AGatewayCutOffAdmitsNothingAfterItsTimeAlsoWhenTheClockIsSetBack) {
+  World world(false, std::chrono::seconds(1));
+  world.lose_server();
+  world.set_clock(std::chrono::hours(-1));
+  std::unique_ptr<Call> call;
+  const auto is_refused = [&] {
+    if (world.upstream->open() != nullptr) world.upstream->answer(200, kWhole);
+    if (call && !call->done) return false;
+    if (call && call->body.contains("has been cut off")) return true;
+    (void)world.records();  // else the journal is full at some time
+    call = world.chat(false);
+    return false;
+  };
+  EXPECT_TRUE(world.until(is_refused));
+}
+
+TEST(Path, AGatewayCutOffForAMomentAdmitsAlsoWhenTheClockIsSetForward) {
+  World world;
+  world.lose_server();
+  world.set_clock(std::chrono::hours(25));
+  const MonotonicPoint later = world.loop().now() + std::chrono::seconds(2);  // it looks every second
+  ASSERT_TRUE(world.until([&] { return world.loop().now() > later; }));
+  const auto call = world.chat(false);
+  EXPECT_TRUE(world.until([&] { return world.upstream->open() != nullptr; })) << call->body;
+}
+
 }  // namespace
 }  // namespace millrace::testing

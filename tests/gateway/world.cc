@@ -85,7 +85,7 @@ void Call::on_error(const Error& error, bool /*any_byte_received*/) {
   body += "<" + error.message + ">";
 }
 
-World::World(bool tls) : folder_(make_folder()) {
+World::World(bool tls, std::chrono::seconds max_stale) : folder_(make_folder()) {
   if (tls) {
     const std::string cert = folder_ + "/cert.pem", key = folder_ + "/key.pem";
     net::testing::write_certificate(cert, key, "localhost");
@@ -110,6 +110,7 @@ World::World(bool tls) : folder_(make_folder()) {
   options.server_socket = folder_ + "/api.sock";
   options.feed_socket = folder_ + "/feed.sock";
   options.policy_copy = folder_ + "/policy.json";
+  options.max_stale = max_stale;
   gateway_ = must(gateway::Gateway::create({*loop_,
                                             clock_,
                                             rng_,
@@ -197,6 +198,11 @@ std::unique_ptr<Upstream> World::start(const std::string& replica, const std::st
 void World::set_role(identity::Role role) {
   key_.role = role;
   change({{"key/k_1", identity::encode(key_)}});
+}
+
+void World::lose_server() {
+  feed_.reset();
+  channel_.reset();
 }
 
 void World::change(std::map<std::string, std::string> set, std::vector<std::string> del) {

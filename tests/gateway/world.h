@@ -66,14 +66,28 @@ class Call final : public net::ResponseHandler {
   net::CallId id = 0;
 };
 
+/// The real clock until it is set.
+class SetClock final : public Clock {
+ public:
+  TimePoint now() const override { return real_.now() + ahead; }
+  MonotonicPoint monotonic() const override { return real_.monotonic(); }
+  std::chrono::seconds ahead{0};
+
+ private:
+  const host::SystemClock real_;
+};
+
 class World final : private net::LineHandler {
  public:
   /// With `tls` the gateway's address speaks TLS, with a certificate of its own for 127.0.0.1.
-  explicit World(bool tls = false);
+  explicit World(bool tls = false, std::chrono::seconds max_stale = std::chrono::hours{24});
   ~World();
 
   /// Sets and deletes policy records and waits until the gateway has acknowledged.
   void change(std::map<std::string, std::string> set, std::vector<std::string> del = {});
+  /// The server is gone, and its socket with it.
+  void lose_server();
+  void set_clock(std::chrono::seconds ahead) { clock_.ahead = ahead; }
   /// Gives the key that requests are sent with another role.
   void set_role(identity::Role role);
   /// Runs the loop until `done` or 10 s have passed; false then.
@@ -118,7 +132,7 @@ class World final : private net::LineHandler {
   void on_close(net::LineChannel& channel, const Error& error) override;
   net::Upstream target() const;
 
-  host::SystemClock clock_;
+  SetClock clock_;
   SeededRng rng_{7};
   std::string folder_;
   std::unique_ptr<net::Loop> loop_;

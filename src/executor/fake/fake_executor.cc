@@ -58,7 +58,7 @@ void FakeExecutor::begin_locked(Workload& workload) {
                    .seccomp = true};
   status.started_at = clock_.now();
   ++starts_;
-  workload.since = clock_.monotonic();
+  status.started = workload.since = clock_.monotonic();
   if (workload.run.time)
     end_at(workload, workload.since + *workload.run.time,
            {.code = workload.run.code, .signal = workload.run.signal, .cause = workload.run.cause});
@@ -95,7 +95,7 @@ void FakeExecutor::end_locked(Workload& workload, MonotonicPoint when, const Exi
   workload.status.cpu_time_us = ran.count() * workload.run.cpu_millis / 1000;
   if (!workload.run.lost) {
     ExitRecord exit = end;
-    exit.at = clock_.now() - std::chrono::duration_cast<std::chrono::microseconds>(clock_.monotonic() - when);
+    exit.at = workload.status.started_at + ran;
     exit.cpu_time_us = workload.status.cpu_time_us;
     exit.memory_peak_bytes = workload.run.memory_peak_bytes;
     workload.status.exit = exit;
