@@ -100,31 +100,10 @@ Reply written_page(const std::vector<T>& items, std::string_view next, Write wri
   return Reply{200, "application/json", out.take(), {}};
 }
 
-void write_sum(host::JsonWriter& out, const store::UsageSum& sum) {
-  out.begin_object()
-      .field("name", sum.name)
-      .field("requests", sum.requests)
-      .field("input_tokens", sum.input_tokens)
-      .field("cached_tokens", sum.cached_tokens)
-      .field("output_tokens", sum.output_tokens)
-      .key("energy_j")
-      .raw(ledger::decimal_of_millionths(sum.energy_uj))
-      .key("co2e_g")
-      .raw(ledger::decimal_of_millionths(sum.co2e_ug))
-      .key("accelerator_s")
-      .raw(ledger::decimal_of_millionths(sum.accelerator_ms * 1000))
-      .key("cpu_s")
-      .raw(ledger::decimal_of_millionths(sum.cpu_us))
-      .field("cost_microeur", sum.cost_microeur)
-      .key("cost_eur")
-      .raw(ledger::decimal_of_millionths(sum.cost_microeur))
-      .end_object();
-}
-
 Result<Reply> sum_usage(Services& services, const Call& call) {
   const auto filter = TRY(filter_of(call));
   const auto sums = TRY(services.usage.sum(filter, dimension_of(call.query_text("by", "model"))));
-  return written_page(sums, "", write_sum);
+  return written_page(sums, "", ledger::write_usage_sum);
 }
 
 Result<Reply> list_records(Services& services, const Call& call) {

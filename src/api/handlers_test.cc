@@ -232,6 +232,7 @@ store::UsageRecord record(int number, const std::string& tenant, const std::stri
   one.status = store::UsageStatus::kCompleted;
   one.input_tokens = 10;
   one.output_tokens = 5;
+  one.reasoning_tokens = 2;
   one.energy_uj = 1'500'000;
   one.co2e_ug = 250;
   one.basis = "modelled";
@@ -261,6 +262,8 @@ TEST(Usage, is_summed_and_paged_within_the_callers_reach) {
   EXPECT_EQ(requests("developer"), 3);
   const auto sum = world.expect(200, "GET", "/api/v1/usage?by=project&tenant=beta", kAdmin).at("data").at(0);
   EXPECT_EQ(sum.at("name"), "b1");
+  EXPECT_EQ(sum.at("output_tokens"), 10);
+  EXPECT_EQ(sum.at("reasoning_tokens"), 4);
   EXPECT_EQ(sum.at("energy_j"), 3.0);
   EXPECT_EQ(sum.at("cost_eur"), 14e-6);
   const auto page = world.expect(200, "GET", "/api/v1/usage/records?limit=3", kAdmin);

@@ -96,8 +96,8 @@ int usage_sum(const Client& client, const UsageOptions& options, bool as_json) {
       client.call("GET", "/api/v1/usage" + range_query(options, "?by=" + url_encode(options.by)));
   if (!answer) return report(answer.error());
   return print_items(answer->at("data").as_array(),
-                     {"name", "requests", "input_tokens", "cached_tokens", "output_tokens", "energy_j",
-                      "co2e_g", "cost_eur"},
+                     {"name", "requests", "input_tokens", "cached_tokens", "output_tokens",
+                      "reasoning_tokens", "energy_j", "co2e_g", "cost_eur"},
                      as_json);
 }
 

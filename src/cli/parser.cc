@@ -349,8 +349,8 @@ void add_ledger(Line& line) {
   auto* usage = line.app.add_subcommand("usage", "what was used, summed");
   usage->add_option("--home", line.home, "state folder");
   usage->add_flag("--json", line.json, "print JSON");
-  usage->add_option("--by", line.usage.by, "model, key, project or day")
-      ->check(CLI::IsMember({"model", "key", "project", "day"}));
+  usage->add_option("--by", line.usage.by, "model, key, project, tenant or day")
+      ->check(CLI::IsMember({"model", "key", "project", "tenant", "day"}));
   auto* records =
       api_command(line, usage, "records", "every request, one a line with --json",
                   [&line](const Client& client) { return usage_records(client, line.usage, line.json); });
