@@ -1,4 +1,4 @@
-# millrace_module, millrace_program, millrace_test, millrace_fuzz: how a folder of src/ becomes a module.
+# millrace_module, millrace_program, millrace_unit_test, millrace_test, millrace_fuzz: how a folder of src/ becomes a module.
 # Every function checks what it is given against the table in Layers.cmake at configure time.
 
 if(MILLRACE_STRICT)
@@ -100,9 +100,29 @@ function(millrace_program program)
   set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 endfunction()
 
-# millrace_test(<name> a_test.cc ... [LINKS targets...]): one GoogleTest program for each module, bin/<name>_test.
+# millrace_unit_test(<target> [seconds]): the program at bin/<target>, a test that needs nothing but itself and is part of the
+# target unit_tests. The seconds, 120 if none are given, end what hangs; under a sanitizer everything takes several times as long,
+# and they are five times that.
+if(MILLRACE_TESTS)
+  add_custom_target(unit_tests)
+endif()
+function(millrace_unit_test target)
+  set(timeout_s 120)
+  if(ARGC GREATER 1)
+    set(timeout_s ${ARGV1})
+  endif()
+  if(MILLRACE_SANITIZE)
+    math(EXPR timeout_s "${timeout_s} * 5")
+  endif()
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+  add_test(NAME ${target} COMMAND ${target})
+  set_tests_properties(${target} PROPERTIES LABELS unit TIMEOUT ${timeout_s})
+  add_dependencies(unit_tests ${target})
+endfunction()
+
+# millrace_test(<name> a_test.cc ... [LINKS targets...] [TIMEOUT seconds]): one GoogleTest program for each module, <name>_test.
 function(millrace_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 T "" "" "LINKS")
+  cmake_parse_arguments(PARSE_ARGV 1 T "" "TIMEOUT" "LINKS")
   _millrace_check_module(${name})
   _millrace_register(${T_UNPARSED_ARGUMENTS})
   if(NOT MILLRACE_TESTS)
@@ -111,9 +131,7 @@ function(millrace_test name)
   add_executable(${name}_test ${T_UNPARSED_ARGUMENTS})
   target_link_libraries(${name}_test PRIVATE millrace::${name} ${T_LINKS} GTest::gmock GTest::gtest GTest::gtest_main
                                              rapidcheck)
-  set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
-  add_test(NAME ${name}_test COMMAND ${name}_test)
-  set_tests_properties(${name}_test PROPERTIES LABELS unit TIMEOUT 120)
+  millrace_unit_test(${name}_test ${T_TIMEOUT})
 endfunction()
 
 # millrace_fuzz(<name> head_fuzz.cc ...): one libFuzzer program for each file, bin/fuzz/<name>_head_fuzz.

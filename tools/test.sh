@@ -29,7 +29,7 @@ else
 fi
 if [ "$long" ]; then
   for sanitizer in asan tsan; do
-    build "$sanitizer" all
+    build "$sanitizer" unit_tests
     step "unit tests, $sanitizer" run_ctest "$sanitizer" -L unit || failed+=("$sanitizer")
   done
 fi

@@ -16,7 +16,8 @@ import { Table } from '../parts/table.js';
 
 /** @type {[string, string][]} */
 const BY = [['day', 'Day'], ['model', 'Model'], ['key', 'Key'], ['project', 'Project']];
-const FIGURES = /** @type {const} */ (['requests', 'input_tokens', 'cached_tokens', 'output_tokens', 'energy_j', 'co2e_g', 'cost_eur']);
+const FIGURES = /** @type {const} */ (['requests', 'input_tokens', 'cached_tokens', 'output_tokens', 'reasoning_tokens',
+  'energy_j', 'co2e_g', 'cost_eur']);
 const RECORD_COLUMNS = ['request_id', 'client_request_id', 'tenant', 'project', 'key_id', 'endpoint', 'model', 'status', 'input_tokens',
   'cached_tokens', 'output_tokens', 'reasoning_tokens', 'energy_j', 'co2e_g', 'energy_model', 'cost_microeur', 'price_version', 'basis',
   'site', 'zone', 'started_at', 'ended_at'];
@@ -37,6 +38,7 @@ const columns = (by, prefixes) => [
   { title: 'Tokens read', numeric: true, cell: (sum) => count(sum.input_tokens) },
   { title: 'of these cached', numeric: true, cell: (sum) => count(sum.cached_tokens) },
   { title: 'Tokens written', numeric: true, cell: (sum) => count(sum.output_tokens) },
+  { title: 'of these reasoning', numeric: true, cell: (sum) => count(sum.reasoning_tokens) },
   { title: 'Energy', numeric: true, cell: (sum) => energy(sum.energy_j) },
   { title: 'CO₂e', numeric: true, cell: (sum) => grams(sum.co2e_g) },
   { title: 'Cost', numeric: true, cell: (sum) => euro(sum.cost_eur) },

@@ -59,7 +59,7 @@ class TestPublisher final : public PolicyPublisher {
     return report;
   }
   AckReport report;
-  int published = 0;
+  std::atomic<int> published = 0;  // the server calls from each of its threads
 };
 
 /// Tenants alpha (projects a1, a2) and beta (project b1), without limits on machines. Keys by role in alpha/a1 ("developer"), and "beta-..." in

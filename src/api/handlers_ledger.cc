@@ -1,4 +1,6 @@
 // prices, usage and energy
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -10,6 +12,7 @@ namespace millrace::api {
 namespace json = boost::json;
 using identity::Action;
 using ledger::AttributedInterval;
+using ledger::MachinePrice;
 using ledger::Price;
 
 namespace {
@@ -30,6 +33,16 @@ Result<Reply> list_prices(Services& services, const Call& call) {
   return page_reply(page.data, page.next.empty() ? std::nullopt : std::optional(page.next), price_json);
 }
 
+/// The cursor of a version: in byte order they follow one another, up to 10^10 of them.
+std::string padded(std::int64_t version) { return fmt::format("{:010}", version); }
+
+Result<Reply> list_price_versions(Services& services, const Call& call) {
+  auto page =
+      page_of(TRY(services.prices.all_versions()), call.query_text("after"), limit_of(call),
+              [](const Price& price) { return fmt::format("{}/{}", price.model, padded(price.version)); });
+  return page_reply(page.data, page.next.empty() ? std::nullopt : std::optional(page.next), price_json);
+}
+
 Result<Reply> set_price(Services& services, const Call& call) {
   const json::object& body = call.body.as_object();
   const auto microeur = [&](std::string_view name) { return microeur_of(body.at(name).to_number<double>()); };
@@ -38,16 +51,23 @@ Result<Reply> set_price(Services& services, const Call& call) {
   return json_reply(200, price_json(price));
 }
 
-Reply machine_price_reply(const ledger::MachinePrice& price) {
+json::object machine_price_json(const MachinePrice& price) {
   const bool is_set = price.version > 0;
-  return json_reply(200, {{"version", price.version},
-                          {"accelerator_eur_per_hour", double(price.accelerator_microeur_per_hour) / 1e6},
-                          {"core_eur_per_hour", double(price.core_microeur_per_hour) / 1e6},
-                          {"effective_from", is_set ? json::value(to_rfc3339(price.since)) : json::value()}});
+  return {{"version", price.version},
+          {"accelerator_eur_per_hour", double(price.accelerator_microeur_per_hour) / 1e6},
+          {"core_eur_per_hour", double(price.core_microeur_per_hour) / 1e6},
+          {"effective_from", is_set ? json::value(to_rfc3339(price.since)) : json::value()}};
 }
 
 Result<Reply> show_machine_price(Services& services, const Call& /*call*/) {
-  return machine_price_reply(TRY(services.prices.machine()));
+  return json_reply(200, machine_price_json(TRY(services.prices.machine())));
+}
+
+Result<Reply> list_machine_price_versions(Services& services, const Call& call) {
+  auto page = page_of(TRY(services.prices.machine_versions()), call.query_text("after"), limit_of(call),
+                      [](const MachinePrice& price) { return padded(price.version); });
+  return page_reply(page.data, page.next.empty() ? std::nullopt : std::optional(page.next),
+                    machine_price_json);
 }
 
 Result<Reply> set_machine_price(Services& services, const Call& call) {
@@ -56,8 +76,9 @@ Result<Reply> set_machine_price(Services& services, const Call& call) {
     const json::value* eur = body.if_contains(name);
     return eur != nullptr ? std::optional(microeur_of(eur->to_number<double>())) : std::nullopt;
   };
-  return machine_price_reply(TRY(services.prices.set_machine(
-      microeur("accelerator_eur_per_hour"), microeur("core_eur_per_hour"), services.clock.now())));
+  const auto price = TRY(services.prices.set_machine(microeur("accelerator_eur_per_hour"),
+                                                     microeur("core_eur_per_hour"), services.clock.now()));
+  return json_reply(200, machine_price_json(price));
 }
 
 Result<std::optional<TimePoint>> time_of(const Call& call, std::string_view name) {
@@ -100,31 +121,10 @@ Reply written_page(const std::vector<T>& items, std::string_view next, Write wri
   return Reply{200, "application/json", out.take(), {}};
 }
 
-void write_sum(host::JsonWriter& out, const store::UsageSum& sum) {
-  out.begin_object()
-      .field("name", sum.name)
-      .field("requests", sum.requests)
-      .field("input_tokens", sum.input_tokens)
-      .field("cached_tokens", sum.cached_tokens)
-      .field("output_tokens", sum.output_tokens)
-      .key("energy_j")
-      .raw(ledger::decimal_of_millionths(sum.energy_uj))
-      .key("co2e_g")
-      .raw(ledger::decimal_of_millionths(sum.co2e_ug))
-      .key("accelerator_s")
-      .raw(ledger::decimal_of_millionths(sum.accelerator_ms * 1000))
-      .key("cpu_s")
-      .raw(ledger::decimal_of_millionths(sum.cpu_us))
-      .field("cost_microeur", sum.cost_microeur)
-      .key("cost_eur")
-      .raw(ledger::decimal_of_millionths(sum.cost_microeur))
-      .end_object();
-}
-
 Result<Reply> sum_usage(Services& services, const Call& call) {
   const auto filter = TRY(filter_of(call));
   const auto sums = TRY(services.usage.sum(filter, dimension_of(call.query_text("by", "model"))));
-  return written_page(sums, "", write_sum);
+  return written_page(sums, "", ledger::write_usage_sum);
 }
 
 Result<Reply> list_records(Services& services, const Call& call) {
@@ -176,6 +176,16 @@ void add_price_routes(std::vector<Route>& routes) {
                     .handler = list_prices,
                     .query = page_parameters(),
                     .answer = "PricePage"});
+  routes.push_back(
+      {.method = "GET",
+       .path = "/api/v1/price-versions",
+       .id = "listPriceVersions",
+       .tag = "prices",
+       .summary = "Every version of every price, past ones too: each is in force until the next begins",
+       .access = needs(Action::kReadPrices, Scope::kShared),
+       .handler = list_price_versions,
+       .query = page_parameters(),
+       .answer = "PricePage"});
   routes.push_back({.method = "PUT",
                     .path = "/api/v1/prices/{model}",
                     .id = "setPrice",
@@ -187,6 +197,9 @@ void add_price_routes(std::vector<Route>& routes) {
                     .body = "PriceSet",
                     .answer = "Price",
                     .errors = {409}});
+}
+
+void add_machine_price_routes(std::vector<Route>& routes) {
   routes.push_back({.method = "GET",
                     .path = "/api/v1/machine-price",
                     .id = "showMachinePrice",
@@ -195,6 +208,16 @@ void add_price_routes(std::vector<Route>& routes) {
                     .access = needs(Action::kReadPrices, Scope::kShared),
                     .handler = show_machine_price,
                     .answer = "MachinePrice"});
+  routes.push_back(
+      {.method = "GET",
+       .path = "/api/v1/machine-price/versions",
+       .id = "listMachinePriceVersions",
+       .tag = "prices",
+       .summary = "Every version of the price of machines: each is in force until the next begins",
+       .access = needs(Action::kReadPrices, Scope::kShared),
+       .handler = list_machine_price_versions,
+       .query = page_parameters(),
+       .answer = "MachinePricePage"});
   routes.push_back(
       {.method = "PATCH",
        .path = "/api/v1/machine-price",
@@ -264,6 +287,7 @@ Power power_of(Services& services) {
 
 void add_ledger_routes(std::vector<Route>& routes) {
   add_price_routes(routes);
+  add_machine_price_routes(routes);
   add_usage_routes(routes);
 }
 

@@ -222,6 +222,45 @@ TEST(Prices, of_machines_keep_what_is_left_out) {
   EXPECT_EQ(world.publisher.published, published) << "gateways need not know";
 }
 
+TEST(Prices, of_the_past_are_listed_with_their_versions_and_times) {
+  World world;
+  const std::string began = to_rfc3339(world.clock.now());
+  for (const char* model : {"b", "a"}) {
+    (void)world.expect(200, "PUT", std::string("/api/v1/prices/") + model, kAdmin,
+                       R"({"input_eur_per_mtok":1,"output_eur_per_mtok":2})");
+  }
+  (void)world.expect(200, "PATCH", "/api/v1/machine-price", kAdmin, R"({"core_eur_per_hour":1})");
+  world.clock.advance(std::chrono::hours(1));
+  (void)world.expect(200, "PUT", "/api/v1/prices/a", kAdmin,
+                     R"({"input_eur_per_mtok":3,"output_eur_per_mtok":4})");
+  (void)world.expect(200, "PATCH", "/api/v1/machine-price", kAdmin, R"({"core_eur_per_hour":2})");
+
+  const auto first = world.expect(200, "GET", "/api/v1/price-versions?limit=2", "viewer");
+  EXPECT_EQ(first.at("data").at(0), (json::object{{"model", "a"},
+                                                  {"version", 1},
+                                                  {"input_eur_per_mtok", 1.0},
+                                                  {"output_eur_per_mtok", 2.0},
+                                                  {"effective_from", began}}));
+  EXPECT_EQ(first.at("data").at(1).at("version"), 2);
+  EXPECT_EQ(first.at("data").at(1).at("effective_from").as_string(), to_rfc3339(world.clock.now()));
+  const std::string next(first.at("next").as_string());
+  const auto rest = world.expect(200, "GET", "/api/v1/price-versions?after=" + next, "viewer");
+  ASSERT_EQ(rest.at("data").as_array().size(), 1u);
+  EXPECT_EQ(rest.at("data").at(0).at("model"), "b");
+  EXPECT_TRUE(rest.at("next").is_null());
+
+  const auto one = world.expect(200, "GET", "/api/v1/machine-price/versions?limit=1", "viewer");
+  EXPECT_EQ(one.at("data").at(0), (json::object{{"version", 1},
+                                                {"accelerator_eur_per_hour", 0.0},
+                                                {"core_eur_per_hour", 1.0},
+                                                {"effective_from", began}}));
+  const auto two = world.expect(
+      200, "GET", "/api/v1/machine-price/versions?after=" + std::string(one.at("next").as_string()),
+      "viewer");
+  ASSERT_EQ(two.at("data").as_array().size(), 1u);
+  EXPECT_EQ(two.at("data").at(0).at("core_eur_per_hour"), 2.0);
+}
+
 store::UsageRecord record(int number, const std::string& tenant, const std::string& project, TimePoint at) {
   store::UsageRecord one;
   one.request_id = fmt::format("req_{:03}", number);
@@ -232,6 +271,7 @@ store::UsageRecord record(int number, const std::string& tenant, const std::stri
   one.status = store::UsageStatus::kCompleted;
   one.input_tokens = 10;
   one.output_tokens = 5;
+  one.reasoning_tokens = 2;
   one.energy_uj = 1'500'000;
   one.co2e_ug = 250;
   one.basis = "modelled";
@@ -261,6 +301,8 @@ TEST(Usage, is_summed_and_paged_within_the_callers_reach) {
   EXPECT_EQ(requests("developer"), 3);
   const auto sum = world.expect(200, "GET", "/api/v1/usage?by=project&tenant=beta", kAdmin).at("data").at(0);
   EXPECT_EQ(sum.at("name"), "b1");
+  EXPECT_EQ(sum.at("output_tokens"), 10);
+  EXPECT_EQ(sum.at("reasoning_tokens"), 4);
   EXPECT_EQ(sum.at("energy_j"), 3.0);
   EXPECT_EQ(sum.at("cost_eur"), 14e-6);
   const auto page = world.expect(200, "GET", "/api/v1/usage/records?limit=3", kAdmin);

@@ -191,8 +191,11 @@ class FeedTest : public LoopTest {
     feed = std::move(*started);
     run();
   }
-  std::unique_ptr<TestGateway> connect(const std::string& id) {
-    auto gateway = on_loop([&] { return std::make_unique<TestGateway>(*loop, folder + "/feed.sock", id); });
+  /// It stays until the loop has stopped: its end belongs to the loop's thread.
+  TestGateway* connect(const std::string& id, std::int64_t version = 0) {
+    gateways.push_back(
+        on_loop([&] { return std::make_unique<TestGateway>(*loop, folder + "/feed.sock", id, version); }));
+    TestGateway* const gateway = gateways.back().get();
     EXPECT_TRUE(eventually([&] { return !gateway->received().empty(); }));
     return gateway;
   }
@@ -203,11 +206,12 @@ class FeedTest : public LoopTest {
   TestSource source;
   Live live{clock};
   std::unique_ptr<PolicyFeed> feed;
+  std::vector<std::unique_ptr<TestGateway>> gateways;
 };
 
 TEST_F(FeedTest, a_gateway_gets_everything_and_then_what_changes) {
   start();
-  const auto gateway = connect("gw");
+  auto* const gateway = connect("gw");
   ASSERT_EQ(gateway->received().size(), 1u);
   EXPECT_TRUE(gateway->received()[0].full);
   EXPECT_TRUE(gateway->received()[0].set.contains("tenant/a"));
@@ -223,14 +227,15 @@ TEST_F(FeedTest, a_gateway_gets_everything_and_then_what_changes) {
 
 TEST_F(FeedTest, what_nobody_announced_is_found_within_the_resync) {
   start(20ms);
-  const auto gateway = connect("gw");
+  auto* const gateway = connect("gw");
   source.set("key/k", R"({"id":"k"})");
   EXPECT_TRUE(eventually([&] { return gateway->received().size() == 2; }));
 }
 
 TEST_F(FeedTest, a_change_is_published_when_every_gateway_has_acknowledged_it) {
   start();
-  const auto first = connect("gw-1"), second = connect("gw-2");
+  auto* const first = connect("gw-1");
+  auto* const second = connect("gw-2");
   source.set("key/k", R"({"id":"k"})");
   const auto report = feed->publish_and_wait(5s);
   ASSERT_TRUE(report);
@@ -242,7 +247,8 @@ TEST_F(FeedTest, a_change_is_published_when_every_gateway_has_acknowledged_it) {
 
 TEST_F(FeedTest, a_gateway_that_does_not_acknowledge_is_dropped_and_named) {
   start();
-  const auto good = connect("good"), stuck = connect("stuck");
+  (void)connect("good");
+  auto* const stuck = connect("stuck");
   stuck->acknowledges = false;
   source.set("key/k", R"({"id":"k"})");
   const auto report = feed->publish_and_wait(200ms);
@@ -255,7 +261,7 @@ TEST_F(FeedTest, a_gateway_that_does_not_acknowledge_is_dropped_and_named) {
 
 TEST_F(FeedTest, an_acknowledgement_of_what_was_never_sent_counts_for_nothing) {
   start();
-  const auto liar = connect("liar");
+  auto* const liar = connect("liar");
   liar->acknowledges = false;
   on_loop([&] { return liar->channel->send(R"({"ack":9000000000000000000})"), true; });
   source.set("key/k", R"({"id":"k"})");
@@ -282,9 +288,8 @@ TEST_F(FeedTest, versions_go_up_over_a_restart) {
 TEST_F(FeedTest, a_gateway_from_before_a_clock_was_set_back_still_gets_a_later_version) {
   start();
   const std::int64_t later = feed->version() + 1'000'000;
-  auto gateway =
-      on_loop([&] { return std::make_unique<TestGateway>(*loop, folder + "/feed.sock", "gw", later); });
-  ASSERT_TRUE(eventually([&] { return !gateway->received().empty(); }));
+  auto* const gateway = connect("gw", later);
+  ASSERT_FALSE(gateway->received().empty());
   EXPECT_EQ(gateway->received()[0].version, later + 1);
   source.set("key/k", R"({"id":"k"})");
   ASSERT_TRUE(feed->publish_and_wait(1s));
@@ -293,7 +298,7 @@ TEST_F(FeedTest, a_gateway_from_before_a_clock_was_set_back_still_gets_a_later_v
 
 TEST_F(FeedTest, stats_reach_the_live_figures_and_nonsense_ends_the_session) {
   start();
-  const auto gateway = connect("gw");
+  auto* const gateway = connect("gw");
   on_loop([&] { return gateway->channel->send(R"({"stats":{"requests":3,"active_requests":2}})"), true; });
   EXPECT_TRUE(eventually([&] { return live.figures().active_requests == 2; }));
   on_loop([&] { return gateway->channel->send("nonsense"), true; });

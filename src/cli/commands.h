@@ -47,6 +47,7 @@ struct PriceOptions {
   std::string model;
   std::optional<double> input_eur_per_mtok, output_eur_per_mtok;
   std::optional<double> accelerator_eur_per_hour, core_eur_per_hour;
+  bool all = false;
 };
 struct UsageOptions {
   std::string by = "model", from, to;
@@ -130,7 +131,8 @@ int quota_set(const Client& client, const QuotaOptions& options, bool json);
 int quota_show(const Client& client, const QuotaOptions& options, bool json);
 
 int price_set(const Client& client, const PriceOptions& options, bool json);
-int price_list(const Client& client, bool json);
+/// `all`: versions of the past too.
+int price_list(const Client& client, bool all, bool json);
 int usage_sum(const Client& client, const UsageOptions& options, bool json);
 int usage_records(const Client& client, const UsageOptions& options, bool json);
 int usage_energy(const Client& client, const UsageOptions& options, bool json);

@@ -36,6 +36,7 @@ Result<json::value> set_model_price(const Client& client, const PriceOptions& op
 }
 
 constexpr const char* kMachinePrice = "/api/v1/machine-price";
+constexpr const char* kMachinePriceVersions = "/api/v1/machine-price/versions";
 
 Result<json::value> set_machine_price(const Client& client, const PriceOptions& options) {
   json::object change;
@@ -44,6 +45,20 @@ Result<json::value> set_machine_price(const Client& client, const PriceOptions& 
   if (options.core_eur_per_hour) change["core_eur_per_hour"] = *options.core_eur_per_hour;
   const json::value body = std::move(change);
   return client.call("PATCH", kMachinePrice, &body);
+}
+
+Result<json::array> collect(const Client& client, const char* path) {
+  json::array items;
+  TRY_VOID(client.each(path, [&](const json::value& item) { items.push_back(item); }));
+  return items;
+}
+
+/// None before the first was set.
+Result<json::array> machine_price_in_force(const Client& client) {
+  json::value price = TRY(client.call("GET", kMachinePrice));
+  json::array prices;
+  if (price.at("version") != 0) prices.push_back(std::move(price));
+  return prices;
 }
 
 }  // namespace
@@ -68,25 +83,23 @@ int price_set(const Client& client, const PriceOptions& options, bool as_json) {
   return kOk;
 }
 
-int price_list(const Client& client, bool as_json) {
-  json::array prices;
-  const auto listed =
-      client.each("/api/v1/prices", [&](const json::value& price) { prices.push_back(price); });
-  if (!listed) return report(listed.error());
-  const auto machines = client.call("GET", kMachinePrice);
-  if (!machines) return report(machines.error());
-  const bool is_set = machines->at("version") != 0;
+int price_list(const Client& client, bool all, bool as_json) {
+  const auto of_models = collect(client, all ? "/api/v1/price-versions" : "/api/v1/prices");
+  if (!of_models) return report(of_models.error());
+  const auto of_machines = all ? collect(client, kMachinePriceVersions) : machine_price_in_force(client);
+  if (!of_machines) return report(of_machines.error());
   if (as_json) {
-    if (is_set) prices.push_back(*machines);
+    json::array prices = *of_models;
+    prices.insert(prices.end(), of_machines->begin(), of_machines->end());
     print_json(prices);
     return kOk;
   }
-  if (!prices.empty() || !is_set)
-    print_items(prices, {"model", "version", "input_eur_per_mtok", "output_eur_per_mtok", "effective_from"},
-                false);
-  if (!prices.empty() && is_set) fmt::print("\n");
-  if (is_set)
-    print_items({*machines}, {"version", "accelerator_eur_per_hour", "core_eur_per_hour", "effective_from"},
+  if (!of_models->empty() || of_machines->empty())
+    print_items(*of_models,
+                {"model", "version", "input_eur_per_mtok", "output_eur_per_mtok", "effective_from"}, false);
+  if (!of_models->empty() && !of_machines->empty()) fmt::print("\n");
+  if (!of_machines->empty())
+    print_items(*of_machines, {"version", "accelerator_eur_per_hour", "core_eur_per_hour", "effective_from"},
                 false);
   return kOk;
 }
@@ -96,8 +109,8 @@ int usage_sum(const Client& client, const UsageOptions& options, bool as_json) {
       client.call("GET", "/api/v1/usage" + range_query(options, "?by=" + url_encode(options.by)));
   if (!answer) return report(answer.error());
   return print_items(answer->at("data").as_array(),
-                     {"name", "requests", "input_tokens", "cached_tokens", "output_tokens", "energy_j",
-                      "co2e_g", "cost_eur"},
+                     {"name", "requests", "input_tokens", "cached_tokens", "output_tokens",
+                      "reasoning_tokens", "energy_j", "co2e_g", "cost_eur"},
                      as_json);
 }
 

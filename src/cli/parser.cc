@@ -343,14 +343,15 @@ void add_ledger(Line& line) {
   set->add_option("--core-eur-per-hour", line.price.core_eur_per_hour,
                   "EUR for each hour that one holds a core; of the two, what is left out stays as it is")
       ->check(kNotNegative);
-  api_command(line, price, "list", "prices in force",
-              [&line](const Client& client) { return price_list(client, line.json); });
+  api_command(line, price, "list", "prices in force", [&line](const Client& client) {
+    return price_list(client, line.price.all, line.json);
+  })->add_flag("--all", line.price.all, "past versions too, each with the time from which it held");
 
   auto* usage = line.app.add_subcommand("usage", "what was used, summed");
   usage->add_option("--home", line.home, "state folder");
   usage->add_flag("--json", line.json, "print JSON");
-  usage->add_option("--by", line.usage.by, "model, key, project or day")
-      ->check(CLI::IsMember({"model", "key", "project", "day"}));
+  usage->add_option("--by", line.usage.by, "model, key, project, tenant or day")
+      ->check(CLI::IsMember({"model", "key", "project", "tenant", "day"}));
   auto* records =
       api_command(line, usage, "records", "every request, one a line with --json",
                   [&line](const Client& client) { return usage_records(client, line.usage, line.json); });

@@ -74,7 +74,7 @@ Result<void> delete_image(const std::string& folder, const std::string& name) {
   if (std::rename(image.path.c_str(), away.c_str()) != 0)
     return std::unexpected(errno_error("move " + image.path + " out of the way", errno));
   for (const std::string& left : TRY(host::list_dir(folder)))
-    if (left.starts_with(kDeleted)) TRY_VOID(host::remove_tree(folder + "/" + left));
+    if (left.starts_with(kDeleted)) TRY_VOID(host::remove_tree(fmt::format("{}/{}", folder, left)));
   return {};
 }
 

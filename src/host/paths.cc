@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 #include <filesystem>
 
@@ -50,19 +49,17 @@ Result<std::string> cache_dir(const std::string& given) {
 }
 
 std::string find_program(const std::string& name) {
-  const auto runnable = [](const std::string& path) {
-    char real[PATH_MAX];
-    const bool is_there = ::access(path.c_str(), X_OK) == 0 && ::realpath(path.c_str(), real) != nullptr;
-    return is_there ? std::string(real) : std::string();
+  const auto may_run = [](const std::string& path) {
+    struct stat info;
+    return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::access(path.c_str(), X_OK) == 0;
   };
-  if (name.contains('/')) return runnable(name);
+  if (name.contains('/')) return may_run(name) ? name : std::string();
   std::string folders = environment("PATH");
+  if (folders.empty()) folders = "/usr/local/bin:/usr/bin:/bin";
   while (!folders.empty()) {
     const std::size_t colon = std::min(folders.find(':'), folders.size());
-    const std::string candidate = folders.substr(0, colon) + "/" + name;
-    if (candidate.starts_with('/')) {
-      if (std::string found = runnable(candidate); !found.empty()) return found;
-    }
+    std::string candidate = fmt::format("{}/{}", std::string_view(folders).substr(0, colon), name);
+    if (folders.front() == '/' && may_run(candidate)) return candidate;
     folders.erase(0, colon + 1);
   }
   return {};

@@ -18,8 +18,10 @@ Result<std::string> home_dir(const std::string& given = {});
 /// $MILLRACE_CACHE, else ~/.cache/millrace. As home_dir otherwise.
 Result<std::string> cache_dir(const std::string& given = {});
 
-/// Full path of a program, links followed: of a name with a slash in it as it is, of any other the first in the folders of
-/// $PATH. Empty: there is none that may be run.
+/// Where a program lies. A name with a slash in it is its own path; any other is looked for in the folders of $PATH, or of
+/// /usr/local/bin:/usr/bin:/bin where that is not set. Folders that are not absolute are passed over: what runs must not hang
+/// on the folder this process is in. Links are not followed: some programs go by the name they are called by. Empty: there is
+/// none that may be run.
 std::string find_program(const std::string& name);
 
 /// Folder for this home's unix sockets, created with mode 0700 and checked to be ours. The same home always gets the

@@ -11,11 +11,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstdlib>
 #include <ctime>
 
 #include "host/fd.h"
 #include "host/file.h"
+#include "host/paths.h"
 
 namespace millrace::host {
 namespace {
@@ -27,23 +27,13 @@ struct Prepared {
   Fd null;
 };
 
-Result<std::string> find_program(const std::string& name) {
-  if (name.find('/') != std::string::npos) return name;
-  const char* path = ::getenv("PATH");
-  std::string_view folders = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
-  while (!folders.empty()) {
-    const auto colon = std::min(folders.find(':'), folders.size());
-    std::string candidate = fmt::format("{}/{}", folders.substr(0, colon), name);
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
-    folders.remove_prefix(std::min(colon + 1, folders.size()));
-  }
-  return failure(ErrorCode::kNotFound, fmt::format("start {}: not found on PATH", name));
-}
-
 Result<Prepared> prepare(const ProcessSpec& spec) {
   if (spec.argv.empty()) return failure(ErrorCode::kInvalidArgument, "start a process: no program is named");
   Prepared prepared;
-  prepared.program = TRY(find_program(spec.argv[0]));
+  // A path is left to execve: it tells why one cannot be run, and takes it from the child's folder.
+  prepared.program = spec.argv[0].contains('/') ? spec.argv[0] : find_program(spec.argv[0]);
+  if (prepared.program.empty())
+    return failure(ErrorCode::kNotFound, fmt::format("start {}: not found on PATH", spec.argv[0]));
   for (const auto& word : spec.argv) prepared.argv.push_back(const_cast<char*>(word.c_str()));
   prepared.argv.push_back(nullptr);
   if (spec.env) {

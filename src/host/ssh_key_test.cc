@@ -1,5 +1,6 @@
 #include "host/ssh_key.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace millrace::host {
@@ -21,7 +22,7 @@ TEST(SshKey, OnlyAKeyIsAPublicKey) {
   const std::string blob = good.substr(12, good.size() - 14);
   for (const std::string& bad :
        {std::string(), std::string("ssh-ed25519"), std::string("ssh-ed25519 "), "command=\"sh\" " + good,
-        "ssh-rsa " + blob, "ssh-dss " + blob, good + "\n" + good, "ssh-ed25519 " + blob.substr(1),
+        "ssh-rsa " + blob, "ssh-dss " + blob, fmt::format("{0}\n{0}", good), "ssh-ed25519 " + blob.substr(1),
         std::string("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"), " " + good,
         "ssh-ed25519 " + std::string(20'000, 'A')}) {
     EXPECT_FALSE(check_ssh_public_key(bad)) << bad.substr(0, 100);

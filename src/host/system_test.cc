@@ -164,17 +164,69 @@ TEST_F(HostSystem, CpuTimeGrowsWithWork) {
   EXPECT_GT(*process_cpu_time(::getpid()), *before);
 }
 
+/// $PATH for as long as it lives; null: not set.
+class SearchPath {
+ public:
+  explicit SearchPath(const char* folders) : before_(environment("PATH")) {
+    if (folders == nullptr)
+      ::unsetenv("PATH");
+    else
+      ::setenv("PATH", folders, 1);
+  }
+  SearchPath(const SearchPath&) = delete;
+  SearchPath& operator=(const SearchPath&) = delete;
+  ~SearchPath() { ::setenv("PATH", before_.c_str(), 1); }
+
+ private:
+  std::string before_;
+};
+
 TEST_F(HostSystem, AProgramIsFoundByItsPathOrOnThePathOfFolders) {
   const std::string shell = find_program("sh");
   ASSERT_TRUE(shell.starts_with('/')) << shell;
   EXPECT_EQ(::access(shell.c_str(), X_OK), 0);
   EXPECT_EQ(find_program(shell), shell);
   EXPECT_EQ(find_program("no-such-program"), "");
-  ASSERT_TRUE(write_file_atomic(folder_ + "/tool", "#!/bin/sh\n", 0644));
-  EXPECT_EQ(find_program(folder_ + "/tool"), "") << "it may not be run";
-  ASSERT_EQ(::chmod((folder_ + "/tool").c_str(), 0755), 0);
-  ASSERT_EQ(::symlink("tool", (folder_ + "/link").c_str()), 0);
-  EXPECT_EQ(find_program(folder_ + "/link"), folder_ + "/tool");
+  const std::string tool = folder_ + "/b/tool";
+  ASSERT_TRUE(make_dirs(folder_ + "/a/tool")) << "a folder is no program";
+  ASSERT_TRUE(make_dirs(folder_ + "/b"));
+  ASSERT_TRUE(write_file_atomic(tool, "#!/bin/sh\necho ran\n", 0644));
+  const SearchPath two((folder_ + "/a:" + folder_ + "/b").c_str());
+  EXPECT_EQ(find_program(tool), "") << "it may not be run";
+  EXPECT_EQ(find_program("tool"), "");
+  ASSERT_EQ(::chmod(tool.c_str(), 0755), 0);
+  EXPECT_EQ(find_program(tool), tool);
+  EXPECT_EQ(find_program("tool"), tool);
+  EXPECT_EQ(run_process({.argv = {"tool"}}, milliseconds(5000))->out, "ran\n");
+}
+
+TEST_F(HostSystem, AProgramThatGoesByItsNameIsStartedByTheLinkThatWasFound) {
+  ASSERT_TRUE(write_file_atomic(folder_ + "/tool", "#!/bin/sh\necho \"${0##*/}\"\n", 0755));
+  ASSERT_EQ(::symlink("tool", (folder_ + "/other-name").c_str()), 0);
+  const SearchPath here(folder_.c_str());
+  EXPECT_EQ(find_program("other-name"), folder_ + "/other-name");
+  EXPECT_EQ(run_process({.argv = {"other-name"}}, milliseconds(5000))->out, "other-name\n");
+}
+
+TEST_F(HostSystem, NoProgramIsTakenFromAFolderThatDependsOnWhereThisProcessIs) {
+  ASSERT_TRUE(write_file_atomic(folder_ + "/tool", "#!/bin/sh\n", 0755));
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_);
+  for (const char* folders : {".", "", ":", ":/usr/bin", "/usr/bin:", "/usr/bin::/bin"}) {
+    const SearchPath relative(folders);
+    EXPECT_EQ(find_program("tool"), "") << folders;
+    EXPECT_EQ(spawn({.argv = {"tool"}}).error().code, ErrorCode::kNotFound) << folders;
+  }
+  EXPECT_EQ(find_program("./tool"), "./tool") << "said outright";
+  std::filesystem::current_path(before);
+}
+
+TEST_F(HostSystem, WithoutAPathOfFoldersTheUsualOnesAreLookedIn) {
+  for (const char* none : {static_cast<const char*>(nullptr), ""}) {
+    const SearchPath unset(none);
+    EXPECT_TRUE(find_program("sh").ends_with("/bin/sh"));
+    EXPECT_EQ(run_process({.argv = {"sh", "-c", "exit 3"}}, milliseconds(5000))->exit_code, 3);
+  }
 }
 
 TEST_F(HostSystem, SocketFolderIsStablePrivateAndShort) {

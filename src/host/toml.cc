@@ -133,7 +133,7 @@ std::optional<Error> TomlDocument::find_unread(const TomlNode& node, const std::
   if (const auto* members = std::get_if<TomlNode::Members>(&node.value)) {
     if (fault_ && !node.visited) return std::nullopt;
     for (const auto& [key, member] : *members) {
-      const auto name = path.empty() ? key : path + "." + key;
+      const auto name = path.empty() ? key : fmt::format("{}.{}", path, key);
       if (!member->asked) {
         return error_at(file_, member->line, name, "there is no such key" + nearest_of(name, asked_));
       }

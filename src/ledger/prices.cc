@@ -13,8 +13,9 @@ namespace {
 constexpr std::int64_t kMostExpensive = 1'000'000'000'000'000;
 constexpr int kAttempts = 16;
 
+constexpr const char* kVersions = "price/";
 std::string current_key(std::string_view model) { return fmt::format("price_current/{}", model); }
-std::string versions_prefix(std::string_view model) { return fmt::format("price/{}/", model); }
+std::string versions_prefix(std::string_view model) { return fmt::format("{}{}/", kVersions, model); }
 constexpr const char* kMachineCurrent = "machine_price_current";
 constexpr const char* kMachineVersions = "machine_price/";
 
@@ -141,8 +142,8 @@ Result<std::vector<Price>> PriceBook::all_current() const {
   return decode_all<Price>(TRY(store_.list("price_current/")));
 }
 
-Result<std::vector<Price>> PriceBook::history(std::string_view model) const {
-  return decode_all<Price>(TRY(store_.list(versions_prefix(model))));
+Result<std::vector<Price>> PriceBook::all_versions() const {
+  return decode_all<Price>(TRY(store_.list(kVersions)));
 }
 
 Result<MachinePrice> PriceBook::machine() const {
@@ -153,11 +154,14 @@ Result<MachinePrice> PriceBook::machine_at(TimePoint time) const {
   // Most runs begin and end under one price.
   const MachinePrice current = TRY(machine());
   if (current.since <= time) return current;
-  const auto records = TRY(store_.list(kMachineVersions));
-  const auto versions = TRY(decode_all<MachinePrice>(records));
+  const auto versions = TRY(machine_versions());
   const auto before = std::ranges::find_if(versions.rbegin(), versions.rend(),
                                            [&](const MachinePrice& price) { return price.since <= time; });
   return before == versions.rend() ? MachinePrice() : *before;
+}
+
+Result<std::vector<MachinePrice>> PriceBook::machine_versions() const {
+  return decode_all<MachinePrice>(TRY(store_.list(kMachineVersions)));
 }
 
 }  // namespace millrace::ledger

@@ -44,8 +44,8 @@ class PriceBook {
   Result<std::optional<Price>> current(std::string_view model) const;
   /// Those in force, by model.
   Result<std::vector<Price>> all_current() const;
-  /// Every version of a model, first to last.
-  Result<std::vector<Price>> history(std::string_view model) const;
+  /// Every version of every model, by model, first to last; each is in force until the next begins.
+  Result<std::vector<Price>> all_versions() const;
 
   /// Likewise of machines; what is left out stays as it is. kInvalidArgument if a price is negative or above 10^15
   /// micro-euro.
@@ -55,6 +55,8 @@ class PriceBook {
   Result<MachinePrice> machine() const;
   /// The one that was in force at that time.
   Result<MachinePrice> machine_at(TimePoint time) const;
+  /// Every version, first to last.
+  Result<std::vector<MachinePrice>> machine_versions() const;
 
  private:
   store::Store& store_;

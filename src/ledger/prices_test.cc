@@ -19,12 +19,17 @@ TEST(PriceBook, VersionsAreKeptAndTheLastIsInForce) {
   EXPECT_EQ(book.set("smollm2", 100, 200, kNow)->version, 1);
   const auto second = *book.set("smollm2", 300, 400, kNow + std::chrono::hours(1));
   EXPECT_EQ(second.version, 2);
-  ASSERT_TRUE(book.set("a", 1, 1, kNow));
+  const auto other = *book.set("a", 1, 1, kNow);
   EXPECT_EQ(*book.current("smollm2"), second);
-  const auto history = *book.history("smollm2");
-  ASSERT_EQ(history.size(), 2U);
-  EXPECT_EQ(history[0].input_microeur_per_mtok, 100);
-  EXPECT_EQ(history[1], second);
+  const auto versions = *book.all_versions();
+  ASSERT_EQ(versions.size(), 3U);
+  EXPECT_EQ(versions[0], other);
+  EXPECT_EQ(versions[1], (Price{.model = "smollm2",
+                                .version = 1,
+                                .input_microeur_per_mtok = 100,
+                                .output_microeur_per_mtok = 200,
+                                .since = kNow}));
+  EXPECT_EQ(versions[2], second);
   EXPECT_EQ(book.all_current()->size(), 2U);
   EXPECT_EQ(book.all_current()->at(0).model, "a");
 }
@@ -34,7 +39,8 @@ TEST(PriceBook, APrefixOfAnotherModelsNameIsAnotherModel) {
   PriceBook book(store);
   ASSERT_TRUE(book.set("model-large", 1, 1, kNow));
   EXPECT_EQ(*book.current("model"), std::nullopt);
-  EXPECT_TRUE(book.history("model")->empty());
+  EXPECT_EQ(book.set("model", 2, 2, kNow)->version, 1);
+  EXPECT_EQ((*book.current("model-large"))->input_microeur_per_mtok, 1);
 }
 
 TEST(PriceBook, RefusesBadPricesAndNames) {
@@ -54,7 +60,7 @@ TEST(PriceBook, SeveralSettersGetSeveralVersions) {
   }
   for (auto& setter : setters) setter.join();
   EXPECT_EQ((*book.current("m"))->version, 4);
-  EXPECT_EQ(book.history("m")->size(), 4U);
+  EXPECT_EQ(book.all_versions()->size(), 4U);
 }
 
 TEST(PriceBook, ThePriceOfMachinesKeepsWhatIsLeftOut) {
@@ -68,7 +74,12 @@ TEST(PriceBook, ThePriceOfMachinesKeepsWhatIsLeftOut) {
   EXPECT_EQ(second.accelerator_microeur_per_hour, 300);
   EXPECT_EQ(second.core_microeur_per_hour, 20);
   EXPECT_EQ(*book.machine(), second);
+  const auto versions = *book.machine_versions();
+  ASSERT_EQ(versions.size(), 2U);
+  EXPECT_EQ(versions[0], (MachinePrice{.version = 1, .core_microeur_per_hour = 20, .since = kNow}));
+  EXPECT_EQ(versions[1], second);
   EXPECT_TRUE(book.all_current()->empty()) << "it is no model's";
+  EXPECT_TRUE(book.all_versions()->empty()) << "it is no model's";
   EXPECT_EQ(book.set_machine(-1, std::nullopt, kNow).error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(book.set_machine(0, 2'000'000'000'000'000, kNow).error().code, ErrorCode::kInvalidArgument);
 }

@@ -117,12 +117,14 @@ Result<store::UsageRecord> parse_usage(const host::JsonObject& object) {
 void write_usage_sum(host::JsonWriter& out, const store::UsageSum& sum) {
   out.begin_object().field("name", sum.name).field("requests", sum.requests);
   out.field("input_tokens", sum.input_tokens).field("cached_tokens", sum.cached_tokens);
-  out.field("output_tokens", sum.output_tokens);
+  out.field("output_tokens", sum.output_tokens).field("reasoning_tokens", sum.reasoning_tokens);
   write_millionths(out, "energy_j", sum.energy_uj);
   write_millionths(out, "co2e_g", sum.co2e_ug);
   write_millionths(out, "accelerator_s", sum.accelerator_ms * 1000);
   write_millionths(out, "cpu_s", sum.cpu_us);
-  out.field("cost_microeur", sum.cost_microeur).end_object();
+  out.field("cost_microeur", sum.cost_microeur);
+  write_millionths(out, "cost_eur", sum.cost_microeur);
+  out.end_object();
 }
 
 }  // namespace millrace::ledger

@@ -17,8 +17,8 @@ void write_usage(host::JsonWriter& out, const store::UsageRecord& record);
 /// The reverse; exact for energies below 4 GJ.
 Result<store::UsageRecord> parse_usage(const host::JsonObject& object);
 
-/// {"name", "requests", "input_tokens", "cached_tokens", "output_tokens", "energy_j", "co2e_g", "accelerator_s", "cpu_s",
-/// "cost_microeur"}
+/// {"name", "requests", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "energy_j", "co2e_g",
+/// "accelerator_s", "cpu_s", "cost_microeur", "cost_eur"}
 void write_usage_sum(host::JsonWriter& out, const store::UsageSum& sum);
 
 /// A number of millionths as an exact decimal: 1234567 -> "1.234567".

@@ -52,6 +52,25 @@ TEST(UsageJson, HasExactlyTheDocumentedMembersInOrder) {
       << text;
 }
 
+TEST(UsageJson, ASumHasExactlyTheDocumentedMembersInOrder) {
+  host::JsonWriter out;
+  write_usage_sum(out, {.name = "m",
+                        .requests = 1,
+                        .input_tokens = 2,
+                        .cached_tokens = 3,
+                        .output_tokens = 4,
+                        .reasoning_tokens = 5,
+                        .energy_uj = 6,
+                        .co2e_ug = 7,
+                        .cost_microeur = 8,
+                        .accelerator_ms = 9,
+                        .cpu_us = 10});
+  EXPECT_EQ(out.take(),
+            R"({"name":"m","requests":1,"input_tokens":2,"cached_tokens":3,"output_tokens":4,)"
+            R"("reasoning_tokens":5,"energy_j":0.000006,"co2e_g":0.000007,"accelerator_s":0.009000,)"
+            R"("cpu_s":0.000010,"cost_microeur":8,"cost_eur":0.000008})");
+}
+
 TEST(UsageJson, ReadsBackWhatItWrote) {
   EXPECT_TRUE(rc::check([] {
     auto record = sample_record();

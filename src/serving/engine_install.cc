@@ -21,7 +21,9 @@ std::string real_path(const std::string& path) {
 
 std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
-EngineInstall on_host(const std::string& program) {
+// What is seen inside is the folder that holds the program itself, not one with a link to it.
+EngineInstall on_host(const std::string& found) {
+  const std::string program = real_path(found);
   EngineInstall install{.root = "/", .program = program, .prefix = {}};
   if (program.starts_with("/usr/")) return install;
   // Libraries usually lie beside bin/; a program in a folder of another name brings that folder alone.
@@ -56,8 +58,7 @@ Result<EngineInstall> find_engine(const std::string& root, const std::string& pa
   if (const auto names = host::list_dir(folder + "/engine")) {
     for (const std::string& name : *names) {
       const std::string program = fmt::format("{}/engine/{}/bin/{}", folder, name, kProgram);
-      if (name.starts_with("xllamacpp-") && ::access(program.c_str(), X_OK) == 0)
-        return on_host(real_path(program));
+      if (name.starts_with("xllamacpp-") && ::access(program.c_str(), X_OK) == 0) return on_host(program);
     }
   }
   if (const std::string program = host::find_program(kProgram); !program.empty()) return on_host(program);

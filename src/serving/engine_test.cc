@@ -132,6 +132,9 @@ TEST(FindEngine, APathBringsItsFolderAndARootIsChecked) {
   const auto by_path = find_engine("", program);
   ASSERT_TRUE(by_path) << by_path.error().message;
   EXPECT_EQ(*by_path, (EngineInstall{.root = "/", .program = program, .prefix = folder.path() + "/kit"}));
+  const std::string link = folder.path() + "/llama-server";
+  ASSERT_EQ(::symlink("kit/bin/llama-server", link.c_str()), 0);
+  EXPECT_EQ(find_engine("", link).value(), *by_path) << "what counts is where the program itself lies";
   folder.put("root/usr/bin/llama-server", "#!/bin/sh\n", 0755);
   EXPECT_EQ(find_engine(folder.path() + "/root", "")->root, folder.path() + "/root");
   EXPECT_EQ(find_engine(folder.path() + "/kit", "").error().code, ErrorCode::kNotFound);

@@ -163,6 +163,7 @@ std::map<std::string, UsageSum> naive_sums(const std::map<std::string, UsageReco
     sum.input_tokens += record.input_tokens;
     sum.cached_tokens += record.cached_tokens;
     sum.output_tokens += record.output_tokens;
+    sum.reasoning_tokens += record.reasoning_tokens;
     sum.energy_uj += record.energy_uj ? *record.energy_uj : 0;
     sum.co2e_ug += record.co2e_ug ? *record.co2e_ug : 0;
     sum.cost_microeur += record.cost_microeur;
@@ -199,10 +200,11 @@ TYPED_TEST(UsageConformance, SumsEqualTheNaiveModel) {
     for (const auto& [name, sum] : want) {
       const UsageSum& got = (*found)[at++];
       RC_ASSERT(got.name == name);
-      RC_ASSERT(std::tie(got.requests, got.input_tokens, got.cached_tokens, got.output_tokens, got.energy_uj,
-                         got.co2e_ug, got.cost_microeur, got.accelerator_ms, got.cpu_us) ==
-                std::tie(sum.requests, sum.input_tokens, sum.cached_tokens, sum.output_tokens, sum.energy_uj,
-                         sum.co2e_ug, sum.cost_microeur, sum.accelerator_ms, sum.cpu_us));
+      RC_ASSERT(
+          std::tie(got.requests, got.input_tokens, got.cached_tokens, got.output_tokens, got.reasoning_tokens,
+                   got.energy_uj, got.co2e_ug, got.cost_microeur, got.accelerator_ms, got.cpu_us) ==
+          std::tie(sum.requests, sum.input_tokens, sum.cached_tokens, sum.output_tokens, sum.reasoning_tokens,
+                   sum.energy_uj, sum.co2e_ug, sum.cost_microeur, sum.accelerator_ms, sum.cpu_us));
     }
   });
   EXPECT_TRUE(held);

@@ -43,8 +43,8 @@ enum class UsageDimension { kModel, kKey, kProject, kDay, kTenant };
 
 struct UsageSum {
   std::string name;  // the dimension's value
-  std::int64_t requests = 0, input_tokens = 0, cached_tokens = 0, output_tokens = 0, energy_uj = 0,
-               co2e_ug = 0, cost_microeur = 0, accelerator_ms = 0, cpu_us = 0;
+  std::int64_t requests = 0, input_tokens = 0, cached_tokens = 0, output_tokens = 0, reasoning_tokens = 0,
+               energy_uj = 0, co2e_ug = 0, cost_microeur = 0, accelerator_ms = 0, cpu_us = 0;
 };
 
 /// Every method is safe from any thread.

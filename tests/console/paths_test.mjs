@@ -244,7 +244,7 @@ onPage('usage is shown by day, model, key and project, and saved as CSV that equ
   const file = await download;
   assert.equal(file.suggestedFilename(), 'usage-by-day.csv');
   const [head, ...lines] = readFileSync(await file.path(), 'utf8').trim().split('\r\n');
-  assert.equal(head, 'name,requests,input_tokens,cached_tokens,output_tokens,energy_j,co2e_g,cost_eur');
+  assert.equal(head, 'name,requests,input_tokens,cached_tokens,output_tokens,reasoning_tokens,energy_j,co2e_g,cost_eur');
   const { data } = await api('GET', '/usage?by=day');
   assert.deepEqual(lines.map((line) => line.split(',')[0]), data.map((sum) => sum.name));
   assert.equal(Number(lines[0].split(',')[1]), data[0].requests);

@@ -50,9 +50,9 @@ class Cli(suite.Case):
                      "quota show --project p1", "key create --project p1 --eur-per-month 0.5", "key list",
                      f"endpoint create e1 --upstream {upstream}", "endpoint list", "endpoint show e1", "endpoint delete e1",
                      "price set --model m1 --input-eur-per-mtok 1 --output-eur-per-mtok 0.2",
-                     "price set --accelerator-eur-per-hour 2.5", "price set --core-eur-per-hour 0.000002", "price list", "model list",
+                     "price set --accelerator-eur-per-hour 2.5", "price set --core-eur-per-hour 0.000002", "price list", "price list --all", "model list",
                      "job list", "queue", "node list", "top", "site events", "secret list",
-                     "usage", "usage --by key", "usage energy", "logs smollm2", "chat Hi --max-tokens 2"):
+                     "usage", "usage --by key", "usage --by tenant", "usage energy", "logs smollm2", "chat Hi --max-tokens 2"):
             text = self.millrace.cli(*line.split(), "--json").stdout
             self.assertNotRegex(text, r"[:\[,]\s*-?\d[\d.]*E-?\d", line)
             answers[line] = [json.loads(piece) for piece in text.splitlines()]
@@ -63,6 +63,14 @@ class Cli(suite.Case):
         *models, machines = answers["price list"][0]
         self.assertIn("m1", [price["model"] for price in models])
         self.assertEqual((machines["accelerator_eur_per_hour"], machines["core_eur_per_hour"], machines["version"]), (2.5, 2e-6, 2))
+        *models, before, now = answers["price list --all"][0]
+        self.assertEqual([price["version"] for price in models if price["model"] == "m1"], [1])
+        self.assertEqual(now, machines)
+        self.assertEqual((before["accelerator_eur_per_hour"], before["core_eur_per_hour"], before["version"]), (2.5, 0, 1))
+        self.assertLess(before["effective_from"], now["effective_from"])
+        self.assertEqual(set(answers["usage"][0][0]), {
+            "name", "requests", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "energy_j", "co2e_g",
+            "accelerator_s", "cpu_s", "cost_microeur", "cost_eur"})
         records = [json.loads(line) for line in self.millrace.cli("usage", "records", "--json").stdout.splitlines()]
         self.assertEqual(set(records[0]), {
             "request_id", "client_request_id", "tenant", "project", "key_id", "endpoint", "model", "status", "input_tokens",

@@ -39,11 +39,11 @@ void append_millionths_or_null(std::string& out, std::optional<std::int64_t> mil
 }
 
 void append_footprint(std::string& out, const Footprint& footprint) {
-  out += std::string_view(R"(,"millrace":{"energy_j":)");
+  out += R"(,"millrace":{"energy_j":)";
   append_millionths_or_null(out, footprint.energy_uj);
-  out += std::string_view(R"(,"co2e_g":)");
+  out += R"(,"co2e_g":)";
   append_millionths_or_null(out, footprint.co2e_ug);
-  out += std::string_view(R"(,"cost_eur":)");
+  out += R"(,"cost_eur":)";
   append_millionths_or_null(out, footprint.cost_microeur);
   out += R"(,"site":)";
   append_quoted(out, footprint.site);

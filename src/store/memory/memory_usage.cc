@@ -55,6 +55,7 @@ Result<std::vector<UsageSum>> MemoryUsageTable::sum(const UsageFilter& filter, U
     sum.input_tokens += record.input_tokens;
     sum.cached_tokens += record.cached_tokens;
     sum.output_tokens += record.output_tokens;
+    sum.reasoning_tokens += record.reasoning_tokens;
     sum.energy_uj += record.energy_uj.value_or(0);
     sum.co2e_ug += record.co2e_ug.value_or(0);
     sum.cost_microeur += record.cost_microeur;

@@ -123,11 +123,12 @@ void add_row(UsageSum& sum, const Statement& row) {
   sum.input_tokens += row.integer(2);
   sum.cached_tokens += row.integer(3);
   sum.output_tokens += row.integer(4);
-  sum.energy_uj += row.integer(5);
-  sum.co2e_ug += row.integer(6);
-  sum.cost_microeur += row.integer(7);
-  sum.accelerator_ms += row.integer(8);
-  sum.cpu_us += row.integer(9);
+  sum.reasoning_tokens += row.integer(5);
+  sum.energy_uj += row.integer(6);
+  sum.co2e_ug += row.integer(7);
+  sum.cost_microeur += row.integer(8);
+  sum.accelerator_ms += row.integer(9);
+  sum.cpu_us += row.integer(10);
 }
 
 }  // namespace
@@ -164,12 +165,12 @@ Result<std::vector<UsageSum>> SqliteUsageTable::sum(const UsageFilter& filter, U
   const std::lock_guard lock(reader.mutex);
   std::map<std::string, UsageSum> by_name;
   for (const IdRange& range : TRY(ranges_of(reader.connection, filter))) {
-    Statement rows = TRY(reader.connection.prepare(
-        fmt::format("SELECT {} AS name, count(*), sum(input_tokens), sum(cached_tokens), sum(output_tokens), "
-                    "coalesce(sum(energy_uj), 0), coalesce(sum(co2e_ug), 0), sum(cost_microeur), "
-                    "sum(accelerator_ms), sum(cpu_us) FROM {} "
-                    "WHERE request_id >= ?5 AND request_id <= ?6 AND {} GROUP BY name",
-                    expression(by), kRecords, kMatches)));
+    Statement rows = TRY(reader.connection.prepare(fmt::format(
+        "SELECT {} AS name, count(*), sum(input_tokens), sum(cached_tokens), sum(output_tokens), "
+        "sum(reasoning_tokens), coalesce(sum(energy_uj), 0), coalesce(sum(co2e_ug), 0), sum(cost_microeur), "
+        "sum(accelerator_ms), sum(cpu_us) FROM {} "
+        "WHERE request_id >= ?5 AND request_id <= ?6 AND {} GROUP BY name",
+        expression(by), kRecords, kMatches)));
     bind_filter(rows, filter);
     rows.bind(5, std::string_view(range.first));
     bind_last(rows, 6, range);
