@@ -11,7 +11,6 @@ namespace {
 
 using control::ObservedWork;
 using control::WantedWork;
-using control::WorkState;
 
 constexpr std::size_t kCancelTries = 100;
 

@@ -172,12 +172,12 @@ Result<std::size_t> WorkArchives::sweep(const std::set<std::string>& needed) {
   std::size_t removed = 0;
   if (!host::exists(options_.folder)) return removed;
   for (const std::string& project : TRY(host::list_dir(options_.folder))) {
-    const std::string folder = options_.folder + "/" + project;
+    const std::string folder = fmt::format("{}/{}", options_.folder, project);
     for (const std::string& name : TRY(host::list_dir(folder))) {
       struct stat info{};
-      const std::string path = folder + "/" + name;
+      const std::string path = fmt::format("{}/{}", folder, name);
       if (::lstat(path.c_str(), &info) != 0 || info.st_mtim.tv_sec >= oldest.count()) continue;
-      if (needed.contains(project + "/" + name)) continue;
+      if (needed.contains(fmt::format("{}/{}", project, name))) continue;
       TRY_VOID(host::remove_tree(path));
       ++removed;
     }
