@@ -250,10 +250,11 @@ Result<void> ExecutorRuns::start(const WantedWork& work, const StartRun& run,
   return {};
 }
 
-// Told twice of a run, as after a crash: what ran and ended meanwhile would be replaced, and run a second time.
+// Told twice of a run, as after a crash: what ran and ended meanwhile would be replaced, and run a second time. What still
+// runs may be lost between this look and the start: it counts too.
 bool ExecutorRuns::was_there(const std::string& id) {
   const auto status = executor_.status(id);
-  return status && is_over(*status) && (status->exit || status->started_at != TimePoint{});
+  return status && (status->exit || status->started_at != TimePoint{});
 }
 
 // All or nothing: what was started of the gang is stopped. It ends as a run of so many tasks, to be forgotten.
