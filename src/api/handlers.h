@@ -10,6 +10,7 @@
 #include "api/services.h"
 #include "core/clock.h"
 #include "identity/directory.h"
+#include "identity/page.h"
 #include "ledger/usage_json.h"
 
 namespace millrace::api {
@@ -34,6 +35,11 @@ Reply page_reply(const std::vector<T>& data, const std::optional<std::string>& n
   return json_reply(200,
                     boost::json::object{{"data", std::move(items)},
                                         {"next", next ? boost::json::value(*next) : boost::json::value()}});
+}
+
+template <typename T, typename ToJson>
+Reply page_reply(const identity::Page<T>& page, ToJson to_json) {
+  return page_reply(page.data, page.next, to_json);
 }
 
 /// Whose things a list may show: empty strings are everybody's. The caller's reach cut by the query parameters

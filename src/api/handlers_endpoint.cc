@@ -133,7 +133,7 @@ json::object replica_json(const ReplicaStatus& replica) {
 
 Result<Reply> list_endpoints(Services& services, const Call& call) {
   const auto page = TRY(services.endpoints.list(limit_of(call), call.query_text("after")));
-  return page_reply(page.data, page.next,
+  return page_reply(page,
                     [&](const platform::Endpoint& endpoint) { return endpoint_json(services, endpoint); });
 }
 
@@ -204,7 +204,7 @@ Result<Reply> list_replicas(Services& services, const Call& call) {
   (void)TRY(services.endpoints.show(call.path_text("name")));
   auto page = page_of(replicas_of(services, call.path_text("name")), call.query_text("after"), limit_of(call),
                       [](const ReplicaStatus& replica) { return replica.id; });
-  return page_reply(page.data, page.next.empty() ? std::nullopt : std::optional(page.next), replica_json);
+  return page_reply(page, replica_json);
 }
 
 Result<Reply> show_log(Services& services, const Call& call) {

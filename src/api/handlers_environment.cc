@@ -43,7 +43,7 @@ Result<Reply> list_environments(Services& services, const Call& call) {
   const auto reach = TRY(reachable(call, Action::kReadEnvironments));
   const auto page = TRY(services.environments.list({.tenant = reach.tenant, .project = reach.project},
                                                    limit_of(call), call.query_text("after")));
-  return page_reply(page.data, page.next, environment_json);
+  return page_reply(page, environment_json);
 }
 
 Result<Reply> create_environment(Services& services, const Call& call) {

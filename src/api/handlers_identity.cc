@@ -70,7 +70,7 @@ Result<Reply> list_tenants(Services& services, const Call& call) {
   const Reachable within = TRY(reachable(call, Action::kReadTenants));
   if (within.tenant.empty()) {
     const auto page = TRY(services.directory.tenants(limit_of(call), call.query_text("after")));
-    return page_reply(page.data, page.next, tenant_json);
+    return page_reply(page, tenant_json);
   }
   std::vector<identity::Tenant> own;
   if (within.tenant > call.query_text("after")) own.push_back(TRY(services.directory.tenant(within.tenant)));
@@ -90,7 +90,7 @@ Result<Reply> list_projects(Services& services, const Call& call) {
   if (within.project.empty()) {
     const auto page =
         TRY(services.directory.projects(within.tenant, limit_of(call), call.query_text("after")));
-    return page_reply(page.data, page.next, project_json);
+    return page_reply(page, project_json);
   }
   std::vector<identity::Project> own;
   if (within.project > call.query_text("after"))
@@ -113,7 +113,7 @@ Result<Reply> list_keys(Services& services, const Call& call) {
   const auto page =
       TRY(services.directory.keys({within.tenant, within.project}, limit_of(call), call.query_text("after")));
   const TimePoint now = services.clock.now();
-  return page_reply(page.data, page.next, [&](const identity::Key& key) { return key_json(key, now); });
+  return page_reply(page, [&](const identity::Key& key) { return key_json(key, now); });
 }
 
 Result<Reply> create_key(Services& services, const Call& call) {

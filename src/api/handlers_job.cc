@@ -80,8 +80,7 @@ Result<Reply> list_jobs(Services& services, const Call& call) {
   if (const auto state = call.query_text("state"); !state.empty())
     filter.state = TRY(control::parse_work_state(state));
   const auto page = TRY(services.jobs.list(filter, limit_of(call), call.query_text("after")));
-  return page_reply(page.data, page.next,
-                    [&](const platform::Job& job) { return job_json(job, naming_for(call)); });
+  return page_reply(page, [&](const platform::Job& job) { return job_json(job, naming_for(call)); });
 }
 
 Result<Reply> show_job(Services& services, const Call& call) {

@@ -30,7 +30,7 @@ json::object price_json(const Price& price) {
 Result<Reply> list_prices(Services& services, const Call& call) {
   auto page = page_of(TRY(services.prices.all_current()), call.query_text("after"), limit_of(call),
                       [](const Price& price) { return price.model; });
-  return page_reply(page.data, page.next.empty() ? std::nullopt : std::optional(page.next), price_json);
+  return page_reply(page, price_json);
 }
 
 /// The cursor of a version: in byte order they follow one another, up to 10^10 of them.
@@ -40,7 +40,7 @@ Result<Reply> list_price_versions(Services& services, const Call& call) {
   auto page =
       page_of(TRY(services.prices.all_versions()), call.query_text("after"), limit_of(call),
               [](const Price& price) { return fmt::format("{}/{}", price.model, padded(price.version)); });
-  return page_reply(page.data, page.next.empty() ? std::nullopt : std::optional(page.next), price_json);
+  return page_reply(page, price_json);
 }
 
 Result<Reply> set_price(Services& services, const Call& call) {
@@ -66,8 +66,7 @@ Result<Reply> show_machine_price(Services& services, const Call& /*call*/) {
 Result<Reply> list_machine_price_versions(Services& services, const Call& call) {
   auto page = page_of(TRY(services.prices.machine_versions()), call.query_text("after"), limit_of(call),
                       [](const MachinePrice& price) { return padded(price.version); });
-  return page_reply(page.data, page.next.empty() ? std::nullopt : std::optional(page.next),
-                    machine_price_json);
+  return page_reply(page, machine_price_json);
 }
 
 Result<Reply> set_machine_price(Services& services, const Call& call) {

@@ -27,7 +27,7 @@ json::object model_json(const platform::Model& model) {
 
 Result<Reply> list_models(Services& services, const Call& call) {
   const auto page = TRY(services.models.list(limit_of(call), call.query_text("after")));
-  return page_reply(page.data, page.next, model_json);
+  return page_reply(page, model_json);
 }
 
 Result<Reply> import_model(Services& services, const Call& call) {

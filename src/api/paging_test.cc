@@ -20,8 +20,8 @@ RC_GTEST_PROP(Paging, following_next_yields_every_element_once_in_order, (const 
     const auto page = page_of(shuffled, after, limit, kSelf);
     RC_ASSERT(page.data.size() <= limit);
     seen.insert(seen.end(), page.data.begin(), page.data.end());
-    if (page.next.empty()) break;
-    after = page.next;
+    if (!page.next) break;
+    after = *page.next;
   }
   std::set<std::string> wanted = all;
   wanted.erase("");  // no id is empty
@@ -38,8 +38,8 @@ RC_GTEST_PROP(Paging, what_stays_is_seen_once_whatever_comes_and_goes, (const st
     for (const auto& one : page.data) {
       if (stays.contains(one)) seen.push_back(one);
     }
-    if (page.next.empty()) break;
-    after = page.next;
+    if (!page.next) break;
+    after = *page.next;
     RC_PRE(seen.size() <= stays.size());
   }
   std::set<std::string> wanted = stays;
