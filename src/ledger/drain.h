@@ -37,8 +37,9 @@ class JournalDrain {
   };
 
   /// Takes all that is settled, and all of a gateway that died: what was open there becomes `failed` with its figures
-  /// so far, from its mirror where that knows more (after the machine was started anew the journal may be the older one). A record is in the table, durable, before its slot is given back, so a kill at any point loses nothing
-  /// and doubles nothing. A file that is no journal is set aside as *.damaged and reported; one of a newer version
+  /// so far, from its mirror where that knows more (after the machine was started anew the journal may be the older one).
+  /// A record is in the table, durable, before its slot is given back, so a kill at any point loses nothing and doubles
+  /// nothing. A file that is no journal is set aside as *.damaged and reported; one of a newer version
   /// stays. On an error of the table nothing was given back: call again.
   /// The report's records take the place of those in `room`, so that memory of the last time is used again.
   Result<Report> drain(std::vector<store::UsageRecord> room = {});

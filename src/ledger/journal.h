@@ -51,9 +51,9 @@ struct JournalSlot {
   std::uint32_t index = 0;
 };
 
-/// The writing side: one gateway process, one thread (a second, private one keeps the mirror). open, update, finalise and settle
-/// make no system call, and no allocation but for what a request is the first to share with later ones. The file is
-/// locked (flock) as long as the process lives; a journal whose lock is free belongs to a gateway that died, and what is
+/// The writing side: one gateway process, one thread (a second, private one keeps the mirror). open, update, finalise and
+/// settle make no system call, and no allocation but for what a request is the first to share with later ones. The file
+/// is locked (flock) as long as the process lives; a journal whose lock is free belongs to a gateway that died, and what is
 /// open in it is settled as failed by the server.
 class Journal {
  public:
@@ -62,8 +62,8 @@ class Journal {
     std::chrono::milliseconds sync_interval{50};  // what power loss may cost; kill -9 costs nothing
   };
 
-  /// Creates FOLDER/<id>.mrj and, for power loss, its mirror (the folder too, mode 0700). `id` is a file name of [A-Za-z0-9_-], at most 40, never
-  /// used before: take make_id("jrn", ...).
+  /// Creates FOLDER/<id>.mrj and, for power loss, its mirror (the folder too, mode 0700). `id` is a file name of
+  /// [A-Za-z0-9_-], at most 40, never used before: take make_id("jrn", ...).
   static Result<std::unique_ptr<Journal>> create(const std::string& folder, std::string_view id,
                                                  Options options);
   ~Journal();

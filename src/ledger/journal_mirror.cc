@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -43,7 +44,7 @@ Result<std::unique_ptr<JournalMirror>> JournalMirror::create(const std::string& 
         errno_error(fmt::format("reserve {} bytes for {}", journal.size(), path), problem));
   }
   std::unique_ptr<JournalMirror> mirror(new JournalMirror(std::move(fd), path, journal, slots));
-  mirror->copy(0, mirror->layout_.contexts);
+  mirror->copy(0, mirror->layout_.contexts, [] {});
   mirror->flush();
   return mirror;
 }
@@ -59,40 +60,41 @@ JournalMirror::JournalMirror(host::Fd fd, std::string path, std::span<std::uint8
       contexts_((slots + kContextsOfGroup - 1) / kContextsOfGroup) {}
 
 bool JournalMirror::sync() {
-  const bool contexts = sync_contexts();
-  return sync_slots() || contexts;
+  return each_run(slots_, kSlotsOfGroup, [this](std::size_t first, std::size_t count) {
+    copy(layout_.slots + first * sizeof(SlotData), count * sizeof(SlotData), [this] { sync_contexts(); });
+    copy(layout_.states + first * sizeof(std::uint32_t), count * sizeof(std::uint32_t), [] {});
+  });
 }
 
-bool JournalMirror::sync_contexts() {
+void JournalMirror::sync_contexts() {
+  each_run(contexts_, kContextsOfGroup, [this](std::size_t first, std::size_t count) {
+    copy(layout_.contexts + first * sizeof(ContextData), count * sizeof(ContextData), [] {});
+  });
+}
+
+template <typename Copy>
+bool JournalMirror::each_run(Marks& marks, std::size_t of_group, const Copy& copy) {
   bool any = false;
-  for (Run run = take_run(contexts_, 0); run.first < run.end; run = take_run(contexts_, run.end)) {
-    const std::size_t end = std::min<std::size_t>(run.end * kContextsOfGroup, slot_count_);
-    const std::size_t first = run.first * kContextsOfGroup;
-    copy(layout_.contexts + first * sizeof(ContextData), (end - first) * sizeof(ContextData));
+  for (Run run = take_run(marks, 0); run.first < run.end; run = take_run(marks, run.end)) {
+    const std::size_t first = run.first * of_group;
+    copy(first, std::min<std::size_t>(run.end * of_group, slot_count_) - first);
     any = true;
   }
   if (any) flush();
   return any;
 }
 
-bool JournalMirror::sync_slots() {
-  bool any = false;
-  for (Run run = take_run(slots_, 0); run.first < run.end; run = take_run(slots_, run.end)) {
-    const std::size_t end = std::min<std::size_t>(run.end * kSlotsOfGroup, slot_count_);
-    const std::size_t first = run.first * kSlotsOfGroup;
-    copy(layout_.slots + first * sizeof(SlotData), (end - first) * sizeof(SlotData));
-    copy(layout_.states + first * sizeof(std::uint32_t), (end - first) * sizeof(std::uint32_t));
-    any = true;
-  }
-  if (any) flush();
-  return any;
-}
-
-void JournalMirror::copy(std::size_t at, std::size_t bytes) {
+/// `before_write` is called between reading a piece and writing it.
+template <typename BeforeWrite>
+void JournalMirror::copy(std::size_t at, std::size_t bytes, const BeforeWrite& before_write) {
+  std::array<std::uint8_t, 16 * 1024> piece;
   for (const std::size_t end = at + bytes; at < end;) {
-    const std::size_t size = std::min(room_.size(), end - at);
-    load_words(room_.data(), journal_.data() + at, size);
-    write(at, std::span(room_).first(size));
+    const std::size_t size = std::min(piece.size(), end - at);
+    load_words(piece.data(), journal_.data() + at, size);
+    // With the fence in context_changed: whoever reads a slot here finds the mark of its context.
+    std::atomic_thread_fence(std::memory_order_acquire);
+    before_write();
+    write(at, std::span(piece).first(size));
     at += size;
   }
 }

@@ -32,9 +32,13 @@ class JournalMirror {
 
   /// Call it after the change.
   void slot_changed(std::uint32_t slot) { mark(slots_, slot / kSlotsOfGroup); }
-  void context_changed(std::uint32_t context) { mark(contexts_, context / kContextsOfGroup); }
+  /// Before a slot names it.
+  void context_changed(std::uint32_t context) {
+    mark(contexts_, context / kContextsOfGroup);
+    std::atomic_thread_fence(std::memory_order_release);
+  }
 
-  /// Copies and syncs what was marked before the call; false if nothing was. A slot's context is durable before the slot.
+  /// Copies and syncs what was marked before the call; false if no slot was. A slot's context is durable before the slot.
   /// Stops the process if the disk refuses.
   bool sync();
 
@@ -46,10 +50,12 @@ class JournalMirror {
   using Marks = std::vector<std::atomic<std::uint8_t>>;
   JournalMirror(host::Fd fd, std::string path, std::span<std::uint8_t> journal, std::uint32_t slots);
   static void mark(Marks& marks, std::uint32_t group) { marks[group].store(1, std::memory_order_release); }
-  bool sync_slots();
-  bool sync_contexts();
+  void sync_contexts();
+  template <typename Copy>
+  bool each_run(Marks& marks, std::size_t of_group, const Copy& copy);
+  template <typename BeforeWrite>
+  void copy(std::size_t at, std::size_t bytes, const BeforeWrite& before_write);
   void write(std::size_t at, std::span<const std::uint8_t> bytes) const;
-  void copy(std::size_t at, std::size_t bytes);
   void flush() const;
 
   const host::Fd fd_;
@@ -58,7 +64,6 @@ class JournalMirror {
   const std::uint32_t slot_count_;
   const JournalLayout layout_;
   Marks slots_, contexts_;  // by group
-  std::vector<std::uint8_t> room_ = std::vector<std::uint8_t>(64 * 1024);
 };
 
 }  // namespace millrace::ledger
