@@ -89,13 +89,11 @@ void Database::subscribe(Store::Listener listener) {
 }
 
 Result<std::int64_t> Database::write(Work work, const Transaction* change) {
-  return enqueue(Job(std::move(work), change));
+  return enqueue(Job(std::move(work), change, false));
 }
 
 Result<std::int64_t> Database::write_patiently(Work work) {
-  Job job(std::move(work), nullptr);
-  job.patient = true;
-  return enqueue(std::move(job));
+  return enqueue(Job(std::move(work), nullptr, true));
 }
 
 Result<std::int64_t> Database::enqueue(Job job) {
@@ -106,7 +104,7 @@ Result<std::int64_t> Database::enqueue(Job job) {
     if (!job.patient) hurry();
   }
   changed_.notify_one();
-  if (done.wait_for(kPatience) == std::future_status::timeout) {
+  if (job.patient && done.wait_for(kPatience) == std::future_status::timeout) {
     const std::lock_guard lock(mutex_);
     job.patient = false;
     hurry();

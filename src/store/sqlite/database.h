@@ -64,10 +64,11 @@ class Database {
 
  private:
   struct Job {
-    Job(Work what, const Transaction* told) : work(std::move(what)), change(told) {}
+    Job(Work what, const Transaction* told, bool waits)
+        : work(std::move(what)), change(told), patient(waits) {}
     Work work;
     const Transaction* change = nullptr;
-    bool patient = false;  // guarded by mutex_ once it is in the queue
+    bool patient = false;  // written by who waits for it, with mutex_ held once it is in the queue
     Result<std::int64_t> result = 0;
     std::promise<void> done;
   };
