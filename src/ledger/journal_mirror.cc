@@ -87,7 +87,7 @@ bool JournalMirror::each_run(Marks& marks, std::size_t of_group, const Copy& cop
 /// `before_write` is called between reading a piece and writing it.
 template <typename BeforeWrite>
 void JournalMirror::copy(std::size_t at, std::size_t bytes, const BeforeWrite& before_write) {
-  std::array<std::uint8_t, 16 * 1024> piece;
+  std::array<std::uint8_t, 64 * 1024> piece;
   for (const std::size_t end = at + bytes; at < end;) {
     const std::size_t size = std::min(piece.size(), end - at);
     load_words(piece.data(), journal_.data() + at, size);

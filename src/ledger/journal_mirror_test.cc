@@ -5,8 +5,10 @@
 #include <utime.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <string>
+#include <thread>
 
 #include "host/file.h"
 #include "ledger/drain.h"
@@ -140,6 +142,43 @@ TEST_F(PowerLossTest, ASyncOfNothingNewWritesNothing) {
   journal_->update(slot, {.input_tokens = 1}, kStart);
   journal_->sync();
   EXPECT_EQ(journal_->sync_count(), 2U);
+}
+
+TEST(JournalAndItsMirror, NamesNoContextThatIsNotThere) {
+  TempFolder folder;
+  const std::string path = folder.path() + "/j1.mrj";
+  auto journal =
+      *Journal::create(folder.path(), "j1", {.slots = 8192, .sync_interval = std::chrono::hours(1)});
+  const std::jthread gateway([&] {
+    for (int i = 0; i < 8192; ++i) {
+      const std::string id = "req-" + std::to_string(i);
+      OpenRequest request = open_request(id);
+      request.tenant = id;  // a context of its own
+      journal->open(request);
+    }
+  });
+  std::size_t seen = 0;
+  while (seen < 8192) {
+    journal->sync();
+    std::string bytes = *host::read_file(mirror_path(path), 64u << 20);
+    // Page-aligned, as a mapping is.
+    auto* room =
+        static_cast<std::uint8_t*>(std::aligned_alloc(kPage, (bytes.size() + kPage - 1) / kPage * kPage));
+    bytes.copy(reinterpret_cast<char*>(room), bytes.size());
+    const auto view = JournalView::of({room, bytes.size()});
+    ASSERT_TRUE(view) << view.error().message;
+    JournalView::Contexts contexts;
+    store::UsageRecord record;
+    seen = 0;
+    for (std::uint32_t slot = 0; slot < view->slots(); ++slot) {
+      if (!view->in_use(slot)) continue;
+      ++seen;
+      if (!view->read(slot, contexts, record))
+        continue;  // its state is newer than the slot: of the next sync
+      EXPECT_EQ(record.tenant, record.request_id);
+    }
+    std::free(room);
+  }
 }
 
 /// A gateway and a server at work, on a machine whose pages reach the disk when they like.
