@@ -132,19 +132,18 @@ def at(text):
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def check_times(job, records, notes, shown, longest_s):
+def check_times(job, nodes, records, notes, shown, longest_s):
     """A run takes as long as it took, whatever the clock was set to meanwhile, and is there once, and while no other is."""
     for run in shown["runs"]:
         assert FIRST_DAY <= at(run["started_at"]) <= at(run["ended_at"]), (job, run)
     for record in records:
         run = int(record["client_request_id"].rsplit(".", 1)[1])
         took_s = (at(record["ended_at"]) - at(record["started_at"])).total_seconds()
-        told = [(what, uptime) for what, number, uptime, _ in notes if number == run]
-        seen = sorted(uptime for _, uptime in told)
-        # A task whose supervisor was killed tells no end: of a gang's run, what the others tell counts.
-        whole = sum(what == "begin" for what, _ in told) == sum(what == "end" for what, _ in told)
+        seen = sorted(uptime for _, number, uptime, _ in notes if number == run)
+        # Of a gang that lost a supervisor, what the other tasks' supervisors tell counts.
+        may_lack_a_task = nodes > 1 and record["status"] != "completed"
         assert 0 <= took_s <= longest_s, (job, record, longest_s)
-        assert not (seen and whole) or took_s >= seen[-1] - seen[0] - UPTIME_S, (job, record, notes)
+        assert not seen or may_lack_a_task or took_s >= seen[-1] - seen[0] - UPTIME_S, (job, record, notes)
         if shown["state"] == "timed_out" and record is records[-1]:
             assert took_s >= LIMIT_S, (job, record)
     for run in sorted({number for _, number, _, _ in notes})[1:]:
@@ -160,7 +159,6 @@ def check(millrace, jobs, since, undisturbed):
             records[record["endpoint"].removeprefix("job/")].append(record)
     assert set(records) <= set(jobs), "a record of a job that nobody submitted"
     counts = collections.Counter()
-    twice = []  # a known fault, about one of 1,000 jobs under these faults (docs/status.md): none is what it should be
     for job, kind in jobs.items():
         shown = millrace.job(job)
         counts[shown["state"]] += 1
@@ -172,13 +170,13 @@ def check(millrace, jobs, since, undisturbed):
         total = sum(r["accelerator_s"] for r in mine)
         assert abs(total - shown["accelerator_s"]) < 1e-6, (job, total, shown)
         notes = notes_of(millrace, job)
-        check_times(job, mine, notes, shown, time.monotonic() - since)
+        nodes = KINDS[kind][0].get("nodes", 1)
+        check_times(job, nodes, mine, notes, shown, time.monotonic() - since)
         begun = {run for what, run, _, _ in notes if what == "begin"}
         ended = {(run, code) for what, run, _, code in notes if what == "end"}
         assert begun <= set(range(1, shown["attempts"] + 1)), (job, notes, shown)
         starts = collections.Counter(run for what, run, _, _ in notes if what == "begin")
-        if any(count > KINDS[kind][0].get("nodes", 1) for count in starts.values()):
-            twice.append(f"{job}: a run was started twice: {notes}")
+        assert all(count <= nodes for count in starts.values()), f"{job}: a run was started twice: {notes}"
         if shown["state"] == "succeeded":
             assert (shown["attempts"], 0) in ended, f"{job} succeeded without having ended: {notes} {shown}"
             assert shown["exit_code"] == 0
@@ -187,9 +185,6 @@ def check(millrace, jobs, since, undisturbed):
             assert (shown["attempts"], 3) in ended, (job, notes, shown)
         if undisturbed:
             assert shown["state"] == KINDS[kind][1], (job, kind, shown)
-    for told in twice:
-        print(told, flush=True)
-    assert len(twice) <= (0 if undisturbed else 1), twice
     return counts
 
 
