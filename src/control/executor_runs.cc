@@ -210,8 +210,9 @@ RunEnd run_end(const std::vector<WorkloadStatus>& tasks) {
   const WorkloadStatus& first = first_of(tasks);
   end.started_at = first.started_at;
   for (const WorkloadStatus& task : tasks) {
+    const TimePoint until = task.exit ? task.exit->at : task.seen_at;
+    end.ended_at = std::max(end.ended_at, until + set_between(first, task));
     if (task.exit) {
-      end.ended_at = std::max(end.ended_at, task.exit->at + set_between(first, task));
       end.cpu_us += task.exit->cpu_time_us > 0 ? task.exit->cpu_time_us : task.cpu_time_us;
     } else {
       end.cpu_us += task.cpu_time_us;

@@ -34,7 +34,7 @@ Result<std::vector<executor::WorkloadSpec>> task_specs(const WantedWork& work, c
                                                        const std::vector<NamedPlace>& places,
                                                        const ExecutorRunsOptions& options);
 
-/// What the ends of a run's tasks come to; `records` of all tasks, not empty.
+/// What the ends of a run's tasks come to; `tasks` are all of them. One that is lost counts up to when it was seen last.
 RunEnd run_end(const std::vector<executor::WorkloadStatus>& tasks);
 
 /// Every method is safe from any thread.

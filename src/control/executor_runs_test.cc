@@ -122,6 +122,19 @@ TEST_F(ExecutorRunsTest, ATaskThatNeverToldOfItsStartDoesNotDateTheRun) {
   }
 }
 
+TEST_F(ExecutorRunsTest, ALostTaskCountsUpToWhenItWasSeenLast) {
+  executor::WorkloadStatus lost;
+  lost.state = WorkloadState::kLost;
+  lost.started_at = TimePoint{hours(480000)};
+  lost.started = MonotonicPoint(hours(5));
+  lost.seen_at = lost.started_at + hours(2);
+  lost.cpu_time_us = 70;
+  const RunEnd end = run_end({lost});
+  EXPECT_EQ(end.exit, Exit::kLost);
+  EXPECT_EQ(end.ended_at, lost.seen_at);
+  EXPECT_EQ(end.cpu_us, 70);
+}
+
 TEST_F(ExecutorRunsTest, WhatATaskWroteIsReadPieceByPieceAfterItsRunIsForgotten) {
   std::string folder = "/tmp/millrace-runs-test-XXXXXX";
   ASSERT_NE(::mkdtemp(folder.data()), nullptr);

@@ -1,5 +1,7 @@
 #include "control/loop.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <map>
@@ -229,6 +231,16 @@ class ThreadLoop final : public Loop {
                              .state = ReplicaState::kStarting,
                              .reason = admission_->reason(id)});
       it = wanted.replicas.erase(it);
+    }
+    tell_waiting(wanted);
+  }
+
+  /// An endpoint's reason names one replica that waits, and what for.
+  static void tell_waiting(Wanted& wanted) {
+    for (ServiceStatus& service : wanted.services) {
+      const auto first = std::ranges::find(wanted.held, service.endpoint, &ReplicaStatus::endpoint);
+      if (first == wanted.held.end() || service.reason.empty()) continue;
+      service.reason += fmt::format("; {} waits: {}", first->id, first->reason);
     }
   }
 

@@ -206,6 +206,9 @@ TEST_F(LoopTest, ReplicasRunOnlyWhileTheyAreAdmitted) {
   ASSERT_TRUE(soon([&] { return admission_.ended() == std::vector<std::string>{"chat-1"}; }));
   ASSERT_TRUE(soon([&] { return ready() == 1 && loop_->observed().size() == 2; }));
   EXPECT_EQ(loop_->observed()[1].reason, "no memory for chat-1");
+  ASSERT_TRUE(soon([&] {
+    return loop_->services()[0].reason == "1 of 2 replicas are ready; chat-1 waits: no memory for chat-1";
+  })) << loop_->services()[0].reason;
   executor_.end("chat-0", 1);  // it will be started again: it keeps what it was given
   ASSERT_TRUE(soon([&] { return executor_.starts() == 3; }));
   EXPECT_EQ(admission_.ended().size(), 1u);

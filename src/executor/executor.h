@@ -124,7 +124,11 @@ struct WorkloadStatus {
   Limits limits;
   TimePoint started_at{};
   std::optional<MonotonicPoint> started;  // the same on the machine's steady clock, where it is known
-  std::int64_t cpu_time_us = 0;           // of the workload, so far
+  /// When this was so: the start plus the time that passed, whatever the clock was set to meanwhile; its end, if it ended.
+  /// Of a lost one what its supervisor kept last: at most 5 s before its end, and at least half of its life (but for the
+  /// first second).
+  TimePoint seen_at{};
+  std::int64_t cpu_time_us = 0;  // of the workload, up to then
   std::optional<ExitRecord> exit;
 };
 

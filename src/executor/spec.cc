@@ -219,6 +219,8 @@ Result<WorkloadStatus> read_status(const JsonObject& o) {
   status.started_at = TRY(parse_rfc3339(started_at));
   if (const auto ns = TRY(o.optional_int("started_steady_ns")))
     status.started = MonotonicPoint(std::chrono::nanoseconds(*ns));
+  status.seen_at = status.started_at;
+  if (const auto seen = TRY(o.optional_string("seen_at"))) status.seen_at = TRY(parse_rfc3339(*seen));
   status.cpu_time_us = TRY(o.required_int("cpu_time_us"));
   if (const auto exit = TRY(o.optional_object("exit"))) status.exit = TRY(read_exit(*exit));
   return status;
@@ -436,7 +438,7 @@ std::string to_json(const WorkloadStatus& status) {
   w.end_object();
   w.field("started_at", to_rfc3339(status.started_at));
   if (status.started) w.field("started_steady_ns", status.started->time_since_epoch().count());
-  w.field("cpu_time_us", status.cpu_time_us);
+  w.field("seen_at", to_rfc3339(status.seen_at)).field("cpu_time_us", status.cpu_time_us);
   if (status.exit) {
     w.key("exit").begin_object();
     write_exit(w, *status.exit);

@@ -30,6 +30,7 @@ constexpr milliseconds kClientPatience{5000};
 constexpr milliseconds kSandboxPatience{10000};  // for the sandbox to be made
 constexpr milliseconds kSignalGrace{10000};      // when the supervisor itself gets SIGTERM
 constexpr milliseconds kFirstWalk{1000};
+constexpr milliseconds kFirstBeat{500};
 constexpr std::int64_t kOwnProcesses = 2;  // bwrap and the sandbox's first process are in the group, too
 constexpr int kReadsInTurn = 16;
 
@@ -235,6 +236,7 @@ void Supervisor::on_unpacked() {
 void Supervisor::on_running() {
   if (state_ == WorkloadState::kStarting && !cause_) state_ = WorkloadState::kRunning;
   keep_state();
+  beat_at_ = clock_.monotonic() + kFirstBeat;
   ready_.reset();
 }
 
@@ -276,7 +278,7 @@ int Supervisor::poll_timeout_ms() const {
   const auto consider = [&](const std::optional<MonotonicPoint>& at) {
     if (at && (!next || *at < *next)) next = at;
   };
-  for (const auto* at : {&hello_by_, &limit_at_, &term_at_, &kill_at_, &kill_hard_at_, &walk_at_})
+  for (const auto* at : {&hello_by_, &limit_at_, &term_at_, &kill_at_, &kill_hard_at_, &walk_at_, &beat_at_})
     consider(*at);
   for (const Client& client : clients_) consider(client.since + kClientPatience);
   if (!next) return -1;
@@ -370,6 +372,7 @@ WorkloadStatus Supervisor::status() const {
   status.limits = limits_;
   status.started_at = started_at_;
   status.started = started_;
+  status.seen_at = exit_ ? exit_->at : now_since_start();
   status.exit = exit_;
   if (exit_) {
     status.cpu_time_us = exit_->cpu_time_us;
@@ -380,6 +383,10 @@ WorkloadStatus Supervisor::status() const {
     status.cpu_time_us = std::chrono::duration_cast<std::chrono::microseconds>(own).count();
   }
   return status;
+}
+
+TimePoint Supervisor::now_since_start() const {
+  return started_at_ + std::chrono::duration_cast<std::chrono::microseconds>(clock_.monotonic() - started_);
 }
 
 // What is told of a workload whose supervisor was killed. Not synced: after a power loss nothing of it is left to tell.

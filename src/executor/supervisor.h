@@ -69,6 +69,7 @@ class Supervisor {
 
   std::string unpack_marker() const;
   WorkloadStatus status() const;
+  TimePoint now_since_start() const;
   void keep_state() const;
   void note(const std::string& text);
 
@@ -92,7 +93,7 @@ class Supervisor {
   host::Fd init_, program_;  // handles of the two
   TimePoint started_at_{};
   MonotonicPoint started_{};
-  std::optional<MonotonicPoint> hello_by_, limit_at_, term_at_, kill_at_, kill_hard_at_, walk_at_;
+  std::optional<MonotonicPoint> hello_by_, limit_at_, term_at_, kill_at_, kill_hard_at_, walk_at_, beat_at_;
   MonotonicPoint walk_since_{};
   bool walking_ = false;
   std::int64_t dropped_to_ = 0;  // of the log, as far as it was told

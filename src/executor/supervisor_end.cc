@@ -18,6 +18,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kKillPatience{2000};  // for the sandbox's first process to kill the others
 constexpr milliseconds kGonePatience{10000};
+constexpr milliseconds kBeat{5000};  // what a lost run is not charged for at most
 constexpr milliseconds kWalkEvery{1000};
 constexpr int kWalkShare = 10;           // a walk takes at most one part in so many of the time
 constexpr std::size_t kWalkStep = 2000;  // files looked at before others have their turn
@@ -83,6 +84,10 @@ void Supervisor::on_time() {
     ::kill(bwrap_pid_, SIGKILL);
     kill_hard_at_ = now + kKillPatience;
   }
+  if (due(beat_at_)) {
+    keep_state();
+    beat_at_ = now + std::min<std::chrono::nanoseconds>(kBeat, now - started_);
+  }
   if (due(walk_at_)) {
     walking_ = true;
     walk_since_ = now;
@@ -118,8 +123,7 @@ void Supervisor::on_bwrap_end(int wait_status) {
 // bwrap ends with the status of its child, or 128 and the number of the signal that ended it: good enough where the
 // first process could not tell.
 ExitRecord Supervisor::exit_record(int bwrap_code) const {
-  const auto ran = std::chrono::duration_cast<std::chrono::microseconds>(clock_.monotonic() - started_);
-  ExitRecord exit{.at = started_at_ + ran};
+  ExitRecord exit{.at = now_since_start()};
   Cgroup::Usage used;
   if (cgroup_) used = cgroup_->usage();
   if (ended_) {

@@ -99,6 +99,19 @@ TEST_F(SupervisorTest, KillingTheSupervisorEndsTheWorkload) {
         << "left behind in " << place;
 }
 
+TEST_F(SupervisorTest, WhatALostWorkloadUsedIsKnownUpToShortlyBeforeItsEnd) {
+  ASSERT_TRUE(executor_->start(shell("while :; do :; done"), 1));
+  const WorkloadStatus status = wait_running();
+  const auto kept = [&] { return host::read_file(folder_ + "/replicas/w/state.json").value_or(""); };
+  const std::string first = kept();
+  ASSERT_TRUE(soon([&] { return kept() != first; })) << "what is kept follows the workload";
+  ASSERT_EQ(::kill(status.supervisor_pid, SIGKILL), 0);
+  const WorkloadStatus lost = wait_end();
+  EXPECT_EQ(lost.state, WorkloadState::kLost);
+  EXPECT_GE(lost.seen_at - lost.started_at, milliseconds(300));
+  EXPECT_GT(lost.cpu_time_us, 0);
+}
+
 TEST_F(SupervisorTest, ANewExecutorAdoptsWhatRuns) {
   WorkloadSpec spec = shell("exec sleep 1000");
   spec.labels = {{"generation", "g1"}};

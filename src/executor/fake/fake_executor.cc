@@ -93,9 +93,10 @@ void FakeExecutor::end_locked(Workload& workload, MonotonicPoint when, const Exi
   workload.status.state = workload.run.lost ? WorkloadState::kLost : WorkloadState::kExited;
   workload.status.supervisor_pid = workload.status.engine_pid = 0;
   workload.status.cpu_time_us = ran.count() * workload.run.cpu_millis / 1000;
+  workload.status.seen_at = workload.status.started_at + ran;
   if (!workload.run.lost) {
     ExitRecord exit = end;
-    exit.at = workload.status.started_at + ran;
+    exit.at = workload.status.seen_at;
     exit.cpu_time_us = workload.status.cpu_time_us;
     exit.memory_peak_bytes = workload.run.memory_peak_bytes;
     workload.status.exit = exit;
