@@ -29,7 +29,8 @@
 /** @typedef {{version: number, accelerator_eur_per_hour: number, core_eur_per_hour: number,
  *   effective_from: string|null}} MachinePrice */
 /** @typedef {{name: string, requests: number, input_tokens: number, cached_tokens: number, output_tokens: number,
- *   reasoning_tokens: number, energy_j: number, co2e_g: number, cost_eur: number}} UsageSum */
+ *   reasoning_tokens: number, accelerator_s: number, cpu_s: number, energy_j: number, co2e_g: number,
+ *   cost_eur: number}} UsageSum */
 /** @typedef {{from: string, to: string, site_j: number, attributed_j: number, idle_j: number, basis: string}} EnergyInterval */
 /** @typedef {{energy_j: number|null, co2e_g: number|null, cost_eur: number|null, site: string, zone: string,
  *   basis: string}} Footprint */

@@ -2,7 +2,7 @@
 import { html, useState } from '../html.js';
 import { get, list, query } from '../core/api.js';
 import { saveCsv, toCsv } from '../core/csv.js';
-import { count, energy, euro, grams, number } from '../core/format.js';
+import { count, duration, energy, euro, grams, number } from '../core/format.js';
 import { useLoad } from '../core/load.js';
 import { can } from '../core/session.js';
 import { Choice, Field } from '../parts/field.js';
@@ -15,12 +15,12 @@ import { Table } from '../parts/table.js';
 /** @typedef {import('../core/types.js').UsageSum} Sum */
 
 /** @type {[string, string][]} */
-const BY = [['day', 'Day'], ['model', 'Model'], ['key', 'Key'], ['project', 'Project']];
+const BY = [['day', 'Day'], ['model', 'Model'], ['key', 'Key'], ['project', 'Project'], ['tenant', 'Tenant']];
 const FIGURES = /** @type {const} */ (['requests', 'input_tokens', 'cached_tokens', 'output_tokens', 'reasoning_tokens',
-  'energy_j', 'co2e_g', 'cost_eur']);
+  'accelerator_s', 'cpu_s', 'energy_j', 'co2e_g', 'cost_eur']);
 const RECORD_COLUMNS = ['request_id', 'client_request_id', 'tenant', 'project', 'key_id', 'endpoint', 'model', 'status', 'input_tokens',
-  'cached_tokens', 'output_tokens', 'reasoning_tokens', 'energy_j', 'co2e_g', 'energy_model', 'cost_microeur', 'price_version', 'basis',
-  'site', 'zone', 'started_at', 'ended_at'];
+  'cached_tokens', 'output_tokens', 'reasoning_tokens', 'energy_j', 'co2e_g', 'energy_model', 'accelerator_s', 'cpu_s',
+  'cost_microeur', 'price_version', 'basis', 'site', 'zone', 'started_at', 'ended_at'];
 const DAY_MS = 86_400_000;
 
 /** @param {number} daysAgo @returns {string} a UTC date */
@@ -39,6 +39,8 @@ const columns = (by, prefixes) => [
   { title: 'of these cached', numeric: true, cell: (sum) => count(sum.cached_tokens) },
   { title: 'Tokens written', numeric: true, cell: (sum) => count(sum.output_tokens) },
   { title: 'of these reasoning', numeric: true, cell: (sum) => count(sum.reasoning_tokens) },
+  { title: 'Accelerators', numeric: true, cell: (sum) => duration(sum.accelerator_s) },
+  { title: 'Cores', numeric: true, cell: (sum) => duration(sum.cpu_s) },
   { title: 'Energy', numeric: true, cell: (sum) => energy(sum.energy_j) },
   { title: 'CO₂e', numeric: true, cell: (sum) => grams(sum.co2e_g) },
   { title: 'Cost', numeric: true, cell: (sum) => euro(sum.cost_eur) },

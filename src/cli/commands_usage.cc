@@ -110,14 +110,14 @@ int usage_sum(const Client& client, const UsageOptions& options, bool as_json) {
   if (!answer) return report(answer.error());
   return print_items(answer->at("data").as_array(),
                      {"name", "requests", "input_tokens", "cached_tokens", "output_tokens",
-                      "reasoning_tokens", "energy_j", "co2e_g", "cost_eur"},
+                      "reasoning_tokens", "accelerator_s", "cpu_s", "energy_j", "co2e_g", "cost_eur"},
                      as_json);
 }
 
 int usage_records(const Client& client, const UsageOptions& options, bool as_json) {
-  const std::vector<std::string> members = {"request_id",    "started_at", "project",
-                                            "endpoint",      "status",     "input_tokens",
-                                            "output_tokens", "energy_j",   "cost_microeur"};
+  const std::vector<std::string> members = {"request_id", "started_at",   "project",       "endpoint",
+                                            "status",     "input_tokens", "output_tokens", "accelerator_s",
+                                            "cpu_s",      "energy_j",     "cost_microeur"};
   std::vector<json::value> records;  // for the table; JSON Lines go out one by one
   const auto listed =
       client.each("/api/v1/usage/records" + range_query(options, ""), [&](const json::value& item) {

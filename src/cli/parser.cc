@@ -122,8 +122,10 @@ void add_serving_options(Line& line, CLI::App* command) {
   command->add_option("--threads", line.endpoint.threads, "of one replica; 0: decided from the machine");
   command->add_option("--routing", line.endpoint.routing, "how requests choose among replicas")
       ->check(CLI::IsMember({"cost", "round-robin"}));
-  command->add_option("--spread", line.endpoint.spread, "no two replicas in one rack, or on one rail")
-      ->check(CLI::IsMember({"none", "rack", "rail"}));
+  command
+      ->add_option("--spread", line.endpoint.spread,
+                   "no two replicas on one node, in one rack, or on one rail")
+      ->check(CLI::IsMember({"none", "node", "rack", "rail"}));
 }
 
 void add_endpoint_changes(Line& line, CLI::App* endpoint) {

@@ -29,7 +29,7 @@ struct DesiredEndpoint {
   std::int64_t first_token_ms = 0;     // mean time to the first token to be aimed at; 0: none
   std::int64_t start_timeout_s = 120;  // how long a request waits for a replica
   std::string routing = "cost";        // "cost" or "round-robin"
-  std::string spread = "none";         // "rack" or "rail": no two replicas in one
+  std::string spread = "none";         // "node", "rack" or "rail": no two replicas on one
   std::int64_t changes = 0;            // made to it since its creation
   TimePoint created_at{};
   bool operator==(const DesiredEndpoint&) const = default;

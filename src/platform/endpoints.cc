@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "control/desired.h"
+#include "control/work.h"
 #include "core/id.h"
 #include "host/json.h"
 
@@ -162,8 +163,7 @@ Result<void> apply(const EndpointSettings& settings, DesiredEndpoint& desired) {
     desired.routing = *settings.routing;
   }
   if (settings.spread) {
-    if (*settings.spread != "none" && *settings.spread != "rack" && *settings.spread != "rail")
-      return bad("spread: must be none, rack or rail");
+    if (!scheduler::parse_spread(*settings.spread)) return bad("spread: must be none, node, rack or rail");
     desired.spread = *settings.spread;
   }
   return {};

@@ -26,7 +26,7 @@ struct Endpoint {
   std::int64_t context = 0, slots = 0, threads = 0;  // llama: of one replica; 0 is the default
   std::int64_t idle_s = 0, first_token_ms = 0, start_timeout_s = 0;  // llama; control/desired.h
   std::string routing;                                               // llama: "cost", "round-robin"
-  std::string spread;                                                // llama: "none", "rack", "rail"
+  std::string spread;                                                // llama: scheduler::kSpreadNames
   std::string upstream_url;    // openai: http(s)://host[:port][/prefix], without a trailing slash
   std::string upstream_model;  // openai: the name it is known by there
   bool has_upstream_key = false;

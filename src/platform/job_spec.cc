@@ -115,7 +115,7 @@ class Reader {
       root_.fail("nodes", fmt::format("nodes x tasks_per_node is more than {} tasks", kTasksMax));
     }
     spec.one_domain = root_.truth("one_domain", false);
-    spec.spread = scheduler::parse_spread(one_of("spread", {"none", "rack", "rail"}, "none"))
+    spec.spread = scheduler::parse_spread(one_of("spread", {"none", "node", "rack", "rail"}, "none"))
                       .value_or(scheduler::Spread::kNone);
     if (spec.spread != scheduler::Spread::kNone && spec.tasks_per_node > 1) {
       root_.fail("spread", "tasks_per_node is above 1: tasks on one node are in one rack and on one rail");

@@ -51,7 +51,7 @@ struct JobSpec {
   std::vector<std::string> after;    // ids of jobs, "17" or "17_3"
   std::vector<std::string> zones;
   bool one_domain = false;                              // all tasks in one domain of fast interconnect
-  scheduler::Spread spread = scheduler::Spread::kNone;  // "rack", "rail": no two tasks in one
+  scheduler::Spread spread = scheduler::Spread::kNone;  // "node", "rack", "rail": no two tasks on one
   std::map<std::string, std::string> env;
   std::vector<JobSecret> secrets;           // [[secret]]
   std::vector<JobMount> mounts;             // [[mount]]

@@ -133,7 +133,7 @@ TEST(JobSpec, AFaultNamesLineAndKey) {
   EXPECT_TRUE(with("accelerators = true").starts_with("job.toml:3: accelerators: "));
   EXPECT_TRUE(with("accelerator_kind = 'h100'").contains("how many of this kind?"));
   EXPECT_TRUE(with("nodes = 101\ntasks_per_node = 100").contains("more than 10000 tasks"));
-  EXPECT_TRUE(with("spread = 'domain'").contains("'domain' is none of none, rack, rail"));
+  EXPECT_TRUE(with("spread = 'domain'").contains("'domain' is none of none, node, rack, rail"));
   EXPECT_TRUE(with("spread = 'rail'\ntasks_per_node = 2").contains("tasks_per_node is above 1"));
   EXPECT_TRUE(with("time_limit = 0").starts_with("job.toml:3: time_limit: want a time such as"));
   EXPECT_TRUE(with("priority_class = 'urgent'").contains("'urgent' is none of low, normal, high"));
@@ -180,7 +180,8 @@ TEST(JobSpec, AFractionIsOfOneAccelerator) {
             std::vector<std::string>{"x"});
 }
 
-TEST(JobSpec, TasksAreSpreadOverRacksOrRails) {
+TEST(JobSpec, TasksAreSpreadOverNodesRacksOrRails) {
+  EXPECT_EQ(parsed("command = ['a']\nspread = 'node'").spread, scheduler::Spread::kNode);
   const JobSpec spec = parsed("command = ['a']\nnodes = 2\nspread = 'rail'");
   EXPECT_EQ(spec.spread, scheduler::Spread::kRail);
   EXPECT_EQ(wanted_of(spec, Submission{.number = 1}).front().spread, scheduler::Spread::kRail);
@@ -244,8 +245,8 @@ JobSpec any_spec() {
   spec.preemptible = *rc::gen::arbitrary<bool>();
   spec.one_domain = *rc::gen::arbitrary<bool>();
   if (spec.tasks_per_node == 1)
-    spec.spread =
-        *rc::gen::element(scheduler::Spread::kNone, scheduler::Spread::kRack, scheduler::Spread::kRail);
+    spec.spread = *rc::gen::element(scheduler::Spread::kNone, scheduler::Spread::kNode,
+                                    scheduler::Spread::kRack, scheduler::Spread::kRail);
   spec.host_network = *rc::gen::arbitrary<bool>();
   spec.checkpoint_signal = *rc::gen::elementOf(std::vector<int>{0, SIGUSR1, SIGUSR2, SIGTERM});
   spec.grace = seconds(*rc::gen::inRange(0, 86'401));

@@ -43,7 +43,7 @@ struct Reason {
   std::optional<TimePoint> at;      // when this is expected to end, where known
   std::optional<WorkloadId> other;  // the workload that `at` or the hold comes from
   std::string subject;              // name of the account, scope or node meant
-  std::string resource;  // "accelerators", "cores", "MiB of memory", "tasks", "racks", "rails", "W"
+  std::string resource;  // "accelerators", "cores", "MiB of memory", "tasks", "nodes", "racks", "rails", "W"
 
   /// "needs 64 accelerators in one domain; 48 are free, next at 2026-11-22 14:20 when 17 ends".
   std::string text() const;

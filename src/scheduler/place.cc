@@ -293,7 +293,7 @@ Reason room_reason(const Job& job, std::int64_t free) {
   if (key.together == Together::kOneDomain) reason.code = ReasonCode::kDomain;
   if (key.spread != Spread::kNone) {
     reason.code = ReasonCode::kSpread;
-    reason.resource = key.spread == Spread::kRack ? "racks" : "rails";
+    reason.resource = std::string(name_of(key.spread)) + "s";
     reason.subject = key.siblings;
   } else if (key.demand.accelerators > 0) {
     const std::int64_t each = std::int64_t{key.demand.accelerators} * key.demand.accelerator_milli;

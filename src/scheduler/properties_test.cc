@@ -204,7 +204,7 @@ class World {
     }
   }
 
-  // No two tasks of one gang, or of work of one name, are in one rack or rail.
+  // No two tasks of one gang, or of work of one name, are on one node, in one rack or rail.
   void check_spread() {
     std::set<std::tuple<std::string, Spread, bool, std::uint32_t>> taken;
     for (const auto& [id, run] : runs_) {
@@ -213,7 +213,9 @@ class World {
       const std::string name = w.siblings.empty() ? std::to_string(id) : w.siblings;
       for (const TaskPlace& p : run.places) {
         const Node& node = cluster_.nodes[p.node];
-        const std::uint32_t group = w.spread == Spread::kRack ? node.rack : node.rail;
+        const std::uint32_t group = w.spread == Spread::kNode   ? kNoIndex
+                                    : w.spread == Spread::kRack ? node.rack
+                                                                : node.rail;
         const bool alone = group == kNoIndex;
         ASSERT_TRUE(taken.emplace(name, w.spread, alone, alone ? p.node : group).second) << "of " << name;
       }

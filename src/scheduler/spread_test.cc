@@ -76,7 +76,8 @@ std::vector<NodeIndex> nodes_of(const Plan& plan) {
 }
 
 TEST(Spread, a_gang_has_each_task_in_another_rack_or_on_another_rail) {
-  for (const auto& [spread, tasks] : {std::pair(Spread::kRack, 4), std::pair(Spread::kRail, 2)}) {
+  for (const auto& [spread, tasks] :
+       {std::pair(Spread::kNode, 6), std::pair(Spread::kRack, 4), std::pair(Spread::kRail, 2)}) {
     const Cluster cluster = eight_nodes();
     Scheduler s = make(cluster);
     ASSERT_TRUE(s.submit(work(1, spread, tasks), kStart));

@@ -26,9 +26,9 @@ enum class Together : std::uint8_t {
 };
 
 /// What no two tasks may be in together. A node without a rack (or rail) is one of its own.
-enum class Spread : std::uint8_t { kNone, kRack, kRail };
-/// "none", "rack", "rail", and back; nullopt for another text.
-inline constexpr std::array<std::string_view, 3> kSpreadNames = {"none", "rack", "rail"};
+enum class Spread : std::uint8_t { kNone, kNode, kRack, kRail };
+/// "none", "node", "rack", "rail", and back; nullopt for another text.
+inline constexpr std::array<std::string_view, 4> kSpreadNames = {"none", "node", "rack", "rail"};
 constexpr std::string_view name_of(Spread spread) { return kSpreadNames[static_cast<std::size_t>(spread)]; }
 constexpr std::optional<Spread> parse_spread(std::string_view name) {
   for (std::size_t i = 0; i < kSpreadNames.size(); ++i) {

@@ -102,7 +102,8 @@ Workload random_workload(Dice& dice, WorkloadId id, TimePoint now, std::size_t a
     w.earlier_kinds_first = true;
   }
   w.together = static_cast<Together>(dice.one_in(2) ? 0 : dice.below(3));
-  if (dice.one_in(5)) w.spread = dice.one_in(2) ? Spread::kRack : Spread::kRail;
+  if (dice.one_in(5))
+    w.spread = dice.one_in(3) ? Spread::kNode : dice.one_in(2) ? Spread::kRack : Spread::kRail;
   if (w.spread != Spread::kNone && dice.one_in(2)) w.siblings = dice.one_in(2) ? "chat" : "code";
   if (dice.one_in(8)) w.zones = {"DE"};
   w.attested = dice.one_in(8);

@@ -30,8 +30,9 @@ struct ReplicaSpec {
   std::int64_t slots = 0;       // requests at once; 0: default
   std::int64_t threads = 0;     // 0: as many as `cpus`
   bool embeds = false;
-  std::string spread = "none";  // "rack", "rail": apart from the others of its endpoint and generation
-  std::vector<int> cpus = {};   // pinned to these
+  std::string spread =
+      "none";                  // "node", "rack", "rail": apart from the others of its endpoint and generation
+  std::vector<int> cpus = {};  // pinned to these
   std::string generation = {};  // changes whenever the replica must be made anew
   bool operator==(const ReplicaSpec&) const = default;
 };

@@ -288,7 +288,8 @@ TEST(TraceMillrace, NeedsOnlyArrivalAndWork) {
 
 TEST(TraceMillrace, TasksApartByRackOrRailReadBackAsWritten) {
   for (const auto& [flag, spread] :
-       {std::pair("r", scheduler::Spread::kRack), std::pair("l", scheduler::Spread::kRail)}) {
+       {std::pair("h", scheduler::Spread::kNode), std::pair("r", scheduler::Spread::kRack),
+        std::pair("l", scheduler::Spread::kRail)}) {
     const TraceJob job =
         parse(std::string("arrival_s,work_s,flags\n0,1,") + flag + "\n", "millrace").jobs.at(0);
     EXPECT_EQ(job.spread, spread);
@@ -306,7 +307,7 @@ TEST(TraceMillrace, FaultsNameFileLineAndColumn) {
   EXPECT_EQ(row("account", "nobody"), "f:2: column 3 (account): the site has no such account of a project");
   EXPECT_EQ(row("priority_class", "x"),
             "f:2: column 3 (priority_class): the site has no such priority class");
-  EXPECT_EQ(row("flags", "dz"), "f:2: column 3 (flags): want letters of d, i, n, o, r, l");
+  EXPECT_EQ(row("flags", "dz"), "f:2: column 3 (flags): want letters of d, i, n, o, h, r, l");
   EXPECT_EQ(row("deadline_s,flags", ",d"),
             "f:2: column 3 (deadline_s): is missing: deferrable work needs it");
   EXPECT_EQ(fault_of("arrival_s,work_s,deadline_s\n10,1,9\n", "millrace"),

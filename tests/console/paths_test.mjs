@@ -230,10 +230,10 @@ onPage('tenants, projects and quotas are made', {}, async (page) => {
     { quota: { accelerators: 4, memory_bytes: 8 * 2 ** 30, borrow: false, share: 1 }, inherited: false });
 });
 
-onPage('usage is shown by day, model, key and project, and saved as CSV that equals the API', {}, async (page) => {
+onPage('usage is shown by day, model, key, project and tenant, and saved as CSV that equals the API', {}, async (page) => {
   await signIn(page, site.adminKey);
   await choose(page, 'Usage');
-  for (const by of ['model', 'key', 'project', 'day']) {
+  for (const by of ['model', 'key', 'project', 'tenant', 'day']) {
     await page.getByLabel('Group by').selectOption(by);
     await page.getByRole('columnheader', { name: by[0].toUpperCase() + by.slice(1) }).waitFor();
   }
@@ -244,7 +244,7 @@ onPage('usage is shown by day, model, key and project, and saved as CSV that equ
   const file = await download;
   assert.equal(file.suggestedFilename(), 'usage-by-day.csv');
   const [head, ...lines] = readFileSync(await file.path(), 'utf8').trim().split('\r\n');
-  assert.equal(head, 'name,requests,input_tokens,cached_tokens,output_tokens,reasoning_tokens,energy_j,co2e_g,cost_eur');
+  assert.equal(head, 'name,requests,input_tokens,cached_tokens,output_tokens,reasoning_tokens,accelerator_s,cpu_s,energy_j,co2e_g,cost_eur');
   const { data } = await api('GET', '/usage?by=day');
   assert.deepEqual(lines.map((line) => line.split(',')[0]), data.map((sum) => sum.name));
   assert.equal(Number(lines[0].split(',')[1]), data[0].requests);

@@ -166,12 +166,14 @@ class RowReader {
         job.preemptible = false;
       else if (flag == 'o')
         job.one_domain = true;
+      else if (flag == 'h')
+        job.spread = scheduler::Spread::kNode;
       else if (flag == 'r')
         job.spread = scheduler::Spread::kRack;
       else if (flag == 'l')
         job.spread = scheduler::Spread::kRail;
       else
-        csv_.fail(columns_.flags, "want letters of d, i, n, o, r, l");
+        csv_.fail(columns_.flags, "want letters of d, i, n, o, h, r, l");
     }
     if (job.deferrable && job.deadline == kNever)
       csv_.fail(columns_.deadline, "is missing: deferrable work needs it");
@@ -228,6 +230,7 @@ void append_millrace_row(std::string& out, const TraceJob& job, const SiteConfig
   if (job.interruptible) out += 'i';
   if (!job.preemptible && site.priority_classes[job.priority_class].preemptible) out += 'n';
   if (job.one_domain) out += 'o';
+  if (job.spread == scheduler::Spread::kNode) out += 'h';
   if (job.spread == scheduler::Spread::kRack) out += 'r';
   if (job.spread == scheduler::Spread::kRail) out += 'l';
   out += '\n';

@@ -93,6 +93,7 @@ WorkClass read_class(SiteReader& reader, TomlTable& table) {
   work.one_domain = table.truth("one_domain", false);
   work.spread = read_choice<scheduler::Spread>(table, "spread", "none",
                                                {{"none", scheduler::Spread::kNone},
+                                                {"node", scheduler::Spread::kNode},
                                                 {"rack", scheduler::Spread::kRack},
                                                 {"rail", scheduler::Spread::kRail}});
   work.kinds = table.texts("kinds");
