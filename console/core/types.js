@@ -49,7 +49,7 @@
  *   memory_bytes: number, accelerators: number, nodes: string[], started_at: string|null, reason_code: string|null,
  *   reason: string|null, expected_start: string|null}} QueueItem */
 /** @typedef {{from: number, text: string, next: number, run: number, tasks: number, state: WorkState}} JobLogPiece */
-/** @typedef {{path: string, size_bytes: number, executable: boolean, modified_at: string}} JobFile */
+/** @typedef {{path: string, size_bytes: number, executable: boolean, link: string|null, modified_at: string}} JobFile */
 /** @typedef {{id: string, kind: string, used: number}} Accelerator */
 /** @typedef {{name: string, site: string, zone: string|null, rack: string|null, rail: string|null, domain: string|null, kind: string|null,
  *   health: 'ready'|'cordoned'|'draining'|'down', cordoned: boolean, draining: boolean, accelerators: Accelerator[],

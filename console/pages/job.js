@@ -119,10 +119,10 @@ function Files({ job }) {
     }
   };
   const columns = [
-    { title: 'File', heads: true, cell: (/** @type {JobFile} */ file) => html`<code>${file.path}</code>` },
+    { title: 'File', heads: true, cell: (/** @type {JobFile} */ file) => html`<code>${file.path}</code>${file.link && html` → <code>${file.link}</code>`}` },
     { title: 'Size', numeric: true, cell: (/** @type {JobFile} */ file) => bytes(file.size_bytes) },
     { title: 'Written', cell: (/** @type {JobFile} */ file) => time(file.modified_at) },
-    { title: 'Actions', quiet: true, cell: (/** @type {JobFile} */ file) => html`<button type="button" class="small" aria-label=${`Save ${file.path}`} onClick=${() => save(file)}>Save</button>` },
+    { title: 'Actions', quiet: true, cell: (/** @type {JobFile} */ file) => !file.link && html`<button type="button" class="small" aria-label=${`Save ${file.path}`} onClick=${() => save(file)}>Save</button>` },
   ];
   if (!files.value || files.value.data.length === 0) return null;
   return html`<section class="block" aria-label="Output"><h2>Output <span class="quiet" role="status">${saving}</span></h2>

@@ -61,6 +61,12 @@ bool is_idempotency_key(std::string_view key) {
   });
 }
 
+/// "/: is not a time": a parameter is a value by itself, and has no place in one.
+std::string_view without_place(std::string_view message) {
+  constexpr std::string_view kWhole = "/: ";
+  return message.starts_with(kWhole) ? message.substr(kWhole.size()) : message;
+}
+
 /// The text of a query parameter as its schema's type.
 json::value typed(const json::value& schema, const std::string& text) {
   const auto* type = schema.as_object().if_contains("type");
@@ -179,7 +185,7 @@ std::expected<void, Problem> Dispatcher::read_query(const Route& route, std::str
     json::value value = typed(schema, text);
     if (auto fits = schemas_.check(schema, value); !fits) {
       return refuse(400, "invalid_parameter",
-                    fmt::format("query parameter {}: {}", name, fits.error().message));
+                    fmt::format("query parameter {} {}", name, without_place(fits.error().message)));
     }
     call.query.emplace(name, std::move(value));
   }

@@ -114,7 +114,8 @@ Result<Reply> why_job(Services& services, const Call& call) {
 struct LogPosition {
   std::int32_t task = 0;
   std::int64_t from = 0;
-  std::int64_t run = -1;  // the run that `from` counts in; -1: whichever is last
+  std::int64_t run = -1;     // the run that `from` counts in; -1: whichever is last
+  std::uint32_t of_run = 0;  // whose log it is; 0: the last
   std::size_t max = 0;
 };
 
@@ -122,20 +123,23 @@ struct LogPosition {
 struct LogLook {
   control::ReplicaLog piece;
   platform::Job job;
-  bool is_new() const { return piece.next > piece.from || control::is_over(job.now.state); }
+  std::uint32_t run = 0;  // whose log it is
+  bool is_over() const { return run < job.now.run || control::is_over(job.now.state); }
+  bool is_new() const { return piece.next > piece.from || is_over(); }
 };
 
 Result<LogLook> look_at_log(Services& services, std::string_view id, const LogPosition& position) {
   LogLook look;
   // The state first: what it wrote before it was over is then in the piece.
   look.job = TRY(services.jobs.show(id));
-  const bool other_run = position.run >= 0 && position.run != std::int64_t(look.job.now.run);
+  look.run = position.of_run == 0 ? look.job.now.run : position.of_run;
+  const bool other_run = position.run >= 0 && position.run != std::int64_t(look.run);
   const std::int64_t from = other_run ? 0 : position.from;
-  auto piece = services.jobs.log(id, position.task, from, position.max);
-  const bool none_yet = !piece && piece.error().code == ErrorCode::kNotFound &&
-                        (look.job.now.run == 0 || !control::is_over(look.job.now.state));
+  auto piece = services.jobs.log(id, position.of_run, position.task, from, position.max);
+  const bool none_yet = !piece && piece.error().code == ErrorCode::kNotFound && position.of_run == 0 &&
+                        (look.job.now.run == 0 || !look.is_over());
   look.piece = none_yet ? control::ReplicaLog{0, "", 0} : TRY(std::move(piece));
-  const bool may_go_on = !control::is_over(look.job.now.state) || look.piece.text.size() == position.max;
+  const bool may_go_on = !look.is_over() || look.piece.text.size() == position.max;
   if (may_go_on) {
     look.piece.text.resize(whole_characters(look.piece.text).size());
     look.piece.next = look.piece.from + std::int64_t(look.piece.text.size());
@@ -147,6 +151,7 @@ Result<Reply> show_job_log(Services& services, const Call& call) {
   const LogPosition position{.task = std::int32_t(call.query_int("task", 0)),
                              .from = call.query_int("from", 0),
                              .run = call.query_int("run", -1),
+                             .of_run = std::uint32_t(call.query_int("of_run", 0)),
                              .max = std::size_t(call.query_int("max", 65'536))};
   auto look = look_at_log(services, call.path_text("id"), position);
   if (look && !look->is_new()) {
@@ -159,7 +164,7 @@ Result<Reply> show_job_log(Services& services, const Call& call) {
   return json_reply(200, json::object{{"from", look->piece.from},
                                       {"text", as_text(look->piece.text)},
                                       {"next", look->piece.next},
-                                      {"run", std::int64_t(look->job.now.run)},
+                                      {"run", std::int64_t(look->run)},
                                       {"tasks", look->job.now.places.size()},
                                       {"state", control::name_of(look->job.now.state)}});
 }
@@ -296,7 +301,7 @@ void add_log_route(std::vector<Route>& routes) {
        .path = "/api/v1/jobs/{id}/log",
        .id = "showJobLog",
        .tag = "jobs",
-       .summary = "A piece of what a task wrote in its last run",
+       .summary = "A piece of what a task wrote in its last run, or in an earlier one",
        .access = needs(Action::kReadJobOutput, Scope::kPathJob),
        .handler = show_job_log,
        .path_parameters = {kById},
@@ -308,6 +313,8 @@ void add_log_route(std::vector<Route>& routes) {
              "Offset in bytes; below 0 from the end."},
             {"run", R"({"type": "integer", "minimum": 0, "maximum": 4294967295})",
              "The run that `from` counts in; where another is the last, the answer begins at its 0."},
+            {"of_run", R"({"type": "integer", "minimum": 1, "maximum": 4294967295})",
+             "Whose log, from 1; absent: the last run's."},
             {"max", R"({"type": "integer", "minimum": 16, "maximum": 1048576, "default": 65536})",
              "Bytes, at most."},
             {"wait_ms", kWaitSchema, "Wait at most so long for something new."}},

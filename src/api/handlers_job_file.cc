@@ -40,6 +40,7 @@ Result<Reply> list_files(Services& services, const Call& call) {
                       return json::object{{"path", file.path},
                                           {"size_bytes", file.size_bytes},
                                           {"executable", file.executable},
+                                          {"link", text_json(file.link)},
                                           {"modified_at", to_rfc3339(file.modified_at)}};
                     });
 }

@@ -206,7 +206,8 @@ TEST(JobsApi, a_job_of_another_tenant_looks_like_none) {
   World world;
   const auto id = world.job("beta-developer");
   for (const std::string part : {"", "/why", "/log", "/artifacts", "/spec"}) {
-    auto hidden = world.expect(404, "GET", "/api/v1/jobs/" + id + part, "developer").as_object();
+    auto hidden =
+        world.expect(404, "GET", fmt::format("/api/v1/jobs/{}{}", id, part), "developer").as_object();
     auto missing = world.expect(404, "GET", "/api/v1/jobs/99" + part, "developer").as_object();
     hidden.erase("instance");
     missing.erase("instance");

@@ -148,8 +148,10 @@ class Checker {
   /// How near to a form a value was: 2 if a member of it is wrong, 1 if it is itself, 0 if the form is another one.
   static int rank_of(const Error& error, std::string_view place) {
     const std::string_view text = error.message;
-    if (text.ends_with(kUnknownMember) || text.contains(kLacksMember) || text.contains(kWrongType)) return 0;
-    return text.starts_with(fmt::format("{}: ", place.empty() ? "/" : place)) ? 1 : 2;
+    const bool is_itself = text.starts_with(fmt::format("{}: ", place.empty() ? "/" : place));
+    const bool is_other = text.contains(kLacksMember) || text.contains(kWrongType);
+    if (text.ends_with(kUnknownMember) || (is_itself && is_other)) return 0;
+    return is_itself ? 1 : 2;
   }
 
   Result<void> check_choices(std::string_view word, const json::value& choices, json::value& value,

@@ -87,6 +87,17 @@ TEST(Schemas, name_the_place_of_a_fault) {
   EXPECT_EQ(fits.error().message, "/limits/concurrency: is less than 0");
 }
 
+TEST(Schemas, name_the_fault_of_the_form_that_was_meant) {
+  const auto schemas = *Schemas::create("{}");
+  const json::value quota = json::parse(
+      R"({"anyOf": [{"type": "object", "additionalProperties": false, "required": ["unlimited"],
+                     "properties": {"unlimited": {"enum": [true]}}},
+                    {"type": "object", "additionalProperties": false, "properties": {"concurrency": {"type": "integer"}}},
+                    {"type": "null"}]})");
+  json::value wrong = json::parse(R"({"concurrency": "5"})");
+  EXPECT_EQ(schemas.check(quota, wrong).error().message, "/concurrency: must be of type integer");
+}
+
 TEST(Schemas, refuse_what_would_go_unchecked) {
   EXPECT_FALSE(Schemas::create(R"({"A": {"type": "string", "multipleOf": 2}})"));
   EXPECT_FALSE(Schemas::create(R"({"A": {"$ref": "#/components/schemas/B"}})"));

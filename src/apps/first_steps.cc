@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cmath>
 #include <thread>
 
 #include "cli/output.h"
@@ -118,7 +119,7 @@ Result<void> make_defaults(const cli::Client& client) {
   return {};
 }
 
-Result<void> ask_first_question(const cli::Client& client) {
+Result<json::value> ask_first_question(const cli::Client& client) {
   constexpr const char* kQuestion = "Name the capital of France.";
   const json::value body = {{"model", kModel},
                             {"messages", json::array{{{"role", "user"}, {"content", kQuestion}}}},
@@ -148,13 +149,24 @@ Result<void> ask_first_question(const cli::Client& client) {
   const auto& usage = answer.at("usage");
   const auto& footprint = usage.at("millrace");
   const double output = usage.at("completion_tokens").to_number<double>();
-  fmt::print("\nQ: {}\nA: {}\n", kQuestion,
-             std::string_view(answer.at("choices").at(0).at("message").at("content").as_string()));
-  fmt::print("   {} + {} tokens, {:.1f} tokens/s, {} J ({}), {} gCO2e (zone {}), {} EUR\n\n",
-             cell(usage, "prompt_tokens"), cell(usage, "completion_tokens"), output / seconds,
-             cell(footprint, "energy_j"), cell(footprint, "basis"), cell(footprint, "co2e_g"),
-             cell(footprint, "zone"), cell(footprint, "cost_eur"));
-  return {};
+  return json::value{{"question", kQuestion},
+                     {"answer", answer.at("choices").at(0).at("message").at("content")},
+                     {"prompt_tokens", usage.at("prompt_tokens")},
+                     {"completion_tokens", usage.at("completion_tokens")},
+                     {"tokens_per_s", std::round(10 * output / seconds) / 10},
+                     {"energy_j", footprint.at("energy_j")},
+                     {"basis", footprint.at("basis")},
+                     {"co2e_g", footprint.at("co2e_g")},
+                     {"zone", footprint.at("zone")},
+                     {"cost_eur", footprint.at("cost_eur")}};
+}
+
+void print_first_answer(const json::value& first) {
+  const auto shown = [&](std::string_view member) { return cell(first, member); };
+  fmt::print("\nQ: {}\nA: {}\n", shown("question"), shown("answer"));
+  fmt::print("   {} + {} tokens, {} tokens/s, {} J ({}), {} gCO2e (zone {}), {} EUR\n\n",
+             shown("prompt_tokens"), shown("completion_tokens"), shown("tokens_per_s"), shown("energy_j"),
+             shown("basis"), shown("co2e_g"), shown("zone"), shown("cost_eur"));
 }
 
 }  // namespace millrace::apps

@@ -11,7 +11,9 @@ namespace millrace::apps {
 /// MILLRACE_MODEL_FILE names another GGUF to serve under that name.
 Result<void> make_defaults(const cli::Client& client);
 
-/// Asks the default endpoint a question and prints the answer with its tokens, speed, energy, CO2e and cost.
-Result<void> ask_first_question(const cli::Client& client);
+/// Asks the default endpoint a question: question, answer, prompt_tokens, completion_tokens, tokens_per_s, energy_j, basis,
+/// co2e_g, zone, cost_eur.
+Result<boost::json::value> ask_first_question(const cli::Client& client);
+void print_first_answer(const boost::json::value& first);
 
 }  // namespace millrace::apps

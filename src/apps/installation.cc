@@ -90,9 +90,7 @@ Result<RoleMark> RoleMark::take(const Installation& installation, const std::str
 
 std::optional<pid_t> running(const Installation& installation, const std::string& role) {
   const auto path = mark_path(installation, role);
-  const host::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return std::nullopt;
-  if (::flock(file.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;  // nobody holds it
+  if (!host::is_locked(path)) return std::nullopt;
   const auto text = host::read_file(path, 64);
   if (!text) return std::nullopt;
   pid_t pid = 0;

@@ -24,6 +24,7 @@ struct Installation {
   std::string gateway_socket() const { return sockets + "/gateway.sock"; }
   std::string journal_folder() const { return path("journal"); }
   std::string gateway_file() const { return path("gateway.json"); }
+  std::string certificate_file() const { return path("certificate.pem"); }  // of what the gateway shows
 };
 
 /// Makes the folders (mode 0700) that are missing.

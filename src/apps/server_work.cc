@@ -112,7 +112,7 @@ Result<void> ServerWork::start_loop() {
           owners.push_back({account.tenant, account.project, account.quota});
         return owners;
       },
-      .charge = run_charge(options.work.cluster, ports_.model, ports_.intensity_g_per_kwh, ports_.prices),
+      .charge = run_charge(options.work.cluster, ports_.model, TRY(mean_intensity(config)), ports_.prices),
       .outlook = TRY(intensity_outlook(config.site.intensity, config.site.zone))};
   loop_ = TRY(
       control::WorkLoop::start(std::move(options), std::move(ports), ports_.clock,

@@ -38,7 +38,6 @@ struct ServerWorkPorts {
   std::int64_t fence = 0;
   std::string program;
   energy::LinearPowerModel model;
-  double intensity_g_per_kwh = 0;
 };
 
 /// Members are in order of dependence.

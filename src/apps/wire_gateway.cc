@@ -5,6 +5,7 @@
 #include <csignal>
 #include <optional>
 
+#include "apps/certificate.h"
 #include "apps/installation.h"
 #include "apps/roles.h"
 #include "apps/signals.h"
@@ -50,21 +51,9 @@ Result<void> write_address(const Installation& installation, const host::Config&
   writer.begin_object()
       .field("url", fmt::format("{}://{}:{}", tls ? "https" : "http", name, port))
       .field("pid", ::getpid())
-      .field("ca_file", config.listen.tls_cert)
+      .field("ca_file", tls ? installation.certificate_file() : "")
       .end_object();
   return host::write_file_atomic(installation.gateway_file(), writer.text(), 0600);
-}
-
-Result<std::shared_ptr<net::TlsContext>> tls_of(const host::Config& config, const std::string& host) {
-  if (config.listen.tls_cert.empty()) {
-    if (net::is_loopback(host)) return nullptr;
-    return failure(
-        ErrorCode::kInvalidArgument,
-        fmt::format("listen on {}: an address beyond loopback needs TLS: give --tls-cert and --tls-key, or "
-                    "listen on 127.0.0.1",
-                    config.listen.address));
-  }
-  return net::TlsContext::server(config.listen.tls_cert, config.listen.tls_key);
 }
 
 struct Connections {
@@ -98,13 +87,13 @@ Result<std::unique_ptr<gateway::Gateway>> listen(const gateway::Gateway::Parts& 
 /// What happens at SIGHUP, SIGTERM and SIGINT.
 class Conductor {
  public:
-  Conductor(net::Loop& loop, std::shared_ptr<net::TlsContext> tls, host::Logger& log)
-      : loop_(loop), tls_(std::move(tls)), log_(log) {}
+  Conductor(net::Loop& loop, std::unique_ptr<Certificate> certificate, host::Logger& log)
+      : loop_(loop), certificate_(std::move(certificate)), log_(log) {}
 
   void conduct(gateway::Gateway& gateway) { gateway_ = &gateway; }
 
   void on_signal(int number) {
-    if (number == SIGHUP) return reload();
+    if (number == SIGHUP) return certificate_ ? certificate_->reload() : void();
     log_.info("stopping", {{"signal", number}});
     if (gateway_ == nullptr) return loop_.stop();
     gateway_->drain();
@@ -113,18 +102,13 @@ class Conductor {
   }
 
  private:
-  void reload() {
-    const auto reloaded = tls_ ? tls_->reload() : Result<void>{};
-    if (!reloaded) return log_.error("certificate_not_reloaded", reloaded.error());
-    log_.info("certificate_reloaded");
-  }
   void stop_when_idle() {
     if (gateway_->exchanges() == 0) return loop_.stop();
     loop_.call_after(std::chrono::milliseconds{50}, [this] { stop_when_idle(); });
   }
 
   net::Loop& loop_;
-  const std::shared_ptr<net::TlsContext> tls_;
+  const std::unique_ptr<Certificate> certificate_;  // null: plain HTTP
   host::Logger& log_;
   gateway::Gateway* gateway_ = nullptr;
 };
@@ -160,9 +144,11 @@ Result<void> serve(const Installation& installation, const host::Config& config,
   const auto pepper = TRY(identity::load_or_create_pepper(installation.secret("pepper"), system_rng));
   const auto loop = TRY(net::Loop::create(clock));
   const auto address = TRY(net::parse_host_port(config.listen.address));
-  const auto tls = TRY(tls_of(config, address.host));
+  const auto tls = TRY(listener_tls(config, address.host));
   const auto upstream_tls = TRY(net::TlsContext::client({}));
-  Conductor conductor(*loop, tls, log);
+  auto certificate =
+      tls ? std::make_unique<Certificate>(*loop, tls, config, installation.certificate_file(), log) : nullptr;
+  Conductor conductor(*loop, std::move(certificate), log);
   const auto signals = TRY(Signals::create(*loop, [&](int number) { conductor.on_signal(number); }));
 
   const auto journal =

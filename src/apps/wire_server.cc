@@ -20,6 +20,7 @@
 #include "apps/signals.h"
 #include "apps/site_status.h"
 #include "apps/version.h"
+#include "apps/work_site.h"
 #include "control/loop.h"
 #include "control/past_use.h"
 #include "embed/console_files.h"
@@ -48,15 +49,7 @@ struct Site {
 
 Result<Site> site_of(const host::Config& config) {
   Site site;
-  const auto intensity = energy::yearly_intensity(config.site.zone);
-  if (!intensity) {
-    return failure(
-        ErrorCode::kInvalidArgument,
-        fmt::format("config.toml: site.zone: no carbon intensity is known for zone '{}'; use a code of "
-                    "Electricity Maps such as FR, DE or SE-SE3",
-                    config.site.zone));
-  }
-  site.intensity_g_per_kwh = *intensity;
+  site.intensity_g_per_kwh = TRY(zone_intensity(config));
   const auto cores = static_cast<std::int32_t>(std::thread::hardware_concurrency());
   site.model = energy::default_power_model(cores, config.site.pue);
   if (config.node.idle_w > 0) site.model.idle_w = config.node.idle_w;
@@ -162,8 +155,7 @@ Result<void> open_state(State& state) {
                                      .replicas = *state.executor,
                                      .fence = state.fence,
                                      .program = state.program,
-                                     .model = state.site.model,
-                                     .intensity_g_per_kwh = state.site.intensity_g_per_kwh}));
+                                     .model = state.site.model}));
   return {};
 }
 

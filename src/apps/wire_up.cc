@@ -6,12 +6,14 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <thread>
 
 #include "apps/first_steps.h"
 #include "apps/installation.h"
 #include "apps/roles.h"
 #include "apps/secrets.h"
+#include "apps/settings_check.h"
 #include "cli/output.h"
 #include "host/file.h"
 #include "host/process.h"
@@ -22,6 +24,11 @@ namespace {
 
 constexpr std::chrono::seconds kStartWithin{30};
 constexpr std::chrono::milliseconds kPoll{50};
+
+/// Other processes, in other folders, act on it.
+std::string absolute_path(const std::string& path) {
+  return path.empty() ? path : std::filesystem::absolute(path).lexically_normal().string();
+}
 
 /// The end of what a role wrote to stderr, for a start that failed.
 std::string last_words(const Installation& installation) {
@@ -84,7 +91,18 @@ Result<cli::Settings> wait_until_up(const Installation& installation, const std:
   }
 }
 
-void print_summary(const Installation& installation, const cli::Settings& settings) {
+/// `first`: null if nothing was asked.
+void print_summary(const Installation& installation, const cli::Settings& settings,
+                   const boost::json::value& first, bool as_json) {
+  if (as_json) {
+    return cli::print_json({{"home", installation.home},
+                            {"api", settings.url + "/v1"},
+                            {"console", settings.url + "/console/"},
+                            {"key", settings.key},
+                            {"key_file", installation.secret("bootstrap.key")},
+                            {"first_answer", first}});
+  }
+  if (!first.is_null()) print_first_answer(first);
   fmt::print("API       {}/v1\n", settings.url);
   fmt::print("Console   {}/console/\n", settings.url);
   fmt::print("Key       {}\n          bootstrap key, also in {}\n", settings.key,
@@ -104,8 +122,10 @@ Result<void> start(const cli::UpOptions& options, pid_t& foreground_pid) {
     if (options.tls_cert.empty() != options.tls_key.empty()) {
       return failure(ErrorCode::kInvalidArgument, "up: --tls-cert and --tls-key go together");
     }
-    TRY_VOID(keep_options(installation, {options.listen, options.tls_cert, options.tls_key}));
-    TRY_VOID(load_settings(installation));
+    TRY_VOID(keep_options(installation,
+                          {options.listen, absolute_path(options.tls_cert), absolute_path(options.tls_key)}));
+    const host::Config config = TRY(load_settings(installation));
+    TRY_VOID(check_settings(config));
     TRY_VOID(make_secrets(installation));
     fmt::print(stderr, "starting Millrace at {}\n", installation.home);
     TRY_VOID(start_watch(installation, foreground_pid, options.foreground));
@@ -123,11 +143,12 @@ Result<void> start(const cli::UpOptions& options, pid_t& foreground_pid) {
   }
   const auto settings = std::move(*up);
   const cli::Client client(settings);
+  boost::json::value first;
   if (!options.bare) {
     TRY_VOID(make_defaults(client));
-    TRY_VOID(ask_first_question(client));
+    first = TRY(ask_first_question(client));
   }
-  print_summary(installation, settings);
+  print_summary(installation, settings, first, options.json);
   return {};
 }
 
@@ -168,6 +189,7 @@ int check_config(const std::string& home, bool as_json) {
   if (!installation) return cli::report(installation.error());
   const auto config = load_settings(*installation);
   if (!config) return cli::report(config.error());
+  if (const auto checked = check_settings(*config); !checked) return cli::report(checked.error());
   if (as_json) {
     cli::print_json({{"file", installation->home + "/config.toml"},
                      {"listen", config->listen.address},

@@ -140,7 +140,7 @@ control::WorkOptions work_options(const host::Config& config, const Machine& mac
 }
 
 control::ChargeRun run_charge(const scheduler::Cluster& cluster, const energy::LinearPowerModel& model,
-                              double intensity_g_per_kwh, const ledger::PriceBook& prices) {
+                              MeanIntensity intensity, const ledger::PriceBook& prices) {
   std::map<std::string, double> held_w;
   for (const Capability& kind : cluster.kinds) {
     if (kind.power_max_w) held_w[kind.kind] = *kind.power_max_w - kind.power_idle_w.value_or(0);
@@ -159,20 +159,49 @@ control::ChargeRun run_charge(const scheduler::Cluster& cluster, const energy::L
                                              static_cast<double>(held.accelerator_ms) * kMilli);
     }
     charge.energy_uj = energy_uj;
-    charge.co2e_ug = energy::co2e_ug(energy_uj, intensity_g_per_kwh);
+    charge.co2e_ug = energy::co2e_ug(energy_uj, intensity(use.started_at, use.ended_at));
     charge.energy_model = kRunEnergyModel;
     charge.basis = "modelled";
     return charge;
   };
 }
 
+Result<double> zone_intensity(const host::Config& config) {
+  const auto known = energy::yearly_intensity(config.site.zone);
+  if (known) return *known;
+  return failure(ErrorCode::kInvalidArgument,
+                 fmt::format("config.toml: site.zone: no carbon intensity is known for zone '{}'; use a code "
+                             "of Electricity Maps such as FR, DE or SE-SE3",
+                             config.site.zone));
+}
+
+namespace {
+
+Result<std::shared_ptr<const energy::HourlySeries>> read_hours(const std::string& path,
+                                                               const std::string& zone) {
+  const auto text = TRY(host::read_file(path));
+  return std::make_shared<const energy::HourlySeries>(TRY(twin::read_hourly_csv(text, path, zone)));
+}
+
+}  // namespace
+
+Result<MeanIntensity> mean_intensity(const host::Config& config) {
+  const double yearly = TRY(zone_intensity(config));
+  if (config.site.intensity.empty()) return MeanIntensity([yearly](TimePoint, TimePoint) { return yearly; });
+  const auto hours = TRY(read_hours(config.site.intensity, config.site.zone));
+  return MeanIntensity([yearly, hours](TimePoint from, TimePoint to) {
+    const TimePoint until = std::max(to, from + std::chrono::microseconds(1));
+    const auto sum = hours->integral(from, until);  // thousandths of g/kWh x microseconds
+    if (!sum) return yearly;
+    return static_cast<double>(*sum) / 1000 / static_cast<double>((until - from).count());
+  });
+}
+
 Result<std::function<std::optional<control::HourOutlook>(TimePoint)>> intensity_outlook(
     const std::string& path, const std::string& zone) {
   using Outlook = std::function<std::optional<control::HourOutlook>(TimePoint)>;
   if (path.empty()) return Outlook();
-  const auto text = TRY(host::read_file(path));
-  const auto series =
-      std::make_shared<const energy::HourlySeries>(TRY(twin::read_hourly_csv(text, path, zone)));
+  const auto series = TRY(read_hours(path, zone));
   return Outlook([series](TimePoint now) -> std::optional<control::HourOutlook> {
     const auto hour = std::chrono::floor<std::chrono::hours>(now);
     control::HourOutlook outlook;

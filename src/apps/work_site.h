@@ -23,14 +23,24 @@ Machine this_machine();
 control::WorkOptions work_options(const host::Config& config, const Machine& machine,
                                   const energy::LinearPowerModel& model);
 
+/// Mean gCO2e/kWh of the site's electricity in [from, to).
+using MeanIntensity = std::function<double(TimePoint from, TimePoint to)>;
+
+/// By the configured file of hours, a year of which stands for every year; else, and where it has no such hour, the zone's
+/// yearly mean. kInvalidArgument naming the zone, or file and line.
+Result<MeanIntensity> mean_intensity(const host::Config& config);
+
 /// A run's energy: its CPU time by the machine's power model, and its accelerators at full draw above idle for as long as
-/// they were held (both modelled); its carbon by the zone's intensity; its cost by the hours that it held, at the price in
-/// force when it started. `prices` is borrowed.
+/// they were held (both modelled); its carbon by the mean intensity of the time that it took; its cost by the hours that it
+/// held, at the price in force when it started. `prices` is borrowed.
 control::ChargeRun run_charge(const scheduler::Cluster& cluster, const energy::LinearPowerModel& model,
-                              double intensity_g_per_kwh, const ledger::PriceBook& prices);
+                              MeanIntensity intensity, const ledger::PriceBook& prices);
 
 /// Name of the model that run_charge uses, in records (invariant I7).
 inline constexpr const char* kRunEnergyModel = "cpu-time-linear-v1+held-accelerators-v1";
+
+/// Yearly mean of the configured zone, gCO2e/kWh. kInvalidArgument for a zone that is not in the table.
+Result<double> zone_intensity(const host::Config& config);
 
 /// The outlook of clean hours from a CSV file of hourly intensity; none where the path is empty. A year of hours stands
 /// for every year. kInvalidArgument naming file and line.

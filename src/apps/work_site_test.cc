@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "energy/power_model.h"
+#include "host/file.h"
 #include "store/fake/faulty_store.h"
 #include "store/memory/memory_store.h"
 
@@ -52,6 +53,36 @@ TEST(WorkSite, VirtualNodesHaveRacksRailsDomainsKindsAndBudgets) {
   EXPECT_EQ(options.cluster.nodes[4].rail, scheduler::kNoIndex);
 }
 
+MeanIntensity steady(double g_per_kwh) {
+  return [g_per_kwh](TimePoint, TimePoint) { return g_per_kwh; };
+}
+
+TEST(WorkSite, ARunsCarbonIsThatOfTheHoursItRanIn) {
+  const std::string file = testing::TempDir() + "millrace-hours.csv";
+  ASSERT_TRUE(
+      host::write_file_atomic(file, "time,FR\n2026-01-01T00:00:00Z,100\n2026-01-01T01:00:00Z,500\n", 0600));
+  host::Config config = config_of("");
+  const TimePoint midnight = *parse_rfc3339("2026-01-01T00:00:00Z");
+  const auto at = [&](int minute) { return midnight + std::chrono::minutes(minute); };
+  EXPECT_DOUBLE_EQ((*mean_intensity(config))(at(0), at(60)), *zone_intensity(config));
+  config.site.intensity = file;
+  const auto intensity = mean_intensity(config);
+  ASSERT_TRUE(intensity) << intensity.error().message;
+  EXPECT_DOUBLE_EQ((*intensity)(at(0), at(60)), 100);
+  EXPECT_DOUBLE_EQ((*intensity)(at(45), at(105)), 400);
+  EXPECT_DOUBLE_EQ((*intensity)(at(60), at(60)), 500) << "an instant is in its hour";
+  store::MemoryStore store;
+  const ledger::PriceBook prices(store);
+  const auto run = run_charge(work_options(config, kMachine, kModel).cluster, kModel, *intensity, prices);
+  control::RunUse use;
+  use.cpu_us = 360'000'000;  // 3,600 J: a Wh
+  use.started_at = at(61);
+  use.ended_at = at(62);
+  EXPECT_EQ(run(use)->co2e_ug, 500'000);
+  config.site.intensity = "/nowhere.csv";
+  EXPECT_FALSE(mean_intensity(config));
+}
+
 TEST(WorkSite, ARunIsChargedItsProcessorTimeAndTheAcceleratorsItHeld) {
   const auto options = work_options(
       config_of("[[node]]\nname = 'n'\naccelerators = 1\naccel = 'fake'\naccelerator_max_w = 300\n"
@@ -60,7 +91,7 @@ TEST(WorkSite, ARunIsChargedItsProcessorTimeAndTheAcceleratorsItHeld) {
   store::MemoryStore store;
   ledger::PriceBook prices(store);
   ASSERT_TRUE(prices.set_machine(3'600'000, 360'000, TimePoint(std::chrono::seconds(1))));
-  const auto run = run_charge(options.cluster, kModel, 100, prices);
+  const auto run = run_charge(options.cluster, kModel, steady(100), prices);
   const auto charge = [&](const control::RunUse& use) { return run(use).value(); };
   control::RunUse use;
   use.cpu_us = 1'000'000;  // of one of two cores: 10 W for a second
@@ -83,7 +114,8 @@ TEST(WorkSite, ARunIsChargedAtThePriceThatWasInForceWhenItStarted) {
   store::MemoryStore memory;
   store::FaultyStore store(memory);
   ledger::PriceBook prices(store);
-  const auto charge = run_charge(work_options(config_of(""), kMachine, kModel).cluster, kModel, 100, prices);
+  const auto charge =
+      run_charge(work_options(config_of(""), kMachine, kModel).cluster, kModel, steady(100), prices);
   control::RunUse use;
   use.cpu_milli = 500;
   const auto charged = [&](int from, int until) {

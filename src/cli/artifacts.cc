@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
@@ -12,6 +13,7 @@
 #include "cli/output.h"
 #include "host/fd.h"
 #include "host/file.h"
+#include "host/paths.h"
 
 namespace millrace::cli {
 namespace {
@@ -57,6 +59,21 @@ Result<void> fetch_file(const Client& client, const std::string& id, const json:
   return {};
 }
 
+/// After all files, so that none is written through it.
+Result<void> make_link(const json::value& file, const std::string& folder) {
+  const auto path = cell(file, "path");
+  const auto target = cell(file, "link");
+  if (!is_safe(path) || !host::is_inner_link(path, target)) {
+    return failure(ErrorCode::kCorrupt,
+                   fmt::format("the server names a link '{}' to '{}' that leads elsewhere", path, target));
+  }
+  const std::string at = folder + "/" + path;
+  TRY_VOID(host::make_dirs(std::filesystem::path(at).parent_path().string()));
+  ::unlink(at.c_str());
+  if (::symlink(target.c_str(), at.c_str()) != 0) return std::unexpected(errno_error("link " + at, errno));
+  return {};
+}
+
 /// What one element left, into `folder`.
 Result<void> fetch_all(const Client& client, const std::string& id, const std::string& folder,
                        json::array& done) {
@@ -64,10 +81,13 @@ Result<void> fetch_all(const Client& client, const std::string& id, const std::s
   TRY_VOID(client.each("/api/v1/jobs/" + url_encode(id) + "/artifacts",
                        [&](const json::value& file) { files.push_back(file); }));
   TRY_VOID(host::make_dirs(folder));
-  for (const json::value& file : files) {
-    TRY_VOID(fetch_file(client, id, file, folder));
-    done.push_back(json::object{
-        {"id", id}, {"path", folder + "/" + cell(file, "path")}, {"size_bytes", file.at("size_bytes")}});
+  for (const bool links : {false, true}) {
+    for (const json::value& file : files) {
+      if (file.at("link").is_string() != links) continue;
+      TRY_VOID(links ? make_link(file, folder) : fetch_file(client, id, file, folder));
+      done.push_back(json::object{
+          {"id", id}, {"path", folder + "/" + cell(file, "path")}, {"size_bytes", file.at("size_bytes")}});
+    }
   }
   return {};
 }
@@ -105,7 +125,7 @@ int job_artifacts(const Client& client, const JobOptions& options, bool as_json)
   } else {
     for (const std::int64_t index : indices_of(array)) {
       const auto id = fmt::format("{}_{}", options.id, index);
-      if (const auto fetched = fetch_all(client, id, folder + "/" + id, done); !fetched)
+      if (const auto fetched = fetch_all(client, id, fmt::format("{}/{}", folder, id), done); !fetched)
         return report(fetched.error());
     }
   }

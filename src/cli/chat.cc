@@ -127,7 +127,13 @@ int chat(const Client& client, const ChatOptions& given, bool as_json) {
   json::array messages;
   if (!options.system.empty()) messages.push_back({{"role", "system"}, {"content", options.system}});
   if (!options.text.empty()) return take_turn(client, options, messages, options.text, as_json);
-  if (::isatty(STDIN_FILENO) == 0) return take_turn(client, options, messages, read_all(), as_json);
+  if (::isatty(STDIN_FILENO) == 0) {
+    const std::string text = read_all();
+    if (text.find_first_not_of(" \t\r\n") == std::string::npos)
+      return report({ErrorCode::kInvalidArgument,
+                     "chat: nothing to say: neither a text nor anything on standard input"});
+    return take_turn(client, options, messages, text, as_json);
+  }
 
   fmt::print(stderr, "Talking to {}; an empty line or Ctrl-D ends.\n", options.model);
   while (true) {

@@ -26,6 +26,7 @@ struct UpOptions {
   std::string home;  // as given; empty: the default
   std::string listen, tls_cert, tls_key;
   bool foreground = false;
+  bool json = false;  // of the summary
   bool bare = false;  // start the processes only: no default model, endpoint and first question
 };
 

@@ -82,7 +82,36 @@ net::BlockingRequest request_to(const Settings& settings, std::string_view key, 
 
 Error unreachable(Error error) {
   if (error.code == ErrorCode::kUnavailable) error.message += "; is Millrace running? See: millrace up";
+  if (error.code == ErrorCode::kDenied) {  // of the transport: its certificate
+    error.code = ErrorCode::kUnavailable;
+    error.message += "; MILLRACE_CA_FILE names a PEM file of authorities to trust";
+  }
   return error;
+}
+
+std::string without_slash(std::string url) {
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
+/// Where the Millrace of this home answers. What listens where a stopped one did must not be sent its key.
+Result<void> take_address(Settings& settings) {
+  const std::string file = settings.home + "/gateway.json";
+  const auto text = host::read_file(file, 64 * 1024);
+  const bool runs = host::is_locked(settings.home + "/run-watch.pid") ||
+                    host::is_locked(settings.home + "/run-gateway.pid");
+  if (!text || !runs) {
+    return failure(text ? ErrorCode::kUnavailable : ErrorCode::kNotFound,
+                   fmt::format("Millrace is not running on {}{}; start it with: millrace up, or set "
+                               "MILLRACE_URL and MILLRACE_KEY",
+                               settings.home, text ? " any more" : ""));
+  }
+  const auto parsed = TRY(host::parse_json(*text));
+  const auto object = TRY(host::JsonObject::of(parsed, "gateway.json"));
+  settings.url = without_slash(TRY(object.required_string("url")));
+  settings.ca_file = TRY(object.optional_string("ca_file")).value_or("");
+  settings.is_of_home = true;
+  return {};
 }
 
 }  // namespace
@@ -104,24 +133,21 @@ std::string url_encode(std::string_view text) {
 Result<Settings> find_settings(const std::string& home) {
   Settings settings;
   settings.home = TRY(host::home_dir(home));
-  settings.url = home.empty() ? host::environment("MILLRACE_URL") : "";
-  settings.key = home.empty() ? host::environment("MILLRACE_KEY") : "";
-  settings.ca_file = host::environment("MILLRACE_CA_FILE");
-  if (settings.url.empty()) {
-    const auto text = host::read_file(settings.home + "/gateway.json", 64 * 1024);
-    if (!text) {
-      return failure(
-          ErrorCode::kUnavailable,
-          fmt::format("Millrace is not running: {}/gateway.json is not there; start it with: millrace up, or "
-                      "set MILLRACE_URL and MILLRACE_KEY",
-                      settings.home));
+  const std::string given = without_slash(host::environment("MILLRACE_URL"));
+  const bool is_named = !home.empty() || !host::environment("MILLRACE_HOME").empty();
+  if (given.empty() || is_named) {
+    if (auto taken = take_address(settings); !taken) {
+      // A home that nothing ran on may be named for its files alone, but not by the option.
+      if (given.empty() || !home.empty() || taken.error().code != ErrorCode::kNotFound)
+        return failure(ErrorCode::kUnavailable, std::move(taken.error().message));
     }
-    const auto parsed = TRY(host::parse_json(*text));
-    const auto object = TRY(host::JsonObject::of(parsed, "gateway.json"));
-    settings.url = TRY(object.required_string("url"));
-    if (settings.ca_file.empty()) settings.ca_file = TRY(object.optional_string("ca_file")).value_or("");
   }
-  while (settings.url.ends_with('/')) settings.url.pop_back();
+  if (!settings.is_of_home) settings.url = given;
+  // Key and authorities of the environment go with the address that is there: another Millrace is not sent them.
+  if (given.empty() || settings.url == given) {
+    settings.key = host::environment("MILLRACE_KEY");
+    if (const auto file = host::environment("MILLRACE_CA_FILE"); !file.empty()) settings.ca_file = file;
+  }
   if (settings.key.empty()) settings.key = trimmed_file(settings.home + "/secrets/bootstrap.key");
   settings.developer_key = trimmed_file(settings.home + "/secrets/developer.key");
   if (settings.key.empty()) {

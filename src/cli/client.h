@@ -11,14 +11,17 @@
 
 namespace millrace::cli {
 
-/// Where Millrace answers and with which keys, from the environment (MILLRACE_URL, MILLRACE_KEY, MILLRACE_CA_FILE) or
-/// else from the files of the home folder.
+/// Where Millrace answers and with which keys: from the files of the home folder that is named (--home, or MILLRACE_HOME where
+/// Millrace has run on it); else from the environment (MILLRACE_URL, MILLRACE_KEY, MILLRACE_CA_FILE); else from the files of
+/// ~/.millrace. Key and authorities of the environment count for a named home, too, but not beside a MILLRACE_URL that is
+/// another address.
 struct Settings {
   std::string home;
   std::string url;            // no path, no trailing slash
   std::string key;            // bootstrap key, or what MILLRACE_KEY holds
   std::string developer_key;  // of project default; empty if unknown
   std::string ca_file;        // empty: the system's
+  bool is_of_home = false;    // the address was found in the home folder
 };
 
 /// kUnavailable if nothing tells where Millrace runs.

@@ -32,13 +32,13 @@ struct KeyOptions {
 struct ComputeOptions {
   std::optional<double> accelerators, cpus, share;
   std::string memory;  // "64GiB"
-  bool borrow = true;
+  std::optional<bool> borrow;
   bool any() const;
   Result<boost::json::object> to_json() const;
 };
 struct QuotaOptions {
   std::string tenant, project;
-  bool unlimited = false;
+  bool unlimited = false, replace = false;
   LimitOptions limits;
   ComputeOptions compute;
 };
@@ -89,7 +89,7 @@ struct JobListOptions {
 struct JobOptions {
   std::vector<std::string> ids;
   std::string id, to;
-  std::int64_t task = 0;
+  std::int64_t task = 0, run = 0;
   bool follow = false;
 };
 struct EventOptions {

@@ -35,7 +35,7 @@ std::string ssh_folder(const Client& client) { return client.settings().home + "
 
 /// The image is prepared once, by this very program; a Millrace elsewhere has its own.
 Result<void> ensure_image(const Client& client, const std::string& image) {
-  const bool is_local = host::exists(client.settings().home + "/gateway.json");
+  const bool is_local = client.settings().is_of_home;
   const std::string description = TRY(host::cache_dir()) + "/images/" + image + "/etc/millrace-image.json";
   if (!is_local || host::exists(description)) return {};
   fmt::print(stderr, "image {}: is prepared once (a minute or two)\n", image);
@@ -138,6 +138,8 @@ Result<std::vector<std::string>> ssh_command(const Client& client, const json::v
   TRY_VOID(host::make_dirs(ssh_folder(client), 0700));
   TRY_VOID(
       host::write_file_atomic(known, fmt::format("{} {}\n", name, cell(environment, "ssh_host_key")), 0600));
+  // Without a home the proxy finds its Millrace as this command did: in the environment.
+  const std::string home = client.settings().is_of_home ? " --home " + client.settings().home : "";
   std::vector<std::string> argv = {
       "ssh",
       "-o",
@@ -151,7 +153,7 @@ Result<std::vector<std::string>> ssh_command(const Client& client, const json::v
       "-o",
       "UpdateHostKeys=no",
       "-o",
-      fmt::format("ProxyCommand={} env proxy {} --home {}", options.program, name, client.settings().home)};
+      fmt::format("ProxyCommand={} env proxy {}{}", options.program, name, home)};
   const std::string own = ssh_folder(client) + "/id_ed25519";
   if (!options.identity_file.empty()) {
     argv.insert(argv.end(), {"-i", options.identity_file, "-o", "IdentitiesOnly=yes"});

@@ -41,7 +41,7 @@ std::string quota_text(const QuotaOptions& options, const json::value& state) {
   const auto& quota = state.at("quota");
   const bool inherited = state.at("inherited").as_bool();
   std::string text = fmt::format("{}{}: ", owner_of(options), inherited ? " (as its tenant)" : "");
-  if (quota.is_null()) return text + "none, and so nothing may run";
+  if (quota.is_null()) return text + "none, and so no request is answered";
   if (quota.as_object().contains("unlimited")) return text + "unlimited";
   for (const auto& limit : quota.as_object()) {
     text += fmt::format("\n  {:20} {}", std::string_view(limit.key()), cell(quota, limit.key()));
@@ -116,7 +116,7 @@ int key_revoke(const Client& client, const std::string& id, bool as_json) {
                    fmt::format("key {} revoked", id));
 }
 
-bool ComputeOptions::any() const { return accelerators || cpus || share || !memory.empty() || !borrow; }
+bool ComputeOptions::any() const { return accelerators || cpus || share || !memory.empty() || borrow; }
 
 Result<json::object> ComputeOptions::to_json() const {
   json::object quota;
@@ -124,7 +124,7 @@ Result<json::object> ComputeOptions::to_json() const {
   if (cpus) quota["cpus"] = *cpus;
   if (!memory.empty()) quota["memory_bytes"] = TRY(parse_size(memory));
   if (share) quota["share"] = *share;
-  if (!borrow) quota["borrow"] = false;
+  if (borrow) quota["borrow"] = *borrow;
   return quota;
 }
 
@@ -145,6 +145,20 @@ std::string compute_text(const QuotaOptions& options, const json::value& state) 
         is_size ? format_size(limit.value().to_number<std::int64_t>()) : cell(quota, limit.key()));
   }
   return text;
+}
+
+/// `change` over the owner's own quota at `path`; what was inherited is not its own.
+Result<json::value> changed_quota(const Client& client, const std::string& path, json::object change,
+                                  bool replace) {
+  const json::value state = TRY(client.call("GET", path));
+  const auto& quota = state.at("quota");
+  const bool keeps = !replace && quota.is_object() && !state.at("inherited").as_bool() &&
+                     !quota.as_object().contains("unlimited");
+  if (keeps) {
+    for (const auto& [name, value] : quota.as_object()) change.emplace(name, value);
+  }
+  const json::value body = std::move(change);
+  return client.call("PUT", path, &body);
 }
 
 /// The quota of requests, with that of machines as "compute".
@@ -175,14 +189,12 @@ int quota_set(const Client& client, const QuotaOptions& options, bool as_json) {
   if (!compute) return report({ErrorCode::kInvalidArgument, "--memory: " + compute.error().message});
   const json::object unlimited = {{"unlimited", true}};
   Result<json::value> answer = json::value();
-  if (options.unlimited || options.limits.any()) {
-    const json::value body = options.unlimited ? unlimited : options.limits.to_json();
-    answer = client.call("PUT", quota_path(options), &body);
-  }
-  if (answer && (options.unlimited || options.compute.any())) {
-    const json::value body = options.unlimited ? unlimited : *compute;
-    answer = client.call("PUT", quota_path(options) + "/compute", &body);
-  }
+  const std::string path = quota_path(options);
+  const bool replace = options.replace || options.unlimited;
+  if (options.unlimited || options.limits.any())
+    answer = changed_quota(client, path, options.unlimited ? unlimited : options.limits.to_json(), replace);
+  if (answer && (options.unlimited || options.compute.any()))
+    answer = changed_quota(client, path + "/compute", options.unlimited ? unlimited : *compute, replace);
   if (answer) answer = both_quotas(client, options);
   return print_one(answer, as_json, fmt::format("quota of {} set", owner_of(options)));
 }

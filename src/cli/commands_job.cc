@@ -198,7 +198,7 @@ int run_job(const Client& client, const RunOptions& options, bool as_json) {
   fmt::print(stderr, "job {}\n", id);
   const CancelOnSignal cancel(client, id);
   std::FILE* const out = as_json ? stderr : stdout;
-  const auto read = read_log(client, id, -1, true, [&](std::string_view text) { write_out(out, text); });
+  const auto read = read_log(client, id, {}, true, [&](std::string_view text) { write_out(out, text); });
   if (!read) return report(read.error());
   const auto job = wait_for_end(client, id);
   if (!job) return report(job.error());
@@ -259,10 +259,11 @@ int job_show(const Client& client, const std::string& id, bool as_json) {
 
 int job_logs(const Client& client, const JobOptions& options, bool as_json) {
   std::string whole;
-  const auto read = read_log(client, options.id, options.task, options.follow, [&](std::string_view text) {
-    if (as_json) whole += text;
-    if (!as_json) write_out(stdout, text);
-  });
+  const auto read =
+      read_log(client, options.id, {options.task, options.run}, options.follow, [&](std::string_view text) {
+        if (as_json) whole += text;
+        if (!as_json) write_out(stdout, text);
+      });
   if (!read) return report(read.error());
   if (as_json) print_json({{"id", options.id}, {"text", whole}});
   return kOk;

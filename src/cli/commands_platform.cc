@@ -155,6 +155,12 @@ int endpoint_create(const Client& client, const EndpointOptions& options, bool a
     add_settings(options, body);
     if (options.embeds) body["embeds"] = true;
   } else {
+    add_settings(options, body);
+    if (body.size() > 1) {
+      return report({ErrorCode::kInvalidArgument,
+                     fmt::format("endpoint create: {} is of a model that runs here, not of an upstream",
+                                 std::string_view(std::next(body.begin())->key()))});
+    }
     body["upstream_url"] = options.upstream;
     if (!options.upstream_model.empty()) body["upstream_model"] = options.upstream_model;
     if (options.upstream_embeds) body["upstream_embeds"] = true;
@@ -209,7 +215,14 @@ int endpoint_list(const Client& client, bool as_json) {
 
 int endpoint_show(const Client& client, const std::string& name, bool as_json) {
   const auto path = "/api/v1/endpoints/" + url_encode(name);
-  const auto answer = client.call("GET", path);
+  auto answer = client.call("GET", path);
+  if (answer && as_json) {
+    json::array replicas;
+    const auto listed =
+        client.each(path + "/replicas", [&](const json::value& replica) { replicas.push_back(replica); });
+    if (!listed) return report(listed.error());
+    answer->as_object()["replica_list"] = std::move(replicas);
+  }
   const auto shown = print_pretty(answer, as_json);
   if (shown != kOk || as_json) return shown;
   fmt::print("\n");

@@ -47,6 +47,22 @@ Result<json::value> set_machine_price(const Client& client, const PriceOptions& 
   return client.call("PATCH", kMachinePrice, &body);
 }
 
+/// Requests are priced by their endpoint's model, which a slip of the pen is not.
+void note_unused_model(const Client& client, const std::string& model) {
+  bool is_used = false;
+  std::string models;
+  const auto looked = client.each("/api/v1/endpoints", [&](const json::value& endpoint) {
+    for (const char* const member : {"model", "upstream_model"}) {
+      const auto name = cell(endpoint, member);
+      is_used = is_used || name == model;
+      if (name != "-" && !models.contains(name)) models += (models.empty() ? "" : ", ") + name;
+    }
+  });
+  if (looked && !is_used)
+    fmt::print(stderr, "no endpoint has a model '{}' yet; theirs: {}\n", model,
+               models.empty() ? "none" : models);
+}
+
 Result<json::array> collect(const Client& client, const char* path) {
   json::array items;
   TRY_VOID(client.each(path, [&](const json::value& item) { items.push_back(item); }));
@@ -70,6 +86,7 @@ int price_set(const Client& client, const PriceOptions& options, bool as_json) {
   const auto answer = is_of_model ? set_model_price(client, options) : set_machine_price(client, options);
   if (!answer) return report(answer.error());
   const auto shown = [&](std::string_view member) { return cell(*answer, member); };
+  if (is_of_model) note_unused_model(client, options.model);
   if (as_json) {
     print_json(*answer);
   } else if (is_of_model) {

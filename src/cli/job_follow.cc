@@ -38,14 +38,15 @@ std::string prefixed(std::string_view text, std::string_view prefix, bool& at_st
 
 class LogReader {
  public:
-  LogReader(const Client& client, std::string id, const LogSink& sink)
-      : client_(client), id_(std::move(id)), sink_(sink) {}
+  LogReader(const Client& client, std::string id, std::int64_t run, const LogSink& sink)
+      : client_(client), id_(std::move(id)), run_(run), sink_(sink) {}
 
   /// One piece of one task; true if there was something new. Learns how many tasks there are.
   Result<bool> step(TaskLog& log, int wait_ms, bool with_prefix) {
     auto path = fmt::format("/api/v1/jobs/{}/log?task={}&from={}&max=262144&wait_ms={}", url_encode(id_),
                             log.task, log.next, wait_ms);
     if (log.run >= 0) path += fmt::format("&run={}", log.run);
+    if (run_ > 0) path += fmt::format("&of_run={}", run_);
     const auto piece = TRY(call_patiently(client_, path));
     tasks_ = std::max<std::int64_t>(tasks_, piece.at("tasks").to_number<std::int64_t>());
     const auto run = piece.at("run").to_number<std::int64_t>();
@@ -62,7 +63,7 @@ class LogReader {
     }
     log.run = run;
     log.next = piece.at("next").to_number<std::int64_t>();
-    log.ended = text.empty() && is_over(piece.at("state").as_string());
+    log.ended = text.empty() && (run_ > 0 || is_over(piece.at("state").as_string()));
     return !text.empty();
   }
 
@@ -71,6 +72,7 @@ class LogReader {
  private:
   const Client& client_;
   const std::string id_;
+  const std::int64_t run_;  // 0: the last, and those that begin meanwhile
   const LogSink& sink_;
   std::int64_t tasks_ = 1;
 };
@@ -95,11 +97,11 @@ Result<json::value> call_patiently(const Client& client, const std::string& path
   }
 }
 
-Result<void> read_log(const Client& client, const std::string& id, std::int64_t only_task, bool follow,
+Result<void> read_log(const Client& client, const std::string& id, const LogChoice& choice, bool follow,
                       const LogSink& sink) {
-  LogReader reader(client, id, sink);
+  LogReader reader(client, id, choice.run, sink);
   std::vector<TaskLog> logs(1);
-  logs.front().task = std::max<std::int64_t>(only_task, 0);
+  logs.front().task = std::max<std::int64_t>(choice.task, 0);
   auto pause = kFirstPause;
   while (true) {
     bool any = false;
@@ -110,7 +112,7 @@ Result<void> read_log(const Client& client, const std::string& id, std::int64_t 
       any |= TRY(reader.step(log, follow && alone ? kWaitMs : 0, !alone));
       all_ended &= log.ended;
     }
-    for (auto task = std::int64_t(logs.size()); only_task < 0 && task < reader.tasks(); ++task) {
+    for (auto task = std::int64_t(logs.size()); choice.task < 0 && task < reader.tasks(); ++task) {
       logs.push_back({.task = task});
       all_ended = false;
       any = true;
@@ -134,10 +136,10 @@ Result<json::value> wait_for_end(const Client& client, const std::string& id) {
 int exit_code_of(const json::value& job) {
   const auto state = cell(job, "state");
   if (state == "succeeded") return 0;
+  if (state == "timed_out") return 124;
   const auto* code = job.as_object().if_contains("exit_code");
   const bool has_code = code != nullptr && code->is_int64() && code->as_int64() != 0;
   if (has_code) return static_cast<int>(code->as_int64() & 0xFF);
-  if (state == "timed_out") return 124;
   return state == "cancelled" ? 130 : 1;
 }
 

@@ -12,10 +12,15 @@ namespace millrace::cli {
 /// What a piece of log is given to.
 using LogSink = std::function<void(std::string_view)>;
 
-/// Gives all that every task of a job wrote in its last run to `sink`, and with `follow` what it goes on to write until it
+struct LogChoice {
+  std::int64_t task = -1;  // -1: all
+  std::int64_t run = 0;    // from 1; 0: the last
+};
+
+/// Gives all that the tasks of a job wrote in a run to `sink`, and with `follow` what it goes on to write until it
 /// is over; notes (a further run, a dropped part) go to stderr. With several tasks each line begins with its number. A
-/// server that is away for a moment is waited for. `only_task` below 0: all tasks.
-Result<void> read_log(const Client& client, const std::string& id, std::int64_t only_task, bool follow,
+/// server that is away for a moment is waited for.
+Result<void> read_log(const Client& client, const std::string& id, const LogChoice& choice, bool follow,
                       const LogSink& sink);
 
 /// The job once it is over.

@@ -32,11 +32,21 @@ CLI::App* command(Line& line, CLI::App* parent, const std::string& name, const s
 
 CLI::App* api_command(Line& line, CLI::App* parent, const std::string& name, const std::string& help,
                       std::function<int(const Client&)> run) {
-  return command(line, parent, name, help, [&line, run = std::move(run)] {
-    auto settings = find_settings(line.home);
-    if (!settings) return report(settings.error());
+  return command(line, parent, name, help,
+                 [&line, run = std::move(run)] { return with_client(line.home, run); });
+}
+
+int with_client(const std::string& home, const std::function<int(const Client&)>& run) {
+  auto settings = find_settings(home);
+  if (!settings) return report(settings.error());
+  const std::string url = settings->url;
+  try {
     return run(Client(std::move(*settings)));
-  });
+  } catch (const std::exception& fault) {
+    return report({ErrorCode::kInternal,
+                   fmt::format("{} gave an answer that is none of this version's ({}); what listens there?",
+                               url, fault.what())});
+  }
 }
 
 CLI::App* group(CLI::App& app, const std::string& name, const std::string& help) {
@@ -63,6 +73,7 @@ void add_processes(Line& line) {
   auto* up =
       command(line, &line.app, "up", "start Millrace on this machine, or what is missing of it", [&line] {
         line.up.home = line.home;
+        line.up.json = line.json;
         return line.roles.up(line.up);
       });
   up->add_flag("--foreground", line.up.foreground, "stay, and stop everything on Ctrl-C");
@@ -203,8 +214,7 @@ void add_environments(Line& line) {
   env->callback([&line] {
     if (line.chosen) return;
     line.chosen = [&line] {
-      auto settings = find_settings(line.home);
-      return settings ? show_env(Client(std::move(*settings)), line.json) : report(settings.error());
+      return with_client(line.home, [&line](const Client& client) { return show_env(client, line.json); });
     };
   });
 }
@@ -319,13 +329,18 @@ void add_identity(Line& line) {
     sub->add_option("--project", line.quota.project, "of this project");
   }
   set->add_flag("--unlimited", line.quota.unlimited, "no limit");
+  set->add_flag("--replace", line.quota.replace, "what is not given is no limit, instead of what it was");
   add_limits(set, line.quota.limits);
   auto& compute = line.quota.compute;
   set->add_option("--accelerators", compute.accelerators, "accelerators held at once")->check(kNotNegative);
   set->add_option("--cpus", compute.cpus, "cores held at once")->check(kNotNegative);
   set->add_option("--memory", compute.memory, "memory held at once, such as 64GiB");
   set->add_option("--share", compute.share, "weight among the others (default 1)")->check(kNotNegative);
-  set->add_flag("!--no-borrow", compute.borrow, "never more than that, even while others leave it");
+  auto* borrow = set->add_flag_callback(
+      "--borrow", [&compute] { compute.borrow = true; }, "beyond that what others leave (default)");
+  set->add_flag_callback(
+         "--no-borrow", [&compute] { compute.borrow = false; }, "never more, even while others leave it")
+      ->excludes(borrow);
 }
 
 void add_ledger(Line& line) {
@@ -367,9 +382,8 @@ void add_ledger(Line& line) {
   usage->callback([&line] {
     if (line.chosen) return;  // records or energy
     line.chosen = [&line] {
-      auto settings = find_settings(line.home);
-      if (!settings) return report(settings.error());
-      return usage_sum(Client(std::move(*settings)), line.usage, line.json);
+      return with_client(line.home,
+                         [&line](const Client& client) { return usage_sum(client, line.usage, line.json); });
     };
   });
 }

@@ -45,6 +45,9 @@ extern const CLI::Validator kNotNegative;
 CLI::App* command(Line& line, CLI::App* parent, const std::string& name, const std::string& help,
                   std::function<int()> run);
 
+/// Runs what needs a running Millrace. An answer that is not as this version's are is reported, whatever `run` threw at it.
+int with_client(const std::string& home, const std::function<int(const Client&)>& run);
+
 /// A command that needs a running Millrace.
 CLI::App* api_command(Line& line, CLI::App* parent, const std::string& name, const std::string& help,
                       std::function<int(const Client&)> run);

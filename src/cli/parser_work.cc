@@ -68,6 +68,8 @@ void add_job(Line& line) {
   logs->add_option("id", line.job.id, "17, or 17_3 of an array")->required();
   logs->add_flag("-f,--follow", line.job.follow, "go on with what comes, until it is over");
   logs->add_option("--task", line.job.task, "task of a gang (default: 0)")->check(kNotNegative);
+  logs->add_option("--run", line.job.run, "an earlier run, from 1 (default: the last)")
+      ->check(CLI::Range(1, 1'000'000'000));
   const auto many = [&](const char* name, const char* help,
                         int (*what)(const Client&, const JobOptions&, bool)) {
     api_command(line, job, name, help,
@@ -130,9 +132,8 @@ void add_site(Line& line) {
         return report({ErrorCode::kInvalidArgument,
                        "site event: --budget and --for are required; see: millrace site event --help"});
       }
-      auto settings = find_settings(line.home);
-      if (!settings) return report(settings.error());
-      return site_event(Client(std::move(*settings)), line.event, line.json);
+      return with_client(line.home,
+                         [&line](const Client& client) { return site_event(client, line.event, line.json); });
     };
   });
   api_command(line, site, "events", "events that are not over",

@@ -38,8 +38,9 @@ class WorkLoop final : public WorkView {
 
   std::vector<ObservedWork> live() const override { return manager()->live(); }
   Result<ObservedWork> find(WorkloadId id) const override { return manager()->find(id); }
-  Result<ReplicaLog> work_log(WorkloadId id, std::int32_t task, std::int64_t from, std::size_t max) override {
-    return manager()->work_log(id, task, from, max);
+  Result<ReplicaLog> work_log(WorkloadId id, std::uint32_t run, std::int32_t task, std::int64_t from,
+                              std::size_t max) override {
+    return manager()->work_log(id, run, task, from, max);
   }
   std::vector<NodeStatus> nodes() const override { return manager()->nodes(); }
   std::vector<SitePower> power() const override { return manager()->power(); }

@@ -73,7 +73,8 @@ class WorkManager final : public WorkView {
 
   std::vector<ObservedWork> live() const override;
   Result<ObservedWork> find(WorkloadId id) const override;
-  Result<ReplicaLog> work_log(WorkloadId id, std::int32_t task, std::int64_t from, std::size_t max) override;
+  Result<ReplicaLog> work_log(WorkloadId id, std::uint32_t run, std::int32_t task, std::int64_t from,
+                              std::size_t max) override;
   std::vector<NodeStatus> nodes() const override;
   std::vector<SitePower> power() const override;
 

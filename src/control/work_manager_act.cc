@@ -1,5 +1,6 @@
 // Writing: what was decided becomes records, is made durable, and is then carried out.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +14,18 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::string_view kDependency = "dependency";
+constexpr std::size_t kNamed = 3;
+
+/// "waits for 7, 9 and 2 more to succeed"; elements of an array are named by its number.
+std::string waits_text(const std::set<WorkloadId>& others) {
+  std::set<std::uint64_t> numbers;
+  for (const WorkloadId other : others) numbers.insert(number_of(other));
+  const std::vector<std::uint64_t> named(numbers.begin(),
+                                         std::next(numbers.begin(), std::min(numbers.size(), kNamed)));
+  const std::size_t more = numbers.size() - named.size();
+  return fmt::format("waits for {}{} to succeed", fmt::join(named, ", "),
+                     more == 0 ? "" : fmt::format(" and {} more", more));
+}
 
 /// "2 accelerators, 1.5 cores and 512 MiB of memory"
 std::string needs_of(const WantedWork& wanted) {
@@ -56,8 +69,7 @@ void WorkManager::cannot_go(Entry& entry) {
 }
 
 void WorkManager::set_reason(Entry& entry, const scheduler::Reason& reason) {
-  if (!entry.waits_for.empty())
-    return explain(entry.observed, kDependency, "waits for other work to succeed");
+  if (!entry.waits_for.empty()) return explain(entry.observed, kDependency, waits_text(entry.waits_for));
   if (reason.code == scheduler::ReasonCode::kNone) return explain(entry.observed, "", "");
   scheduler::Reason full = reason;
   if (reason.other) full.other = number_of(*reason.other);  // as people know it

@@ -1,4 +1,6 @@
 // What others see of work, nodes and power.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -57,11 +59,13 @@ Result<ObservedWork> WorkManager::find(WorkloadId id) const {
   return *seen;
 }
 
-Result<ReplicaLog> WorkManager::work_log(WorkloadId id, std::int32_t task, std::int64_t from,
-                                         std::size_t max) {
+Result<ReplicaLog> WorkManager::work_log(WorkloadId id, std::uint32_t run, std::int32_t task,
+                                         std::int64_t from, std::size_t max) {
   const ObservedWork seen = TRY(find(id));
   if (seen.run == 0) return failure(ErrorCode::kNotFound, "it has not run yet, so there is no log");
-  return ports_.runs.log({id, seen.run}, task, from, max);
+  if (run > seen.run)
+    return failure(ErrorCode::kNotFound, fmt::format("it has no run {}; the last is {}", run, seen.run));
+  return ports_.runs.log({id, run == 0 ? seen.run : run}, task, from, max);
 }
 
 std::vector<NodeStatus> WorkManager::nodes() const {

@@ -46,8 +46,9 @@ class WorkView {
   virtual std::vector<ObservedWork> live() const = 0;
   /// Live or over, with what the present run has used so far. kNotFound: control has not seen it (yet).
   virtual Result<ObservedWork> find(WorkloadId id) const = 0;
-  /// A task's output in its last run. `from` below 0 counts from the end. kNotFound: it never ran, or is long over.
-  virtual Result<ReplicaLog> work_log(WorkloadId id, std::int32_t task, std::int64_t from,
+  /// A task's output in one of its runs; `run` 0: the last. `from` below 0 counts from the end. kNotFound: it never ran, or is
+  /// long over.
+  virtual Result<ReplicaLog> work_log(WorkloadId id, std::uint32_t run, std::int32_t task, std::int64_t from,
                                       std::size_t max) = 0;
   virtual std::vector<NodeStatus> nodes() const = 0;
   virtual std::vector<SitePower> power() const = 0;

@@ -27,7 +27,8 @@ class FakeWorkView final : public WorkView {
     if (found == work_.end()) return failure(ErrorCode::kNotFound, "it was not seen yet");
     return found->second;
   }
-  Result<ReplicaLog> work_log(WorkloadId id, std::int32_t task, std::int64_t from, std::size_t max) override {
+  Result<ReplicaLog> work_log(WorkloadId id, std::uint32_t /*run*/, std::int32_t task, std::int64_t from,
+                              std::size_t max) override {
     const std::lock_guard lock(mutex_);
     const auto found = logs_.find({id, task});
     if (found == logs_.end()) return failure(ErrorCode::kNotFound, "it never ran");

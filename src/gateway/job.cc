@@ -12,6 +12,8 @@ namespace {
 /// Output that a request without a maximum is expected to make, for the load of a replica only.
 constexpr std::int64_t kExpectedOutputTokens = 256;
 constexpr std::int64_t kBytesPerToken = 4;
+/// Of the client's own id: more than the journal keeps, which cuts at a character.
+constexpr std::size_t kClientRequestIdBytes = 80;
 /// What a chat template may add for each message and once, in tokens; for estimates where no engine counts.
 constexpr std::int64_t kTokensPerMessage = 8;
 constexpr std::int64_t kTokensPerPrompt = 64;
@@ -40,7 +42,7 @@ Job::Job(Context& context, net::Exchange& exchange, const dialect::Dialect& dial
   context_.jobs.push_back(this);
   auto given = exchange.head().find("x-client-request-id");
   if (!given) given = exchange.head().find("x-request-id");
-  if (given) client_request_id_ = given->substr(0, 64);
+  if (given) client_request_id_ = given->substr(0, kClientRequestIdBytes);
 }
 
 Job::~Job() {

@@ -10,6 +10,7 @@
 
 #include "host/config_nodes.h"
 #include "host/file.h"
+#include "host/log.h"
 #include "host/toml_library.h"
 
 namespace millrace::host {
@@ -84,13 +85,19 @@ Result<void> set_number(Config& config, const Setting& setting, double value, st
   return {};
 }
 
+Result<void> set_string(Config& config, const Setting& setting, std::string value, std::string_view place) {
+  if (setting.key == "log.level" && !parse_log_level(value))
+    return fault(place, setting.key, fmt::format("want debug, info, warning or error, found '{}'", value));
+  std::get<StringAt>(setting.at)(config) = std::move(value);
+  return {};
+}
+
 Result<void> set_from_toml(Config& config, const Setting& setting, const toml::node& node,
                            std::string_view place) {
-  if (const auto* at = std::get_if<StringAt>(&setting.at)) {
+  if (std::holds_alternative<StringAt>(setting.at)) {
     const auto* text = node.as_string();
     if (text == nullptr) return fault(place, setting.key, "want a string in quotes");
-    (*at)(config) = text->get();
-    return {};
+    return set_string(config, setting, text->get(), place);
   }
   if (const auto* whole = node.as_integer()) {
     return set_number(config, setting, static_cast<double>(whole->get()), place);
@@ -104,10 +111,8 @@ Result<void> set_from_toml(Config& config, const Setting& setting, const toml::n
 Result<void> set_from_text(Config& config, const ConfigOverride& override) {
   const Setting* setting = find_setting(override.key);
   if (setting == nullptr) return fault(override.source, override.key, "there is no such setting");
-  if (const auto* at = std::get_if<StringAt>(&setting->at)) {
-    (*at)(config) = override.value;
-    return {};
-  }
+  if (std::holds_alternative<StringAt>(setting->at))
+    return set_string(config, *setting, override.value, override.source);
   double value = 0;
   const char* last = override.value.data() + override.value.size();
   const auto [end, failed] = std::from_chars(override.value.data(), last, value);
@@ -150,11 +155,15 @@ Result<void> check_whole(const Config& config, const std::string& file) {
   if (config.node.max_w != 0 && config.node.max_w < config.node.idle_w) {
     return fault(file, "node.max_w", "is below node.idle_w");
   }
-  const auto& level = config.log.level;
-  if (level != "debug" && level != "info" && level != "warning" && level != "error") {
-    return fault(file, "log.level", "want debug, info, warning or error");
-  }
   return {};
+}
+
+/// Paths that do not start at the root lie below the home folder, whatever folder a process was started in.
+void place_files(Config& config) {
+  for (std::string* path : {&config.listen.tls_cert, &config.listen.tls_key, &config.site.intensity,
+                            &config.engine.root, &config.engine.path}) {
+    if (!path->empty() && path->front() != '/') *path = config.home + "/" + *path;
+  }
 }
 
 }  // namespace
@@ -172,6 +181,7 @@ Result<Config> parse_config(std::string_view text, const std::string& file, cons
   TRY_VOID(apply_table(config, parsed.table(), "", file));
   for (const auto& override : overrides) TRY_VOID(set_from_text(config, override));
   TRY_VOID(check_whole(config, file));
+  place_files(config);
   return config;
 }
 

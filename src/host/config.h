@@ -29,7 +29,7 @@ struct NodeConfig {
 
 /// Every member shows its key in config.toml ("[section] key") and its default.
 struct Config {
-  std::string home;
+  std::string home;  // paths below that do not start with / are below it
   struct {
     std::string address = "127.0.0.1:8080";  // HOST:PORT; port 0 picks a free one
     std::string tls_cert, tls_key;           // PEM files; both or none

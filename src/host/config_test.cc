@@ -36,6 +36,17 @@ TEST(Config, NamesFileLineAndKeyOfAFault) {
   EXPECT_EQ(fault_of("[site\n").substr(0, 14), "config.toml:1:");
   EXPECT_EQ(fault_of("[ #\n").substr(0, 14), "config.toml:1:");
   EXPECT_NE(fault_of("[listen]\ntls_cert = 'a'\n"), "");
+  EXPECT_EQ(fault_of("[log]\nlevel = 'loud'\n"),
+            "config.toml:2: log.level: want debug, info, warning or error, found 'loud'");
+}
+
+TEST(Config, PathsLieBelowTheHomeUnlessTheyStartAtTheRoot) {
+  const auto config =
+      parse_config("[listen]\ntls_cert = 'tls/c.pem'\ntls_key = '/etc/k.pem'\n", "config.toml", "/home");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->listen.tls_cert, "/home/tls/c.pem");
+  EXPECT_EQ(config->listen.tls_key, "/etc/k.pem");
+  EXPECT_EQ(config->site.intensity, "");
 }
 
 TEST(Config, ReadsVirtualNodesAndNamesTheirFaults) {

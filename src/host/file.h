@@ -39,6 +39,8 @@ bool exists(const std::string& path);
 
 /// Opens (creating with 0600) and takes an exclusive flock, held until the Fd closes. kConflict if another holds it.
 Result<Fd> lock_file(const std::string& path);
+/// Whether a process holds lock_file's lock on `path` now. Never makes lock_file fail.
+bool is_locked(const std::string& path);
 
 /// fsync of a folder, so that a rename or an unlink in it survives power loss.
 Result<void> sync_dir(const std::string& path);

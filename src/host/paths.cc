@@ -65,6 +65,24 @@ std::string find_program(const std::string& name) {
   return {};
 }
 
+bool is_inner_link(std::string_view path, std::string_view target) {
+  if (target.empty() || target.starts_with('/') || target.contains('\0')) return false;
+  auto above = std::ranges::count(path, '/');
+  bool named = false;  // a folder, after which ".." need not be the one above
+  for (std::string_view rest = target; !rest.empty();) {
+    const auto slash = rest.find('/');
+    const auto part = rest.substr(0, slash);
+    rest.remove_prefix(slash == std::string_view::npos ? rest.size() : slash + 1);
+    if (part.empty() || part == ".") continue;
+    if (part != "..") {
+      named = true;
+    } else if (named || --above < 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 Result<std::string> runtime_dir(const std::string& home) {
   constexpr std::size_t kLongest = 52;
   std::string folder = home + "/run";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "core/result.h"
 
@@ -23,6 +24,10 @@ Result<std::string> cache_dir(const std::string& given = {});
 /// on the folder this process is in. Links are not followed: some programs go by the name they are called by. Empty: there is
 /// none that may be run.
 std::string find_program(const std::string& name);
+
+/// True for the target of a link at `path`, a path below some folder, that cannot lead out of that folder: relative, ".." only at
+/// its start and no more often than there are folders above the link.
+bool is_inner_link(std::string_view path, std::string_view target);
 
 /// Folder for this home's unix sockets, created with mode 0700 and checked to be ours. The same home always gets the
 /// same folder: HOME/run where that is short enough (at most 52 bytes), else /tmp/millrace-<uid>-<digest of the home>.

@@ -32,16 +32,17 @@ struct Figures {
 
 /// What is known when a request is accepted. Longer texts are cut to the bytes given in brackets, at a character.
 struct OpenRequest {
-  std::string_view request_id;         // [40] ours, unique, sorts by start
-  std::string_view client_request_id;  // [64] the client's own, may be empty
-  std::string_view tenant, project;    // [63]
-  std::string_view key_id;             // [40]
-  std::string_view endpoint, model;    // [63]
-  std::string_view site;               // [63]
-  std::string_view zone;               // [24]
-  std::string_view energy_model;       // [40] empty if unknown
-  std::string_view basis;              // [12] "measured", "modelled", "unknown"
-  double intensity_g_per_kwh = 0;      // of the zone, for co2e
+  std::string_view request_id;  // [40] ours, unique, sorts by start
+  std::string_view
+      client_request_id;  // [64] the client's own, may be empty; recorded as empty if it is not UTF-8
+  std::string_view tenant, project;  // [63]
+  std::string_view key_id;           // [40]
+  std::string_view endpoint, model;  // [63]
+  std::string_view site;             // [63]
+  std::string_view zone;             // [24]
+  std::string_view energy_model;     // [40] empty if unknown
+  std::string_view basis;            // [12] "measured", "modelled", "unknown"
+  double intensity_g_per_kwh = 0;    // of the zone, for co2e
   std::int64_t price_version = 0, input_microeur_per_mtok = 0, output_microeur_per_mtok = 0;
   TimePoint started_at{};
 };

@@ -26,7 +26,7 @@ bool is_id(std::string_view text) {
   });
 }
 
-/// Texts that lie one after another, checked: lengths within bounds, all of it UTF-8.
+/// Texts that lie one after another, with lengths within bounds.
 template <std::size_t Count, std::size_t Bytes>
 Result<std::array<std::string_view, Count>> texts_of(const std::array<std::uint8_t, Count>& lengths,
                                                      const std::array<std::uint8_t, Count>& longest,
@@ -39,7 +39,6 @@ Result<std::array<std::string_view, Count>> texts_of(const std::array<std::uint8
       return corrupt(fmt::format("text {} is {} bytes long", i, length));
     }
     texts[i] = {text.data() + at, length};
-    if (!host::is_utf8(texts[i])) return corrupt(fmt::format("text {} is not UTF-8", i));
     at += length;
   }
   return texts;
@@ -68,6 +67,9 @@ Result<RequestContext> read_context(const ContextData& data) {
     return corrupt("the carbon intensity is out of range");
   }
   const auto texts = TRY(texts_of(data.text_length, kContextTextMax, data.text));
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (!host::is_utf8(texts[i])) return corrupt(fmt::format("text {} is not UTF-8", i));
+  }
   const auto text = [&](ContextText which) { return std::string(texts[static_cast<std::size_t>(which)]); };
   RequestContext context{.shared = {},
                          .intensity_g_per_kwh = data.intensity_g_per_kwh,
@@ -156,7 +158,8 @@ Result<void> JournalView::read(std::uint32_t slot, Contexts& seen, store::UsageR
 
   into = context.shared;
   into.request_id = request_id;
-  into.client_request_id = client_request_id;
+  // The client's own, whatever bytes it sent: no reason to lose what it used.
+  into.client_request_id = host::is_utf8(client_request_id) ? client_request_id : std::string_view();
   if (now == SlotState::kSettled) {
     if (data.status < 1 || data.status > 3) return corrupt("its status is unknown");
     into.status = static_cast<store::UsageStatus>(data.status);

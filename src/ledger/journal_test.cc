@@ -195,6 +195,23 @@ TEST_F(JournalTest, LongTextsAreCutAtACharacter) {
   EXPECT_EQ(records()[0].zone, accents.substr(0, 24));
 }
 
+TEST_F(JournalTest, ATextOfTheClientsThatIsNoUtf8LosesNoRecord) {
+  auto journal = make_journal(folder_.path(), "j1");
+  const std::string cut_inside = std::string(63, 'a') + "\xC3\xA9";
+  const std::string_view given[] = {"\xFF", "\xC3", "mine\xC3", cut_inside};
+  for (std::size_t i = 0; i < std::size(given); ++i) {
+    const std::string id = "req_" + std::to_string(i);
+    auto request = open_request(id);
+    request.client_request_id = given[i];
+    journal->settle(*journal->open(request), UsageStatus::kCompleted, kStart);
+  }
+  drain();
+  ASSERT_EQ(records().size(), std::size(given));
+  EXPECT_EQ(records()[0].client_request_id, "");
+  EXPECT_EQ(records()[2].client_request_id, "");
+  EXPECT_EQ(records()[3].client_request_id, std::string(63, 'a'));
+}
+
 TEST_F(JournalTest, ADrainKilledBetweenAppendAndFreeDoublesNothing) {
   auto journal = make_journal(folder_.path(), "j1");
   store::FaultyUsageTable faulty(table_);

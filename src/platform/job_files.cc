@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <memory>
 
 #include "host/fd.h"
+#include "host/paths.h"
 #include "host/utf8.h"
 
 namespace millrace::platform {
@@ -52,6 +54,7 @@ class Walk {
       // It may be gone in this moment, or belong to somebody else.
       if (::fstatat(at, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
       if (S_ISREG(info.st_mode)) files_.push_back(file_of(prefix + name, info));
+      if (S_ISLNK(info.st_mode)) take_link(at, prefix, name, info);
       if (!S_ISDIR(info.st_mode) || depth == kOutputDepthMax) continue;
       host::Fd below(::openat(at, name.c_str(), kFolderFlags));
       if (below) TRY_VOID(visit(std::move(below), prefix + name + "/", depth + 1));
@@ -60,6 +63,17 @@ class Walk {
   }
 
  private:
+  void take_link(int at, const std::string& prefix, const std::string& name, const struct stat& info) {
+    std::string target(kOutputPathMax + 1, '\0');
+    const ssize_t length = ::readlinkat(at, name.c_str(), target.data(), target.size());
+    if (length <= 0 || length > static_cast<ssize_t>(kOutputPathMax)) return;
+    target.resize(static_cast<std::size_t>(length));
+    if (!host::is_utf8(target) || !host::is_inner_link(prefix + name, target)) return;
+    files_.push_back(file_of(prefix + name, info));
+    files_.back().executable = false;
+    files_.back().link = std::move(target);
+  }
+
   std::vector<OutputFile>& files_;
   std::size_t seen_ = 0;
 };

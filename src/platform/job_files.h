@@ -16,6 +16,7 @@ struct OutputFile {
   std::int64_t size_bytes = 0;
   bool executable = false;
   TimePoint modified_at{};
+  std::string link = {};  // a symbolic link, and where it leads: host::is_inner_link; empty: a regular file
 };
 
 struct OutputList {
@@ -28,8 +29,8 @@ inline constexpr int kOutputDepthMax = 64;
 inline constexpr std::size_t kOutputPathMax = 600;  // bytes, so that a path fits into the target of a request
 inline constexpr std::size_t kOutputPieceMax = 4u << 20;
 
-/// Regular files below `folder` whose path comes after `after`, at most `limit`. Symbolic links, sockets, devices, names
-/// that are not UTF-8 and paths beyond kOutputPathMax are left out. A folder that is not there has none. kExhausted beyond kOutputFilesMax.
+/// Regular files and inner links below `folder` whose path comes after `after`, at most `limit`. Other links, sockets, devices,
+/// names that are not UTF-8 and paths beyond kOutputPathMax are left out. A folder that is not there has none. kExhausted beyond kOutputFilesMax.
 Result<OutputList> list_output(const std::string& folder, std::string_view after, std::size_t limit);
 
 /// At most `max` bytes of one file from `from` on; empty at its end. Never follows a link, so that no path leads out of

@@ -164,11 +164,12 @@ Result<std::string> Jobs::element_name(std::string_view id) const {
       fmt::format("job {} is an array: name one element of it, such as {}_{}", id, id, record.array.front()));
 }
 
-Result<control::ReplicaLog> Jobs::log(std::string_view id, std::int32_t task, std::int64_t from,
-                                      std::size_t max) const {
+Result<control::ReplicaLog> Jobs::log(std::string_view id, std::uint32_t run, std::int32_t task,
+                                      std::int64_t from, std::size_t max) const {
   const auto name = TRY(element_name(id));
   const JobId parsed = parse_job_id(name).value_or(JobId{});
-  return ports_.view.work_log(control::workload_id(parsed.number, parsed.index.value_or(0)), task, from, max);
+  return ports_.view.work_log(control::workload_id(parsed.number, parsed.index.value_or(0)), run, task, from,
+                              max);
 }
 
 Result<OutputList> Jobs::outputs(std::string_view id, std::string_view after, std::size_t limit) const {

@@ -100,9 +100,9 @@ class Jobs {
   /// Wants it ended, whatever it does now; of an array, all elements that are not over. Again, or when it is over: success.
   Result<Job> cancel(std::string_view id);
 
-  /// kInvalidArgument for the whole of an array.
-  Result<control::ReplicaLog> log(std::string_view id, std::int32_t task, std::int64_t from,
-                                  std::size_t max) const;
+  /// `run` 0: the last. kInvalidArgument for the whole of an array.
+  Result<control::ReplicaLog> log(std::string_view id, std::uint32_t run, std::int32_t task,
+                                  std::int64_t from, std::size_t max) const;
   Result<OutputList> outputs(std::string_view id, std::string_view after, std::size_t limit) const;
   Result<std::string> output(std::string_view id, std::string_view path, std::int64_t from,
                              std::size_t max) const;

@@ -259,8 +259,8 @@ TEST_F(JobsTest, TheListIsNewestFirstAndPagesJoin) {
 TEST_F(JobsTest, TheLogIsOfOneElement) {
   (void)submit("command = ['a']\narray = '4-5'\n");
   view_.append_log(workload_id(1, 4), 0, "hello");
-  EXPECT_EQ(jobs_->log("1_4", 0, 1, 3)->text, "ell");
-  const auto refusal = jobs_->log("1", 0, 0, 10);
+  EXPECT_EQ(jobs_->log("1_4", 0, 0, 1, 3)->text, "ell");
+  const auto refusal = jobs_->log("1", 0, 0, 0, 10);
   EXPECT_EQ(refusal.error().code, ErrorCode::kInvalidArgument);
   EXPECT_TRUE(refusal.error().message.contains("such as 1_4"));
 }

@@ -121,6 +121,24 @@ TEST_F(OutputTest, ListsRegularFilesInPages) {
   EXPECT_TRUE(list_output(folder_ + "/nowhere", "", 10)->files.empty());
 }
 
+TEST_F(OutputTest, ListsLinksThatStayInside) {
+  const auto link = [&](const std::string& at, const std::string& to) {
+    ASSERT_EQ(::symlink(to.c_str(), (out_ + "/" + at).c_str()), 0) << at;
+  };
+  link("latest", "a/b/run.sh");
+  link("a/up", "../z.txt");
+  link("a/out", "../../secret");
+  link("a/round", "b/../../../secret");
+  link("absolute", out_ + "/z.txt");
+  const auto all = list_output(out_, "", 10);
+  ASSERT_TRUE(all);
+  std::vector<std::string> links;
+  for (const auto& file : all->files)
+    if (!file.link.empty()) links.push_back(file.path + " " + file.link);
+  EXPECT_EQ(links, (std::vector<std::string>{"a/up ../z.txt", "latest a/b/run.sh"}));
+  EXPECT_FALSE(read_output(out_, "latest", 0, 100)) << "its file is read under its own name";
+}
+
 TEST_F(OutputTest, LeavesOutWhatNoRequestCouldName) {
   const std::string deep = out_ + "/" + std::string(200, 'a') + "/" + std::string(200, 'b');
   ASSERT_TRUE(host::make_dirs(deep));

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <set>
+
 #include "gateway/routes.h"
 #include "world.h"
 
@@ -46,6 +48,28 @@ TEST(Path, ACompletedAnswerIsRecordedWithItsOwnIdAndPrice) {
   EXPECT_EQ(record.output_tokens, 3);
   EXPECT_EQ(record.cost_microeur, 15);
   EXPECT_FALSE(record.energy_uj);
+}
+
+TEST(Path, WhateverAClientCallsItsRequestItIsRecorded) {
+  World world;
+  const std::string cut_inside = std::string(63, 'a') + "\xC3\xA9";
+  for (const std::string& name : {std::string("\xFF"), cut_inside}) {
+    auto call = world.send({.method = net::Method::kPost,
+                            .path = "/v1/chat/completions",
+                            .host = "test",
+                            .body = R"({"model":"chat","messages":[{"role":"user","content":"Hi"}]})",
+                            .headers = {{"authorization", "Bearer " + world.key_text},
+                                        {"content-type", "application/json"},
+                                        {"x-client-request-id", name}}});
+    ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+    world.upstream->answer(200, kWhole);
+    ASSERT_TRUE(world.until([&] { return call->done; })) << call->body;
+    EXPECT_EQ(call->status, 200);
+  }
+  ASSERT_TRUE(world.until([&] { return world.records().size() == 2; }));
+  std::set<std::string> names;
+  for (const auto& record : world.records()) names.insert(record.client_request_id);
+  EXPECT_EQ(names, (std::set<std::string>{"", std::string(63, 'a')}));
 }
 
 TEST(Path, AStreamIsPassedOnAsItComes) {

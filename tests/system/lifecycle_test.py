@@ -1,10 +1,15 @@
 """Starting, stopping, restarting and configuring: what an operator does."""
+import http.server
 import os
 import pathlib
 import signal
+import socket
 import ssl
 import subprocess
+import tempfile
+import threading
 import time
+import urllib.parse
 import urllib.request
 
 import suite
@@ -26,6 +31,50 @@ class Lifecycle(suite.Case):
             self.assertEqual(other.json("endpoint", "list"), [])
             self.assertEqual(other.chat(key=self.millrace.env["OPENAI_API_KEY"], model="smollm2")[0], 401)
         self.assertEqual(self.millrace.chat(max_tokens=2)[0], 200)
+
+    def test_a_named_home_goes_before_the_address_of_another(self):
+        exported = {**os.environ, **self.millrace.env}
+        with Millrace(suite.program(), "--bare") as other:
+            def say(*words, **environment):
+                return subprocess.run([suite.program(), *words], capture_output=True, text=True, env={**exported, **environment})
+            for done in (say("env", MILLRACE_HOME=other.home), say("env", "--home", other.home)):
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn(other.env["MILLRACE_KEY"], done.stdout)
+                self.assertNotIn(self.millrace.env["MILLRACE_KEY"], done.stdout)
+            with tempfile.TemporaryDirectory() as unused:
+                self.assertIn(self.millrace.env["MILLRACE_KEY"], say("env", MILLRACE_HOME=unused).stdout)
+                self.assertEqual(say("env", "--home", unused).returncode, 5)
+            other.cli("down")
+            self.assertIn("not running on " + other.home + " any more", say("status", MILLRACE_HOME=other.home).stderr)
+
+    def test_what_listens_where_a_stopped_one_did_is_sent_no_key(self):
+        with Millrace(suite.program(), "--bare") as other:
+            port = urllib.parse.urlsplit(other.env["MILLRACE_URL"]).port
+            other.cli("down")
+            with socket.create_server(("127.0.0.1", port)) as listener:
+                listener.settimeout(1)
+                done = subprocess.run([suite.program(), "status", "--home", other.home], capture_output=True, text=True)
+                self.assertEqual(done.returncode, 5, done.stderr)
+                self.assertRaises(TimeoutError, listener.accept)
+
+    def test_an_answer_that_is_no_millraces_is_told(self):
+        class Other(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("content-length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            environment = {"MILLRACE_URL": f"http://127.0.0.1:{server.server_port}", "MILLRACE_KEY": "mr_x", "HOME": "/nowhere"}
+            done = subprocess.run([suite.program(), "status"], capture_output=True, text=True, env=environment)
+            server.shutdown()
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("what listens there?", done.stderr)
 
     def test_secrets_are_for_their_owner_alone(self):
         home = pathlib.Path(self.millrace.home)
@@ -113,12 +162,18 @@ class Lifecycle(suite.Case):
             done = other.cli("config", "check", check=False)
             self.assertEqual(done.returncode, 2)
             self.assertRegex(done.stderr, r"config\.toml:3.*zoen")
+            for wrong, told in (("[site]\nzone = 'XX'\n", r"site\.zone.*'XX'"), ("[site]\nintensity = 'none.csv'\n", r"none\.csv"),
+                                ("[listen]\ntls_cert = 'c.pem'\ntls_key = 'k.pem'\n", r"c\.pem")):
+                pathlib.Path(other.home, "config.toml").write_text(wrong)
+                done = other.cli("config", "check", check=False)
+                self.assertEqual(done.returncode, 2, wrong)
+                self.assertRegex(done.stderr, told)
 
     def test_tls_serves_and_takes_a_new_certificate_without_a_restart(self):
         with Millrace(suite.program(), "--bare") as other:
             other.cli("down")
             cert, key = make_certificate(other.home, "first")
-            other.up("--bare", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key)
+            other.up("--bare", "--listen", "127.0.0.1:0", "--tls-cert", os.path.relpath(cert), "--tls-key", os.path.relpath(key))
             url = other.read_env()["MILLRACE_URL"]
             self.assertTrue(url.startswith("https://"))
 
@@ -132,8 +187,15 @@ class Lifecycle(suite.Case):
                 self.assertEqual(answer.status, 200)
             gateway = other.pid("gateway")
             make_certificate(other.home, "second")
-            os.kill(gateway, signal.SIGHUP)
+            os.kill(gateway, signal.SIGHUP)  # at once; by itself it looks every few seconds
             wait_for(lambda: "second" in subject())
+            pathlib.Path(cert).write_text("half a")
+            make_certificate(other.home, "third")
+            wait_for(lambda: "third" in subject())
+            self.assertEqual(other.pid("gateway"), gateway)
+            pathlib.Path(cert).write_text("not one at all")
+            status = subprocess.run([suite.program(), "status", "--home", other.home], cwd="/", capture_output=True, text=True)
+            self.assertEqual((status.returncode, status.stderr), (0, ""), "trusts what is in use, from any folder")
             self.assertEqual(other.pid("gateway"), gateway)  # it was not started anew
 
     def test_a_model_file_that_is_cut_off_is_refused_before_any_engine_sees_it(self):

@@ -96,6 +96,20 @@ class Limits(suite.Case):
         self.millrace.cli("quota", "set", "--tenant", "acme", "--unlimited")
         self.assertEqual(self.ask(key)[0], 200)
 
+    def test_a_limit_that_is_set_leaves_the_others_as_they_were(self):
+        self.millrace.cli("tenant", "create", "kept")
+        of_kept = ("quota", "set", "--tenant", "kept")
+        for options in (("--requests-per-minute", "7"), ("--concurrency", "5"), ("--accelerators", "8", "--no-borrow"), ("--share", "3")):
+            self.millrace.cli(*of_kept, *options)
+        shown = self.millrace.json("quota", "show", "--tenant", "kept")
+        self.assertEqual(shown["quota"], {"requests_per_minute": 7, "concurrency": 5})
+        self.assertEqual(shown["compute"]["quota"], {"accelerators": 8, "borrow": False, "share": 3})
+        self.millrace.cli(*of_kept, "--concurrency", "4", "--replace")
+        self.millrace.cli(*of_kept, "--borrow")
+        shown = self.millrace.json("quota", "show", "--tenant", "kept")
+        self.assertEqual(shown["quota"], {"concurrency": 4})
+        self.assertEqual(shown["compute"]["quota"], {"accelerators": 8, "borrow": True, "share": 3})
+
     def test_a_record_keeps_the_price_of_its_start_and_equals_the_answer(self):
         key = self.millrace.key()["key"]
         old = self.ask(key)

@@ -36,6 +36,7 @@ class Jobs(unittest.TestCase):
         self.assertEqual(done.returncode, 7, done.stderr)
         self.assertIn("to-out", done.stdout)
         self.assertIn("to-err", done.stdout + done.stderr)
+        self.assertEqual(self.run_job("--time-limit", "1s", "--", "sleep", "60").returncode, 124)
         self.assertEqual(self.run_job("--", "true").returncode, 0)
         self.assertEqual(self.run_job("--", "python3", "-c", "import os; os.kill(os.getpid(), 9)").returncode, 137)
 
@@ -51,13 +52,17 @@ class Jobs(unittest.TestCase):
                 "assert not pathlib.Path('big.bin').exists()\n"
                 "pathlib.Path('new').write_text('x')\n"
                 "out = pathlib.Path(os.environ['MILLRACE_OUTPUT'])\n"
-                "(out / 'result.txt').write_text(pathlib.Path('sub/data.txt').read_text().upper())\n")
+                "(out / 'result.txt').write_text(pathlib.Path('sub/data.txt').read_text().upper())\n"
+                "(out / 'latest').symlink_to('result.txt')\n"
+                "(out / 'host').symlink_to('/etc/passwd')\n")
             done = self.run_job("--", "python3", "main.py", folder=folder)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             job = self.millrace.json("job", "list")
             newest = (job["data"] if isinstance(job, dict) else job)[0]["id"]
             self.millrace.cli("job", "artifacts", newest, "--to", back)
             self.assertEqual((pathlib.Path(back) / "result.txt").read_text(), "CARRIED")
+            self.assertEqual(os.readlink(pathlib.Path(back) / "latest"), "result.txt")
+            self.assertEqual(sorted(path.name for path in pathlib.Path(back).iterdir()), ["latest", "result.txt"])
 
     def test_a_job_is_shown_with_all_its_figures_and_is_in_the_ledger_once(self):
         job_id = self.millrace.submit({"command": ["python3", "-c", "sum(range(20_000_000))"], "name": "adds"})
@@ -128,6 +133,13 @@ class Jobs(unittest.TestCase):
         fails = self.millrace.submit({"command": ["false"], "cpus": 0.1})
         never = self.millrace.submit({"command": ["true"], "after": [fails], "cpus": 0.1})
         self.assertEqual(self.millrace.wait_job(never, {"cancelled"})["attempts"], 0)
+
+    def test_what_each_run_wrote_is_kept(self):
+        tried = self.millrace.submit({"command": ["sh", "-c", "echo this is $MILLRACE_RUN; test $MILLRACE_RUN = 3"], "retries": 3})
+        self.assertEqual(self.millrace.cli("job", "wait", tried).returncode, 0)
+        for options, said in ((("--run", "1"), "this is 1\n"), (("--run", "2"), "this is 2\n"), ((), "this is 3\n")):
+            self.assertEqual(self.millrace.cli("job", "logs", tried, *options).stdout, said)
+        self.assertIn("no run 4", self.millrace.cli("job", "logs", tried, "--run", "4", check=False).stderr)
 
     def test_limits_end_a_job_and_say_so(self):
         slow = self.millrace.submit({"command": ["sleep", "60"], "time_limit": "1s", "grace": "1s", "cpus": 0.1})

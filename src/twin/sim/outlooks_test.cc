@@ -25,7 +25,8 @@ TEST(LeastMean, OfAStretchIsThatOfTheBestStartTriedMinuteByMinute) {
   for (int round = 0; round < 50; ++round) {
     const energy::HourlySeries series = random_series(rng, 30);
     const VirtualTime arrival = start() + static_cast<VirtualTime>(draw_below(rng, 600)) * kMinute;
-    const VirtualTime work = (1 + static_cast<VirtualTime>(draw_below(rng, 400))) * kMinute;
+    const auto work_minutes = 1 + static_cast<VirtualTime>(draw_below(rng, 400));
+    const VirtualTime work = work_minutes * kMinute;
     const VirtualTime deadline = arrival + work + static_cast<VirtualTime>(draw_below(rng, 600)) * kMinute;
     double best = mean_value(series, arrival, arrival + work);
     for (VirtualTime at = arrival; at + work <= deadline; at += kMinute)
@@ -47,9 +48,9 @@ TEST(LeastMean, OfHoursIsThatOfTheCheapestMinutes) {
       minutes.push_back(mean_value(series, at, at + kMinute));
     std::ranges::sort(minutes);
     double sum = 0.0;
-    for (VirtualTime i = 0; i < work / kMinute; ++i) sum += minutes[static_cast<std::size_t>(i)];
+    for (VirtualTime i = 0; i < work_minutes; ++i) sum += minutes[static_cast<std::size_t>(i)];
     EXPECT_NEAR(least_mean_value(series, arrival, deadline, work, true),
-                sum / static_cast<double>(work / kMinute), 1e-6);
+                sum / static_cast<double>(work_minutes), 1e-6);
   }
 }
 
