@@ -84,6 +84,9 @@ def test_automatic_tools_and_a_tools_result(ask):
 def test_structured_output(client, model):
     answer = client.messages.parse(model=model, messages=PARIS, max_tokens=64, output_format=City, extra_body={"temperature": 0})
     assert answer.parsed_output.city == "Paris"
+    for content in (answer.content, [block.model_dump() for block in answer.content]):  # handed back as it came
+        assert client.messages.create(model=model, messages=[*PARIS, {"role": "assistant", "content": content}, *RAIN],
+                                      max_tokens=4).content
 
 
 def test_an_answer_equals_its_record(client, model, same_as_record):

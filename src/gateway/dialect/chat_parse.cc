@@ -79,13 +79,14 @@ Status read_tool_calls(const json::value& value, const Path& at, engine::Message
     Members function(*TRY(call.need_object("function")), function_at);
     out.name = TRY(function.need_text("name"));
     out.arguments = TRY(function.need_text("arguments"));
+    function.find("parsed_arguments");
     TRY_VOID(function.done());
     TRY_VOID(call.done());
   }
   return {};
 }
 
-// What our own answers carry may come back as it is: refusal, annotations, and null for what was not there.
+// What our own answers carry may come back as it is: refusal, annotations, and what a client's SDK has parsed of it.
 Status read_assistant(Members& message, engine::Message& to) {
   if (const auto* calls = message.find("tool_calls")) {
     TRY_VOID(read_tool_calls(*calls, Path(message.at(), "tool_calls"), to));
@@ -96,6 +97,7 @@ Status read_assistant(Members& message, engine::Message& to) {
     to.content.push_back({engine::ContentPart::Kind::kText, std::string(refusal)});
   }
   message.find("annotations");
+  message.find("parsed");
   TRY(message.flag("prefix"));
   for (const std::string_view name : {"audio", "function_call"}) {
     if (message.find(name) == nullptr) continue;

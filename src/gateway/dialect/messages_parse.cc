@@ -16,10 +16,12 @@ using PartKind = engine::ContentPart::Kind;
 
 constexpr std::size_t kMaxStops = 4;
 
-// A text block; cache_control is a hint that clients send everywhere, and the engine's prompt cache needs none.
+// A text block; cache_control is a hint that clients send everywhere, and the engine's prompt cache needs none;
+// parsed_output is what a client's SDK has made of our own answer.
 Expected<std::string> read_text_block(Members& block) {
   block.find("cache_control");
   block.find("citations");
+  block.find("parsed_output");
   return std::string(TRY(block.need_text("text")));
 }
 
@@ -246,7 +248,7 @@ constexpr std::array kRows{
     other("output_config", R"({"$ref":"#/components/schemas/OutputConfig"})", set_output_config),
     accepted(other(
         "metadata",
-        R"({"type":"object","additionalProperties":false,"properties":{"user_id":{"type":["string","null"]}}})",
+        R"({"type":"object","additionalProperties":{"type":"null"},"properties":{"user_id":{"type":["string","null"]}}})",
         check_user_metadata)),
     accepted(choice("service_tier", "auto|standard_only", nullptr)),
 };

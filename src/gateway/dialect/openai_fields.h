@@ -52,7 +52,7 @@ inline constexpr Parameter kModelRow = required(string("model", kMaxModelLength,
 inline constexpr Parameter kStreamRow = boolean("stream", set_stream);
 inline constexpr Parameter kStreamOptionsRow = other(
     "stream_options",
-    R"({"type":"object","additionalProperties":false,"properties":{"include_usage":{"type":["boolean","null"]}}})",
+    R"({"type":"object","additionalProperties":{"type":"null"},"properties":{"include_usage":{"type":["boolean","null"]}}})",
     set_stream_options);
 inline constexpr Parameter kTemperatureRow = number("temperature", 0, 2, set_temperature);
 inline constexpr Parameter kTopPRow = number("top_p", 0, 1, set_top_p);

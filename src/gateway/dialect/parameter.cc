@@ -368,7 +368,7 @@ Status Members::done() const {
   const std::span asked(asked_, asked_count_);
   for (const auto& member : object_) {
     const std::string_view name = member.key();
-    if (std::ranges::find(asked, name) != asked.end()) continue;
+    if (member.value().is_null() || std::ranges::find(asked, name) != asked.end()) continue;
     const Path at(at_, name);
     return std::unexpected(
         invalid(at, "unknown_parameter", fmt::format("Unknown parameter: '{}'.", at.text())));

@@ -120,7 +120,7 @@ Expected<const json::object*> expect_object(const json::value& value, const Path
 Expected<const json::array*> expect_array(const json::value& value, const Path& at, std::size_t min_size = 0,
                                           std::size_t max_size = std::numeric_limits<std::size_t>::max());
 
-/// Members of an object inside a body: what is not asked for by name is refused by done().
+/// Members of an object inside a body: what is not asked for by name, and not null, is refused by done().
 class Members {
  public:
   Members(const json::object& object, const Path& at) : object_(object), at_(at) {}
@@ -135,7 +135,8 @@ class Members {
   Expected<std::string_view> need_choice(std::string_view name, std::string_view choices);
   Expected<const json::object*> need_object(std::string_view name);
   Expected<bool> flag(std::string_view name);
-  /// unknown_parameter for the first member that was never asked for.
+  /// unknown_parameter for the first member that was never asked for. One that is null is as good as absent: clients hand
+  /// answers back with every member that a newer API than ours has.
   Status done() const;
   const Path& at() const { return at_; }
 

@@ -48,6 +48,18 @@ TEST(ChatParse, AMessageOfOurOwnAnswerMayComeBackAsClientsDumpIt) {
   EXPECT_EQ(request.messages.size(), 2U);
 }
 
+// What the SDKs' parse() adds to an answer comes back with it, as objects or as null.
+TEST(ChatParse, AMessageThatAClientHasParsedMayComeBackAsClientsDumpIt) {
+  const auto request =
+      accept(*make_chat(), chat(R"({"role":"assistant","content":"{}","parsed":{"city":"Paris"}},
+      {"role":"assistant","content":null,"parsed":null,"tool_calls":[{"id":"c1","type":"function","function":
+        {"name":"f","arguments":"{}","parsed_arguments":{"x":1}}}]},
+      {"role":"user","content":[{"type":"text","text":"y","later":null}],"later":null})"));
+  ASSERT_EQ(request.messages.size(), 3U);
+  EXPECT_EQ(request.messages[0].content.at(0).value, "{}");
+  EXPECT_EQ(request.messages[1].tool_calls.at(0).arguments, "{}");
+}
+
 TEST(ChatParse, TheNewerNameOfTheTokenLimitWins) {
   const auto request = accept(
       *make_chat(), chat(R"({"role":"user","content":"x"})", R"(,"max_completion_tokens":7,"max_tokens":9)"));
@@ -137,6 +149,19 @@ TEST(ResponsesParse, ItemsOfOneTurnBecomeOneAssistantMessage) {
   EXPECT_TRUE(request.format.strict);
 }
 
+// The official client names every member that a newer API has, null where the answer had none.
+TEST(ResponsesParse, ItemsOfOurOwnAnswerMayComeBackAsClientsDumpThem) {
+  const auto request =
+      accept(*make_responses(), R"({"model":"m","input":[{"role":"user","content":"q","later":null},
+      {"type":"function_call","id":"fc_1","call_id":"c1","name":"f","arguments":"{}","status":"completed",
+       "caller":null,"namespace":null,"parsed_arguments":{"x":1}},
+      {"type":"message","id":"msg_1","status":"completed","role":"assistant","phase":null,"content":[
+       {"type":"output_text","text":"{}","annotations":[],"logprobs":null,"parsed":{"city":"Paris"}}]}]})");
+  ASSERT_EQ(request.messages.size(), 2U);
+  EXPECT_EQ(request.messages[1].tool_calls.at(0).arguments, "{}");
+  EXPECT_EQ(request.messages[1].content.at(0).value, "{}");
+}
+
 TEST(ResponsesParse, WhatNeedsStoredStateIsRefused) {
   const auto dialect = make_responses();
   EXPECT_EQ(refuse(*dialect, R"({"model":"m","input":"x","previous_response_id":"resp_1"})").param,
@@ -164,6 +189,15 @@ TEST(MessagesParse, BlocksBecomeMessagesWithToolResultsFirst) {
   EXPECT_EQ(request.messages[4].content.at(0).value, "go on");
   EXPECT_EQ(request.tools.at(0).parameters, R"({"type":"object"})");
   EXPECT_EQ(request.tool_choice.name, "f");
+}
+
+TEST(MessagesParse, ABlockOfOurOwnAnswerMayComeBackAsClientsDumpIt) {
+  const auto request =
+      accept(*make_messages(), R"({"model":"m","max_tokens":9,"messages":[{"role":"assistant","content":[
+      {"type":"text","text":"{}","citations":null,"later":null,"parsed_output":{"city":"Paris"}},
+      {"type":"tool_use","id":"t1","name":"f","input":{},"caller":null,"toolset_name":null}]}]})");
+  ASSERT_EQ(request.messages.size(), 1U);
+  EXPECT_EQ(request.messages[0].content.at(0).value, "{}");
 }
 
 TEST(MessagesParse, ErrorsNameThePlace) {

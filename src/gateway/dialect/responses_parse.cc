@@ -47,6 +47,7 @@ Expected<engine::ContentPart> read_part(const json::value& value, const Path& at
     out.value = TRY(part.need_text(kind == "refusal" ? "refusal" : "text"));
     part.find("annotations");
     part.find("logprobs");
+    part.find("parsed");
   }
   TRY_VOID(part.done());
   return out;
@@ -95,6 +96,7 @@ Status read_function_call(Members& item, ParsedRequest& to) {
   call.id = TRY(item.need_text("call_id"));
   call.name = TRY(item.need_text("name"));
   call.arguments = TRY(item.need_text("arguments"));
+  item.find("parsed_arguments");
   assistant_turn(to).tool_calls.push_back(std::move(call));
   return {};
 }
@@ -289,7 +291,7 @@ constexpr std::array kRows{
     kStreamRow,
     other(
         "stream_options",
-        R"({"type":"object","additionalProperties":false,"properties":{"include_obfuscation":{"type":["boolean","null"]}}})",
+        R"({"type":"object","additionalProperties":{"type":"null"},"properties":{"include_obfuscation":{"type":["boolean","null"]}}})",
         set_response_stream_options),
     integer("max_output_tokens", 1, kMaxTokensLimit, set_max_tokens),
     kTemperatureRow,
