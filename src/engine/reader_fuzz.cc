@@ -14,7 +14,7 @@ Request request_of(unsigned char choice) {
   Request request;
   request.task = static_cast<Task>(choice % 3);
   request.inputs = {"a", "b"};
-  request.prompt = "p";
+  request.prompts = {"p", "q"};
   request.messages.push_back({.content = {{ContentPart::Kind::kText, "m"}}});
   request.echo = request.task == Task::kText && (choice & 0x20) != 0;
   request.sampling.logprobs = (choice & 0x10) != 0;

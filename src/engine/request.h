@@ -61,14 +61,14 @@ struct Sampling {
   std::vector<std::pair<std::int64_t, double>> logit_bias;  // token id, bias
   bool logprobs = false;
   std::int64_t top_logprobs = 0;  // 0 to 20
-  std::int64_t choices = 1;       // `n`
+  std::int64_t choices = 1;       // `n`, of each prompt
 };
 
 struct Request {
   Task task = Task::kChat;
   std::string endpoint;                    // the name the client gave as `model`
   std::vector<Message> messages;           // kChat, never empty
-  std::string prompt;                      // kText
+  std::vector<std::string> prompts;        // kText, never empty
   bool echo = false;                       // kText
   std::string suffix;                      // kText
   std::vector<std::string> inputs;         // kEmbed, never empty
@@ -82,6 +82,12 @@ struct Request {
   bool stream = false;         // what the client asked for, not what the engine is asked for
   bool include_usage = false;  // usage in the last chunk of a chat or text stream
 };
+
+/// Choices that one answer may hold.
+inline constexpr std::int64_t kMaxChoices = 128;
+
+/// Choices of the whole answer: those of the first prompt come first.
+std::int64_t choice_count(const Request& request);
 
 /// Bytes of all text a model will read: the input of token estimates where the engine cannot count.
 std::size_t prompt_bytes(const Request& request);

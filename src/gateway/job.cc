@@ -213,12 +213,19 @@ std::optional<Refusal> Job::reserve(const identity::KeyPolicy& key, std::int64_t
   const engine::Request& request = parsed_->request;
   const auto context_tokens = replica_ != nullptr ? replica_->target.context_tokens : 0;
   const bool generates = request.task != engine::Task::kEmbed;
-  const Demand demand{
-      .prompt_tokens = prompt_tokens,
-      .max_output_tokens = generates ? request.sampling.max_tokens : std::optional<std::int64_t>(0),
-      .output_ceiling = context_tokens > 0 ? std::max<std::int64_t>(context_tokens - prompt_tokens, 1) : 0,
-      .input_microeur_per_mtok = price_.input_microeur_per_mtok,
-      .output_microeur_per_mtok = price_.output_microeur_per_mtok};
+  const std::int64_t answers = engine::choice_count(request);
+  const std::int64_t prompts = answers / request.sampling.choices;
+  std::optional<std::int64_t> output = generates ? request.sampling.max_tokens : 0;
+  if (output) *output *= answers;
+  const Demand demand{.prompt_tokens = prompt_tokens,
+                      .max_output_tokens = output,
+                      .answers = answers,
+                      .output_ceiling = context_tokens > 0
+                                            ? std::max(context_tokens * prompts - prompt_tokens, prompts) *
+                                                  request.sampling.choices
+                                            : 0,  // each prompt has a context of its own
+                      .input_microeur_per_mtok = price_.input_microeur_per_mtok,
+                      .output_microeur_per_mtok = price_.output_microeur_per_mtok};
   auto reservation = context_.limiter.reserve(context_.policy, key, demand, started_at_, context_.loop.now());
   if (!reservation) return reservation.error();
   reservation_ = std::move(*reservation);
@@ -229,7 +236,7 @@ void Job::admit(const identity::KeyPolicy& key, std::int64_t prompt_tokens) {
   if (const auto refusal = reserve(key, prompt_tokens)) return refuse(*refusal);
   engine::Request& request = parsed_->request;
   if (request.task != engine::Task::kEmbed && reservation_->output_cap)
-    request.sampling.max_tokens = *reservation_->output_cap;
+    request.sampling.max_tokens = *reservation_->output_cap / engine::choice_count(request);
   forward();
 }
 

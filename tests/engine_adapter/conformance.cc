@@ -111,7 +111,7 @@ Request text(std::string prompt, std::int64_t max_tokens) {
   Request request = chat("", max_tokens);
   request.task = Task::kText;
   request.messages.clear();
-  request.prompt = std::move(prompt);
+  request.prompts = {std::move(prompt)};
   return request;
 }
 
@@ -346,6 +346,19 @@ void embeds(Check& check, const Engines& engines) {
   check.equal(got.sink.usage.input, engines.embedding.count(request), "counted input against usage");
 }
 
+void answers_several_prompts(Check& check, const Engines& engines) {
+  const std::string first = "The capital of France is", second = "Once upon a time";
+  const Outcome one = engines.generating.ask(text(first, 4)), other = engines.generating.ask(text(second, 4));
+  Request request = text(first, 4);
+  request.prompts.push_back(second);
+  const Outcome both = engines.generating.ask(request);
+  check_whole(check, both);
+  check.equal(both.sink.text.at(0), one.sink.text.at(0), "the first prompt's text");
+  check.equal(both.sink.text.at(1), other.sink.text.at(0), "the second prompt's text");
+  check.equal(both.sink.usage.input, one.sink.usage.input + other.sink.usage.input, "tokens of both prompts");
+  check.equal(engines.generating.count(request), both.sink.usage.input, "counted prompts against usage");
+}
+
 bool idle_within(const Engine& engine, std::chrono::milliseconds limit) {
   const auto start = std::chrono::steady_clock::now();
   while (std::chrono::steady_clock::now() - start < limit) {
@@ -391,6 +404,7 @@ constexpr Named kChecks[] = {
     {"the same question and seed give the same answer, from the cache", repeats_itself},
     {"stops at a stop text", stops_at_stop},
     {"answers several choices", answers_choices},
+    {"answers several prompts", answers_several_prompts},
     {"gives log probabilities", gives_logprobs},
     {"accepts every sampling parameter", accepts_every_parameter},
     {"enforces JSON schemas", enforces_schemas},

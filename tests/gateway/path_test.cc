@@ -280,6 +280,24 @@ TEST(Path, AConcurrencyLimitHoldsUntilTheAnswerIsSent) {
   ASSERT_TRUE(world.until([&] { return world.upstream_requests == 2; })) << third->body;
 }
 
+TEST(Path, WhatARequestReservesIsTheOutputOfAllItsChoices) {
+  World world;
+  world.change({{"tenant/t",
+                 identity::encode(identity::TenantPolicy{"t", identity::Limits{.tokens_per_minute = 300}})}});
+  const auto ask = [&](const std::string& path, const std::string& more) {
+    return world.post(path, R"({"model":"chat",)" + more + "}");
+  };
+  const std::string hi = R"("messages":[{"role":"user","content":"Hi"}],)";
+  auto choices = ask("/v1/chat/completions", hi + R"("max_tokens":60,"n":4)");
+  auto prompts = ask("/v1/completions", R"("prompt":["a","b","c","d"],"max_tokens":80)");
+  ASSERT_TRUE(world.until([&] { return choices->done && prompts->done; }));
+  EXPECT_EQ(choices->status, 429) << choices->body;
+  EXPECT_EQ(prompts->status, 429) << prompts->body;
+  auto uncapped = ask("/v1/chat/completions", hi + R"("n":4)");
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; })) << uncapped->body;
+  EXPECT_TRUE(world.upstream->bodies.at(0).contains(R"("max_tokens":56)")) << world.upstream->bodies.at(0);
+}
+
 TEST(Path, WorkloadsHaveASocketThatOnlyThePlatformsUserMayOpen) {
   const World world;
   struct stat info{};

@@ -26,14 +26,19 @@ class LlamaReader final : public wire::AnswerReader {
   void on_id(std::string_view id) override;
   void report(Sink& sink);
 
-  std::vector<std::int64_t> made_;  // tokens of each choice, as the last timings said
-  std::int64_t processed_ = 0;
-  std::int64_t total_ = 0;
-  std::int64_t cached_ = 0;
-  std::int64_t output_ = 0;                      // never goes back
-  std::int64_t stated_output_ = 0;               // sum of the usage objects, one for each choice
+  struct Figures {
+    std::int64_t made = 0;                              // of one choice, as the last timings said
+    std::int64_t processed = 0, total = 0, cached = 0;  // of a prompt; kept with the first of its choices
+  };
+  Figures& prompt_of(std::size_t choice) { return figures_[choice - choice % per_prompt_]; }
+  Figures sum() const;
+
+  const std::size_t per_prompt_;                           // choices
+  std::vector<Figures> figures_;                           // of each choice
+  std::size_t at_ = 0;                                     // the choice that the last chunk was of
+  std::int64_t output_ = 0;                                // never goes back
+  std::int64_t stated_output_ = 0, stated_reasoning_ = 0;  // sums of the usage objects, one for each choice
   std::int64_t reasoning_ = 0, attributed_ = 0;  // tokens of reasoning; output that has come to a piece
-  Usage stated_;
   std::optional<ToolSink> tools_;
   std::optional<EchoSink> echo_;
 };

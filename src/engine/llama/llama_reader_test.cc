@@ -30,7 +30,7 @@ Request chat() {
 Request text() {
   Request request;
   request.task = Task::kText;
-  request.prompt = "Once upon a time";
+  request.prompts = {"Once upon a time"};
   return request;
 }
 
@@ -110,6 +110,34 @@ TEST(LlamaReader, AddsUpTheOutputOfSeveralChoicesAndCountsThePromptOnce) {
   request = text();
   request.sampling.choices = 2;
   EXPECT_EQ(read(request, recorded("text_two_choices.sse")).sink.usage.output, 4);
+}
+
+TEST(LlamaReader, CountsThePromptOfEachTextOnceHoweverManyChoicesItHas) {
+  Request request = text();
+  request.prompts = {"The capital of France is", "Once upon"};
+  request.sampling.choices = 2;
+  for (const std::size_t step : {std::size_t{7}, std::string::npos}) {
+    const Read got = read(request, recorded("text_two_prompts.sse"), 200, "text/event-stream", step);
+    ASSERT_TRUE(got.outcome);
+    EXPECT_EQ(got.sink.text.at(1), " Paris.\n");
+    EXPECT_EQ(got.sink.text.at(2), " the scene,");
+    EXPECT_EQ(got.sink.finish.size(), 4U);
+    EXPECT_EQ(got.sink.usage.input, 5 + 2);
+    EXPECT_EQ(got.sink.usage.cached, 4 + 1);
+    EXPECT_EQ(got.sink.usage.output, 4 * 3);
+    EXPECT_EQ(got.sink.processed, 7);
+    EXPECT_FALSE(got.sink.went_back);
+  }
+}
+
+TEST(LlamaReader, EchoesToEachChoiceItsOwnPrompt) {
+  Request request = text();
+  request.prompts = {"The capital of France is", "Once upon"};
+  request.sampling.choices = 2;
+  request.echo = true;
+  const Read got = read(request, recorded("text_two_prompts.sse"));
+  EXPECT_EQ(got.sink.text.at(1), "The capital of France is Paris.\n");
+  EXPECT_EQ(got.sink.text.at(2), "Once upon the scene,");
 }
 
 TEST(LlamaReader, KeepsOnlyTheLogprobsThatWereAskedFor) {

@@ -161,7 +161,7 @@ std::expected<std::string, EngineError> generation_body(const Request& request, 
   if (request.task == Task::kChat) {
     write_chat(body, request, target, enforced);
   } else {
-    body.field("prompt", request.prompt);
+    wire::write_prompts(body, "prompt", request.prompts);
     if (request.sampling.logprobs) {
       body.field("logprobs", std::max<std::int64_t>(1, request.sampling.top_logprobs));
     }
@@ -202,11 +202,11 @@ std::optional<Call> render_count(const Request& request, const Target& target) {
     return Call{"/v1/chat/completions/input_tokens", std::move(*body)};
   }
   JsonWriter body;
-  body.begin_object().key("content");
+  body.begin_object();
   if (request.task == Task::kText) {
-    body.value(request.prompt);
+    wire::write_prompts(body, "content", request.prompts);
   } else {
-    body.begin_array();
+    body.key("content").begin_array();
     for (const std::string& input : request.inputs) body.value(input);
     body.end_array();
   }

@@ -225,5 +225,15 @@ TEST(LlamaRequest, CountsWithTheSameBodyThatItWouldSend) {
   EXPECT_FALSE(adapter->read_count(500, R"({"input_tokens":37})"));
 }
 
+TEST(LlamaRequest, RendersSeveralPromptsAsOneCall) {
+  Request request;
+  request.task = Task::kText;
+  request.prompts = {"a", "b"};
+  EXPECT_EQ(rendered(request).at("prompt"), json::array({"a", "b"}));
+  const auto count = make_llama_adapter()->render_count(request, {});
+  ASSERT_TRUE(count);
+  EXPECT_EQ(json::parse(count->body).at("content"), json::array({"a", "b"}));
+}
+
 }  // namespace
 }  // namespace millrace::engine

@@ -57,11 +57,11 @@ class ToolSink final : public PassingSink {
   std::vector<bool> announced_;
 };
 
-/// Puts the prompt before each choice's first text (parameter `echo`, which llama-server ignores).
+/// Puts a choice's prompt before its first text (parameter `echo`, which llama-server ignores).
 class EchoSink final : public PassingSink {
  public:
-  EchoSink(int choices, std::string prompt)
-      : prompt_(std::move(prompt)), echoed_(static_cast<std::size_t>(choices)) {}
+  EchoSink(int choices, std::vector<std::string> prompts)
+      : prompts_(std::move(prompts)), echoed_(static_cast<std::size_t>(choices)) {}
 
   void on_text(int choice, std::string_view text) override;
   void on_finish(int choice, FinishReason reason) override;
@@ -69,7 +69,7 @@ class EchoSink final : public PassingSink {
  private:
   void echo(int choice);
 
-  std::string prompt_;
+  std::vector<std::string> prompts_;
   std::vector<bool> echoed_;
 };
 

@@ -97,11 +97,13 @@ TEST(OpenAiRequest, CarriesToolsImagesFormatAndSampling) {
 TEST(OpenAiRequest, RendersTextAndEmbeddings) {
   Request text;
   text.task = Task::kText;
-  text.prompt = "a\"b";
+  text.prompts = {"a\"b"};
   text.echo = true;
   text.suffix = "z";
   EXPECT_EQ(rendered(text, {}).at("prompt"), "a\"b");
   EXPECT_EQ(rendered(text, {}).at("suffix"), "z");
+  text.prompts = {"a", "b"};
+  EXPECT_EQ(rendered(text, {}).at("prompt"), json::array({"a", "b"}));
   Request embed;
   embed.task = Task::kEmbed;
   embed.inputs = {"a", "b"};

@@ -40,7 +40,7 @@ AnswerReader::AnswerReader(const Request& request)
       wants_stream_(request.stream),
       wants_logprobs_(request.sampling.logprobs),
       top_logprobs_(request.sampling.top_logprobs),
-      choices_(static_cast<int>(std::clamp<std::int64_t>(request.sampling.choices, 1, 128))),
+      choices_(static_cast<int>(std::clamp<std::int64_t>(choice_count(request), 1, kMaxChoices))),
       inputs_(request.inputs.size()),
       states_(static_cast<std::size_t>(choices_)) {}
 

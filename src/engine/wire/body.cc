@@ -121,6 +121,17 @@ void write_common_sampling(host::JsonWriter& body, const Sampling& sampling) {
   if (sampling.choices > 1) body.field("n", sampling.choices);
 }
 
+void write_prompts(host::JsonWriter& body, std::string_view key, const std::vector<std::string>& prompts) {
+  body.key(key);
+  if (prompts.size() == 1) {
+    body.value(prompts.front());
+    return;
+  }
+  body.begin_array();
+  for (const std::string& prompt : prompts) body.value(prompt);
+  body.end_array();
+}
+
 void write_messages(host::JsonWriter& body, const std::vector<Message>& messages, bool developer_is_system) {
   body.key("messages").begin_array();
   for (const Message& message : messages) {

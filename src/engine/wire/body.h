@@ -32,6 +32,9 @@ std::expected<void, EngineError> check_schema(std::string_view schema, std::stri
 /// what is no OpenAI parameter.
 void write_common_sampling(host::JsonWriter& body, const Sampling& sampling);
 
+/// "prompt" of the older dialect, or whatever `key` names it: a text, or a list of several.
+void write_prompts(host::JsonWriter& body, std::string_view key, const std::vector<std::string>& prompts);
+
 /// "messages" in OpenAI's shape, with tool calls, images and names.
 void write_messages(host::JsonWriter& body, const std::vector<Message>& messages, bool developer_is_system);
 

@@ -31,7 +31,7 @@ struct CollectedChoice {
 class WholeAnswer : public Answer {
  public:
   explicit WholeAnswer(const engine::Request& request, AnswerMeta meta)
-      : meta_(std::move(meta)), choices_(static_cast<std::size_t>(request.sampling.choices)) {}
+      : meta_(std::move(meta)), choices_(static_cast<std::size_t>(engine::choice_count(request))) {}
 
   std::string_view content_type() const override { return "application/json"; }
   bool streaming() const override { return false; }
@@ -65,7 +65,7 @@ class WholeAnswer : public Answer {
 class StreamAnswer : public Answer {
  public:
   StreamAnswer(const engine::Request& request, AnswerMeta meta)
-      : meta_(std::move(meta)), choice_count_(static_cast<int>(request.sampling.choices)) {}
+      : meta_(std::move(meta)), choice_count_(static_cast<int>(engine::choice_count(request))) {}
 
   std::string_view content_type() const override { return "text/event-stream"; }
   bool streaming() const override { return true; }

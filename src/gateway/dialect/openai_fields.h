@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "gateway/dialect/parameter.h"
 
@@ -44,6 +45,8 @@ Status set_named_tool(std::string_view name, const Path& at, ParsedRequest& to);
 Status set_tool_mode(std::string_view mode, const Path& at, ParsedRequest& to);
 /// name, schema, strict and description of a json_schema format; `object` is the one that holds them.
 Status set_json_schema(Members& object, ParsedRequest& to);
+/// An array of at least one text, none empty. Token ids are refused: they are of some tokenizer, hardly ever the model's.
+Status read_texts(const json::value& value, const Path& at, std::size_t most, std::vector<std::string>& to);
 /// The url of an image part: data: or https:.
 Expected<std::string> read_image_url(const json::value& value, const Path& at);
 

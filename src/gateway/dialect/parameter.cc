@@ -376,7 +376,7 @@ Status Members::done() const {
   return {};
 }
 
-Expected<ParsedRequest> parse_body(std::string_view body, const Table& table) {
+Expected<ParsedRequest> parse_body(std::string_view body, const Table& table, engine::Task task) {
   std::array<unsigned char, kArenaBytes> arena;
   json::monotonic_resource memory(arena.data(), arena.size());
   const auto tree = host::parse_json(body, {}, &memory);
@@ -390,6 +390,7 @@ Expected<ParsedRequest> parse_body(std::string_view body, const Table& table) {
         fmt::format("The body of your request must be a JSON object, but it is {}.", type_name(*tree))));
   }
   ParsedRequest parsed;
+  parsed.request.task = task;
   TRY_VOID(apply_members(*object, table, parsed));
   if (table.finish != nullptr) TRY_VOID(table.finish(*object, parsed));
   return parsed;

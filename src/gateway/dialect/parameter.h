@@ -94,7 +94,8 @@ constexpr Parameter required(Parameter row) {
 
 /// Reads the body as a JSON object, checks it against the table and applies the rows in the table's order, so that a later
 /// row may rely on what an earlier one put into the request. Unknown members are refused before anything is applied.
-Expected<ParsedRequest> parse_body(std::string_view body, const Table& table);
+Expected<ParsedRequest> parse_body(std::string_view body, const Table& table,
+                                   engine::Task task = engine::Task::kChat);
 
 /// The JSON schema of a body that the table accepts (Dialect::parameters_schema).
 std::string schema_of(const Table& table);

@@ -131,6 +131,27 @@ TEST(ChatParse, TextOfAClientIsCutBeforeAnErrorRepeatsIt) {
   EXPECT_LT(error.param.size(), 200U);
 }
 
+TEST(TextParse, SeveralPromptsAreOneRequestUpToWhatOneAnswerMayHold) {
+  const auto dialect = make_completions();
+  const auto request = accept(*dialect, R"({"model":"m","prompt":["a","b"],"n":2})");
+  EXPECT_EQ(request.prompts, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(engine::choice_count(request), 4);
+  std::string many = R"(["x")";
+  for (int i = 1; i < 65; ++i) many += R"(,"x")";
+  EXPECT_EQ(engine::choice_count(accept(*dialect, R"({"model":"m","prompt":)" + many + "]}")), 65);
+  const auto error = refuse(*dialect, R"({"model":"m","n":2,"prompt":)" + many + "]}");
+  EXPECT_EQ(error.param, "prompt");
+  EXPECT_EQ(error.code, "unsupported_parameter");
+}
+
+// LangChain's embeddings send ids of a tokenizer of their own unless told otherwise.
+TEST(TextParse, TokenIdsAreRefusedWithTheSwitchThatMakesAClientSendText) {
+  const auto prompt = refuse(*make_completions(), R"({"model":"m","prompt":[1,2]})");
+  const auto input = refuse(*make_embeddings(), R"({"model":"m","input":[[1,2]]})");
+  for (const auto& error : {prompt, input}) EXPECT_EQ(error.code, "unsupported_parameter");
+  EXPECT_TRUE(input.message.contains("check_embedding_ctx_length=False")) << input.message;
+}
+
 TEST(ResponsesParse, ItemsOfOneTurnBecomeOneAssistantMessage) {
   const auto request = accept(*make_responses(), R"({"model":"m","instructions":"i","input":[
       {"role":"user","content":[{"type":"input_text","text":"q"}]},

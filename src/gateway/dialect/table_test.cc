@@ -65,7 +65,8 @@ std::vector<Subject> subjects() {
                  &completions_table(),
                  {{"model", R"("m")"}, {"prompt", R"("hi")"}},
                  openai_samples()});
-  all.back().samples["prompt"] = {R"(["one"])", {"7", "null", "[]", R"("")", "[1,2]", R"(["a","b"])"}, ""};
+  all.back().samples["prompt"] = {
+      R"(["one","two"])", {"7", "null", "[]", R"("")", "[1,2]", "[[1]]", R"(["a",""])"}, ""};
   all.push_back(
       {"/v1/embeddings", &embeddings_table(), {{"model", R"("m")"}, {"input", R"("hi")"}}, openai_samples()});
   all.back().samples["input"] = {
