@@ -213,6 +213,11 @@ def test_a_streams_last_chunk_equals_its_record(client, model, chat, same_as_rec
     ({"temperature": 9}, "decimal_above_max_value", "temperature"),
     ({"messages": [{"role": "user", "content": "mill " * 9000}]}, "context_length_exceeded", "messages"),
     ({"store": True}, "unsupported_parameter", "store"),
+    ({"n": 9}, "unsupported_parameter", "n"),
+    ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]}, "unsupported_parameter",
+     "messages[0].content[0].type"),
+    *(({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}}, "unsupported_parameter",
+       "response_format") for schema in ({"$ref": "#"}, {"type": "string", "minLength": 100000})),
 ])
 def test_bad_requests_name_what_is_wrong(chat, more, code, param):
     with pytest.raises(openai.BadRequestError) as caught:

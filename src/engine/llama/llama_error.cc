@@ -25,6 +25,9 @@ EngineError refused(const wire::PeerError& peer, Task task) {
   EngineError error = wire::map_error(peer, task);
   if (says(peer.message, "JSON schema") || says(peer.message, "grammar")) {
     error.param = "response_format";
+    // A schema that is none is invalid; one that says more than the engine's grammar can is not supported.
+    if (!says(peer.message, "unrecognized type") && !says(peer.message, " must be "))
+      error.code = "unsupported_parameter";
     error.message = "The engine cannot enforce this JSON schema: " + peer.message;
   } else if (says(peer.message, "Field 'n'")) {
     error = wire::unsupported("n", "this endpoint's engine answers fewer choices at once");

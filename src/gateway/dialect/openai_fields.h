@@ -13,6 +13,7 @@ inline constexpr std::int64_t kMaxTokensLimit = 1 << 30;  // far above any conte
 inline constexpr std::size_t kMaxModelLength = 256;
 inline constexpr std::size_t kMaxTools = 128;
 inline constexpr std::string_view kEfforts = "none|minimal|low|medium|high";
+inline constexpr std::string_view kEffortsBeyond = "xhigh|max";
 
 // Ready-made Apply functions, named by what they set.
 Status set_model(const json::value& value, const Path& at, ParsedRequest& to);
@@ -68,7 +69,7 @@ inline constexpr Parameter kRepetitionRow =
     number("repetition_penalty", 0.01, 2, set_repeat_penalty);  // vLLM, mistral
 inline constexpr Parameter kSeedRow = integer("seed", std::numeric_limits<std::int64_t>::min(),
                                               std::numeric_limits<std::int64_t>::max(), set_seed);
-inline constexpr Parameter kChoicesRow = integer("n", 1, 8, set_choices);
+inline constexpr Parameter kChoicesRow = beyond(integer("n", 1, 8, set_choices), 128);
 inline constexpr Parameter kStopRow = other(
     "stop",
     R"({"anyOf":[{"type":"string","minLength":1},{"type":"array","maxItems":4,"items":{"type":"string","minLength":1}}]})",

@@ -77,7 +77,7 @@ TEST(ChatParse, ErrorsNameThePlaceAndTheCodeThatOpenAiUses) {
       {chat(user, R"(,"max_tokens":0)"), "max_tokens", "integer_below_min_value"},
       {chat(user, R"(,"temperature":2.1)"), "temperature", "decimal_above_max_value"},
       {chat(user, R"(,"temperature":"hot")"), "temperature", "invalid_type"},
-      {chat(user, R"(,"n":9)"), "n", "integer_above_max_value"},
+      {chat(user, R"(,"n":129)"), "n", "integer_above_max_value"},
       {chat(user, R"(,"store":true)"), "store", "unsupported_parameter"},
       {chat(user, R"(,"top_logprobs":2)"), "top_logprobs", "invalid_value"},
       {chat(user, R"(,"stream_options":{"include_usage":true})"), "stream_options", "invalid_value"},
@@ -90,7 +90,7 @@ TEST(ChatParse, ErrorsNameThePlaceAndTheCodeThatOpenAiUses) {
       {chat(R"({"role":"alien","content":"x"})"), "messages[0].role", "invalid_value"},
       {chat(R"({"role":"user","content":"x","colour":1})"), "messages[0].colour", "unknown_parameter"},
       {chat(R"({"role":"user","content":[{"type":"input_audio"}]})"), "messages[0].content[0].type",
-       "invalid_value"},
+       "unsupported_parameter"},
       {chat(R"({"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}]})"),
        "messages[0].content[0].image_url.url", "invalid_value"},
       {chat(R"({"role":"tool","content":"x"})"), "messages[0].tool_call_id", "missing_required_parameter"},
@@ -113,6 +113,61 @@ TEST(ChatParse, ErrorsNameThePlaceAndTheCodeThatOpenAiUses) {
     EXPECT_EQ(error.status, 400) << one.body;
     EXPECT_EQ(error.param, one.param) << one.body;
     EXPECT_EQ(error.code, one.code) << one.body;
+  }
+}
+
+// Whatever a vendor's API allows and no engine here can honour is told apart from what the vendor would refuse, too.
+TEST(Parse, ValuesOfAVendorsApiThatCannotBeHonouredAreUnsupported) {
+  const std::string user = R"({"role":"user","content":"x"})";
+  const auto part = [](const std::string& one) { return chat(R"({"role":"user","content":[)" + one + "]}"); };
+  const auto response = [](const std::string& more, const std::string& input = "\"x\"") {
+    return R"({"model":"m","input":)" + input + more + "}";
+  };
+  const auto message = [](const std::string& content, const std::string& more = "") {
+    return R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":)" + content + "}]" + more +
+           "}";
+  };
+  struct Case {
+    std::string path, body, param;
+  };
+  const std::string chats = "/v1/chat/completions", responses = "/v1/responses", messages = "/v1/messages";
+  const std::vector<Case> cases{
+      {chats, part(R"({"type":"input_audio","input_audio":{}})"), "messages[0].content[0].type"},
+      {chats, part(R"({"type":"file","file":{"file_id":"f"}})"), "messages[0].content[0].type"},
+      {chats, chat(R"({"role":"function","name":"f","content":"x"})"), "messages[0].role"},
+      {chats, chat(user, R"(,"tools":[{"type":"custom","custom":{"name":"c"}}])"), "tools[0].type"},
+      {chats, chat(user, R"(,"tool_choice":{"type":"allowed_tools","allowed_tools":{}})"),
+       "tool_choice.type"},
+      {chats, chat(user, R"(,"n":9)"), "n"},
+      {chats, chat(user, R"(,"n":128)"), "n"},
+      {chats, chat(user, R"(,"reasoning_effort":"xhigh")"), "reasoning_effort"},
+      {"/v1/completions", R"({"model":"m","prompt":"x","n":9})", "n"},
+      {responses, response(R"(,"truncation":"auto")"), "truncation"},
+      {responses, response(R"(,"include":["reasoning.encrypted_content"])"), "include[0]"},
+      {responses, response(R"(,"tools":[{"type":"web_search"}])"), "tools[0].type"},
+      {responses, response(R"(,"tool_choice":{"type":"file_search"})"), "tool_choice.type"},
+      {responses, response("", R"([{"type":"item_reference","id":"msg_1"}])"), "input[0].type"},
+      {responses, response("", R"([{"role":"user","content":[{"type":"input_file","file_id":"f"}]}])"),
+       "input[0].content[0].type"},
+      {responses, response(R"(,"reasoning":{"effort":"max"})"), "reasoning.effort"},
+      {messages, message(R"([{"type":"document","source":{}}])"), "messages[0].content[0].type"},
+      {messages, message(R"([{"type":"image","source":{"type":"file","file_id":"f"}}])"),
+       "messages[0].content[0].source.type"},
+      {messages, message(R"([{"type":"tool_result","tool_use_id":"t","content":[{"type":"image"}]}])"),
+       "messages[0].content[0].content[0].type"},
+      {messages, message("\"x\"", R"(,"tools":[{"type":"bash_20250124","name":"bash"}])"), "tools[0].type"},
+      {messages, message("\"x\"", R"(,"thinking":{"type":"adaptive","display":"omitted"})"),
+       "thinking.display"},
+      {messages, message("\"x\"", R"(,"output_config":{"effort":"xhigh"})"), "output_config.effort"},
+  };
+  for (const auto& dialect : make_dialects()) {
+    for (const auto& one : cases) {
+      if (one.path != dialect->path()) continue;
+      const auto error = refuse(*dialect, one.body);
+      EXPECT_EQ(error.code, "unsupported_parameter") << one.body;
+      EXPECT_EQ(error.param, one.param) << one.body;
+      EXPECT_TRUE(error.message.contains("'" + one.param + "'")) << error.message;
+    }
   }
 }
 
