@@ -54,6 +54,7 @@ void Job::run(std::string_view body) {
   auto parsed = dialect_.parse(body);
   if (!parsed) return respond_error(parsed.error(), std::nullopt);
   parsed_ = std::make_unique<dialect::ParsedRequest>(std::move(*parsed));
+  effort_member_ = parsed_->effort_member;
   exchange_.release_request();
   prompt_bytes_ = static_cast<std::int64_t>(engine::prompt_bytes(parsed_->request));
   if (auto error = find_target()) return respond_error(*error, std::nullopt);
@@ -244,8 +245,8 @@ void Job::admit(const identity::KeyPolicy& key, std::int64_t prompt_tokens) {
 void Job::forward() {
   const auto call = adapter_->render(parsed_->request, replica_->target);
   if (!call) {
-    if (slot_) return fail(dialect::from_engine(call.error(), dialect_.path()));
-    return respond_error(dialect::from_engine(call.error(), dialect_.path()), std::nullopt);
+    if (slot_) return fail(dialect::from_engine(call.error(), dialect_.path(), effort_member_));
+    return respond_error(dialect::from_engine(call.error(), dialect_.path(), effort_member_), std::nullopt);
   }
   if (!slot_ && !open_slot()) {
     return respond_error(

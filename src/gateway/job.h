@@ -116,8 +116,9 @@ class Job final : public net::ExchangeState,
   std::string endpoint_, model_;                    // endpoint's name; model that is priced and recorded
   Price price_;
   std::int64_t prompt_bytes_ = 0;
-  EndpointUse* use_ = nullptr;    // null: an upstream
-  std::optional<Prompt> prompt_;  // made when a replica is first chosen
+  std::string_view effort_member_;  // of parsed_, for errors that come after it is gone
+  EndpointUse* use_ = nullptr;      // null: an upstream
+  std::optional<Prompt> prompt_;    // made when a replica is first chosen
   std::shared_ptr<Replica> replica_;
   MonotonicPoint sent_at_{};
   const engine::Adapter* adapter_ = nullptr;

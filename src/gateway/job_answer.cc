@@ -85,7 +85,8 @@ void Job::on_done() {
     return counted(tokens ? std::optional(*tokens) : std::nullopt);
   }
   const auto ended = reader_->end(*this);
-  if (const auto& error = reader_->error()) return fail(dialect::from_engine(*error, dialect_.path()));
+  if (const auto& error = reader_->error())
+    return fail(dialect::from_engine(*error, dialect_.path(), effort_member_));
   if (!ended) return fail(dialect::engine_failed(ended.error().message));
   finish();
 }

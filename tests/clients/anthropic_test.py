@@ -111,6 +111,18 @@ def test_bad_requests_say_what_is_wrong(ask, more, text):
     assert caught.value.body["request_id"] == caught.value.response.headers["x-request-id"]
 
 
+@pytest.mark.parametrize("more,param", [
+    ({"output_config": {"effort": "low"}}, "output_config.effort"),
+    ({"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000}, "thinking"),
+    ({"tools": [{**WEATHER, "input_schema": {"$ref": "#"}}], "tool_choice": {"type": "any"}}, "tools[0].input_schema"),
+])
+def test_what_the_engine_refuses_is_named_as_the_client_named_it(ask, more, param):
+    with pytest.raises(anthropic.BadRequestError) as caught:
+        ask(**more)
+    assert caught.value.body["error"]["param"] == param and "reasoning_effort" not in caught.value.body["error"]["message"]
+    assert caught.value.body["error"]["code"] == "unsupported_parameter"
+
+
 def test_errors_have_their_own_classes(client, model, ask, viewer_key, poor_key):
     for error, kind, status, options in (
         (anthropic.AuthenticationError, "authentication_error", 401, {"api_key": "mr_wrong"}),

@@ -4,13 +4,32 @@
 #include <utility>
 
 #include "engine/llama/llama_error.h"
+#include "engine/wire/body.h"
 #include "engine/wire/json.h"
 
 namespace millrace::engine::llama {
 namespace json = boost::json;
 
+namespace {
+
+/// The index of the tool with the schema that holds the engine back, `format` or `some_tool`.
+int enforced_schema(const Request& request, int format, int some_tool) {
+  using Kind = ToolChoice::Kind;
+  const auto& [kind, name] = request.tool_choice;
+  const bool is_tool = kind == Kind::kRequired || kind == Kind::kNamed;
+  if (request.tools.empty() || (!is_tool && request.format.kind != ResponseFormat::Kind::kText))
+    return format;
+  if (request.tools.size() == 1) return 0;
+  const auto named = std::ranges::find(request.tools, name, &Tool::name);
+  const bool found = kind == Kind::kNamed && named != request.tools.end();
+  return found ? static_cast<int>(named - request.tools.begin()) : some_tool;
+}
+
+}  // namespace
+
 LlamaReader::LlamaReader(const Request& request, const std::optional<std::string>& enforced)
     : AnswerReader(request),
+      schema_of_(enforced_schema(request, kFormat, kSomeTool)),
       per_prompt_(static_cast<std::size_t>(std::max<std::int64_t>(request.sampling.choices, 1))),
       figures_(static_cast<std::size_t>(choices())) {
   if (enforced) tools_.emplace(choices(), *enforced);
@@ -30,21 +49,25 @@ void LlamaReader::on_id(std::string_view id) {
   if (tools_) tools_->set_answer_id(id);
 }
 
+std::string LlamaReader::schema_name() const {
+  if (schema_of_ == kFormat) return "response_format";
+  return schema_of_ == kSomeTool ? "tools" : wire::tool_schema_name(static_cast<std::size_t>(schema_of_));
+}
+
 EngineError LlamaReader::translate(int status, const json::value* error, std::string_view body) const {
-  std::int64_t wanted = 0;
-  std::int64_t limit = 0;
+  Asked asked{.task = task(), .schema_name = schema_name()};
   const auto read_sizes = [&](const json::object& object) {
-    wanted = wire::find_count(object, "n_prompt_tokens").value_or(0);
-    limit = wire::find_count(object, "n_ctx").value_or(0);
+    asked.wanted = wire::find_count(object, "n_prompt_tokens").value_or(0);
+    asked.limit = wire::find_count(object, "n_ctx").value_or(0);
   };
   if (error != nullptr) {
     if (error->is_object()) read_sizes(error->get_object());
-    return translate_error(wire::read_peer_error(status, *error), task(), wanted, limit);
+    return translate_error(wire::read_peer_error(status, *error), asked);
   }
   const Result<json::value> parsed = wire::parse_object(body, {});
   const json::object* inner = parsed ? wire::find_object(parsed->get_object(), "error") : nullptr;
   if (inner != nullptr) read_sizes(*inner);
-  return translate_error(wire::read_peer_error(status, body), task(), wanted, limit);
+  return translate_error(wire::read_peer_error(status, body), asked);
 }
 
 /// "prompt_progress" counts the cached tokens among those processed. "timings" counts a choice's tokens, also those

@@ -24,6 +24,7 @@ class LlamaReader final : public wire::AnswerReader {
   Usage final_usage() const override;
   Sink& out(Sink& sink) override;
   void on_id(std::string_view id) override;
+  std::string schema_name() const;
   void report(Sink& sink);
 
   struct Figures {
@@ -33,10 +34,12 @@ class LlamaReader final : public wire::AnswerReader {
   Figures& prompt_of(std::size_t choice) { return figures_[choice - choice % per_prompt_]; }
   Figures sum() const;
 
-  const std::size_t per_prompt_;                           // choices
-  std::vector<Figures> figures_;                           // of each choice
-  std::size_t at_ = 0;                                     // the choice that the last chunk was of
-  std::int64_t output_ = 0;                                // never goes back
+  static constexpr int kFormat = -1, kSomeTool = -2;
+  const int schema_of_;           // the tool with the schema that the engine enforces, or one of the above
+  const std::size_t per_prompt_;  // choices
+  std::vector<Figures> figures_;  // of each choice
+  std::size_t at_ = 0;            // the choice that the last chunk was of
+  std::int64_t output_ = 0;       // never goes back
   std::int64_t stated_output_ = 0, stated_reasoning_ = 0;  // sums of the usage objects, one for each choice
   std::int64_t reasoning_ = 0, attributed_ = 0;  // tokens of reasoning; output that has come to a piece
   std::optional<ToolSink> tools_;

@@ -312,6 +312,27 @@ TEST(LlamaReader, MendsTheEnginesErrors) {
   }
 }
 
+TEST(LlamaReader, NamesTheSchemaThatTheEngineCouldNotEnforce) {
+  const auto named = [](const Request& request) {
+    const Read got = read(request, recorded("error_grammar.json"), 400, "application/json");
+    return got.error ? got.error->param : "no error";
+  };
+  Request request = chat();
+  request.tools = {tool("f"), tool("g")};
+  EXPECT_EQ(named(request), "tools");
+  request.tool_choice = {ToolChoice::Kind::kRequired, ""};
+  EXPECT_EQ(named(request), "tools");
+  request.tool_choice = {ToolChoice::Kind::kNamed, "g"};
+  EXPECT_EQ(named(request), "tools[1].function.parameters");
+  request.tools.pop_back();
+  request.tool_choice = {ToolChoice::Kind::kRequired, ""};
+  EXPECT_EQ(named(request), "tools[0].function.parameters");
+  request.format.kind = ResponseFormat::Kind::kJsonSchema;
+  EXPECT_EQ(named(request), "tools[0].function.parameters") << "the tool is what is enforced";
+  request.tool_choice = {};
+  EXPECT_EQ(named(request), "response_format");
+}
+
 TEST(LlamaReader, SaysThatAnEngineWhichIsLoadingIsUnavailable) {
   const Read got =
       read(chat(), R"({"error":{"message":"Loading model","type":"unavailable_error","code":503}})", 503,

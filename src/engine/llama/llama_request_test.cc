@@ -133,7 +133,7 @@ TEST(LlamaRequest, RefusesASchemaThatIsNoJsonObject) {
   }
   Request request = with_tools({});
   request.tools[0].parameters = "[]";
-  EXPECT_EQ(refused(request).param, "tools");
+  EXPECT_EQ(refused(request).param, "tools[0].function.parameters");
 }
 
 TEST(LlamaRequest, AnswersAutoInTextWhereTheTemplateHasNoTools) {

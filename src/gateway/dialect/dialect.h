@@ -46,6 +46,8 @@ struct Footprint {
 struct ParsedRequest {
   engine::Request request;
   bool base64 = false;  // embeddings: vectors as base64 of little-endian float32
+  // The member that asked for request.reasoning_effort, where a dialect has several; "" otherwise.
+  std::string_view effort_member = {};
   std::string
       echo;  // responses: members of the response object that repeat the request, as JSON without braces
 };

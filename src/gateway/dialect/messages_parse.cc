@@ -201,6 +201,7 @@ Status set_thinking(const json::value& value, const Path& at, ParsedRequest& to)
     to.request.reasoning_budget = budget;
     to.request.reasoning_effort = budget < kLow ? "low" : budget < kMedium ? "medium" : "high";
   }
+  to.effort_member = "thinking";
   if (kind == "disabled") to.request.reasoning_effort = "none";
   if (const auto* display = thinking.find("display"))
     TRY(expect_choice(*display, Path(at, "display"), "summarized", "omitted"));
@@ -212,6 +213,7 @@ Status set_output_config(const json::value& value, const Path& at, ParsedRequest
   if (const auto* effort = config.find("effort")) {
     to.request.reasoning_effort =
         TRY(expect_choice(*effort, Path(at, "effort"), "low|medium|high", kEffortsBeyond));
+    to.effort_member = "output_config.effort";
   }
   if (const auto* found = config.find("format")) {
     const Path format_at(at, "format");
