@@ -160,8 +160,9 @@ void Job::on_usage(const engine::Usage& usage) { usage_ = usage; }
 // ---- to the client ----------------------------------------------------------------------------------------------
 
 void Job::respond_headers(std::vector<net::Header>& headers) {
-  headers.reserve(headers.size() + 7);
+  headers.reserve(headers.size() + 8);
   headers.push_back({"x-request-id", request_id_});
+  if (const auto own = dialect_.id_header(); !own.empty()) headers.push_back({own, request_id_});
   const auto* key = reservation_ ? nullptr : context_.policy.key(key_id_);
   if (!reservation_ && key == nullptr) return;
   const auto view = Limiter::view(reservation_ ? reservation_->scopes : context_.limiter.scopes_of(*key),

@@ -91,7 +91,9 @@ def test_structured_output(client, model):
 
 def test_an_answer_equals_its_record(client, model, same_as_record):
     raw = client.messages.with_raw_response.create(model=model, messages=PARIS, max_tokens=4)
-    same_as_record(raw.headers["x-request-id"], raw.parse().usage.model_dump())
+    message = raw.parse()
+    assert message._request_id == raw.headers["x-request-id"]
+    same_as_record(message._request_id, message.usage.model_dump())
     # The event itself: the message that the SDK puts together keeps only the usage fields it knows.
     stream = client.messages.create(model=model, messages=PARIS, max_tokens=4, stream=True)
     usage = next(event.usage for event in stream if event.type == "message_delta")
@@ -108,7 +110,7 @@ def test_bad_requests_say_what_is_wrong(ask, more, text):
     with pytest.raises(anthropic.BadRequestError, match=text) as caught:
         ask(**more)
     assert caught.value.body["type"] == "error" and caught.value.body["error"]["type"] == "invalid_request_error"
-    assert caught.value.body["request_id"] == caught.value.response.headers["x-request-id"]
+    assert caught.value.body["request_id"] == caught.value.request_id == caught.value.response.headers["x-request-id"]
 
 
 @pytest.mark.parametrize("more,param", [

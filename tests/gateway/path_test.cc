@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "gateway/routes.h"
 #include "world.h"
 
@@ -252,6 +254,32 @@ TEST(Path, ARefusedRequestNeverReachesTheEngineAndLeavesNoRecord) {
   }
   EXPECT_EQ(world.upstream_requests, 0U);
   EXPECT_TRUE(world.records().empty());
+}
+
+TEST(Path, AnthropicsClientsFindTheIdInTheirOwnHeader) {
+  World world;
+  const std::string body = R"({"model":"chat","max_tokens":4,"messages":[{"role":"user","content":"Hi"}])";
+  auto answered = world.post("/v1/messages", body + "}");
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+  world.upstream->answer(200, kWhole);
+  auto refused = world.post("/v1/messages", body + R"(,"x":1})");
+  auto stranger = world.post("/v1/messages", "{}", "mr_no");
+  const std::string authorization = "Bearer " + world.key_text;
+  auto models =
+      world.send({.path = "/v1/models",
+                  .host = "test",
+                  .headers = {{"authorization", authorization}, {"anthropic-version", "2023-06-01"}}});
+  auto other =
+      world.send({.path = "/v1/models", .host = "test", .headers = {{"authorization", authorization}}});
+  const auto calls = {answered.get(), refused.get(), stranger.get(), models.get()};
+  ASSERT_TRUE(world.until([&] {
+    return other->done && std::ranges::all_of(calls, [](const Call* call) { return call->done; });
+  }));
+  for (auto* call : calls) {
+    EXPECT_TRUE(call->headers["request-id"].starts_with("req_")) << call->body;
+    EXPECT_EQ(call->headers["request-id"], call->headers["x-request-id"]);
+  }
+  EXPECT_FALSE(other->headers.contains("request-id"));
 }
 
 TEST(Path, ARoleThatMayNotInferIsToldWhichRightItLacks) {

@@ -80,6 +80,8 @@ class Dialect {
   virtual ~Dialect() = default;
   /// "/v1/chat/completions", ...
   virtual std::string_view path() const = 0;
+  /// A header of that API's own for the request's id, beside x-request-id; "" if it has none.
+  virtual std::string_view id_header() const { return {}; }
   /// The body as an engine request. On failure status 400 with `param` naming the member at fault, except for bodies
   /// that are not JSON.
   virtual std::expected<ParsedRequest, ApiError> parse(std::string_view body) const = 0;

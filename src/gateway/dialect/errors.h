@@ -10,6 +10,9 @@
 
 namespace millrace::gateway::dialect {
 
+/// Where Anthropic's clients look for the id of a request.
+inline constexpr std::string_view kAnthropicIdHeader = "request-id";
+
 ApiError missing_key();                            // 401
 ApiError invalid_key();                            // 401 invalid_api_key; never repeats the key
 ApiError permission_denied(std::string message);   // 403

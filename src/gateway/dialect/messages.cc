@@ -212,6 +212,7 @@ data: {"type":"message_delta","delta":{"stop_reason":")";
 class Messages final : public Dialect {
  public:
   std::string_view path() const override { return "/v1/messages"; }
+  std::string_view id_header() const override { return kAnthropicIdHeader; }
   Expected<ParsedRequest> parse(std::string_view body) const override {
     return parse_body(body, messages_table());
   }
