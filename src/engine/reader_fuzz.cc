@@ -21,6 +21,12 @@ Request request_of(unsigned char choice) {
   request.sampling.top_logprobs = 2;
   request.sampling.choices = 2;
   request.stream = true;
+  if ((choice & 0x38) == 0x30) {  // one choice, without tools
+    request.sampling.choices = 1;
+    request.prompts = {"p"};
+    request.tell_stop = true;
+    request.sampling.stop = {"ab", "b\xc3\xa9"};
+  }
   if ((choice & 0x20) != 0) {
     request.tools = {{"f", "", "", false}, {"g", "", "", false}};
     request.tool_choice.kind = ToolChoice::Kind::kRequired;

@@ -57,7 +57,7 @@ struct Sampling {
   std::optional<std::int64_t> max_tokens;  // never below 1 here; dialects refuse less
   std::optional<double> temperature, top_p, min_p, presence_penalty, frequency_penalty, repeat_penalty;
   std::optional<std::int64_t> top_k, seed;
-  std::vector<std::string> stop;                            // at most 4, none empty
+  std::vector<std::string> stop;                            // none empty
   std::vector<std::pair<std::int64_t, double>> logit_bias;  // token id, bias
   bool logprobs = false;
   std::int64_t top_logprobs = 0;  // 0 to 20
@@ -81,6 +81,7 @@ struct Request {
   std::optional<std::int64_t> reasoning_budget;  // tokens of reasoning at most; 0: none
   bool stream = false;         // what the client asked for, not what the engine is asked for
   bool include_usage = false;  // usage in the last chunk of a chat or text stream
+  bool tell_stop = false;      // the answer says which of sampling.stop ended it; one choice only
 };
 
 /// Choices that one answer may hold.

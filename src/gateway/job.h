@@ -61,6 +61,7 @@ class Job final : public net::ExchangeState,
                     std::string_view arguments) override;
   void on_logprobs(int choice, std::string_view json) override;
   void on_finish(int choice, engine::FinishReason reason) override;
+  void on_stop(int choice, std::string_view sequence) override;
   void on_embedding(int index, std::vector<float> values) override;
   void on_usage(const engine::Usage& usage) override;
 

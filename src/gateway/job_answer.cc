@@ -75,6 +75,10 @@ void Job::on_body(std::string_view bytes) {
 void Job::read_engine(std::string_view bytes) {
   const auto fed = reader_->feed(bytes, *this);
   if (!fed) return fail(dialect::engine_failed(fed.error().message));
+  if (reader_->cut()) {
+    cancel_call();
+    return finish();
+  }
   if (!reader_->error()) pass_on();
 }
 
@@ -152,6 +156,7 @@ void Job::on_tool_call(int choice, int index, std::string_view id, std::string_v
 }
 void Job::on_logprobs(int choice, std::string_view json) { answer_->on_logprobs(choice, json); }
 void Job::on_finish(int choice, engine::FinishReason reason) { answer_->on_finish(choice, reason); }
+void Job::on_stop(int choice, std::string_view sequence) { answer_->on_stop(choice, sequence); }
 void Job::on_embedding(int index, std::vector<float> values) {
   answer_->on_embedding(index, std::move(values));
 }

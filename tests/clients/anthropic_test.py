@@ -46,10 +46,17 @@ def test_message(ask):
     assert ask(max_tokens=2).stop_reason == "max_tokens"
 
 
-def test_stop_sequences_end_the_text(ask):
+def test_stop_sequences_end_the_text_and_are_named(ask, same_as_record):
     whole = ask().content[0].text
     word = whole.split()[1]
-    assert ask(stop_sequences=[word]).content[0].text == whole.split(word)[0]
+    stops = ["no such", "text", "as", "these", "here", word]  # more than OpenAI's API allows
+    stopped = ask(stop_sequences=stops)
+    assert stopped.content[0].text == whole.split(word)[0]
+    assert (stopped.stop_reason, stopped.stop_sequence) == ("stop_sequence", word)
+    *_, delta, _ = ask(stop_sequences=stops, stream=True)
+    assert (delta.delta.stop_reason, delta.delta.stop_sequence) == ("stop_sequence", word)
+    same_as_record(stopped._request_id, stopped.usage.model_dump())
+    assert ask(stop_sequences=["no such text"]).stop_sequence is None
 
 
 def test_stream_says_what_the_whole_answer_says(client, model, ask):

@@ -33,6 +33,7 @@ LlamaReader::LlamaReader(const Request& request, const std::optional<std::string
       per_prompt_(static_cast<std::size_t>(std::max<std::int64_t>(request.sampling.choices, 1))),
       figures_(static_cast<std::size_t>(choices())) {
   if (enforced) tools_.emplace(choices(), *enforced);
+  if (request.tell_stop && !enforced && choices() == 1) stops_.emplace(request.sampling.stop);
   if (request.task == Task::kText && request.echo) echo_.emplace(choices(), request.prompts);
 }
 
@@ -40,6 +41,7 @@ Sink& LlamaReader::out(Sink& sink) {
   PassingSink* between = nullptr;
   if (tools_) between = &*tools_;
   if (echo_) between = &*echo_;
+  if (stops_) between = &*stops_;
   if (between == nullptr) return sink;
   between->pass_to(sink);
   return *between;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/llama/stop_sink.h"
 #include "engine/llama/tool_sink.h"
 #include "engine/wire/answer_reader.h"
 
@@ -23,6 +24,7 @@ class LlamaReader final : public wire::AnswerReader {
   void on_piece(std::size_t text_bytes, bool is_reasoning, Sink& sink) override;
   Usage final_usage() const override;
   Sink& out(Sink& sink) override;
+  bool met_stop() const override { return stops_ && stops_->met(); }
   void on_id(std::string_view id) override;
   std::string schema_name() const;
   void report(Sink& sink);
@@ -44,6 +46,7 @@ class LlamaReader final : public wire::AnswerReader {
   std::int64_t reasoning_ = 0, attributed_ = 0;  // tokens of reasoning; output that has come to a piece
   std::optional<ToolSink> tools_;
   std::optional<EchoSink> echo_;
+  std::optional<StopSink> stops_;
 };
 
 }  // namespace millrace::engine::llama

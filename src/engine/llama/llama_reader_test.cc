@@ -140,6 +140,36 @@ TEST(LlamaReader, EchoesToEachChoiceItsOwnPrompt) {
   EXPECT_EQ(got.sink.text.at(2), "Once upon the scene,");
 }
 
+TEST(LlamaReader, EndsAtAStopSequenceAndTellsWhich) {
+  Request request = chat();
+  request.tell_stop = true;
+  request.sampling.stop = {"toile, lamb", "seil", "Marseillaise"};
+  for (const std::size_t step : {std::size_t{1}, std::size_t{13}, std::string::npos}) {
+    KeepingSink sink;
+    const auto reader = make_llama_adapter()->reader(request, {});
+    reader->head(200, "text/event-stream");
+    ASSERT_TRUE(read_all(*reader, recorded("chat.sse"), sink, step));
+    EXPECT_TRUE(reader->cut());
+    EXPECT_EQ(sink.text.at(0), "L'Étoile, la Mar");
+    EXPECT_EQ(sink.stops.at(0), "seil");
+    EXPECT_EQ(sink.finish.at(0), FinishReason::kStop);
+    EXPECT_EQ(sink.usages, 1);
+    EXPECT_EQ(sink.usage.input, 37);
+    EXPECT_EQ(sink.usage.output, sink.output);
+  }
+}
+
+TEST(LlamaReader, GivesTextThatOnlyBeginsAStopSequence) {
+  Request request = chat();
+  const Read plain = read(request, recorded("chat.sse"));
+  request.tell_stop = true;
+  request.sampling.stop = {plain.sink.text.at(0).substr(plain.sink.text.at(0).size() - 3) + "#", "Marseille"};
+  const Read got = read(request, recorded("chat.sse"));
+  EXPECT_EQ(got.sink.text.at(0), plain.sink.text.at(0));
+  EXPECT_TRUE(got.sink.stops.empty());
+  EXPECT_EQ(got.sink.finish.at(0), FinishReason::kLength);
+}
+
 TEST(LlamaReader, KeepsOnlyTheLogprobsThatWereAskedFor) {
   Request request = chat();
   request.sampling.logprobs = true;

@@ -43,8 +43,11 @@ std::int64_t seed_of(std::int64_t seed) {
   return low == 0xFFFFFFFF ? 0xFFFFFFFE : low;
 }
 
-void write_sampling(JsonWriter& body, const Sampling& sampling) {
-  wire::write_common_sampling(body, sampling);
+/// The engine does not say which stop sequence it met: where that is asked, the reader looks for them (StopSink).
+void write_sampling(JsonWriter& body, const Request& request) {
+  const Sampling& sampling = request.sampling;
+  wire::write_common_sampling(body, sampling,
+                              request.tell_stop ? wire::Stops::kLeaveOut : wire::Stops::kWrite);
   if (sampling.seed) body.field("seed", seed_of(*sampling.seed));
   if (sampling.top_k) body.field("top_k", *sampling.top_k);
   if (sampling.min_p) body.field("min_p", *sampling.min_p);
@@ -166,7 +169,7 @@ std::expected<std::string, EngineError> generation_body(const Request& request, 
       body.field("logprobs", std::max<std::int64_t>(1, request.sampling.top_logprobs));
     }
   }
-  write_sampling(body, request.sampling);
+  write_sampling(body, request);
   write_streaming(body);
   body.end_object();
   return body.take();

@@ -225,6 +225,14 @@ TEST(LlamaRequest, CountsWithTheSameBodyThatItWouldSend) {
   EXPECT_FALSE(adapter->read_count(500, R"({"input_tokens":37})"));
 }
 
+TEST(LlamaRequest, LeavesStopSequencesToTheReaderWhereItMustTellWhichOneCame) {
+  Request request = chat();
+  request.sampling.stop = {"a"};
+  EXPECT_EQ(rendered(request).at("stop"), json::array({"a"}));
+  request.tell_stop = true;
+  EXPECT_FALSE(rendered(request).as_object().contains("stop"));
+}
+
 TEST(LlamaRequest, RendersSeveralPromptsAsOneCall) {
   Request request;
   request.task = Task::kText;

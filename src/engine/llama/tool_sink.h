@@ -10,7 +10,7 @@
 
 namespace millrace::engine::llama {
 
-/// Hands everything on as it is; the base of both.
+/// Hands everything on as it is; the base of the others.
 class PassingSink : public Sink {
  public:
   void pass_to(Sink& sink) { to_ = &sink; }
@@ -26,6 +26,7 @@ class PassingSink : public Sink {
   }
   void on_logprobs(int choice, std::string_view json) override { to_->on_logprobs(choice, json); }
   void on_finish(int choice, FinishReason reason) override { to_->on_finish(choice, reason); }
+  void on_stop(int choice, std::string_view sequence) override { to_->on_stop(choice, sequence); }
   void on_embedding(int index, std::vector<float> values) override {
     to_->on_embedding(index, std::move(values));
   }

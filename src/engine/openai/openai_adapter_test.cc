@@ -124,6 +124,20 @@ TEST(OpenAiReader, ReadsAWholeAnswerInAnyPieces) {
   }
 }
 
+TEST(OpenAiReader, TellsTheStopSequenceWhereTheUpstreamDoes) {
+  for (const std::string name : {"stop_reason", "matched_stop"}) {
+    const auto answer = [&](const std::string& value) {
+      return R"({"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop",")" +
+             name + "\":" + value + "}]}";
+    };
+    Request request = chat();
+    EXPECT_TRUE(read(request, answer("\"END\""), 200, "application/json").sink.stops.empty());
+    request.tell_stop = true;
+    EXPECT_EQ(read(request, answer("\"END\""), 200, "application/json").sink.stops.at(0), "END");
+    EXPECT_TRUE(read(request, answer("128009"), 200, "application/json").sink.stops.empty());
+  }
+}
+
 TEST(OpenAiReader, ReadsAStreamWithToolCallsAndReasoningUnderEitherName) {
   const Read got = events(
       chat(true),

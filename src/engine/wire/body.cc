@@ -112,7 +112,7 @@ std::expected<void, EngineError> check_schemas(const Request& request) {
   return {};
 }
 
-void write_common_sampling(host::JsonWriter& body, const Sampling& sampling) {
+void write_common_sampling(host::JsonWriter& body, const Sampling& sampling, Stops stops) {
   const auto optional = [&](std::string_view name, const auto& value) {
     if (value) body.field(name, *value);
   };
@@ -121,7 +121,7 @@ void write_common_sampling(host::JsonWriter& body, const Sampling& sampling) {
   optional("top_p", sampling.top_p);
   optional("presence_penalty", sampling.presence_penalty);
   optional("frequency_penalty", sampling.frequency_penalty);
-  if (!sampling.stop.empty()) {
+  if (!sampling.stop.empty() && stops == Stops::kWrite) {
     body.key("stop").begin_array();
     for (const std::string& stop : sampling.stop) body.value(stop);
     body.end_array();

@@ -28,9 +28,11 @@ std::string_view role_name(Message::Role role, bool developer_is_system);
 /// What OpenAI's API calls the schema of a tool: "tools[0].function.parameters".
 std::string tool_schema_name(std::size_t index);
 
+enum class Stops { kWrite, kLeaveOut };
+
 /// max_tokens, temperature, top_p, penalties, seed as they are, stop, n (if above 1). Not logit_bias, logprobs, nor
 /// what is no OpenAI parameter.
-void write_common_sampling(host::JsonWriter& body, const Sampling& sampling);
+void write_common_sampling(host::JsonWriter& body, const Sampling& sampling, Stops stops = Stops::kWrite);
 
 /// "prompt" of the older dialect, or whatever `key` names it: a text, or a list of several.
 void write_prompts(host::JsonWriter& body, std::string_view key, const std::vector<std::string>& prompts);

@@ -22,6 +22,7 @@ struct CollectedChoice {
   std::vector<CollectedCall> calls;
   std::vector<std::string> logprobs;
   engine::FinishReason finish = engine::FinishReason::kStop;
+  std::string stop;  // the stop sequence that ended it, if that is known
 
   /// Appends to the call with that index, or begins it. True if it is new.
   bool add_call(int index, std::string_view id, std::string_view name, std::string_view arguments);
@@ -46,6 +47,7 @@ class WholeAnswer : public Answer {
                     std::string_view arguments) override;
   void on_logprobs(int choice, std::string_view json) override;
   void on_finish(int choice, engine::FinishReason reason) override;
+  void on_stop(int choice, std::string_view sequence) override;
   void on_embedding(int, std::vector<float>) override {}
   void on_usage(const engine::Usage&) override {}
 

@@ -14,7 +14,7 @@ namespace {
 using Role = engine::Message::Role;
 using PartKind = engine::ContentPart::Kind;
 
-constexpr std::size_t kMaxStops = 4;
+constexpr std::size_t kMaxStops = 64;  // that API names no bound
 
 // A text block; cache_control is a hint that clients send everywhere, and the engine's prompt cache needs none;
 // parsed_output is what a client's SDK has made of our own answer.
@@ -148,6 +148,7 @@ Status set_messages(const json::value& value, const Path& at, ParsedRequest& to)
 
 Status set_stop_sequences(const json::value& value, const Path& at, ParsedRequest& to) {
   const auto& items = *TRY(expect_array(value, at, 0, kMaxStops));
+  to.request.tell_stop = !items.empty();
   for (std::size_t i = 0; i < items.size(); ++i) {
     to.request.sampling.stop.emplace_back(TRY(expect_string(items[i], Path(at, i), 1, 1024)));
   }
@@ -241,7 +242,7 @@ constexpr std::array kRows{
           set_system),  // before messages: it comes first
     required(other("messages", R"({"$ref":"#/components/schemas/Messages"})", set_messages)),
     kStreamRow,
-    other("stop_sequences", R"({"type":"array","maxItems":4,"items":{"type":"string","minLength":1}})",
+    other("stop_sequences", R"({"type":"array","maxItems":64,"items":{"type":"string","minLength":1}})",
           set_stop_sequences),
     number("temperature", 0, 1, set_temperature),
     kTopPRow,
