@@ -252,6 +252,11 @@ void GatewayImpl::refuse(net::Exchange& exchange, const std::string& request_id,
   const net::RequestHead& head = exchange.head();
   context_.metrics.count_answer("refused", error.status);
   auto headers = id_headers(head, request_id);
+  std::string allowed;
+  if (error.status == 405) {
+    allowed = allowed_methods(routes(), head.path);
+    headers.push_back({"allow", allowed});
+  }
   if (error.status == 401) headers.push_back({"www-authenticate", "Bearer"});
   if (error.status == 503) headers.push_back({"retry-after", "1"});
   exchange.respond(error.status, "application/json", headers,

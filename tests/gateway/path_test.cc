@@ -282,6 +282,46 @@ TEST(Path, AnthropicsClientsFindTheIdInTheirOwnHeader) {
   EXPECT_FALSE(other->headers.contains("request-id"));
 }
 
+TEST(Path, AMethodThatAPathDoesNotHaveIsAnsweredWithThoseItHas) {
+  World world;
+  const std::string authorization = "Bearer " + world.key_text;
+  const std::pair<const char*, const char*> paths[] = {{"/v1/chat/completions", "POST"},
+                                                       {"/v1/models", "GET, HEAD"},
+                                                       {"/v1/models/chat", "GET, HEAD"},
+                                                       {"/healthz", "GET, HEAD"}};
+  for (const auto& [path, allow] : paths) {
+    auto call = world.send({.method = net::Method::kDelete,
+                            .path = path,
+                            .host = "test",
+                            .headers = {{"authorization", authorization}}});
+    ASSERT_TRUE(world.until([&] { return call->done; })) << path;
+    EXPECT_EQ(call->status, 405) << path;
+    EXPECT_EQ(call->headers["allow"], allow) << path;
+  }
+}
+
+TEST(Path, HeadIsAnsweredAsGetWithoutABody) {
+  World world;
+  const std::string authorization = "Bearer " + world.key_text;
+  for (const char* path : {"/v1/models", "/v1/models/chat", "/healthz", "/readyz", "/metrics"}) {
+    std::unique_ptr<Call> calls[2];
+    for (const bool head : {false, true}) {
+      calls[head] = world.send({.method = head ? net::Method::kHead : net::Method::kGet,
+                                .path = path,
+                                .host = "test",
+                                .headers = {{"authorization", authorization}}});
+      ASSERT_TRUE(world.until([&] { return calls[head]->done; })) << path;
+      EXPECT_EQ(calls[head]->status, 200) << path;
+    }
+    EXPECT_FALSE(calls[0]->body.empty());
+    EXPECT_TRUE(calls[1]->body.empty());
+    EXPECT_EQ(calls[0]->headers["content-type"], calls[1]->headers["content-type"]);
+  }
+  auto stranger = world.send({.method = net::Method::kHead, .path = "/v1/models", .host = "test"});
+  ASSERT_TRUE(world.until([&] { return stranger->done; }));
+  EXPECT_EQ(stranger->status, 401);
+}
+
 TEST(Path, ARoleThatMayNotInferIsToldWhichRightItLacks) {
   World world;
   world.set_role(identity::Role::kViewer);
