@@ -65,6 +65,11 @@ class Sink {
   /// JSON text of OpenAI `logprobs` for the text that follows (chat: {"content":[...]}; text: the legacy object).
   virtual void on_logprobs(int choice, std::string_view json) = 0;
   virtual void on_finish(int choice, FinishReason reason) = 0;
+  /// The stop sequence that ended a choice; before its on_finish. Only with Request::tell_stop, and where it is known.
+  virtual void on_stop(int choice, std::string_view sequence) {
+    (void)choice;
+    (void)sequence;
+  }
   virtual void on_embedding(int index, std::vector<float> values) = 0;
   /// Once, last, on success.
   virtual void on_usage(const Usage& usage) = 0;
@@ -77,6 +82,9 @@ class Reader {
   /// Call once with the status and content type, then feed body bytes as they come, then `end` once.
   virtual void head(int status, std::string_view content_type) = 0;
   virtual Result<void> feed(std::string_view bytes, Sink& sink) = 0;
+  /// The answer is whole although the engine goes on, which does not know that this is the end (Request::tell_stop):
+  /// its work is to be cancelled. on_usage has been called.
+  virtual bool cut() const { return false; }
   /// Success if the answer was whole; kUnavailable if it was cut short.
   virtual Result<void> end(Sink& sink) = 0;
   /// Set when the engine answered with an error (status or error event); feed and end then succeed and emit nothing

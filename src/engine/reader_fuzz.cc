@@ -14,13 +14,19 @@ Request request_of(unsigned char choice) {
   Request request;
   request.task = static_cast<Task>(choice % 3);
   request.inputs = {"a", "b"};
-  request.prompt = "p";
+  request.prompts = {"p", "q"};
   request.messages.push_back({.content = {{ContentPart::Kind::kText, "m"}}});
   request.echo = request.task == Task::kText && (choice & 0x20) != 0;
   request.sampling.logprobs = (choice & 0x10) != 0;
   request.sampling.top_logprobs = 2;
   request.sampling.choices = 2;
   request.stream = true;
+  if ((choice & 0x38) == 0x30) {  // one choice, without tools
+    request.sampling.choices = 1;
+    request.prompts = {"p"};
+    request.tell_stop = true;
+    request.sampling.stop = {"ab", "b\xc3\xa9"};
+  }
   if ((choice & 0x20) != 0) {
     request.tools = {{"f", "", "", false}, {"g", "", "", false}};
     request.tool_choice.kind = ToolChoice::Kind::kRequired;

@@ -14,10 +14,18 @@ std::size_t bytes_of(const Message& message) {
 
 }  // namespace
 
+std::int64_t choice_count(const Request& request) {
+  const auto prompts = request.task == Task::kText ? request.prompts.size() : 1;
+  return request.sampling.choices * static_cast<std::int64_t>(prompts);
+}
+
 std::size_t prompt_bytes(const Request& request) {
   switch (request.task) {
-    case Task::kText:
-      return request.prompt.size() + request.suffix.size();
+    case Task::kText: {
+      std::size_t sum = request.suffix.size();
+      for (const std::string& prompt : request.prompts) sum += prompt.size();
+      return sum;
+    }
     case Task::kEmbed: {
       std::size_t sum = 0;
       for (const std::string& input : request.inputs) sum += input.size();

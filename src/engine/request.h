@@ -57,18 +57,18 @@ struct Sampling {
   std::optional<std::int64_t> max_tokens;  // never below 1 here; dialects refuse less
   std::optional<double> temperature, top_p, min_p, presence_penalty, frequency_penalty, repeat_penalty;
   std::optional<std::int64_t> top_k, seed;
-  std::vector<std::string> stop;                            // at most 4, none empty
+  std::vector<std::string> stop;                            // none empty
   std::vector<std::pair<std::int64_t, double>> logit_bias;  // token id, bias
   bool logprobs = false;
   std::int64_t top_logprobs = 0;  // 0 to 20
-  std::int64_t choices = 1;       // `n`
+  std::int64_t choices = 1;       // `n`, of each prompt
 };
 
 struct Request {
   Task task = Task::kChat;
   std::string endpoint;                    // the name the client gave as `model`
   std::vector<Message> messages;           // kChat, never empty
-  std::string prompt;                      // kText
+  std::vector<std::string> prompts;        // kText, never empty
   bool echo = false;                       // kText
   std::string suffix;                      // kText
   std::vector<std::string> inputs;         // kEmbed, never empty
@@ -81,7 +81,14 @@ struct Request {
   std::optional<std::int64_t> reasoning_budget;  // tokens of reasoning at most; 0: none
   bool stream = false;         // what the client asked for, not what the engine is asked for
   bool include_usage = false;  // usage in the last chunk of a chat or text stream
+  bool tell_stop = false;      // the answer says which of sampling.stop ended it; one choice only
 };
+
+/// Choices that one answer may hold.
+inline constexpr std::int64_t kMaxChoices = 128;
+
+/// Choices of the whole answer: those of the first prompt come first.
+std::int64_t choice_count(const Request& request);
 
 /// Bytes of all text a model will read: the input of token estimates where the engine cannot count.
 std::size_t prompt_bytes(const Request& request);

@@ -56,6 +56,10 @@ class KeepingSink final : public Sink {
     finish[choice] = reason;
     log += fmt::format("f{}:{} ", choice, static_cast<int>(reason));
   }
+  void on_stop(int choice, std::string_view sequence) override {
+    stops[choice] = sequence;
+    log += fmt::format("s{}:{} ", choice, sequence);
+  }
   void on_embedding(int index, std::vector<float> values) override {
     log += fmt::format("e{}:{} ", index, values.size());
     embeddings[index] = std::move(values);
@@ -66,7 +70,7 @@ class KeepingSink final : public Sink {
     log += fmt::format("u{},{},{} ", figures.input, figures.cached, figures.output);
   }
 
-  std::map<int, std::string> text, reasoning;
+  std::map<int, std::string> text, reasoning, stops;
   std::map<std::pair<int, int>, KeptCall> calls;
   std::map<int, FinishReason> finish;
   std::map<int, std::vector<float>> embeddings;

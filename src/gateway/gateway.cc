@@ -35,6 +35,17 @@ std::string_view key_text(const net::RequestHead& head) {
   return head.find("x-api-key").value_or("");
 }
 
+/// A client of Anthropic's API; on paths that both APIs have, the header tells.
+bool speaks_anthropic(const net::RequestHead& head) {
+  return head.path == "/v1/messages" || head.find("anthropic-version").has_value();
+}
+
+std::vector<net::Header> id_headers(const net::RequestHead& head, const std::string& request_id) {
+  std::vector<net::Header> headers{{"x-request-id", request_id}};
+  if (speaks_anthropic(head)) headers.push_back({dialect::kAnthropicIdHeader, request_id});
+  return headers;
+}
+
 bool is_local(std::string_view peer) { return peer.starts_with("127.") || peer.starts_with("[::1]"); }
 
 /// What answers GET: the id of the request is kept between on_head and on_request.
@@ -240,13 +251,17 @@ net::ErrorAnswer GatewayImpl::on_refused(int status, std::string_view reason) {
 void GatewayImpl::refuse(net::Exchange& exchange, const std::string& request_id, const ApiError& error) {
   const net::RequestHead& head = exchange.head();
   context_.metrics.count_answer("refused", error.status);
-  std::vector<net::Header> headers{{"x-request-id", request_id}};
+  auto headers = id_headers(head, request_id);
+  std::string allowed;
+  if (error.status == 405) {
+    allowed = allowed_methods(routes(), head.path);
+    headers.push_back({"allow", allowed});
+  }
   if (error.status == 401) headers.push_back({"www-authenticate", "Bearer"});
   if (error.status == 503) headers.push_back({"retry-after", "1"});
-  const bool anthropic = head.path == "/v1/messages" || head.find("anthropic-version").has_value();
-  exchange.respond(
-      error.status, "application/json", headers,
-      anthropic ? dialect::render_anthropic_error(error, request_id) : dialect::render_openai_error(error));
+  exchange.respond(error.status, "application/json", headers,
+                   speaks_anthropic(head) ? dialect::render_anthropic_error(error, request_id)
+                                          : dialect::render_openai_error(error));
 }
 
 std::vector<dialect::ModelItem> GatewayImpl::models() const {
@@ -262,27 +277,28 @@ std::vector<dialect::ModelItem> GatewayImpl::models() const {
 }
 
 void GatewayImpl::answer_models(net::Exchange& exchange, const std::string& request_id) {
-  const std::array<net::Header, 1> headers{net::Header{"x-request-id", request_id}};
+  const net::RequestHead& head = exchange.head();
+  const auto headers = id_headers(head, request_id);
   const auto items = models();
   context_.metrics.count_answer("/v1/models", 200);
-  if (!exchange.head().find("anthropic-version")) {
+  if (!speaks_anthropic(head)) {
     return exchange.respond(200, "application/json", headers, dialect::render_models_openai(items));
   }
-  const auto page = dialect::render_models_anthropic(items, exchange.head().query);
+  const auto page = dialect::render_models_anthropic(items, head.query);
   if (!page) return refuse(exchange, request_id, page.error());
   exchange.respond(200, "application/json", headers, *page);
 }
 
 void GatewayImpl::answer_model(net::Exchange& exchange, const std::string& request_id) {
-  const auto name = exchange.head().path.substr(std::string_view("/v1/models/").size());
+  const net::RequestHead& head = exchange.head();
+  const auto name = head.path.substr(std::string_view("/v1/models/").size());
   const auto items = models();
   const auto item = std::ranges::find(items, name, &dialect::ModelItem::name);
   if (item == items.end()) return refuse(exchange, request_id, dialect::model_not_found(name));
   context_.metrics.count_answer("/v1/models", 200);
-  const std::array<net::Header, 1> headers{net::Header{"x-request-id", request_id}};
-  exchange.respond(200, "application/json", headers,
-                   exchange.head().find("anthropic-version") ? dialect::render_model_anthropic(*item)
-                                                             : dialect::render_model_openai(*item));
+  exchange.respond(
+      200, "application/json", id_headers(head, request_id),
+      speaks_anthropic(head) ? dialect::render_model_anthropic(*item) : dialect::render_model_openai(*item));
 }
 
 void GatewayImpl::answer_metrics(net::Exchange& exchange, const std::string& request_id) {

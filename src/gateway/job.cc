@@ -56,6 +56,7 @@ void Job::run(std::string_view body) {
   auto parsed = dialect_.parse(body);
   if (!parsed) return respond_error(parsed.error(), std::nullopt);
   parsed_ = std::make_unique<dialect::ParsedRequest>(std::move(*parsed));
+  effort_member_ = parsed_->effort_member;
   exchange_.release_request();
   prompt_bytes_ = static_cast<std::int64_t>(engine::prompt_bytes(parsed_->request));
   if (auto error = find_target()) return respond_error(*error, std::nullopt);
@@ -215,12 +216,19 @@ std::optional<Refusal> Job::reserve(const identity::KeyPolicy& key, std::int64_t
   const engine::Request& request = parsed_->request;
   const auto context_tokens = replica_ != nullptr ? replica_->target.context_tokens : 0;
   const bool generates = request.task != engine::Task::kEmbed;
-  const Demand demand{
-      .prompt_tokens = prompt_tokens,
-      .max_output_tokens = generates ? request.sampling.max_tokens : std::optional<std::int64_t>(0),
-      .output_ceiling = context_tokens > 0 ? std::max<std::int64_t>(context_tokens - prompt_tokens, 1) : 0,
-      .input_microeur_per_mtok = price_.input_microeur_per_mtok,
-      .output_microeur_per_mtok = price_.output_microeur_per_mtok};
+  const std::int64_t answers = engine::choice_count(request);
+  const std::int64_t prompts = answers / request.sampling.choices;
+  std::optional<std::int64_t> output = generates ? request.sampling.max_tokens : 0;
+  if (output) *output *= answers;
+  const Demand demand{.prompt_tokens = prompt_tokens,
+                      .max_output_tokens = output,
+                      .answers = answers,
+                      .output_ceiling = context_tokens > 0
+                                            ? std::max(context_tokens * prompts - prompt_tokens, prompts) *
+                                                  request.sampling.choices
+                                            : 0,  // each prompt has a context of its own
+                      .input_microeur_per_mtok = price_.input_microeur_per_mtok,
+                      .output_microeur_per_mtok = price_.output_microeur_per_mtok};
   auto reservation = context_.limiter.reserve(context_.policy, key, demand, started_at_, context_.loop.now());
   if (!reservation) return reservation.error();
   reservation_ = std::move(*reservation);
@@ -231,7 +239,7 @@ void Job::admit(const identity::KeyPolicy& key, std::int64_t prompt_tokens) {
   if (const auto refusal = reserve(key, prompt_tokens)) return refuse(*refusal);
   engine::Request& request = parsed_->request;
   if (request.task != engine::Task::kEmbed && reservation_->output_cap)
-    request.sampling.max_tokens = *reservation_->output_cap;
+    request.sampling.max_tokens = *reservation_->output_cap / engine::choice_count(request);
   forward();
 }
 
@@ -239,8 +247,8 @@ void Job::admit(const identity::KeyPolicy& key, std::int64_t prompt_tokens) {
 void Job::forward() {
   const auto call = adapter_->render(parsed_->request, replica_->target);
   if (!call) {
-    if (slot_) return fail(dialect::from_engine(call.error(), dialect_.path()));
-    return respond_error(dialect::from_engine(call.error(), dialect_.path()), std::nullopt);
+    if (slot_) return fail(dialect::from_engine(call.error(), dialect_.path(), effort_member_));
+    return respond_error(dialect::from_engine(call.error(), dialect_.path(), effort_member_), std::nullopt);
   }
   if (!slot_ && !open_slot()) {
     return respond_error(

@@ -61,6 +61,7 @@ class Job final : public net::ExchangeState,
                     std::string_view arguments) override;
   void on_logprobs(int choice, std::string_view json) override;
   void on_finish(int choice, engine::FinishReason reason) override;
+  void on_stop(int choice, std::string_view sequence) override;
   void on_embedding(int index, std::vector<float> values) override;
   void on_usage(const engine::Usage& usage) override;
 
@@ -116,8 +117,9 @@ class Job final : public net::ExchangeState,
   std::string endpoint_, model_;                    // endpoint's name; model that is priced and recorded
   Price price_;
   std::int64_t prompt_bytes_ = 0;
-  EndpointUse* use_ = nullptr;    // null: an upstream
-  std::optional<Prompt> prompt_;  // made when a replica is first chosen
+  std::string_view effort_member_;  // of parsed_, for errors that come after it is gone
+  EndpointUse* use_ = nullptr;      // null: an upstream
+  std::optional<Prompt> prompt_;    // made when a replica is first chosen
   std::shared_ptr<Replica> replica_;
   MonotonicPoint sent_at_{};
   const engine::Adapter* adapter_ = nullptr;

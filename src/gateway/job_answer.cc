@@ -75,6 +75,10 @@ void Job::on_body(std::string_view bytes) {
 void Job::read_engine(std::string_view bytes) {
   const auto fed = reader_->feed(bytes, *this);
   if (!fed) return fail(dialect::engine_failed(fed.error().message));
+  if (reader_->cut()) {
+    cancel_call();
+    return finish();
+  }
   if (!reader_->error()) pass_on();
 }
 
@@ -85,7 +89,8 @@ void Job::on_done() {
     return counted(tokens ? std::optional(*tokens) : std::nullopt);
   }
   const auto ended = reader_->end(*this);
-  if (const auto& error = reader_->error()) return fail(dialect::from_engine(*error, dialect_.path()));
+  if (const auto& error = reader_->error())
+    return fail(dialect::from_engine(*error, dialect_.path(), effort_member_));
   if (!ended) return fail(dialect::engine_failed(ended.error().message));
   finish();
 }
@@ -151,6 +156,7 @@ void Job::on_tool_call(int choice, int index, std::string_view id, std::string_v
 }
 void Job::on_logprobs(int choice, std::string_view json) { answer_->on_logprobs(choice, json); }
 void Job::on_finish(int choice, engine::FinishReason reason) { answer_->on_finish(choice, reason); }
+void Job::on_stop(int choice, std::string_view sequence) { answer_->on_stop(choice, sequence); }
 void Job::on_embedding(int index, std::vector<float> values) {
   answer_->on_embedding(index, std::move(values));
 }
@@ -159,8 +165,9 @@ void Job::on_usage(const engine::Usage& usage) { usage_ = usage; }
 // ---- to the client ----------------------------------------------------------------------------------------------
 
 void Job::respond_headers(std::vector<net::Header>& headers) {
-  headers.reserve(headers.size() + 7);
+  headers.reserve(headers.size() + 8);
   headers.push_back({"x-request-id", request_id_});
+  if (const auto own = dialect_.id_header(); !own.empty()) headers.push_back({own, request_id_});
   const auto* key = reservation_ ? nullptr : context_.policy.key(key_id_);
   if (!reservation_ && key == nullptr) return;
   const auto view = Limiter::view(reservation_ ? reservation_->scopes : context_.limiter.scopes_of(*key),

@@ -121,7 +121,7 @@ Outcome check_month(const Bound& bound, const Demand& demand, std::int64_t least
   if (limits.microeur_per_month) {
     const auto left = *limits.microeur_per_month - use.microeur;
     const auto output = affordable_output(demand, left);
-    if (output < demand.max_output_tokens.value_or(1)) {
+    if (output < demand.max_output_tokens.value_or(demand.answers)) {
       return refuse(
           Refusal::Kind::kMonthMoney, bound,
           fmt::format("{} has {:.6f} of its {:.6f} euro for this month left; the request could cost more",
@@ -137,7 +137,7 @@ Outcome check_month(const Bound& bound, const Demand& demand, std::int64_t least
 Outcome check(const identity::PolicyView& policy, const Bound& bound, const Demand& demand,
               std::int32_t month, MonotonicPoint now, std::int64_t& output_cap) {
   if (auto refusal = check_rate(bound, now)) return refusal;
-  const std::int64_t least = demand.prompt_tokens + demand.max_output_tokens.value_or(1);
+  const std::int64_t least = demand.prompt_tokens + demand.max_output_tokens.value_or(demand.answers);
   if (auto refusal = check_tokens(bound, demand, least, now, output_cap)) return refusal;
   if (!bound.limits->tokens_per_month && !bound.limits->microeur_per_month) return std::nullopt;
   return check_month(bound, demand, least, month_use(policy, *bound.scope, month), output_cap);

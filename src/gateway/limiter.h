@@ -27,7 +27,8 @@ struct Refusal {
 /// What a request asks for. Prices are those in force at its start.
 struct Demand {
   std::int64_t prompt_tokens = 0;                      // exact or an upper bound
-  std::optional<std::int64_t> max_output_tokens = {};  // what the client allowed
+  std::optional<std::int64_t> max_output_tokens = {};  // what the client allowed, of all answers together
+  std::int64_t answers = 1;                            // each makes one token at least
   std::int64_t output_ceiling = 0;  // what the model could make at most (context); 0 is unknown
   std::int64_t input_microeur_per_mtok = 0, output_microeur_per_mtok = 0;
 };

@@ -55,6 +55,14 @@ TEST_F(LimiterTest, AnUnlimitedQuotaReservesNothing) {
   EXPECT_FALSE(limiter_.needs_token_count(policy_, key_));
 }
 
+TEST_F(LimiterTest, EveryAnswerOfARequestNeedsOneTokenAtLeast) {
+  set({.tokens_per_minute = 100}, std::nullopt, Limits{});
+  EXPECT_EQ(reserve({.prompt_tokens = 90, .answers = 11}).error().kind, Refusal::Kind::kTooLarge);
+  const auto held = reserve({.prompt_tokens = 90, .answers = 10});
+  ASSERT_TRUE(held);
+  EXPECT_EQ(held->output_cap, 10);
+}
+
 TEST_F(LimiterTest, RequestsPerMinuteRefillSteadily) {
   set({.requests_per_minute = 60}, std::nullopt, Limits{});
   for (int i = 0; i < 60; ++i) ASSERT_TRUE(reserve()) << i;

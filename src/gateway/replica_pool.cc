@@ -62,7 +62,7 @@ void add_prompt(const engine::Request& request, routing::PromptBlocks& blocks) {
       blocks.add(call.arguments);
     }
   }
-  blocks.add(request.prompt);
+  for (const auto& prompt : request.prompts) blocks.add(prompt);
 }
 
 }  // namespace

@@ -40,6 +40,10 @@ bool matches(const Route& route, std::string_view path) {
   return route.prefix ? path.starts_with(route.path) : path == route.path;
 }
 
+bool answers(const Route& route, Method method) {
+  return route.method == method || (method == Method::kHead && route.method == Method::kGet);
+}
+
 }  // namespace
 
 std::span<const Route> routes() { return kRoutes; }
@@ -49,12 +53,23 @@ RouteMatch match_route(std::span<const Route> table, net::Method method, std::st
   for (const Route& route : table) {
     if (!matches(route, path)) continue;
     match.path_known = true;
-    if (route.method == method) {
+    if (answers(route, method)) {
       match.route = &route;
       return match;
     }
   }
   return match;
+}
+
+std::string allowed_methods(std::span<const Route> table, std::string_view path) {
+  std::string allowed;
+  for (const Method method : {Method::kGet, Method::kHead, Method::kPost, Method::kPut, Method::kPatch,
+                              Method::kDelete, Method::kOptions}) {
+    if (match_route(table, method, path).route == nullptr) continue;
+    if (!allowed.empty()) allowed += ", ";
+    allowed += net::name_of(method);
+  }
+  return allowed;
 }
 
 std::optional<std::string_view> unguarded(std::span<const Route> table) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "identity/access.h"
@@ -33,7 +34,11 @@ struct RouteMatch {
   const Route* route = nullptr;  // null: no such path
   bool path_known = false;       // another method would do
 };
+/// What has GET has HEAD: the server sends the head of the answer alone.
 RouteMatch match_route(std::span<const Route> routes, net::Method method, std::string_view path);
+
+/// The methods of a path, as the header Allow lists them.
+std::string allowed_methods(std::span<const Route> routes, std::string_view path);
 
 /// The first route without a policy, if there is one.
 std::optional<std::string_view> unguarded(std::span<const Route> routes);

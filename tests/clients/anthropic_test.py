@@ -46,10 +46,17 @@ def test_message(ask):
     assert ask(max_tokens=2).stop_reason == "max_tokens"
 
 
-def test_stop_sequences_end_the_text(ask):
+def test_stop_sequences_end_the_text_and_are_named(ask, same_as_record):
     whole = ask().content[0].text
     word = whole.split()[1]
-    assert ask(stop_sequences=[word]).content[0].text == whole.split(word)[0]
+    stops = ["no such", "text", "as", "these", "here", word]  # more than OpenAI's API allows
+    stopped = ask(stop_sequences=stops)
+    assert stopped.content[0].text == whole.split(word)[0]
+    assert (stopped.stop_reason, stopped.stop_sequence) == ("stop_sequence", word)
+    *_, delta, _ = ask(stop_sequences=stops, stream=True)
+    assert (delta.delta.stop_reason, delta.delta.stop_sequence) == ("stop_sequence", word)
+    same_as_record(stopped._request_id, stopped.usage.model_dump())
+    assert ask(stop_sequences=["no such text"]).stop_sequence is None
 
 
 def test_stream_says_what_the_whole_answer_says(client, model, ask):
@@ -84,11 +91,16 @@ def test_automatic_tools_and_a_tools_result(ask):
 def test_structured_output(client, model):
     answer = client.messages.parse(model=model, messages=PARIS, max_tokens=64, output_format=City, extra_body={"temperature": 0})
     assert answer.parsed_output.city == "Paris"
+    for content in (answer.content, [block.model_dump() for block in answer.content]):  # handed back as it came
+        assert client.messages.create(model=model, messages=[*PARIS, {"role": "assistant", "content": content}, *RAIN],
+                                      max_tokens=4).content
 
 
 def test_an_answer_equals_its_record(client, model, same_as_record):
     raw = client.messages.with_raw_response.create(model=model, messages=PARIS, max_tokens=4)
-    same_as_record(raw.headers["x-request-id"], raw.parse().usage.model_dump())
+    message = raw.parse()
+    assert message._request_id == raw.headers["x-request-id"]
+    same_as_record(message._request_id, message.usage.model_dump())
     # The event itself: the message that the SDK puts together keeps only the usage fields it knows.
     stream = client.messages.create(model=model, messages=PARIS, max_tokens=4, stream=True)
     usage = next(event.usage for event in stream if event.type == "message_delta")
@@ -105,7 +117,19 @@ def test_bad_requests_say_what_is_wrong(ask, more, text):
     with pytest.raises(anthropic.BadRequestError, match=text) as caught:
         ask(**more)
     assert caught.value.body["type"] == "error" and caught.value.body["error"]["type"] == "invalid_request_error"
-    assert caught.value.body["request_id"] == caught.value.response.headers["x-request-id"]
+    assert caught.value.body["request_id"] == caught.value.request_id == caught.value.response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("more,param", [
+    ({"output_config": {"effort": "low"}}, "output_config.effort"),
+    ({"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000}, "thinking"),
+    ({"tools": [{**WEATHER, "input_schema": {"$ref": "#"}}], "tool_choice": {"type": "any"}}, "tools[0].input_schema"),
+])
+def test_what_the_engine_refuses_is_named_as_the_client_named_it(ask, more, param):
+    with pytest.raises(anthropic.BadRequestError) as caught:
+        ask(**more)
+    assert caught.value.body["error"]["param"] == param and "reasoning_effort" not in caught.value.body["error"]["message"]
+    assert caught.value.body["error"]["code"] == "unsupported_parameter"
 
 
 def test_errors_have_their_own_classes(client, model, ask, viewer_key, poor_key):

@@ -1,7 +1,7 @@
 """langchain-openai (Python)"""
 import openai
 import pytest
-from langchain_openai import ChatOpenAI, OpenAIEmbeddings
+from langchain_openai import ChatOpenAI, OpenAI, OpenAIEmbeddings
 from pydantic import BaseModel
 
 
@@ -42,6 +42,19 @@ def test_embeddings(embed_model):
     vectors = embeddings.embed_documents(["a mill", "a river"])
     assert [len(vector) for vector in vectors] == [576, 576]
     assert embeddings.embed_query("a mill") == pytest.approx(vectors[0], abs=1e-6)
+
+
+def test_embeddings_by_token_ids_are_refused_with_the_switch_that_helps(embed_model):
+    with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False"):
+        OpenAIEmbeddings(model=embed_model).embed_query("a mill")
+
+
+def test_several_prompts_at_once(model):
+    complete = OpenAI(model=model, temperature=0, max_tokens=4)
+    prompts = ["The capital of France is", "Once upon a"]
+    alone = [complete.invoke(prompt) for prompt in prompts]
+    assert complete.batch(prompts) == alone
+    assert [choices[0].text for choices in complete.generate(prompts).generations] == alone
 
 
 def test_errors(model, viewer_key):

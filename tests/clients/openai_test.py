@@ -156,6 +156,22 @@ def test_responses_with_tools_and_structure(client, model):
     assert call.name == "get_weather" and "city" in json.loads(call.arguments)
 
 
+@pytest.mark.parametrize("hand_back", [lambda item: item, lambda item: item.model_dump(), lambda item: item.to_dict()],
+                         ids=["object", "dump", "dict"])
+def test_an_answer_may_be_handed_back_as_it_came(client, model, hand_back):
+    ask = dict(model=model, tools=[WEATHER_FLAT], temperature=0, max_output_tokens=64)
+    called = client.responses.create(input=RAIN, tool_choice="required", **ask)
+    call = next(item for item in called.output if item.type == "function_call")
+    result = {"type": "function_call_output", "call_id": call.call_id, "output": "rain, 12 degrees"}
+    assert client.responses.create(input=[*RAIN, *map(hand_back, called.output), result], **ask).output
+    parsed = client.responses.parse(model=model, input=PARIS, text_format=City, temperature=0, max_output_tokens=64)
+    assert client.responses.create(input=[*PARIS, *map(hand_back, parsed.output), *RAIN], **ask).output
+    # The same with chat completions, whose SDK adds what it has parsed to the message
+    told = client.chat.completions.parse(model=model, messages=PARIS, response_format=City, temperature=0, max_tokens=64)
+    message = hand_back(told.choices[0].message)
+    assert client.chat.completions.create(model=model, messages=[*PARIS, message, *RAIN], max_tokens=4).choices
+
+
 def test_embeddings_are_the_same_as_floats_and_base64(client, embed_model):
     floats = client.embeddings.create(model=embed_model, input=["a mill", "a river"], encoding_format="float")
     packed = client.embeddings.create(model=embed_model, input=["a mill", "a river"])  # base64 unless told otherwise
@@ -197,6 +213,11 @@ def test_a_streams_last_chunk_equals_its_record(client, model, chat, same_as_rec
     ({"temperature": 9}, "decimal_above_max_value", "temperature"),
     ({"messages": [{"role": "user", "content": "mill " * 9000}]}, "context_length_exceeded", "messages"),
     ({"store": True}, "unsupported_parameter", "store"),
+    ({"n": 9}, "unsupported_parameter", "n"),
+    ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]}, "unsupported_parameter",
+     "messages[0].content[0].type"),
+    *(({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}}, "unsupported_parameter",
+       "response_format") for schema in ({"$ref": "#"}, {"type": "string", "minLength": 100000})),
 ])
 def test_bad_requests_name_what_is_wrong(chat, more, code, param):
     with pytest.raises(openai.BadRequestError) as caught:

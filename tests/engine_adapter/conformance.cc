@@ -67,7 +67,7 @@ struct Engine {
       if (!started) reader->head(head.status, head.content_type);
       started = true;
       outcome.read = reader->feed(bytes, outcome.sink);
-      return outcome.read.has_value() && (!go_on || go_on(outcome.sink));
+      return outcome.read.has_value() && !reader->cut() && (!go_on || go_on(outcome.sink));
     };
     const Result<Answer> answer = call(socket, call_text->path, call_text->body, piece);
     if (!answer) {
@@ -111,7 +111,7 @@ Request text(std::string prompt, std::int64_t max_tokens) {
   Request request = chat("", max_tokens);
   request.task = Task::kText;
   request.messages.clear();
-  request.prompt = std::move(prompt);
+  request.prompts = {std::move(prompt)};
   return request;
 }
 
@@ -346,6 +346,37 @@ void embeds(Check& check, const Engines& engines) {
   check.equal(got.sink.usage.input, engines.embedding.count(request), "counted input against usage");
 }
 
+bool idle_within(const Engine& engine, std::chrono::milliseconds limit);
+
+void tells_the_stop(Check& check, const Engines& engines) {
+  Request request = chat("Name the capital of France and tell its story.", 200);
+  const std::string plain = engines.generating.ask(request).sink.text.at(0);
+  const std::size_t from = plain.find(' ', 12) + 1;
+  const std::string word = plain.substr(from, plain.find(' ', from) - from);
+  request.tell_stop = true;
+  request.sampling.stop = {"no such text", word};
+  const Outcome got = engines.generating.ask(request);
+  check_whole(check, got);
+  check.equal(got.sink.text.at(0), plain.substr(0, plain.find(word)), "text before the stop sequence");
+  check.that(got.sink.stops.contains(0) && got.sink.stops.at(0) == word, "which stop sequence ended it");
+  check.that(got.sink.usage.output > 0 && got.sink.usage.output < 200, "tokens up to the stop sequence");
+  check.that(idle_within(engines.generating, std::chrono::milliseconds(1000)),
+             "works on 1 s after the stop sequence");
+}
+
+void answers_several_prompts(Check& check, const Engines& engines) {
+  const std::string first = "The capital of France is", second = "Once upon a time";
+  const Outcome one = engines.generating.ask(text(first, 4)), other = engines.generating.ask(text(second, 4));
+  Request request = text(first, 4);
+  request.prompts.push_back(second);
+  const Outcome both = engines.generating.ask(request);
+  check_whole(check, both);
+  check.equal(both.sink.text.at(0), one.sink.text.at(0), "the first prompt's text");
+  check.equal(both.sink.text.at(1), other.sink.text.at(0), "the second prompt's text");
+  check.equal(both.sink.usage.input, one.sink.usage.input + other.sink.usage.input, "tokens of both prompts");
+  check.equal(engines.generating.count(request), both.sink.usage.input, "counted prompts against usage");
+}
+
 bool idle_within(const Engine& engine, std::chrono::milliseconds limit) {
   const auto start = std::chrono::steady_clock::now();
   while (std::chrono::steady_clock::now() - start < limit) {
@@ -390,7 +421,9 @@ constexpr Named kChecks[] = {
     {"counts the tokens of prompt and answer", counts_tokens},
     {"the same question and seed give the same answer, from the cache", repeats_itself},
     {"stops at a stop text", stops_at_stop},
+    {"tells which stop text ended an answer", tells_the_stop},
     {"answers several choices", answers_choices},
+    {"answers several prompts", answers_several_prompts},
     {"gives log probabilities", gives_logprobs},
     {"accepts every sampling parameter", accepts_every_parameter},
     {"enforces JSON schemas", enforces_schemas},

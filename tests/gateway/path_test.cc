@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <set>
 
 #include "gateway/routes.h"
@@ -278,6 +279,72 @@ TEST(Path, ARefusedRequestNeverReachesTheEngineAndLeavesNoRecord) {
   EXPECT_TRUE(world.records().empty());
 }
 
+TEST(Path, AnthropicsClientsFindTheIdInTheirOwnHeader) {
+  World world;
+  const std::string body = R"({"model":"chat","max_tokens":4,"messages":[{"role":"user","content":"Hi"}])";
+  auto answered = world.post("/v1/messages", body + "}");
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+  world.upstream->answer(200, kWhole);
+  auto refused = world.post("/v1/messages", body + R"(,"x":1})");
+  auto stranger = world.post("/v1/messages", "{}", "mr_no");
+  const std::string authorization = "Bearer " + world.key_text;
+  auto models =
+      world.send({.path = "/v1/models",
+                  .host = "test",
+                  .headers = {{"authorization", authorization}, {"anthropic-version", "2023-06-01"}}});
+  auto other =
+      world.send({.path = "/v1/models", .host = "test", .headers = {{"authorization", authorization}}});
+  const auto calls = {answered.get(), refused.get(), stranger.get(), models.get()};
+  ASSERT_TRUE(world.until([&] {
+    return other->done && std::ranges::all_of(calls, [](const Call* call) { return call->done; });
+  }));
+  for (auto* call : calls) {
+    EXPECT_TRUE(call->headers["request-id"].starts_with("req_")) << call->body;
+    EXPECT_EQ(call->headers["request-id"], call->headers["x-request-id"]);
+  }
+  EXPECT_FALSE(other->headers.contains("request-id"));
+}
+
+TEST(Path, AMethodThatAPathDoesNotHaveIsAnsweredWithThoseItHas) {
+  World world;
+  const std::string authorization = "Bearer " + world.key_text;
+  const std::pair<const char*, const char*> paths[] = {{"/v1/chat/completions", "POST"},
+                                                       {"/v1/models", "GET, HEAD"},
+                                                       {"/v1/models/chat", "GET, HEAD"},
+                                                       {"/healthz", "GET, HEAD"}};
+  for (const auto& [path, allow] : paths) {
+    auto call = world.send({.method = net::Method::kDelete,
+                            .path = path,
+                            .host = "test",
+                            .headers = {{"authorization", authorization}}});
+    ASSERT_TRUE(world.until([&] { return call->done; })) << path;
+    EXPECT_EQ(call->status, 405) << path;
+    EXPECT_EQ(call->headers["allow"], allow) << path;
+  }
+}
+
+TEST(Path, HeadIsAnsweredAsGetWithoutABody) {
+  World world;
+  const std::string authorization = "Bearer " + world.key_text;
+  for (const char* path : {"/v1/models", "/v1/models/chat", "/healthz", "/readyz", "/metrics"}) {
+    std::unique_ptr<Call> calls[2];
+    for (const bool head : {false, true}) {
+      calls[head] = world.send({.method = head ? net::Method::kHead : net::Method::kGet,
+                                .path = path,
+                                .host = "test",
+                                .headers = {{"authorization", authorization}}});
+      ASSERT_TRUE(world.until([&] { return calls[head]->done; })) << path;
+      EXPECT_EQ(calls[head]->status, 200) << path;
+    }
+    EXPECT_FALSE(calls[0]->body.empty());
+    EXPECT_TRUE(calls[1]->body.empty());
+    EXPECT_EQ(calls[0]->headers["content-type"], calls[1]->headers["content-type"]);
+  }
+  auto stranger = world.send({.method = net::Method::kHead, .path = "/v1/models", .host = "test"});
+  ASSERT_TRUE(world.until([&] { return stranger->done; }));
+  EXPECT_EQ(stranger->status, 401);
+}
+
 TEST(Path, ARoleThatMayNotInferIsToldWhichRightItLacks) {
   World world;
   world.set_role(identity::Role::kViewer);
@@ -302,6 +369,24 @@ TEST(Path, AConcurrencyLimitHoldsUntilTheAnswerIsSent) {
   ASSERT_TRUE(world.until([&] { return first->done; }));
   auto third = world.chat(false);
   ASSERT_TRUE(world.until([&] { return world.upstream_requests == 2; })) << third->body;
+}
+
+TEST(Path, WhatARequestReservesIsTheOutputOfAllItsChoices) {
+  World world;
+  world.change({{"tenant/t",
+                 identity::encode(identity::TenantPolicy{"t", identity::Limits{.tokens_per_minute = 300}})}});
+  const auto ask = [&](const std::string& path, const std::string& more) {
+    return world.post(path, R"({"model":"chat",)" + more + "}");
+  };
+  const std::string hi = R"("messages":[{"role":"user","content":"Hi"}],)";
+  auto choices = ask("/v1/chat/completions", hi + R"("max_tokens":60,"n":4)");
+  auto prompts = ask("/v1/completions", R"("prompt":["a","b","c","d"],"max_tokens":80)");
+  ASSERT_TRUE(world.until([&] { return choices->done && prompts->done; }));
+  EXPECT_EQ(choices->status, 429) << choices->body;
+  EXPECT_EQ(prompts->status, 429) << prompts->body;
+  auto uncapped = ask("/v1/chat/completions", hi + R"("n":4)");
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; })) << uncapped->body;
+  EXPECT_TRUE(world.upstream->bodies.at(0).contains(R"("max_tokens":56)")) << world.upstream->bodies.at(0);
 }
 
 TEST(Path, WorkloadsHaveASocketThatOnlyThePlatformsUserMayOpen) {

@@ -21,23 +21,28 @@ std::int64_t number_after(std::string_view text, std::string_view words) {
 }
 
 /// A 400 of llama-server names no parameter; its words tell which one it was.
-EngineError refused(const wire::PeerError& peer, Task task) {
-  EngineError error = wire::map_error(peer, task);
+EngineError refused(const wire::PeerError& peer, const Asked& asked) {
+  EngineError error = wire::map_error(peer, asked.task);
   if (says(peer.message, "JSON schema") || says(peer.message, "grammar")) {
-    error.param = "response_format";
+    error.param = asked.schema_name;
+    // A schema that is none is invalid; one that says more than the engine's grammar can is not supported.
+    if (!says(peer.message, "unrecognized type") && !says(peer.message, " must be "))
+      error.code = "unsupported_parameter";
     error.message = "The engine cannot enforce this JSON schema: " + peer.message;
   } else if (says(peer.message, "Field 'n'")) {
     error = wire::unsupported("n", "this endpoint's engine answers fewer choices at once");
   } else if (says(peer.message, "Input content cannot be empty")) {
-    error.param = wire::prompt_field(task);
+    error.param = wire::prompt_field(asked.task);
   }
   return error;
 }
 
 }  // namespace
 
-EngineError translate_error(const wire::PeerError& peer, Task task, std::int64_t wanted, std::int64_t limit) {
-  if (peer.type == "exceed_context_size_error") return wire::context_exceeded(task, wanted, limit);
+EngineError translate_error(const wire::PeerError& peer, const Asked& asked) {
+  const Task task = asked.task;
+  if (peer.type == "exceed_context_size_error")
+    return wire::context_exceeded(task, asked.wanted, asked.limit);
   // Embeddings beyond the batch are a 500 there: "input (3001 tokens) is too large to process. increase the
   // physical batch size (current batch size: 512)".
   if (says(peer.message, "too large to process")) {
@@ -52,7 +57,7 @@ EngineError translate_error(const wire::PeerError& peer, Task task, std::int64_t
   if (peer.type == "unavailable_error") {
     return {503, "server_error", "engine_unavailable", "", "The engine is still loading its model."};
   }
-  if (peer.status == 400) return refused(peer, task);
+  if (peer.status == 400) return refused(peer, asked);
   return wire::map_error(peer, task);
 }
 

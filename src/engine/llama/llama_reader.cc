@@ -1,25 +1,47 @@
 #include "engine/llama/llama_reader.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "engine/llama/llama_error.h"
+#include "engine/wire/body.h"
 #include "engine/wire/json.h"
 
 namespace millrace::engine::llama {
 namespace json = boost::json;
 
+namespace {
+
+/// The index of the tool with the schema that holds the engine back, `format` or `some_tool`.
+int enforced_schema(const Request& request, int format, int some_tool) {
+  using Kind = ToolChoice::Kind;
+  const auto& [kind, name] = request.tool_choice;
+  const bool is_tool = kind == Kind::kRequired || kind == Kind::kNamed;
+  if (request.tools.empty() || (!is_tool && request.format.kind != ResponseFormat::Kind::kText))
+    return format;
+  if (request.tools.size() == 1) return 0;
+  const auto named = std::ranges::find(request.tools, name, &Tool::name);
+  const bool found = kind == Kind::kNamed && named != request.tools.end();
+  return found ? static_cast<int>(named - request.tools.begin()) : some_tool;
+}
+
+}  // namespace
+
 LlamaReader::LlamaReader(const Request& request, const std::optional<std::string>& enforced)
-    : AnswerReader(request), made_(static_cast<std::size_t>(choices())) {
+    : AnswerReader(request),
+      schema_of_(enforced_schema(request, kFormat, kSomeTool)),
+      per_prompt_(static_cast<std::size_t>(std::max<std::int64_t>(request.sampling.choices, 1))),
+      figures_(static_cast<std::size_t>(choices())) {
   if (enforced) tools_.emplace(choices(), *enforced);
-  if (request.task == Task::kText && request.echo) echo_.emplace(choices(), request.prompt);
+  if (request.tell_stop && !enforced && choices() == 1) stops_.emplace(request.sampling.stop);
+  if (request.task == Task::kText && request.echo) echo_.emplace(choices(), request.prompts);
 }
 
 Sink& LlamaReader::out(Sink& sink) {
   PassingSink* between = nullptr;
   if (tools_) between = &*tools_;
   if (echo_) between = &*echo_;
+  if (stops_) between = &*stops_;
   if (between == nullptr) return sink;
   between->pass_to(sink);
   return *between;
@@ -29,40 +51,46 @@ void LlamaReader::on_id(std::string_view id) {
   if (tools_) tools_->set_answer_id(id);
 }
 
+std::string LlamaReader::schema_name() const {
+  if (schema_of_ == kFormat) return "response_format";
+  return schema_of_ == kSomeTool ? "tools" : wire::tool_schema_name(static_cast<std::size_t>(schema_of_));
+}
+
 EngineError LlamaReader::translate(int status, const json::value* error, std::string_view body) const {
-  std::int64_t wanted = 0;
-  std::int64_t limit = 0;
+  Asked asked{.task = task(), .schema_name = schema_name()};
   const auto read_sizes = [&](const json::object& object) {
-    wanted = wire::find_count(object, "n_prompt_tokens").value_or(0);
-    limit = wire::find_count(object, "n_ctx").value_or(0);
+    asked.wanted = wire::find_count(object, "n_prompt_tokens").value_or(0);
+    asked.limit = wire::find_count(object, "n_ctx").value_or(0);
   };
   if (error != nullptr) {
     if (error->is_object()) read_sizes(error->get_object());
-    return translate_error(wire::read_peer_error(status, *error), task(), wanted, limit);
+    return translate_error(wire::read_peer_error(status, *error), asked);
   }
   const Result<json::value> parsed = wire::parse_object(body, {});
   const json::object* inner = parsed ? wire::find_object(parsed->get_object(), "error") : nullptr;
   if (inner != nullptr) read_sizes(*inner);
-  return translate_error(wire::read_peer_error(status, body), task(), wanted, limit);
+  return translate_error(wire::read_peer_error(status, body), asked);
 }
 
 /// "prompt_progress" counts the cached tokens among those processed. "timings" counts a choice's tokens, also those
-/// whose text is still held back; all choices of one answer share the prompt.
+/// whose text is still held back. All choices of one prompt share it; `at` is the choice that the chunk is of.
 void LlamaReader::on_chunk(const Node& chunk, Sink& sink) {
   bool news = false;
+  const Node choices = chunk["choices"];
+  const Node choice = choices.is_array() ? choices.first() : Node();
+  at_ = static_cast<std::size_t>(choice["index"].count().value_or(0));
+  if (at_ >= figures_.size()) at_ = 0;
+  Figures& prompt = prompt_of(at_);
   if (const Node progress = chunk["prompt_progress"]; progress.is_object()) {
-    total_ = std::max(total_, progress["total"].count().value_or(0));
-    cached_ = std::max(cached_, progress["cache"].count().value_or(0));
-    processed_ = std::max(processed_, progress["processed"].count().value_or(0));
+    prompt.total = std::max(prompt.total, progress["total"].count().value_or(0));
+    prompt.cached = std::max(prompt.cached, progress["cache"].count().value_or(0));
+    prompt.processed = std::max(prompt.processed, progress["processed"].count().value_or(0));
     news = true;
   }
   const std::int64_t made = chunk["timings"]["predicted_n"].count().value_or(0);
-  const Node choices = chunk["choices"];
-  const Node choice = choices.is_array() ? choices.first() : Node();
   if (made > 0 && choice.is_object()) {
-    const auto index = static_cast<std::size_t>(choice["index"].count().value_or(0));
-    if (index < made_.size()) made_[index] = std::max(made_[index], made);
-    processed_ = std::max(processed_, total_);
+    figures_[at_].made = std::max(figures_[at_].made, made);
+    prompt.processed = std::max(prompt.processed, prompt.total);
     news = true;
   }
   if (news) report(sink);
@@ -70,11 +98,10 @@ void LlamaReader::on_chunk(const Node& chunk, Sink& sink) {
 
 void LlamaReader::on_peer_usage(const Usage& usage, Sink& sink) {
   stated_output_ += usage.output;
-  stated_.input = std::max(stated_.input, usage.input);
-  stated_.cached = std::max(stated_.cached, usage.cached);
-  stated_.reasoning += usage.reasoning;
-  total_ = processed_ = std::max(total_, usage.input);
-  cached_ = std::max(cached_, usage.cached);
+  stated_reasoning_ += usage.reasoning;
+  Figures& prompt = prompt_of(at_);
+  prompt.total = prompt.processed = std::max(prompt.total, usage.input);
+  prompt.cached = std::max(prompt.cached, usage.cached);
   if (task() != Task::kEmbed) report(sink);
 }
 
@@ -86,20 +113,34 @@ void LlamaReader::on_piece(std::size_t /*text_bytes*/, bool is_reasoning, Sink& 
   report(sink);
 }
 
+LlamaReader::Figures LlamaReader::sum() const {
+  Figures sum;
+  for (const Figures& one : figures_) {
+    sum.made += one.made;
+    sum.processed += one.processed;
+    sum.total += one.total;
+    sum.cached += one.cached;
+  }
+  return sum;
+}
+
 void LlamaReader::report(Sink& sink) {
-  const std::int64_t counted = std::accumulate(made_.begin(), made_.end(), std::int64_t{0});
-  output_ = std::max({output_, counted, stated_output_});
-  sink.on_progress(
-      {.input = processed_, .cached = cached_, .output = output_, .reasoning = std::min(output_, reasoning_)},
-      total_);
+  const Figures all = sum();
+  output_ = std::max({output_, all.made, stated_output_});
+  sink.on_progress({.input = all.processed,
+                    .cached = all.cached,
+                    .output = output_,
+                    .reasoning = std::min(output_, reasoning_)},
+                   all.total);
 }
 
 Usage LlamaReader::final_usage() const {
+  const Figures all = sum();
   Usage usage;
-  usage.input = std::max(stated_.input, total_);
-  usage.cached = std::min(usage.input, std::max(stated_.cached, cached_));
+  usage.input = all.total;
+  usage.cached = std::min(usage.input, all.cached);
   usage.output = task() == Task::kEmbed ? 0 : std::max(output_, stated_output_);
-  usage.reasoning = std::min(usage.output, std::max(stated_.reasoning, reasoning_));
+  usage.reasoning = std::min(usage.output, std::max(stated_reasoning_, reasoning_));
   return usage;
 }
 

@@ -30,7 +30,7 @@ Request chat() {
 Request text() {
   Request request;
   request.task = Task::kText;
-  request.prompt = "Once upon a time";
+  request.prompts = {"Once upon a time"};
   return request;
 }
 
@@ -110,6 +110,64 @@ TEST(LlamaReader, AddsUpTheOutputOfSeveralChoicesAndCountsThePromptOnce) {
   request = text();
   request.sampling.choices = 2;
   EXPECT_EQ(read(request, recorded("text_two_choices.sse")).sink.usage.output, 4);
+}
+
+TEST(LlamaReader, CountsThePromptOfEachTextOnceHoweverManyChoicesItHas) {
+  Request request = text();
+  request.prompts = {"The capital of France is", "Once upon"};
+  request.sampling.choices = 2;
+  for (const std::size_t step : {std::size_t{7}, std::string::npos}) {
+    const Read got = read(request, recorded("text_two_prompts.sse"), 200, "text/event-stream", step);
+    ASSERT_TRUE(got.outcome);
+    EXPECT_EQ(got.sink.text.at(1), " Paris.\n");
+    EXPECT_EQ(got.sink.text.at(2), " the scene,");
+    EXPECT_EQ(got.sink.finish.size(), 4U);
+    EXPECT_EQ(got.sink.usage.input, 5 + 2);
+    EXPECT_EQ(got.sink.usage.cached, 4 + 1);
+    EXPECT_EQ(got.sink.usage.output, 4 * 3);
+    EXPECT_EQ(got.sink.processed, 7);
+    EXPECT_FALSE(got.sink.went_back);
+  }
+}
+
+TEST(LlamaReader, EchoesToEachChoiceItsOwnPrompt) {
+  Request request = text();
+  request.prompts = {"The capital of France is", "Once upon"};
+  request.sampling.choices = 2;
+  request.echo = true;
+  const Read got = read(request, recorded("text_two_prompts.sse"));
+  EXPECT_EQ(got.sink.text.at(1), "The capital of France is Paris.\n");
+  EXPECT_EQ(got.sink.text.at(2), "Once upon the scene,");
+}
+
+TEST(LlamaReader, EndsAtAStopSequenceAndTellsWhich) {
+  Request request = chat();
+  request.tell_stop = true;
+  request.sampling.stop = {"toile, lamb", "seil", "Marseillaise"};
+  for (const std::size_t step : {std::size_t{1}, std::size_t{13}, std::string::npos}) {
+    KeepingSink sink;
+    const auto reader = make_llama_adapter()->reader(request, {});
+    reader->head(200, "text/event-stream");
+    ASSERT_TRUE(read_all(*reader, recorded("chat.sse"), sink, step));
+    EXPECT_TRUE(reader->cut());
+    EXPECT_EQ(sink.text.at(0), "L'Étoile, la Mar");
+    EXPECT_EQ(sink.stops.at(0), "seil");
+    EXPECT_EQ(sink.finish.at(0), FinishReason::kStop);
+    EXPECT_EQ(sink.usages, 1);
+    EXPECT_EQ(sink.usage.input, 37);
+    EXPECT_EQ(sink.usage.output, sink.output);
+  }
+}
+
+TEST(LlamaReader, GivesTextThatOnlyBeginsAStopSequence) {
+  Request request = chat();
+  const Read plain = read(request, recorded("chat.sse"));
+  request.tell_stop = true;
+  request.sampling.stop = {plain.sink.text.at(0).substr(plain.sink.text.at(0).size() - 3) + "#", "Marseille"};
+  const Read got = read(request, recorded("chat.sse"));
+  EXPECT_EQ(got.sink.text.at(0), plain.sink.text.at(0));
+  EXPECT_TRUE(got.sink.stops.empty());
+  EXPECT_EQ(got.sink.finish.at(0), FinishReason::kLength);
 }
 
 TEST(LlamaReader, KeepsOnlyTheLogprobsThatWereAskedFor) {
@@ -261,6 +319,10 @@ TEST(LlamaReader, MendsTheEnginesErrors) {
        "length is 512 tokens. However, your input resulted in 3001"},
       {"error_schema.json", 400, Task::kChat, 400, "invalid_value", "response_format",
        "unrecognized type foo"},
+      {"error_schema_reference.json", 400, Task::kChat, 400, "unsupported_parameter", "response_format",
+       "unsupported $ref"},
+      {"error_grammar.json", 400, Task::kChat, 400, "unsupported_parameter", "response_format",
+       "JSON schema"},
       {"error_choices.json", 400, Task::kChat, 400, "unsupported_parameter", "n", "'n'"},
       {"error_no_embeddings.json", 501, Task::kEmbed, 400, "unsupported_model", "model", "embeddings"},
       {"error_empty_input.json", 400, Task::kEmbed, 400, "invalid_value", "input", "empty"},
@@ -278,6 +340,27 @@ TEST(LlamaReader, MendsTheEnginesErrors) {
     EXPECT_EQ(got.error->type, one.want_status == 400 ? "invalid_request_error" : "server_error");
     EXPECT_THAT(got.error->message, HasSubstr(one.want_words)) << one.file;
   }
+}
+
+TEST(LlamaReader, NamesTheSchemaThatTheEngineCouldNotEnforce) {
+  const auto named = [](const Request& request) {
+    const Read got = read(request, recorded("error_grammar.json"), 400, "application/json");
+    return got.error ? got.error->param : "no error";
+  };
+  Request request = chat();
+  request.tools = {tool("f"), tool("g")};
+  EXPECT_EQ(named(request), "tools");
+  request.tool_choice = {ToolChoice::Kind::kRequired, ""};
+  EXPECT_EQ(named(request), "tools");
+  request.tool_choice = {ToolChoice::Kind::kNamed, "g"};
+  EXPECT_EQ(named(request), "tools[1].function.parameters");
+  request.tools.pop_back();
+  request.tool_choice = {ToolChoice::Kind::kRequired, ""};
+  EXPECT_EQ(named(request), "tools[0].function.parameters");
+  request.format.kind = ResponseFormat::Kind::kJsonSchema;
+  EXPECT_EQ(named(request), "tools[0].function.parameters") << "the tool is what is enforced";
+  request.tool_choice = {};
+  EXPECT_EQ(named(request), "response_format");
 }
 
 TEST(LlamaReader, SaysThatAnEngineWhichIsLoadingIsUnavailable) {

@@ -43,8 +43,11 @@ std::int64_t seed_of(std::int64_t seed) {
   return low == 0xFFFFFFFF ? 0xFFFFFFFE : low;
 }
 
-void write_sampling(JsonWriter& body, const Sampling& sampling) {
-  wire::write_common_sampling(body, sampling);
+/// The engine does not say which stop sequence it met: where that is asked, the reader looks for them (StopSink).
+void write_sampling(JsonWriter& body, const Request& request) {
+  const Sampling& sampling = request.sampling;
+  wire::write_common_sampling(body, sampling,
+                              request.tell_stop ? wire::Stops::kLeaveOut : wire::Stops::kWrite);
   if (sampling.seed) body.field("seed", seed_of(*sampling.seed));
   if (sampling.top_k) body.field("top_k", *sampling.top_k);
   if (sampling.min_p) body.field("min_p", *sampling.min_p);
@@ -161,12 +164,12 @@ std::expected<std::string, EngineError> generation_body(const Request& request, 
   if (request.task == Task::kChat) {
     write_chat(body, request, target, enforced);
   } else {
-    body.field("prompt", request.prompt);
+    wire::write_prompts(body, "prompt", request.prompts);
     if (request.sampling.logprobs) {
       body.field("logprobs", std::max<std::int64_t>(1, request.sampling.top_logprobs));
     }
   }
-  write_sampling(body, request.sampling);
+  write_sampling(body, request);
   write_streaming(body);
   body.end_object();
   return body.take();
@@ -202,11 +205,11 @@ std::optional<Call> render_count(const Request& request, const Target& target) {
     return Call{"/v1/chat/completions/input_tokens", std::move(*body)};
   }
   JsonWriter body;
-  body.begin_object().key("content");
+  body.begin_object();
   if (request.task == Task::kText) {
-    body.value(request.prompt);
+    wire::write_prompts(body, "content", request.prompts);
   } else {
-    body.begin_array();
+    body.key("content").begin_array();
     for (const std::string& input : request.inputs) body.value(input);
     body.end_array();
   }

@@ -133,7 +133,7 @@ TEST(LlamaRequest, RefusesASchemaThatIsNoJsonObject) {
   }
   Request request = with_tools({});
   request.tools[0].parameters = "[]";
-  EXPECT_EQ(refused(request).param, "tools");
+  EXPECT_EQ(refused(request).param, "tools[0].function.parameters");
 }
 
 TEST(LlamaRequest, AnswersAutoInTextWhereTheTemplateHasNoTools) {
@@ -223,6 +223,24 @@ TEST(LlamaRequest, CountsWithTheSameBodyThatItWouldSend) {
   EXPECT_EQ(*adapter->read_count(200, R"({"tokens":[6403,1980]})"), 2);
   EXPECT_FALSE(adapter->read_count(200, "{}"));
   EXPECT_FALSE(adapter->read_count(500, R"({"input_tokens":37})"));
+}
+
+TEST(LlamaRequest, LeavesStopSequencesToTheReaderWhereItMustTellWhichOneCame) {
+  Request request = chat();
+  request.sampling.stop = {"a"};
+  EXPECT_EQ(rendered(request).at("stop"), json::array({"a"}));
+  request.tell_stop = true;
+  EXPECT_FALSE(rendered(request).as_object().contains("stop"));
+}
+
+TEST(LlamaRequest, RendersSeveralPromptsAsOneCall) {
+  Request request;
+  request.task = Task::kText;
+  request.prompts = {"a", "b"};
+  EXPECT_EQ(rendered(request).at("prompt"), json::array({"a", "b"}));
+  const auto count = make_llama_adapter()->render_count(request, {});
+  ASSERT_TRUE(count);
+  EXPECT_EQ(json::parse(count->body).at("content"), json::array({"a", "b"}));
 }
 
 }  // namespace

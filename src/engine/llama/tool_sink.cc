@@ -32,7 +32,7 @@ void EchoSink::echo(int choice) {
   const std::size_t at = static_cast<std::size_t>(choice);
   if (echoed_[at]) return;
   echoed_[at] = true;
-  to_->on_text(choice, prompt_);
+  to_->on_text(choice, prompts_[at * prompts_.size() / echoed_.size()]);
 }
 
 void EchoSink::on_text(int choice, std::string_view text) {

@@ -10,7 +10,7 @@
 
 namespace millrace::engine::llama {
 
-/// Hands everything on as it is; the base of both.
+/// Hands everything on as it is; the base of the others.
 class PassingSink : public Sink {
  public:
   void pass_to(Sink& sink) { to_ = &sink; }
@@ -26,6 +26,7 @@ class PassingSink : public Sink {
   }
   void on_logprobs(int choice, std::string_view json) override { to_->on_logprobs(choice, json); }
   void on_finish(int choice, FinishReason reason) override { to_->on_finish(choice, reason); }
+  void on_stop(int choice, std::string_view sequence) override { to_->on_stop(choice, sequence); }
   void on_embedding(int index, std::vector<float> values) override {
     to_->on_embedding(index, std::move(values));
   }
@@ -57,11 +58,11 @@ class ToolSink final : public PassingSink {
   std::vector<bool> announced_;
 };
 
-/// Puts the prompt before each choice's first text (parameter `echo`, which llama-server ignores).
+/// Puts a choice's prompt before its first text (parameter `echo`, which llama-server ignores).
 class EchoSink final : public PassingSink {
  public:
-  EchoSink(int choices, std::string prompt)
-      : prompt_(std::move(prompt)), echoed_(static_cast<std::size_t>(choices)) {}
+  EchoSink(int choices, std::vector<std::string> prompts)
+      : prompts_(std::move(prompts)), echoed_(static_cast<std::size_t>(choices)) {}
 
   void on_text(int choice, std::string_view text) override;
   void on_finish(int choice, FinishReason reason) override;
@@ -69,7 +70,7 @@ class EchoSink final : public PassingSink {
  private:
   void echo(int choice);
 
-  std::string prompt_;
+  std::vector<std::string> prompts_;
   std::vector<bool> echoed_;
 };
 

@@ -53,7 +53,7 @@ void write_chat(JsonWriter& body, const Request& request) {
 }
 
 void write_text(JsonWriter& body, const Request& request) {
-  body.field("prompt", request.prompt);
+  wire::write_prompts(body, "prompt", request.prompts);
   if (request.echo) body.field("echo", true);
   if (!request.suffix.empty()) body.field("suffix", request.suffix);
   if (request.sampling.logprobs) body.field("logprobs", request.sampling.top_logprobs);

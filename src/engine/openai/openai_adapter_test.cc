@@ -97,11 +97,13 @@ TEST(OpenAiRequest, CarriesToolsImagesFormatAndSampling) {
 TEST(OpenAiRequest, RendersTextAndEmbeddings) {
   Request text;
   text.task = Task::kText;
-  text.prompt = "a\"b";
+  text.prompts = {"a\"b"};
   text.echo = true;
   text.suffix = "z";
   EXPECT_EQ(rendered(text, {}).at("prompt"), "a\"b");
   EXPECT_EQ(rendered(text, {}).at("suffix"), "z");
+  text.prompts = {"a", "b"};
+  EXPECT_EQ(rendered(text, {}).at("prompt"), json::array({"a", "b"}));
   Request embed;
   embed.task = Task::kEmbed;
   embed.inputs = {"a", "b"};
@@ -119,6 +121,20 @@ TEST(OpenAiReader, ReadsAWholeAnswerInAnyPieces) {
     EXPECT_EQ(got.sink.log, "p10/10,3,4 t0:Hi there f0:0 u10,3,4 ");
     EXPECT_EQ(got.sink.usage.reasoning, 1);
     EXPECT_FALSE(got.sink.usage.estimated);
+  }
+}
+
+TEST(OpenAiReader, TellsTheStopSequenceWhereTheUpstreamDoes) {
+  for (const std::string name : {"stop_reason", "matched_stop"}) {
+    const auto answer = [&](const std::string& value) {
+      return R"({"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop",")" +
+             name + "\":" + value + "}]}";
+    };
+    Request request = chat();
+    EXPECT_TRUE(read(request, answer("\"END\""), 200, "application/json").sink.stops.empty());
+    request.tell_stop = true;
+    EXPECT_EQ(read(request, answer("\"END\""), 200, "application/json").sink.stops.at(0), "END");
+    EXPECT_TRUE(read(request, answer("128009"), 200, "application/json").sink.stops.empty());
   }
 }
 

@@ -39,8 +39,9 @@ AnswerReader::AnswerReader(const Request& request)
     : task_(request.task),
       wants_stream_(request.stream),
       wants_logprobs_(request.sampling.logprobs),
+      tells_stop_(request.tell_stop),
       top_logprobs_(request.sampling.top_logprobs),
-      choices_(static_cast<int>(std::clamp<std::int64_t>(request.sampling.choices, 1, 128))),
+      choices_(static_cast<int>(std::clamp<std::int64_t>(choice_count(request), 1, kMaxChoices))),
       inputs_(request.inputs.size()),
       states_(static_cast<std::size_t>(choices_)) {}
 
@@ -101,6 +102,10 @@ Result<void> AnswerReader::end(Sink& sink) {
 bool AnswerReader::on_event(const net::SseEvent& event) {
   event_outcome_ = event.data == "[DONE]" ? finish(*event_sink_)
                                           : read_answer(event.data, event.event == "error", *event_sink_);
+  if (event_outcome_ && !done_ && !error_ && met_stop()) {
+    cut_ = true;
+    event_outcome_ = finish(*event_sink_);
+  }
   return event_outcome_ && !done_ && !error_;
 }
 
@@ -273,8 +278,17 @@ Result<void> AnswerReader::read_finish(const Node& choice, int index, Sink& sink
   if (reason.empty()) return {};
   if (reason == "error") return read_error(choice["error"]);
   states_[static_cast<std::size_t>(index)].finished = true;
+  if (tells_stop_) read_stop(choice, index, sink);
   out(sink).on_finish(index, reason_of(reason));
   return {};
+}
+
+/// OpenAI's API does not tell it. vLLM does, and SGLang, which give a number for a stop token.
+void AnswerReader::read_stop(const Node& choice, int index, Sink& sink) {
+  for (const std::string_view name : {"stop_reason", "matched_stop"}) {
+    const Node sequence = choice[name];
+    if (sequence.is_string() && !sequence.text().empty()) return out(sink).on_stop(index, sequence.text());
+  }
 }
 
 void AnswerReader::read_usage(const Node& answer, Sink& sink) {

@@ -24,6 +24,7 @@ class AnswerReader : public Reader, private net::SseHandler {
   Result<void> feed(std::string_view bytes, Sink& sink) final;
   Result<void> end(Sink& sink) final;
   const std::optional<EngineError>& error() const final { return error_; }
+  bool cut() const final { return cut_; }
 
  protected:
   using Node = host::JsonNode;
@@ -40,6 +41,8 @@ class AnswerReader : public Reader, private net::SseHandler {
   virtual Usage final_usage() const = 0;
   /// What a choice's pieces are handed to; a subclass may put a translator before `sink`.
   virtual Sink& out(Sink& sink) { return sink; }
+  /// A stop sequence has come that the engine does not know of.
+  virtual bool met_stop() const { return false; }
   /// Called with the id of the answer, once.
   virtual void on_id(std::string_view) {}
 
@@ -69,6 +72,7 @@ class AnswerReader : public Reader, private net::SseHandler {
   void read_tool_call(const Node& call, int index, Sink& sink);
   Result<void> read_logprobs(const Node& choice, int index, Sink& sink);
   Result<void> read_finish(const Node& choice, int index, Sink& sink);
+  void read_stop(const Node& choice, int index, Sink& sink);
   Result<void> read_embeddings(const Node& answer, Sink& sink);
   void read_usage(const Node& answer, Sink& sink);
   void emit_text(int index, std::string_view text, Sink& sink);
@@ -80,6 +84,7 @@ class AnswerReader : public Reader, private net::SseHandler {
   const Task task_;
   const bool wants_stream_;
   const bool wants_logprobs_;
+  const bool tells_stop_;
   const std::int64_t top_logprobs_;
   const int choices_;
   const std::size_t inputs_;
@@ -92,6 +97,7 @@ class AnswerReader : public Reader, private net::SseHandler {
   Sink* event_sink_ = nullptr;  // set only while feed runs
   bool id_seen_ = false;
   bool done_ = false;
+  bool cut_ = false;
   std::optional<EngineError> error_;
 };
 

@@ -43,6 +43,17 @@ void write_tool_calls(host::JsonWriter& body, const std::vector<ToolCall>& calls
   body.end_array();
 }
 
+/// Refuses what is not one JSON object; only that may be copied into a body. `name` gives the parameter's name.
+template <typename Name>
+std::expected<void, EngineError> check_schema(std::string_view schema, Name name) {
+  const Result<boost::json::value> parsed = host::parse_json(schema);
+  if (parsed && parsed->is_object()) return {};
+  const std::string param = name();
+  return std::unexpected(refusal("invalid_value", param,
+                                 fmt::format("Invalid schema in '{}': {}", param,
+                                             parsed ? "it must be a JSON object" : parsed.error().message)));
+}
+
 }  // namespace
 
 EngineError refusal(std::string_view code, std::string_view param, std::string message) {
@@ -86,25 +97,22 @@ std::string_view role_name(Message::Role role, bool developer_is_system) {
   return "user";
 }
 
-std::expected<void, EngineError> check_schema(std::string_view schema, std::string_view param) {
-  const Result<boost::json::value> parsed = host::parse_json(schema);
-  if (parsed && parsed->is_object()) return {};
-  return std::unexpected(refusal("invalid_value", param,
-                                 fmt::format("Invalid schema in '{}': {}", param,
-                                             parsed ? "it must be a JSON object" : parsed.error().message)));
+std::string tool_schema_name(std::size_t index) {
+  return fmt::format("tools[{}].function.parameters", index);
 }
 
 std::expected<void, EngineError> check_schemas(const Request& request) {
-  for (const Tool& tool : request.tools) {
-    if (!tool.parameters.empty()) TRY_VOID(check_schema(tool.parameters, "tools"));
+  for (std::size_t at = 0; at < request.tools.size(); ++at) {
+    const std::string& schema = request.tools[at].parameters;
+    if (!schema.empty()) TRY_VOID(check_schema(schema, [at] { return tool_schema_name(at); }));
   }
   if (request.format.kind == ResponseFormat::Kind::kJsonSchema) {
-    TRY_VOID(check_schema(request.format.schema, "response_format"));
+    TRY_VOID(check_schema(request.format.schema, [] { return std::string("response_format"); }));
   }
   return {};
 }
 
-void write_common_sampling(host::JsonWriter& body, const Sampling& sampling) {
+void write_common_sampling(host::JsonWriter& body, const Sampling& sampling, Stops stops) {
   const auto optional = [&](std::string_view name, const auto& value) {
     if (value) body.field(name, *value);
   };
@@ -113,12 +121,23 @@ void write_common_sampling(host::JsonWriter& body, const Sampling& sampling) {
   optional("top_p", sampling.top_p);
   optional("presence_penalty", sampling.presence_penalty);
   optional("frequency_penalty", sampling.frequency_penalty);
-  if (!sampling.stop.empty()) {
+  if (!sampling.stop.empty() && stops == Stops::kWrite) {
     body.key("stop").begin_array();
     for (const std::string& stop : sampling.stop) body.value(stop);
     body.end_array();
   }
   if (sampling.choices > 1) body.field("n", sampling.choices);
+}
+
+void write_prompts(host::JsonWriter& body, std::string_view key, const std::vector<std::string>& prompts) {
+  body.key(key);
+  if (prompts.size() == 1) {
+    body.value(prompts.front());
+    return;
+  }
+  body.begin_array();
+  for (const std::string& prompt : prompts) body.value(prompt);
+  body.end_array();
 }
 
 void write_messages(host::JsonWriter& body, const std::vector<Message>& messages, bool developer_is_system) {

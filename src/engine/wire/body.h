@@ -25,23 +25,28 @@ bool has_image(const Request& request);
 /// OpenAI's word for a role ("developer" as "system" where `developer_is_system`).
 std::string_view role_name(Message::Role role, bool developer_is_system);
 
-/// Error text naming `param` unless `schema` is one JSON object, which is what may be copied into a body.
-std::expected<void, EngineError> check_schema(std::string_view schema, std::string_view param);
+/// What OpenAI's API calls the schema of a tool: "tools[0].function.parameters".
+std::string tool_schema_name(std::size_t index);
+
+enum class Stops { kWrite, kLeaveOut };
 
 /// max_tokens, temperature, top_p, penalties, seed as they are, stop, n (if above 1). Not logit_bias, logprobs, nor
 /// what is no OpenAI parameter.
-void write_common_sampling(host::JsonWriter& body, const Sampling& sampling);
+void write_common_sampling(host::JsonWriter& body, const Sampling& sampling, Stops stops = Stops::kWrite);
+
+/// "prompt" of the older dialect, or whatever `key` names it: a text, or a list of several.
+void write_prompts(host::JsonWriter& body, std::string_view key, const std::vector<std::string>& prompts);
 
 /// "messages" in OpenAI's shape, with tool calls, images and names.
 void write_messages(host::JsonWriter& body, const std::vector<Message>& messages, bool developer_is_system);
 
-/// "tools"; every schema must have passed check_schema or be empty.
+/// "tools"; every schema must have passed check_schemas or be empty.
 void write_tools(host::JsonWriter& body, const std::vector<Tool>& tools);
 
-/// "response_format" unless it is plain text; the schema must have passed check_schema.
+/// "response_format" unless it is plain text; the schema must have passed check_schemas.
 void write_format(host::JsonWriter& body, const ResponseFormat& format);
 
-/// Checks the schemas of tools and response format.
+/// Refuses a schema of the tools or the response format that is not one JSON object, which is what may be copied into a body.
 std::expected<void, EngineError> check_schemas(const Request& request);
 
 }  // namespace millrace::engine::wire

@@ -48,6 +48,10 @@ void WholeAnswer::on_finish(int choice, engine::FinishReason reason) {
   if (auto* to = find(choice)) to->finish = reason;
 }
 
+void WholeAnswer::on_stop(int choice, std::string_view sequence) {
+  if (auto* to = find(choice)) to->stop = sequence;
+}
+
 std::string_view finish_name(engine::FinishReason reason) {
   switch (reason) {
     case engine::FinishReason::kStop:

@@ -22,6 +22,7 @@ struct CollectedChoice {
   std::vector<CollectedCall> calls;
   std::vector<std::string> logprobs;
   engine::FinishReason finish = engine::FinishReason::kStop;
+  std::string stop;  // the stop sequence that ended it, if that is known
 
   /// Appends to the call with that index, or begins it. True if it is new.
   bool add_call(int index, std::string_view id, std::string_view name, std::string_view arguments);
@@ -31,7 +32,7 @@ struct CollectedChoice {
 class WholeAnswer : public Answer {
  public:
   explicit WholeAnswer(const engine::Request& request, AnswerMeta meta)
-      : meta_(std::move(meta)), choices_(static_cast<std::size_t>(request.sampling.choices)) {}
+      : meta_(std::move(meta)), choices_(static_cast<std::size_t>(engine::choice_count(request))) {}
 
   std::string_view content_type() const override { return "application/json"; }
   bool streaming() const override { return false; }
@@ -46,6 +47,7 @@ class WholeAnswer : public Answer {
                     std::string_view arguments) override;
   void on_logprobs(int choice, std::string_view json) override;
   void on_finish(int choice, engine::FinishReason reason) override;
+  void on_stop(int choice, std::string_view sequence) override;
   void on_embedding(int, std::vector<float>) override {}
   void on_usage(const engine::Usage&) override {}
 
@@ -65,7 +67,7 @@ class WholeAnswer : public Answer {
 class StreamAnswer : public Answer {
  public:
   StreamAnswer(const engine::Request& request, AnswerMeta meta)
-      : meta_(std::move(meta)), choice_count_(static_cast<int>(request.sampling.choices)) {}
+      : meta_(std::move(meta)), choice_count_(static_cast<int>(engine::choice_count(request))) {}
 
   std::string_view content_type() const override { return "text/event-stream"; }
   bool streaming() const override { return true; }

@@ -195,6 +195,38 @@ TEST(TextAnswer, WholeAndStreamed) {
   EXPECT_EQ(events[3].data, "[DONE]");
 }
 
+TEST(TextAnswer, ChoicesOfTheSecondPromptFollowThoseOfTheFirst) {
+  const auto dialect = make_completions();
+  for (const bool stream : {false, true}) {
+    const auto answer = answer_to(*dialect, R"({"model":"smol","prompt":["a","b"],"n":2,"stream":)" +
+                                                std::string(stream ? "true}" : "false}"));
+    for (const int choice : {3, 0, 2, 1, 4}) answer->on_text(choice, fmt::format("text {}", choice));
+    const auto bytes = answer->finish(kUsage, kFootprint);
+    for (int choice = 0; choice < 4; ++choice) {
+      EXPECT_TRUE(bytes.contains(fmt::format(R"({{"text":"text {0}","index":{0},)", choice))) << bytes;
+    }
+    EXPECT_FALSE(bytes.contains("text 4"));
+  }
+}
+
+TEST(MessageAnswer, TheStopSequenceThatEndedItIsNamed) {
+  const auto dialect = make_messages();
+  const std::string body = R"({"model":"smol","max_tokens":9,"messages":[{"role":"user","content":"hi"}],)"
+                           R"("stop_sequences":["EN\"D"],"stream":)";
+  for (const bool stream : {false, true}) {
+    for (const bool met : {false, true}) {
+      const auto answer = answer_to(*dialect, body + (stream ? "true}" : "false}"));
+      answer->on_text(0, "Hi");
+      if (met) answer->on_stop(0, "EN\"D");
+      answer->on_finish(0, engine::FinishReason::kStop);
+      const auto bytes = answer->finish(kUsage, kFootprint);
+      EXPECT_TRUE(bytes.contains(met ? R"("stop_reason":"stop_sequence","stop_sequence":"EN\"D")"
+                                     : R"("stop_reason":"end_turn","stop_sequence":null)"))
+          << bytes;
+    }
+  }
+}
+
 TEST(EmbeddingAnswer, NumbersAndBase64SayTheSame) {
   const auto dialect = make_embeddings();
   const auto numbers = answer_to(*dialect, R"({"model":"smol","input":["a","b"]})");

@@ -207,7 +207,7 @@ class Chat final : public Dialect {
  public:
   std::string_view path() const override { return "/v1/chat/completions"; }
   Expected<ParsedRequest> parse(std::string_view body) const override {
-    return parse_body(body, chat_table());  // Task::kChat is what a new request has
+    return parse_body(body, chat_table());
   }
   std::string render_error(const ApiError& error, const AnswerMeta&) const override {
     return render_openai_error(error);

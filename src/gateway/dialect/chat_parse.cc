@@ -38,7 +38,7 @@ Expected<engine::ContentPart> read_part(const json::value& value, const Path& at
   const std::string_view kinds = role == Role::kUser        ? "text|image_url"
                                  : role == Role::kAssistant ? "text|refusal"
                                                             : "text";
-  const auto kind = TRY(part.need_choice("type", kinds));
+  const auto kind = TRY(part.need_choice("type", kinds, kAnyOther));
   engine::ContentPart out;
   if (kind == "image_url") {
     out.kind = engine::ContentPart::Kind::kImageUrl;
@@ -73,19 +73,21 @@ Status read_tool_calls(const json::value& value, const Path& at, engine::Message
     Members call(*TRY(expect_object(calls[i], here)), here);
     engine::ToolCall& out = to.tool_calls.emplace_back();
     out.id = TRY(call.need_text("id"));
-    if (const auto* type = call.find("type")) TRY(expect_choice(*type, Path(here, "type"), "function"));
+    if (const auto* type = call.find("type"))
+      TRY(expect_choice(*type, Path(here, "type"), "function", kAnyOther));
     call.find("index");  // the place in a stream, which clients hand back
     const Path function_at(here, "function");
     Members function(*TRY(call.need_object("function")), function_at);
     out.name = TRY(function.need_text("name"));
     out.arguments = TRY(function.need_text("arguments"));
+    function.find("parsed_arguments");
     TRY_VOID(function.done());
     TRY_VOID(call.done());
   }
   return {};
 }
 
-// What our own answers carry may come back as it is: refusal, annotations, and null for what was not there.
+// What our own answers carry may come back as it is: refusal, annotations, and what a client's SDK has parsed of it.
 Status read_assistant(Members& message, engine::Message& to) {
   if (const auto* calls = message.find("tool_calls")) {
     TRY_VOID(read_tool_calls(*calls, Path(message.at(), "tool_calls"), to));
@@ -96,6 +98,7 @@ Status read_assistant(Members& message, engine::Message& to) {
     to.content.push_back({engine::ContentPart::Kind::kText, std::string(refusal)});
   }
   message.find("annotations");
+  message.find("parsed");
   TRY(message.flag("prefix"));
   for (const std::string_view name : {"audio", "function_call"}) {
     if (message.find(name) == nullptr) continue;
@@ -110,7 +113,7 @@ Status read_assistant(Members& message, engine::Message& to) {
 Expected<engine::Message> read_message(const json::value& value, const Path& at) {
   Members message(*TRY(expect_object(value, at)), at);
   engine::Message out;
-  out.role = role_of(TRY(message.need_choice("role", kRoles)));
+  out.role = role_of(TRY(message.need_choice("role", kRoles, "function")));
   const Path content_at(at, "content");
   if (const auto* content = message.find("content")) {
     TRY_VOID(read_content(*content, content_at, out));
@@ -139,7 +142,7 @@ Status set_tools(const json::value& value, const Path& at, ParsedRequest& to) {
   for (std::size_t i = 0; i < tools.size(); ++i) {
     const Path here(at, i);
     Members tool(*TRY(expect_object(tools[i], here)), here);
-    TRY(tool.need_choice("type", "function"));
+    TRY(tool.need_choice("type", "function", kAnyOther));
     const Path function_at(here, "function");
     Members function(*TRY(tool.need_object("function")), function_at);
     auto read = TRY(read_function(function));
@@ -156,7 +159,7 @@ Status set_tool_choice(const json::value& value, const Path& at, ParsedRequest& 
   }
   if (!value.is_object()) return std::unexpected(invalid_type(at, "one of a string or an object", value));
   Members chosen(value.get_object(), at);
-  TRY(chosen.need_choice("type", "function"));
+  TRY(chosen.need_choice("type", "function", kAnyOther));
   const Path function_at(at, "function");
   Members function(*TRY(chosen.need_object("function")), function_at);
   const auto name = TRY(function.need_text("name"));
@@ -230,7 +233,7 @@ constexpr std::array kRows{
     other("tools", R"({"$ref":"#/components/schemas/ChatTools"})", set_tools),
     other("tool_choice", R"({"$ref":"#/components/schemas/ChatToolChoice"})", set_tool_choice),
     other("response_format", R"({"$ref":"#/components/schemas/ChatResponseFormat"})", set_response_format),
-    choice("reasoning_effort", kEfforts, set_effort),
+    choice("reasoning_effort", kEfforts, set_effort, kEffortsBeyond),
     integer("max_reasoning_tokens", 0, kMaxTokensLimit, set_reasoning_budget),
     kUserRow,
     kMetadataRow,

@@ -1,4 +1,6 @@
 // POST /v1/completions, OpenAI's older dialect: a prompt in, text out.
+#include <fmt/format.h>
+
 #include <array>
 #include <boost/json.hpp>
 
@@ -13,23 +15,12 @@ namespace millrace::gateway::dialect {
 namespace {
 
 Status set_prompt(const json::value& value, const Path& at, ParsedRequest& to) {
+  auto& prompts = to.request.prompts;
   if (value.is_string()) {
-    to.request.prompt = TRY(expect_string(value, at, 1));
+    prompts.emplace_back(TRY(expect_string(value, at, 1)));
     return {};
   }
-  if (!value.is_array())
-    return std::unexpected(invalid_type(at, "one of a string or array of strings", value));
-  const auto& prompts = *TRY(expect_array(value, at, 1));
-  if (prompts.front().is_number() || prompts.front().is_array()) {
-    return std::unexpected(
-        unsupported(at, "Unsupported value: 'prompt' does not support token ids here; send text."));
-  }
-  if (prompts.size() > 1) {
-    return std::unexpected(
-        unsupported(at, "Unsupported value: 'prompt' does not support more than one text a request here."));
-  }
-  to.request.prompt = TRY(expect_string(prompts.front(), Path(at, 0), 1));
-  return {};
+  return read_texts(value, at, engine::kMaxChoices, prompts);
 }
 
 Status set_suffix(const json::value& value, const Path&, ParsedRequest& to) {
@@ -49,10 +40,20 @@ Status set_logprobs(const json::value& value, const Path& at, ParsedRequest& to)
   return {};
 }
 
+// The answer has the choices of every prompt.
+Status check_choices(const json::object&, ParsedRequest& to) {
+  if (engine::choice_count(to.request) <= engine::kMaxChoices) return {};
+  return std::unexpected(unsupported(
+      Path("prompt"),
+      fmt::format("Unsupported value: one answer holds {} choices at most here, but {} prompts with "
+                  "'n' of {} ask for more.",
+                  engine::kMaxChoices, to.request.prompts.size(), to.request.sampling.choices)));
+}
+
 constexpr std::array kRows{
     kModelRow,
     required(other("prompt",
-                   R"({"anyOf":[{"type":"string","minLength":1},{"type":"array","minItems":1,"maxItems":1,)"
+                   R"({"anyOf":[{"type":"string","minLength":1},{"type":"array","minItems":1,"maxItems":128,)"
                    R"("items":{"type":"string","minLength":1}}]})",
                    set_prompt)),
     string("suffix", 1 << 20, set_suffix),
@@ -82,7 +83,7 @@ constexpr std::array kRows{
     kParallelToolCallsRow,
 };
 constexpr std::array<std::string_view, 1> kUnsupported{"best_of"};
-constexpr Table kTable{.rows = kRows, .unsupported = kUnsupported};
+constexpr Table kTable{.rows = kRows, .unsupported = kUnsupported, .finish = check_choices};
 
 void append_head(std::string& out, const AnswerMeta& meta) {
   out += R"({"id":)";
@@ -189,9 +190,7 @@ class Completions final : public Dialect {
  public:
   std::string_view path() const override { return "/v1/completions"; }
   Expected<ParsedRequest> parse(std::string_view body) const override {
-    auto parsed = parse_body(body, kTable);
-    if (parsed) parsed->request.task = engine::Task::kText;
-    return parsed;
+    return parse_body(body, kTable, engine::Task::kText);
   }
   std::string render_error(const ApiError& error, const AnswerMeta&) const override {
     return render_openai_error(error);

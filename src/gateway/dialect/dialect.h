@@ -46,6 +46,8 @@ struct Footprint {
 struct ParsedRequest {
   engine::Request request;
   bool base64 = false;  // embeddings: vectors as base64 of little-endian float32
+  // The member that asked for request.reasoning_effort, where a dialect has several; "" otherwise.
+  std::string_view effort_member = {};
   std::string
       echo;  // responses: members of the response object that repeat the request, as JSON without braces
 };
@@ -78,6 +80,8 @@ class Dialect {
   virtual ~Dialect() = default;
   /// "/v1/chat/completions", ...
   virtual std::string_view path() const = 0;
+  /// A header of that API's own for the request's id, beside x-request-id; "" if it has none.
+  virtual std::string_view id_header() const { return {}; }
   /// The body as an engine request. On failure status 400 with `param` naming the member at fault, except for bodies
   /// that are not JSON.
   virtual std::expected<ParsedRequest, ApiError> parse(std::string_view body) const = 0;

@@ -26,17 +26,7 @@ Status set_input(const json::value& value, const Path& at, ParsedRequest& to) {
     inputs.emplace_back(TRY(expect_string(value, at, 1)));
     return {};
   }
-  if (!value.is_array())
-    return std::unexpected(invalid_type(at, "one of a string or array of strings", value));
-  const auto& items = *TRY(expect_array(value, at, 1, kMaxInputs));
-  if (items.front().is_number() || items.front().is_array()) {
-    return std::unexpected(
-        unsupported(at, "Unsupported value: 'input' does not support token ids here; send text."));
-  }
-  inputs.reserve(items.size());
-  for (std::size_t i = 0; i < items.size(); ++i)
-    inputs.emplace_back(TRY(expect_string(items[i], Path(at, i), 1)));
-  return {};
+  return read_texts(value, at, kMaxInputs, inputs);
 }
 
 Status set_encoding(const json::value& value, const Path&, ParsedRequest& to) {
@@ -145,9 +135,7 @@ class Embeddings final : public Dialect {
  public:
   std::string_view path() const override { return "/v1/embeddings"; }
   Expected<ParsedRequest> parse(std::string_view body) const override {
-    auto parsed = parse_body(body, kTable);
-    if (parsed) parsed->request.task = engine::Task::kEmbed;
-    return parsed;
+    return parse_body(body, kTable, engine::Task::kEmbed);
   }
   std::string render_error(const ApiError& error, const AnswerMeta&) const override {
     return render_openai_error(error);

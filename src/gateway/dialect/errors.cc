@@ -41,13 +41,35 @@ constexpr Renaming kRenamings[] = {
     {"/v1/messages", "stop", "stop_sequences"},
     {"/v1/messages", "response_format", "output_config.format"},
     {"/v1/messages", "reasoning_effort", "thinking"},
+    {"/v1/messages", "max_reasoning_tokens", "thinking"},
 };
+// Of names that have an index in them.
+constexpr std::string_view kToolSchema = ".function.parameters";
+constexpr Renaming kToolSchemas[] = {{"/v1/responses", kToolSchema, ".parameters"},
+                                     {"/v1/messages", kToolSchema, ".input_schema"}};
 
-std::string_view name_in(std::string_view path, std::string_view param) {
+std::string name_in(std::string_view path, std::string_view param, std::string_view effort_member) {
+  if (param == "reasoning_effort" && !effort_member.empty()) return std::string(effort_member);
   for (const auto& one : kRenamings) {
-    if (one.path == path && one.theirs == param) return one.ours;
+    if (one.path == path && one.theirs == param) return std::string(one.ours);
   }
-  return param;
+  for (const auto& one : kToolSchemas) {
+    if (one.path == path && param.starts_with("tools[") && param.ends_with(one.theirs))
+      return std::string(param.substr(0, param.size() - one.theirs.size())).append(one.ours);
+  }
+  // The engine's messages are not numbered as the items of a response are, nor as Anthropic's messages.
+  const bool numbered_alike = path != "/v1/responses" && path != "/v1/messages";
+  if (!numbered_alike && param.starts_with("messages[")) return name_in(path, "messages", effort_member);
+  return std::string(param);
+}
+
+// `message` with every 'theirs' in quotes as 'ours'.
+std::string renamed(std::string message, std::string_view theirs, std::string_view ours) {
+  if (theirs.empty() || theirs == ours) return message;
+  const std::string from = fmt::format("'{}'", theirs), to = fmt::format("'{}'", ours);
+  for (auto at = message.find(from); at != std::string::npos; at = message.find(from, at + to.size()))
+    message.replace(at, from.size(), to);
+  return message;
 }
 
 }  // namespace
@@ -120,8 +142,11 @@ ApiError overloaded(std::string message) {
   return {503, "server_error", "overloaded", "", std::move(message)};
 }
 
-ApiError from_engine(const engine::EngineError& error, std::string_view path) {
-  return {error.status, error.type, error.code, std::string(name_in(path, error.param)), error.message};
+ApiError from_engine(const engine::EngineError& error, std::string_view path,
+                     std::string_view effort_member) {
+  std::string param = name_in(path, error.param, effort_member);
+  std::string message = renamed(error.message, error.param, param);
+  return {error.status, error.type, error.code, std::move(param), std::move(message)};
 }
 
 std::string render_openai_error(const ApiError& error) {

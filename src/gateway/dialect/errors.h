@@ -10,6 +10,9 @@
 
 namespace millrace::gateway::dialect {
 
+/// Where Anthropic's clients look for the id of a request.
+inline constexpr std::string_view kAnthropicIdHeader = "request-id";
+
 ApiError missing_key();                            // 401
 ApiError invalid_key();                            // 401 invalid_api_key; never repeats the key
 ApiError permission_denied(std::string message);   // 403
@@ -23,8 +26,10 @@ ApiError context_exceeded(std::int64_t context_tokens, std::int64_t prompt_token
                           std::int64_t max_tokens);  // 400
 ApiError engine_failed(std::string message);         // 502
 ApiError overloaded(std::string message);            // 503
-/// The engine names parameters as chat completions do; `path` is the dialect (Dialect::path) whose names the client knows.
-ApiError from_engine(const engine::EngineError& error, std::string_view path = {});
+/// The engine names parameters as chat completions do; `path` is the dialect (Dialect::path) whose names the client knows,
+/// `effort_member` what ParsedRequest says. Names in quotes in the message are changed, too.
+ApiError from_engine(const engine::EngineError& error, std::string_view path,
+                     std::string_view effort_member = {});
 
 /// {"error":{"message","type","param","code"}}
 std::string render_openai_error(const ApiError& error);

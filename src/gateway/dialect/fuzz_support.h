@@ -39,10 +39,10 @@ inline int fuzz_dialect(const Dialect& dialect, std::string_view body) {
   const auto& request = parsed->request;
   require(!request.endpoint.empty());
   require(request.task != engine::Task::kChat || !request.messages.empty());
-  require(request.task != engine::Task::kText || !request.prompt.empty());
+  require(request.task != engine::Task::kText || !request.prompts.empty());
   require(request.task != engine::Task::kEmbed || !request.inputs.empty());
   require(request.sampling.choices >= 1 && request.sampling.choices <= 8 &&
-          request.sampling.stop.size() <= 4);
+          request.sampling.stop.size() <= 64);
   require(!request.sampling.max_tokens || *request.sampling.max_tokens >= 1);
   const auto answer = dialect.answer(*parsed, meta);
   feed_answer(*answer);

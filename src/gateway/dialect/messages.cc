@@ -11,7 +11,6 @@
 namespace millrace::gateway::dialect {
 namespace {
 
-// The engine does not tell which stop sequence ended an answer, so stop_sequence stays null.
 std::string_view stop_reason(engine::FinishReason reason) {
   switch (reason) {
     case engine::FinishReason::kStop:
@@ -24,6 +23,15 @@ std::string_view stop_reason(engine::FinishReason reason) {
       return "refusal";
   }
   return "end_turn";
+}
+
+/// `stop`: the stop sequence that ended the answer; "" if none did, or an upstream does not tell.
+void append_stop(std::string& out, engine::FinishReason reason, std::string_view stop) {
+  const bool met = !stop.empty() && reason == engine::FinishReason::kStop;
+  out += R"("stop_reason":")";
+  out += met ? "stop_sequence" : stop_reason(reason);
+  out += R"(","stop_sequence":)";
+  append_quoted_or_null(out, met ? stop : "");
 }
 
 void append_head(std::string& out, const AnswerMeta& meta) {
@@ -58,9 +66,9 @@ class WholeMessage final : public WholeAnswer {
       if (out.size() > empty) out += ',';
       append_tool_use(out, call);
     }
-    out += R"(],"stop_reason":")";
-    out += stop_reason(choice.finish);
-    out += R"(","stop_sequence":null,"usage":)";
+    out += "],";
+    append_stop(out, choice.finish, choice.stop);
+    out += R"(,"usage":)";
     append_usage(out, UsageShape::kAnthropic, usage, footprint);
     out += '}';
     return out;
@@ -134,13 +142,17 @@ class MessageStream final : public StreamAnswer {
     reason_ = reason;
   }
 
+  void on_stop(int choice, std::string_view sequence) override {
+    if (choice == 0) stop_ = sequence;
+  }
+
   std::string finish(const engine::Usage& usage, const Footprint& footprint) override {
     start();
     close();
     out() += R"(event: message_delta
-data: {"type":"message_delta","delta":{"stop_reason":")";
-    out() += stop_reason(reason_);
-    out() += R"(","stop_sequence":null},"usage":)";
+data: {"type":"message_delta","delta":{)";
+    append_stop(out(), reason_, stop_);
+    out() += R"(},"usage":)";
     append_usage(out(), UsageShape::kAnthropic, usage, footprint);
     out() += "}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
     return take();
@@ -204,6 +216,7 @@ data: {"type":"message_delta","delta":{"stop_reason":")";
 
   engine::Usage known_;
   engine::FinishReason reason_ = engine::FinishReason::kStop;
+  std::string stop_;
   Block block_ = Block::kNone;
   std::int64_t index_ = 0;
   int call_index_ = 0;
@@ -212,6 +225,7 @@ data: {"type":"message_delta","delta":{"stop_reason":")";
 class Messages final : public Dialect {
  public:
   std::string_view path() const override { return "/v1/messages"; }
+  std::string_view id_header() const override { return kAnthropicIdHeader; }
   Expected<ParsedRequest> parse(std::string_view body) const override {
     return parse_body(body, messages_table());
   }

@@ -14,12 +14,14 @@ namespace {
 using Role = engine::Message::Role;
 using PartKind = engine::ContentPart::Kind;
 
-constexpr std::size_t kMaxStops = 4;
+constexpr std::size_t kMaxStops = 64;  // that API names no bound
 
-// A text block; cache_control is a hint that clients send everywhere, and the engine's prompt cache needs none.
+// A text block; cache_control is a hint that clients send everywhere, and the engine's prompt cache needs none;
+// parsed_output is what a client's SDK has made of our own answer.
 Expected<std::string> read_text_block(Members& block) {
   block.find("cache_control");
   block.find("citations");
+  block.find("parsed_output");
   return std::string(TRY(block.need_text("text")));
 }
 
@@ -37,7 +39,7 @@ Expected<std::vector<engine::ContentPart>> read_texts(const json::value& value, 
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const Path here(at, i);
     Members block(*TRY(expect_object(blocks[i], here)), here);
-    TRY(block.need_choice("type", "text"));
+    TRY(block.need_choice("type", "text", kAnyOther));
     out.push_back({PartKind::kText, TRY(read_text_block(block))});
     TRY_VOID(block.done());
   }
@@ -56,7 +58,7 @@ Expected<std::string> read_image(Members& block) {
   block.find("cache_control");
   const Path at(block.at(), "source");
   Members source(*TRY(block.need_object("source")), at);
-  const auto kind = TRY(source.need_choice("type", "base64|url"));
+  const auto kind = TRY(source.need_choice("type", "base64|url", kAnyOther));
   std::string url;
   if (kind == "base64") {
     const auto type = TRY(source.need_choice("media_type", "image/jpeg|image/png|image/gif|image/webp"));
@@ -104,7 +106,7 @@ std::string_view blocks_of(Role role) {
 // Results of tools come as blocks of a user's message here, as messages of their own in the engine's terms.
 Status read_block(const json::value& value, const Path& at, engine::Message& message, ParsedRequest& to) {
   Members block(*TRY(expect_object(value, at)), at);
-  const auto kind = TRY(block.need_choice("type", blocks_of(message.role)));
+  const auto kind = TRY(block.need_choice("type", blocks_of(message.role), kAnyOther));
   if (kind == "text") message.content.push_back({PartKind::kText, TRY(read_text_block(block))});
   if (kind == "image") message.content.push_back({PartKind::kImageUrl, TRY(read_image(block))});
   if (kind == "tool_use") message.tool_calls.push_back(TRY(read_tool_use(block)));
@@ -146,6 +148,7 @@ Status set_messages(const json::value& value, const Path& at, ParsedRequest& to)
 
 Status set_stop_sequences(const json::value& value, const Path& at, ParsedRequest& to) {
   const auto& items = *TRY(expect_array(value, at, 0, kMaxStops));
+  to.request.tell_stop = !items.empty();
   for (std::size_t i = 0; i < items.size(); ++i) {
     to.request.sampling.stop.emplace_back(TRY(expect_string(items[i], Path(at, i), 1, 1024)));
   }
@@ -157,7 +160,8 @@ Status set_tools(const json::value& value, const Path& at, ParsedRequest& to) {
   for (std::size_t i = 0; i < tools.size(); ++i) {
     const Path here(at, i);
     Members tool(*TRY(expect_object(tools[i], here)), here);
-    if (const auto* type = tool.find("type")) TRY(expect_choice(*type, Path(here, "type"), "custom"));
+    if (const auto* type = tool.find("type"))
+      TRY(expect_choice(*type, Path(here, "type"), "custom", kAnyOther));
     tool.find("cache_control");
     tool.find("eager_input_streaming");
     auto read = TRY(read_function(tool));
@@ -191,28 +195,31 @@ Status set_thinking(const json::value& value, const Path& at, ParsedRequest& to)
   constexpr std::int64_t kLow = 4096;
   constexpr std::int64_t kMedium = 16384;
   Members thinking(*TRY(expect_object(value, at)), at);
-  const auto kind = TRY(thinking.need_choice("type", "enabled|disabled|adaptive"));
+  const auto kind = TRY(thinking.need_choice("type", "enabled|disabled|adaptive", kAnyOther));
   if (kind == "enabled") {
     const auto* found = TRY(thinking.need("budget_tokens"));
     const auto budget = TRY(expect_integer(*found, Path(at, "budget_tokens"), 1024, kMaxTokensLimit));
     to.request.reasoning_budget = budget;
     to.request.reasoning_effort = budget < kLow ? "low" : budget < kMedium ? "medium" : "high";
   }
+  to.effort_member = "thinking";
   if (kind == "disabled") to.request.reasoning_effort = "none";
   if (const auto* display = thinking.find("display"))
-    TRY(expect_choice(*display, Path(at, "display"), "summarized"));
+    TRY(expect_choice(*display, Path(at, "display"), "summarized", "omitted"));
   return thinking.done();
 }
 
 Status set_output_config(const json::value& value, const Path& at, ParsedRequest& to) {
   Members config(*TRY(expect_object(value, at)), at);
   if (const auto* effort = config.find("effort")) {
-    to.request.reasoning_effort = TRY(expect_choice(*effort, Path(at, "effort"), "low|medium|high"));
+    to.request.reasoning_effort =
+        TRY(expect_choice(*effort, Path(at, "effort"), "low|medium|high", kEffortsBeyond));
+    to.effort_member = "output_config.effort";
   }
   if (const auto* found = config.find("format")) {
     const Path format_at(at, "format");
     Members format(*TRY(expect_object(*found, format_at)), format_at);
-    TRY(format.need_choice("type", "json_schema"));
+    TRY(format.need_choice("type", "json_schema", kAnyOther));
     to.request.format.kind = engine::ResponseFormat::Kind::kJsonSchema;
     to.request.format.schema_name = "output";
     to.request.format.schema = json::serialize(*TRY(format.need_object("schema")));
@@ -235,7 +242,7 @@ constexpr std::array kRows{
           set_system),  // before messages: it comes first
     required(other("messages", R"({"$ref":"#/components/schemas/Messages"})", set_messages)),
     kStreamRow,
-    other("stop_sequences", R"({"type":"array","maxItems":4,"items":{"type":"string","minLength":1}})",
+    other("stop_sequences", R"({"type":"array","maxItems":64,"items":{"type":"string","minLength":1}})",
           set_stop_sequences),
     number("temperature", 0, 1, set_temperature),
     kTopPRow,
@@ -246,7 +253,7 @@ constexpr std::array kRows{
     other("output_config", R"({"$ref":"#/components/schemas/OutputConfig"})", set_output_config),
     accepted(other(
         "metadata",
-        R"({"type":"object","additionalProperties":false,"properties":{"user_id":{"type":["string","null"]}}})",
+        R"({"type":"object","additionalProperties":{"type":"null"},"properties":{"user_id":{"type":["string","null"]}}})",
         check_user_metadata)),
     accepted(choice("service_tier", "auto|standard_only", nullptr)),
 };

@@ -1,5 +1,6 @@
 #include "gateway/dialect/models.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
@@ -81,12 +82,43 @@ TEST(Models, ABadLimitIsRefusedByName) {
 }
 
 TEST(Errors, TheEnginesParameterIsNamedAsTheClientsDialectDoes) {
-  const engine::EngineError error{
-      .status = 400, .type = "t", .code = "c", .param = "reasoning_effort", .message = "m"};
-  EXPECT_EQ(from_engine(error).param, "reasoning_effort");
-  EXPECT_EQ(from_engine(error, "/v1/chat/completions").param, "reasoning_effort");
-  EXPECT_EQ(from_engine(error, "/v1/responses").param, "reasoning.effort");
-  EXPECT_EQ(from_engine(error, "/v1/messages").param, "thinking");
+  struct Case {
+    std::string path, theirs, ours;
+  };
+  const std::string chat = "/v1/chat/completions", responses = "/v1/responses", messages = "/v1/messages";
+  for (const Case& one : std::vector<Case>{
+           {chat, "reasoning_effort", "reasoning_effort"},
+           {responses, "reasoning_effort", "reasoning.effort"},
+           {messages, "reasoning_effort", "thinking"},
+           {messages, "max_reasoning_tokens", "thinking"},
+           {responses, "messages", "input"},
+           {responses, "messages[3].content", "input"},
+           {messages, "messages[3].content", "messages"},
+           {chat, "messages[3].content", "messages[3].content"},
+           {responses, "response_format", "text.format"},
+           {chat, "tools[1].function.parameters", "tools[1].function.parameters"},
+           {responses, "tools[1].function.parameters", "tools[1].parameters"},
+           {messages, "tools[1].function.parameters", "tools[1].input_schema"},
+       }) {
+    const auto error =
+        from_engine({400, "t", "c", one.theirs, fmt::format("No '{}'.", one.theirs)}, one.path);
+    EXPECT_EQ(error.param, one.ours) << one.path;
+    EXPECT_EQ(error.message, fmt::format("No '{}'.", one.ours)) << one.path;
+  }
+}
+
+TEST(Errors, AnEffortIsNamedByTheMemberThatAskedForIt) {
+  const auto dialect = make_messages();
+  const auto named = [&](const std::string& more) {
+    const auto parsed = dialect->parse(
+        R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}],)" + more + "}");
+    EXPECT_TRUE(parsed.has_value());
+    return from_engine({400, "t", "c", "reasoning_effort", "'reasoning_effort'"}, dialect->path(),
+                       parsed->effort_member);
+  };
+  EXPECT_EQ(named(R"("thinking":{"type":"enabled","budget_tokens":2000})").param, "thinking");
+  EXPECT_EQ(named(R"("output_config":{"effort":"low"})").param, "output_config.effort");
+  EXPECT_EQ(named(R"("output_config":{"effort":"low"})").message, "'output_config.effort'");
 }
 
 TEST(Errors, BothShapesAreJsonAndHoldTheStatusDocumented) {

@@ -212,6 +212,22 @@ Status set_json_schema(Members& object, ParsedRequest& to) {
   return {};
 }
 
+Status read_texts(const json::value& value, const Path& at, std::size_t most, std::vector<std::string>& to) {
+  if (!value.is_array())
+    return std::unexpected(invalid_type(at, "one of a string or array of strings", value));
+  const auto& items = *TRY(expect_array(value, at, 1, most));
+  if (items.front().is_number() || items.front().is_array()) {
+    return std::unexpected(unsupported(
+        at, fmt::format("Unsupported value: '{}' does not support token ids here; send text. (LangChain's "
+                        "OpenAIEmbeddings sends text with check_embedding_ctx_length=False.)",
+                        at.text())));
+  }
+  to.reserve(items.size());
+  for (std::size_t i = 0; i < items.size(); ++i)
+    to.emplace_back(TRY(expect_string(items[i], Path(at, i), 1)));
+  return {};
+}
+
 Expected<std::string> read_image_url(const json::value& value, const Path& at) {
   const auto url = TRY(expect_string(value, at, 1));
   if (!url.starts_with("data:image/") && !url.starts_with("https://")) {

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "gateway/dialect/parameter.h"
 
@@ -12,6 +13,7 @@ inline constexpr std::int64_t kMaxTokensLimit = 1 << 30;  // far above any conte
 inline constexpr std::size_t kMaxModelLength = 256;
 inline constexpr std::size_t kMaxTools = 128;
 inline constexpr std::string_view kEfforts = "none|minimal|low|medium|high";
+inline constexpr std::string_view kEffortsBeyond = "xhigh|max";
 
 // Ready-made Apply functions, named by what they set.
 Status set_model(const json::value& value, const Path& at, ParsedRequest& to);
@@ -44,6 +46,8 @@ Status set_named_tool(std::string_view name, const Path& at, ParsedRequest& to);
 Status set_tool_mode(std::string_view mode, const Path& at, ParsedRequest& to);
 /// name, schema, strict and description of a json_schema format; `object` is the one that holds them.
 Status set_json_schema(Members& object, ParsedRequest& to);
+/// An array of at least one text, none empty. Token ids are refused: they are of some tokenizer, hardly ever the model's.
+Status read_texts(const json::value& value, const Path& at, std::size_t most, std::vector<std::string>& to);
 /// The url of an image part: data: or https:.
 Expected<std::string> read_image_url(const json::value& value, const Path& at);
 
@@ -52,7 +56,7 @@ inline constexpr Parameter kModelRow = required(string("model", kMaxModelLength,
 inline constexpr Parameter kStreamRow = boolean("stream", set_stream);
 inline constexpr Parameter kStreamOptionsRow = other(
     "stream_options",
-    R"({"type":"object","additionalProperties":false,"properties":{"include_usage":{"type":["boolean","null"]}}})",
+    R"({"type":"object","additionalProperties":{"type":"null"},"properties":{"include_usage":{"type":["boolean","null"]}}})",
     set_stream_options);
 inline constexpr Parameter kTemperatureRow = number("temperature", 0, 2, set_temperature);
 inline constexpr Parameter kTopPRow = number("top_p", 0, 1, set_top_p);
@@ -65,7 +69,7 @@ inline constexpr Parameter kRepetitionRow =
     number("repetition_penalty", 0.01, 2, set_repeat_penalty);  // vLLM, mistral
 inline constexpr Parameter kSeedRow = integer("seed", std::numeric_limits<std::int64_t>::min(),
                                               std::numeric_limits<std::int64_t>::max(), set_seed);
-inline constexpr Parameter kChoicesRow = integer("n", 1, 8, set_choices);
+inline constexpr Parameter kChoicesRow = beyond(integer("n", 1, 8, set_choices), 128);
 inline constexpr Parameter kStopRow = other(
     "stop",
     R"({"anyOf":[{"type":"string","minLength":1},{"type":"array","maxItems":4,"items":{"type":"string","minLength":1}}]})",

@@ -75,7 +75,13 @@ Status check_value(const Parameter& row, const json::value& value, const Path& a
       TRY(expect_boolean(value, at));
       return {};
     case Kind::kInteger:
-      TRY(expect_integer(value, at, row.integer_min, row.integer_max));
+      if (const auto number =
+              TRY(expect_integer(value, at, row.integer_min, std::max(row.integer_max, row.integer_beyond)));
+          number > row.integer_max) {
+        return std::unexpected(
+            unsupported(at, fmt::format("Unsupported value: '{}' is {} at most here, but got {}.", at.text(),
+                                        row.integer_max, number)));
+      }
       return {};
     case Kind::kNumber:
       TRY(expect_number(value, at, row.number_min, row.number_max));
@@ -84,7 +90,7 @@ Status check_value(const Parameter& row, const json::value& value, const Path& a
       TRY(expect_string(value, at, row.required ? 1 : 0, row.length_max));
       return {};
     case Kind::kChoice:
-      TRY(expect_choice(value, at, row.choices));
+      TRY(expect_choice(value, at, row.choices, row.beyond));
       return {};
     case Kind::kOther:
       return {};
@@ -205,6 +211,12 @@ ApiError unsupported(const Path& at, std::string message) {
   return invalid(at, "unsupported_parameter", std::move(message));
 }
 
+ApiError unsupported_choice(const Path& at, std::string_view choices, std::string_view found) {
+  return unsupported(
+      at, fmt::format("Unsupported value: '{}' does not support '{}' here. Supported values are: {}.",
+                      at.text(), shortened(found), quoted_list(choices)));
+}
+
 ApiError missing(const Path& at) {
   return invalid(at, "missing_required_parameter",
                  fmt::format("Missing required parameter: '{}'.", at.text()));
@@ -290,11 +302,15 @@ Expected<std::string_view> expect_string(const json::value& value, const Path& a
   return text;
 }
 
-Expected<std::string_view> expect_choice(const json::value& value, const Path& at, std::string_view choices) {
+Expected<std::string_view> expect_choice(const json::value& value, const Path& at, std::string_view choices,
+                                         std::string_view beyond) {
   if (!value.is_string()) return std::unexpected(invalid_type(at, "one of " + quoted_list(choices), value));
   const std::string_view text = value.get_string();
-  if (!is_choice(choices, text)) return std::unexpected(invalid_choice(at, choices, text));
-  return text;
+  if (is_choice(choices, text)) return text;
+  if (!text.empty() && (beyond == kAnyOther || is_choice(beyond, text))) {
+    return std::unexpected(unsupported_choice(at, choices, text));
+  }
+  return std::unexpected(invalid_choice(at, choices, text));
 }
 
 Expected<const json::object*> expect_object(const json::value& value, const Path& at) {
@@ -348,9 +364,10 @@ Expected<std::string_view> Members::need_text(std::string_view name) {
   return expect_string(*value, Path(at_, name));
 }
 
-Expected<std::string_view> Members::need_choice(std::string_view name, std::string_view choices) {
+Expected<std::string_view> Members::need_choice(std::string_view name, std::string_view choices,
+                                                std::string_view beyond) {
   const auto* value = TRY(need(name));
-  return expect_choice(*value, Path(at_, name), choices);
+  return expect_choice(*value, Path(at_, name), choices, beyond);
 }
 
 Expected<const json::object*> Members::need_object(std::string_view name) {
@@ -368,7 +385,7 @@ Status Members::done() const {
   const std::span asked(asked_, asked_count_);
   for (const auto& member : object_) {
     const std::string_view name = member.key();
-    if (std::ranges::find(asked, name) != asked.end()) continue;
+    if (member.value().is_null() || std::ranges::find(asked, name) != asked.end()) continue;
     const Path at(at_, name);
     return std::unexpected(
         invalid(at, "unknown_parameter", fmt::format("Unknown parameter: '{}'.", at.text())));
@@ -376,7 +393,7 @@ Status Members::done() const {
   return {};
 }
 
-Expected<ParsedRequest> parse_body(std::string_view body, const Table& table) {
+Expected<ParsedRequest> parse_body(std::string_view body, const Table& table, engine::Task task) {
   std::array<unsigned char, kArenaBytes> arena;
   json::monotonic_resource memory(arena.data(), arena.size());
   const auto tree = host::parse_json(body, {}, &memory);
@@ -390,6 +407,7 @@ Expected<ParsedRequest> parse_body(std::string_view body, const Table& table) {
         fmt::format("The body of your request must be a JSON object, but it is {}.", type_name(*tree))));
   }
   ParsedRequest parsed;
+  parsed.request.task = task;
   TRY_VOID(apply_members(*object, table, parsed));
   if (table.finish != nullptr) TRY_VOID(table.finish(*object, parsed));
   return parsed;

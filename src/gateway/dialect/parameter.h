@@ -52,9 +52,12 @@ struct Parameter {
   Class cls = Class::kForwarded;
   bool required = false;  // others may be absent or null
   std::int64_t integer_min = 0, integer_max = 0;
+  std::int64_t integer_beyond =
+      0;  // values above the maximum and up to this are the vendor's, and not honoured here
   double number_min = 0, number_max = 0;
   std::size_t length_max = 0;     // kString, bytes
   std::string_view choices = {};  // kChoice: "low|medium|high"
+  std::string_view beyond = {};   // kChoice: see expect_choice
   std::string_view schema = {};   // kOther: JSON schema text
 };
 
@@ -77,14 +80,19 @@ constexpr Parameter number(std::string_view name, double min, double max, Apply 
 constexpr Parameter string(std::string_view name, std::size_t length_max, Apply apply) {
   return {.name = name, .kind = Kind::kString, .apply = apply, .length_max = length_max};
 }
-constexpr Parameter choice(std::string_view name, std::string_view choices, Apply apply) {
-  return {.name = name, .kind = Kind::kChoice, .apply = apply, .choices = choices};
+constexpr Parameter choice(std::string_view name, std::string_view choices, Apply apply,
+                           std::string_view beyond = {}) {
+  return {.name = name, .kind = Kind::kChoice, .apply = apply, .choices = choices, .beyond = beyond};
 }
 constexpr Parameter other(std::string_view name, std::string_view schema, Apply apply) {
   return {.name = name, .kind = Kind::kOther, .apply = apply, .schema = schema};
 }
 constexpr Parameter accepted(Parameter row) {
   row.cls = Class::kAccepted;
+  return row;
+}
+constexpr Parameter beyond(Parameter row, std::int64_t integer_beyond) {
+  row.integer_beyond = integer_beyond;
   return row;
 }
 constexpr Parameter required(Parameter row) {
@@ -94,7 +102,8 @@ constexpr Parameter required(Parameter row) {
 
 /// Reads the body as a JSON object, checks it against the table and applies the rows in the table's order, so that a later
 /// row may rely on what an earlier one put into the request. Unknown members are refused before anything is applied.
-Expected<ParsedRequest> parse_body(std::string_view body, const Table& table);
+Expected<ParsedRequest> parse_body(std::string_view body, const Table& table,
+                                   engine::Task task = engine::Task::kChat);
 
 /// The JSON schema of a body that the table accepts (Dialect::parameters_schema).
 std::string schema_of(const Table& table);
@@ -104,6 +113,7 @@ ApiError invalid(const Path& at, std::string_view code, std::string message);
 ApiError invalid_type(const Path& at, std::string_view expected, const json::value& found);
 ApiError invalid_choice(const Path& at, std::string_view choices, std::string_view found);
 ApiError unsupported(const Path& at, std::string message);
+ApiError unsupported_choice(const Path& at, std::string_view choices, std::string_view found);
 ApiError missing(const Path& at);
 
 // Typed reading; each names the value's place on failure.
@@ -115,12 +125,16 @@ Expected<std::int64_t> expect_integer(const json::value& value, const Path& at,
 Expected<double> expect_number(const json::value& value, const Path& at, double min, double max);
 Expected<std::string_view> expect_string(const json::value& value, const Path& at, std::size_t min_length = 0,
                                          std::size_t max_length = std::numeric_limits<std::size_t>::max());
-Expected<std::string_view> expect_choice(const json::value& value, const Path& at, std::string_view choices);
+/// `beyond` are values that the vendor's API has and that are not honoured here: they are unsupported_parameter. With
+/// kAnyOther that is every other text, where the vendor's list is open.
+inline constexpr std::string_view kAnyOther = "*";
+Expected<std::string_view> expect_choice(const json::value& value, const Path& at, std::string_view choices,
+                                         std::string_view beyond = {});
 Expected<const json::object*> expect_object(const json::value& value, const Path& at);
 Expected<const json::array*> expect_array(const json::value& value, const Path& at, std::size_t min_size = 0,
                                           std::size_t max_size = std::numeric_limits<std::size_t>::max());
 
-/// Members of an object inside a body: what is not asked for by name is refused by done().
+/// Members of an object inside a body: what is not asked for by name, and not null, is refused by done().
 class Members {
  public:
   Members(const json::object& object, const Path& at) : object_(object), at_(at) {}
@@ -132,10 +146,12 @@ class Members {
   // As find and need, of one type; absent or null: "" and false.
   Expected<std::string_view> text(std::string_view name);
   Expected<std::string_view> need_text(std::string_view name);
-  Expected<std::string_view> need_choice(std::string_view name, std::string_view choices);
+  Expected<std::string_view> need_choice(std::string_view name, std::string_view choices,
+                                         std::string_view beyond = {});
   Expected<const json::object*> need_object(std::string_view name);
   Expected<bool> flag(std::string_view name);
-  /// unknown_parameter for the first member that was never asked for.
+  /// unknown_parameter for the first member that was never asked for. One that is null is as good as absent: clients hand
+  /// answers back with every member that a newer API than ours has.
   Status done() const;
   const Path& at() const { return at_; }
 

@@ -48,6 +48,18 @@ TEST(ChatParse, AMessageOfOurOwnAnswerMayComeBackAsClientsDumpIt) {
   EXPECT_EQ(request.messages.size(), 2U);
 }
 
+// What the SDKs' parse() adds to an answer comes back with it, as objects or as null.
+TEST(ChatParse, AMessageThatAClientHasParsedMayComeBackAsClientsDumpIt) {
+  const auto request =
+      accept(*make_chat(), chat(R"({"role":"assistant","content":"{}","parsed":{"city":"Paris"}},
+      {"role":"assistant","content":null,"parsed":null,"tool_calls":[{"id":"c1","type":"function","function":
+        {"name":"f","arguments":"{}","parsed_arguments":{"x":1}}}]},
+      {"role":"user","content":[{"type":"text","text":"y","later":null}],"later":null})"));
+  ASSERT_EQ(request.messages.size(), 3U);
+  EXPECT_EQ(request.messages[0].content.at(0).value, "{}");
+  EXPECT_EQ(request.messages[1].tool_calls.at(0).arguments, "{}");
+}
+
 TEST(ChatParse, TheNewerNameOfTheTokenLimitWins) {
   const auto request = accept(
       *make_chat(), chat(R"({"role":"user","content":"x"})", R"(,"max_completion_tokens":7,"max_tokens":9)"));
@@ -65,7 +77,7 @@ TEST(ChatParse, ErrorsNameThePlaceAndTheCodeThatOpenAiUses) {
       {chat(user, R"(,"max_tokens":0)"), "max_tokens", "integer_below_min_value"},
       {chat(user, R"(,"temperature":2.1)"), "temperature", "decimal_above_max_value"},
       {chat(user, R"(,"temperature":"hot")"), "temperature", "invalid_type"},
-      {chat(user, R"(,"n":9)"), "n", "integer_above_max_value"},
+      {chat(user, R"(,"n":129)"), "n", "integer_above_max_value"},
       {chat(user, R"(,"store":true)"), "store", "unsupported_parameter"},
       {chat(user, R"(,"top_logprobs":2)"), "top_logprobs", "invalid_value"},
       {chat(user, R"(,"stream_options":{"include_usage":true})"), "stream_options", "invalid_value"},
@@ -78,7 +90,7 @@ TEST(ChatParse, ErrorsNameThePlaceAndTheCodeThatOpenAiUses) {
       {chat(R"({"role":"alien","content":"x"})"), "messages[0].role", "invalid_value"},
       {chat(R"({"role":"user","content":"x","colour":1})"), "messages[0].colour", "unknown_parameter"},
       {chat(R"({"role":"user","content":[{"type":"input_audio"}]})"), "messages[0].content[0].type",
-       "invalid_value"},
+       "unsupported_parameter"},
       {chat(R"({"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}]})"),
        "messages[0].content[0].image_url.url", "invalid_value"},
       {chat(R"({"role":"tool","content":"x"})"), "messages[0].tool_call_id", "missing_required_parameter"},
@@ -104,6 +116,61 @@ TEST(ChatParse, ErrorsNameThePlaceAndTheCodeThatOpenAiUses) {
   }
 }
 
+// Whatever a vendor's API allows and no engine here can honour is told apart from what the vendor would refuse, too.
+TEST(Parse, ValuesOfAVendorsApiThatCannotBeHonouredAreUnsupported) {
+  const std::string user = R"({"role":"user","content":"x"})";
+  const auto part = [](const std::string& one) { return chat(R"({"role":"user","content":[)" + one + "]}"); };
+  const auto response = [](const std::string& more, const std::string& input = "\"x\"") {
+    return R"({"model":"m","input":)" + input + more + "}";
+  };
+  const auto message = [](const std::string& content, const std::string& more = "") {
+    return R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":)" + content + "}]" + more +
+           "}";
+  };
+  struct Case {
+    std::string path, body, param;
+  };
+  const std::string chats = "/v1/chat/completions", responses = "/v1/responses", messages = "/v1/messages";
+  const std::vector<Case> cases{
+      {chats, part(R"({"type":"input_audio","input_audio":{}})"), "messages[0].content[0].type"},
+      {chats, part(R"({"type":"file","file":{"file_id":"f"}})"), "messages[0].content[0].type"},
+      {chats, chat(R"({"role":"function","name":"f","content":"x"})"), "messages[0].role"},
+      {chats, chat(user, R"(,"tools":[{"type":"custom","custom":{"name":"c"}}])"), "tools[0].type"},
+      {chats, chat(user, R"(,"tool_choice":{"type":"allowed_tools","allowed_tools":{}})"),
+       "tool_choice.type"},
+      {chats, chat(user, R"(,"n":9)"), "n"},
+      {chats, chat(user, R"(,"n":128)"), "n"},
+      {chats, chat(user, R"(,"reasoning_effort":"xhigh")"), "reasoning_effort"},
+      {"/v1/completions", R"({"model":"m","prompt":"x","n":9})", "n"},
+      {responses, response(R"(,"truncation":"auto")"), "truncation"},
+      {responses, response(R"(,"include":["reasoning.encrypted_content"])"), "include[0]"},
+      {responses, response(R"(,"tools":[{"type":"web_search"}])"), "tools[0].type"},
+      {responses, response(R"(,"tool_choice":{"type":"file_search"})"), "tool_choice.type"},
+      {responses, response("", R"([{"type":"item_reference","id":"msg_1"}])"), "input[0].type"},
+      {responses, response("", R"([{"role":"user","content":[{"type":"input_file","file_id":"f"}]}])"),
+       "input[0].content[0].type"},
+      {responses, response(R"(,"reasoning":{"effort":"max"})"), "reasoning.effort"},
+      {messages, message(R"([{"type":"document","source":{}}])"), "messages[0].content[0].type"},
+      {messages, message(R"([{"type":"image","source":{"type":"file","file_id":"f"}}])"),
+       "messages[0].content[0].source.type"},
+      {messages, message(R"([{"type":"tool_result","tool_use_id":"t","content":[{"type":"image"}]}])"),
+       "messages[0].content[0].content[0].type"},
+      {messages, message("\"x\"", R"(,"tools":[{"type":"bash_20250124","name":"bash"}])"), "tools[0].type"},
+      {messages, message("\"x\"", R"(,"thinking":{"type":"adaptive","display":"omitted"})"),
+       "thinking.display"},
+      {messages, message("\"x\"", R"(,"output_config":{"effort":"xhigh"})"), "output_config.effort"},
+  };
+  for (const auto& dialect : make_dialects()) {
+    for (const auto& one : cases) {
+      if (one.path != dialect->path()) continue;
+      const auto error = refuse(*dialect, one.body);
+      EXPECT_EQ(error.code, "unsupported_parameter") << one.body;
+      EXPECT_EQ(error.param, one.param) << one.body;
+      EXPECT_TRUE(error.message.contains("'" + one.param + "'")) << error.message;
+    }
+  }
+}
+
 TEST(ChatParse, DuplicateKeysDeepNestingAndInvalidUtf8AreRefused) {
   const auto dialect = make_chat();
   EXPECT_EQ(refuse(*dialect, R"({"model":"a","model":"b","messages":[]})").code, "invalid_json");
@@ -117,6 +184,27 @@ TEST(ChatParse, TextOfAClientIsCutBeforeAnErrorRepeatsIt) {
   const auto error = refuse(*make_chat(), "{\"" + std::string(100000, 'x') + "\":1}");
   EXPECT_LT(error.message.size(), 300U);
   EXPECT_LT(error.param.size(), 200U);
+}
+
+TEST(TextParse, SeveralPromptsAreOneRequestUpToWhatOneAnswerMayHold) {
+  const auto dialect = make_completions();
+  const auto request = accept(*dialect, R"({"model":"m","prompt":["a","b"],"n":2})");
+  EXPECT_EQ(request.prompts, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(engine::choice_count(request), 4);
+  std::string many = R"(["x")";
+  for (int i = 1; i < 65; ++i) many += R"(,"x")";
+  EXPECT_EQ(engine::choice_count(accept(*dialect, R"({"model":"m","prompt":)" + many + "]}")), 65);
+  const auto error = refuse(*dialect, R"({"model":"m","n":2,"prompt":)" + many + "]}");
+  EXPECT_EQ(error.param, "prompt");
+  EXPECT_EQ(error.code, "unsupported_parameter");
+}
+
+// LangChain's embeddings send ids of a tokenizer of their own unless told otherwise.
+TEST(TextParse, TokenIdsAreRefusedWithTheSwitchThatMakesAClientSendText) {
+  const auto prompt = refuse(*make_completions(), R"({"model":"m","prompt":[1,2]})");
+  const auto input = refuse(*make_embeddings(), R"({"model":"m","input":[[1,2]]})");
+  for (const auto& error : {prompt, input}) EXPECT_EQ(error.code, "unsupported_parameter");
+  EXPECT_TRUE(input.message.contains("check_embedding_ctx_length=False")) << input.message;
 }
 
 TEST(ResponsesParse, ItemsOfOneTurnBecomeOneAssistantMessage) {
@@ -135,6 +223,19 @@ TEST(ResponsesParse, ItemsOfOneTurnBecomeOneAssistantMessage) {
   EXPECT_EQ(request.messages[3].content.at(0).value, "42");
   EXPECT_EQ(request.format.schema, R"({"type":"object"})");
   EXPECT_TRUE(request.format.strict);
+}
+
+// The official client names every member that a newer API has, null where the answer had none.
+TEST(ResponsesParse, ItemsOfOurOwnAnswerMayComeBackAsClientsDumpThem) {
+  const auto request =
+      accept(*make_responses(), R"({"model":"m","input":[{"role":"user","content":"q","later":null},
+      {"type":"function_call","id":"fc_1","call_id":"c1","name":"f","arguments":"{}","status":"completed",
+       "caller":null,"namespace":null,"parsed_arguments":{"x":1}},
+      {"type":"message","id":"msg_1","status":"completed","role":"assistant","phase":null,"content":[
+       {"type":"output_text","text":"{}","annotations":[],"logprobs":null,"parsed":{"city":"Paris"}}]}]})");
+  ASSERT_EQ(request.messages.size(), 2U);
+  EXPECT_EQ(request.messages[1].tool_calls.at(0).arguments, "{}");
+  EXPECT_EQ(request.messages[1].content.at(0).value, "{}");
 }
 
 TEST(ResponsesParse, WhatNeedsStoredStateIsRefused) {
@@ -164,6 +265,15 @@ TEST(MessagesParse, BlocksBecomeMessagesWithToolResultsFirst) {
   EXPECT_EQ(request.messages[4].content.at(0).value, "go on");
   EXPECT_EQ(request.tools.at(0).parameters, R"({"type":"object"})");
   EXPECT_EQ(request.tool_choice.name, "f");
+}
+
+TEST(MessagesParse, ABlockOfOurOwnAnswerMayComeBackAsClientsDumpIt) {
+  const auto request =
+      accept(*make_messages(), R"({"model":"m","max_tokens":9,"messages":[{"role":"assistant","content":[
+      {"type":"text","text":"{}","citations":null,"later":null,"parsed_output":{"city":"Paris"}},
+      {"type":"tool_use","id":"t1","name":"f","input":{},"caller":null,"toolset_name":null}]}]})");
+  ASSERT_EQ(request.messages.size(), 1U);
+  EXPECT_EQ(request.messages[0].content.at(0).value, "{}");
 }
 
 TEST(MessagesParse, ErrorsNameThePlace) {

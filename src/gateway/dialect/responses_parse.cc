@@ -31,7 +31,7 @@ Status set_instructions(const json::value& value, const Path&, ParsedRequest& to
 
 Expected<engine::ContentPart> read_part(const json::value& value, const Path& at, std::string_view kinds) {
   Members part(*TRY(expect_object(value, at)), at);
-  const auto kind = TRY(part.need_choice("type", kinds));
+  const auto kind = TRY(part.need_choice("type", kinds, kAnyOther));
   engine::ContentPart out;
   if (kind == "input_image") {
     out.kind = engine::ContentPart::Kind::kImageUrl;
@@ -47,6 +47,7 @@ Expected<engine::ContentPart> read_part(const json::value& value, const Path& at
     out.value = TRY(part.need_text(kind == "refusal" ? "refusal" : "text"));
     part.find("annotations");
     part.find("logprobs");
+    part.find("parsed");
   }
   TRY_VOID(part.done());
   return out;
@@ -95,6 +96,7 @@ Status read_function_call(Members& item, ParsedRequest& to) {
   call.id = TRY(item.need_text("call_id"));
   call.name = TRY(item.need_text("name"));
   call.arguments = TRY(item.need_text("arguments"));
+  item.find("parsed_arguments");
   assistant_turn(to).tool_calls.push_back(std::move(call));
   return {};
 }
@@ -131,8 +133,8 @@ Status read_item(const json::value& value, const Path& at, ParsedRequest& to) {
   Members item(*TRY(expect_object(value, at)), at);
   std::string_view type = "message";
   if (const auto* named = item.find("type")) {
-    type =
-        TRY(expect_choice(*named, Path(at, "type"), "message|function_call|function_call_output|reasoning"));
+    type = TRY(expect_choice(*named, Path(at, "type"), "message|function_call|function_call_output|reasoning",
+                             kAnyOther));
   }
   item.find("id");
   item.find("status");
@@ -166,7 +168,7 @@ Status set_tools(const json::value& value, const Path& at, ParsedRequest& to) {
   for (std::size_t i = 0; i < tools.size(); ++i) {
     const Path here(at, i);
     Members tool(*TRY(expect_object(tools[i], here)), here);
-    TRY(tool.need_choice("type", "function"));
+    TRY(tool.need_choice("type", "function", kAnyOther));
     auto read = TRY(read_function(tool));
     TRY_VOID(tool.done());
     TRY_VOID(add_tool(std::move(read), here, to));
@@ -178,7 +180,7 @@ Status set_tool_choice(const json::value& value, const Path& at, ParsedRequest& 
   if (value.is_string()) return set_tool_mode(TRY(expect_choice(value, at, "none|auto|required")), at, to);
   if (!value.is_object()) return std::unexpected(invalid_type(at, "one of a string or an object", value));
   Members chosen(value.get_object(), at);
-  TRY(chosen.need_choice("type", "function"));
+  TRY(chosen.need_choice("type", "function", kAnyOther));
   const auto name = TRY(chosen.need_text("name"));
   TRY_VOID(set_named_tool(name, Path(at, "name"), to));
   return chosen.done();
@@ -207,7 +209,7 @@ Status set_text(const json::value& value, const Path& at, ParsedRequest& to) {
 Status set_reasoning(const json::value& value, const Path& at, ParsedRequest& to) {
   Members reasoning(*TRY(expect_object(value, at)), at);
   if (const auto* effort = reasoning.find("effort")) {
-    to.request.reasoning_effort = TRY(expect_choice(*effort, Path(at, "effort"), kEfforts));
+    to.request.reasoning_effort = TRY(expect_choice(*effort, Path(at, "effort"), kEfforts, kEffortsBeyond));
   }
   for (const std::string_view name : {"summary", "generate_summary"}) {
     const auto* summary = reasoning.find(name);
@@ -224,7 +226,7 @@ Status set_reasoning(const json::value& value, const Path& at, ParsedRequest& to
 Status set_include(const json::value& value, const Path& at, ParsedRequest& to) {
   const auto& items = *TRY(expect_array(value, at));
   for (std::size_t i = 0; i < items.size(); ++i) {
-    TRY(expect_choice(items[i], Path(at, i), "message.output_text.logprobs"));
+    TRY(expect_choice(items[i], Path(at, i), "message.output_text.logprobs", kAnyOther));
     to.request.sampling.logprobs = true;
   }
   return {};
@@ -289,7 +291,7 @@ constexpr std::array kRows{
     kStreamRow,
     other(
         "stream_options",
-        R"({"type":"object","additionalProperties":false,"properties":{"include_obfuscation":{"type":["boolean","null"]}}})",
+        R"({"type":"object","additionalProperties":{"type":"null"},"properties":{"include_obfuscation":{"type":["boolean","null"]}}})",
         set_response_stream_options),
     integer("max_output_tokens", 1, kMaxTokensLimit, set_max_tokens),
     kTemperatureRow,
@@ -301,7 +303,7 @@ constexpr std::array kRows{
     other("tool_choice", R"({"$ref":"#/components/schemas/ResponseToolChoice"})", set_tool_choice),
     other("text", R"({"$ref":"#/components/schemas/ResponseText"})", set_text),
     other("reasoning", R"({"$ref":"#/components/schemas/ResponseReasoning"})", set_reasoning),
-    choice("truncation", "disabled", nullptr),
+    choice("truncation", "disabled", nullptr, "auto"),
     kUserRow,
     kMetadataRow,
     kStoreRow,

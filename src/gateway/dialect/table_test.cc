@@ -65,7 +65,8 @@ std::vector<Subject> subjects() {
                  &completions_table(),
                  {{"model", R"("m")"}, {"prompt", R"("hi")"}},
                  openai_samples()});
-  all.back().samples["prompt"] = {R"(["one"])", {"7", "null", "[]", R"("")", "[1,2]", R"(["a","b"])"}, ""};
+  all.back().samples["prompt"] = {
+      R"(["one","two"])", {"7", "null", "[]", R"("")", "[1,2]", "[[1]]", R"(["a",""])"}, ""};
   all.push_back(
       {"/v1/embeddings", &embeddings_table(), {{"model", R"("m")"}, {"input", R"("hi")"}}, openai_samples()});
   all.back().samples["input"] = {
@@ -92,9 +93,12 @@ std::vector<Subject> subjects() {
        {{"model", R"("m")"}, {"max_tokens", "16"}, {"messages", R"([{"role":"user","content":"hi"}])"}},
        {}});
   auto& anthropic = all.back().samples;
+  std::string many_stops = R"(["a")";
+  for (int i = 1; i < 65; ++i) many_stops += R"(,"a")";
+  many_stops += "]";
   anthropic["system"] = {R"("be brief")", {"7", R"([{"type":"image"}])"}, ""};
   anthropic["messages"] = openai_samples().at("messages");
-  anthropic["stop_sequences"] = {R"(["a"])", {R"("a")", R"([""])", R"(["a","b","c","d","e"])"}, ""};
+  anthropic["stop_sequences"] = {R"(["a"])", {R"("a")", R"([""])", many_stops}, ""};
   anthropic["tools"] = {kAnthropicTool,
                         {"{}", R"([{"name":"f"}])", R"([{"type":"computer","name":"f","input_schema":{}}])"},
                         ""};

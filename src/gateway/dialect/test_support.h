@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <boost/json.hpp>
 #include <string>
@@ -22,8 +23,8 @@ inline std::string describe(const ParsedRequest& parsed) {
   const auto& r = parsed.request;
   const auto& s = r.sampling;
   std::string out = fmt::format("task={} endpoint={} prompt={} echo={} suffix={} dims={} base64={}\n",
-                                static_cast<int>(r.task), r.endpoint, r.prompt, r.echo, r.suffix,
-                                describe_optional(r.dimensions), parsed.base64);
+                                static_cast<int>(r.task), r.endpoint, fmt::join(r.prompts, "|"), r.echo,
+                                r.suffix, describe_optional(r.dimensions), parsed.base64);
   for (const auto& m : r.messages) {
     out += fmt::format("message role={} name={} id={} reasoning={}", static_cast<int>(m.role), m.name,
                        m.tool_call_id, m.reasoning);
