@@ -169,7 +169,7 @@ Result<std::vector<executor::WorkloadSpec>> task_specs(const WantedWork& work, c
   const std::string folder = options.work_folder + "/" + work.name;
   spec.mounts = {{folder + "/dir", "/work", true}, {folder + "/output", "/output", true}};
   for (const WorkMount& mount : program.mounts)
-    spec.mounts.push_back({mount.source, mount.path, mount.writable});
+    spec.mounts.push_back({mount.source, mount.path, mount.writable, work.kind == WorkKind::kJob});
   spec.argv = program.command;
   spec.env = environment_of(work, run, places.size());
   spec.resources = {.memory_bytes = work.demand.memory_mib * kMiB,

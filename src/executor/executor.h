@@ -27,6 +27,9 @@ struct Mount {
   std::string source;
   std::string target;
   bool writable = false;
+  /// The source is a stranger's choice: no symbolic link on its path is followed, and what was found is what is bound,
+  /// whatever is put in its place meanwhile.
+  bool no_links = false;
   bool operator==(const Mount&) const = default;
 };
 

@@ -49,8 +49,8 @@ Result<Launched> launch(const Sandbox& sandbox, const std::string& archive) {
   }
   std::vector<host::Fd> files;
   for (const SandboxFile& file : sandbox.files) {
-    files.push_back(TRY(memory_file(file.bytes)));
-    process.pass_fds.emplace_back(files.back().get(), file.fd);
+    if (!file.open) files.push_back(TRY(memory_file(file.bytes)));
+    process.pass_fds.emplace_back(file.open ? file.open.get() : files.back().get(), file.fd);
   }
   process.argv = sandbox.argv;
   process.env = std::vector<std::string>{"PATH=/usr/local/bin:/usr/bin:/bin"};

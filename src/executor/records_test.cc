@@ -63,7 +63,7 @@ SupervisorSpec sample() {
   SupervisorSpec spec;
   spec.workload = {.id = "chat-0",
                    .root = "/r",
-                   .mounts = {{"/a", "/b", true}},
+                   .mounts = {{"/a", "/b", true}, {"/c", "/d", false, true}},
                    .argv = {"x", "--y", "z \"q\""},
                    .env = {{"A", "1"}},
                    .cpus = {0, 3},

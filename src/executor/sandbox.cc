@@ -1,10 +1,14 @@
 #include "executor/sandbox.h"
 
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <string_view>
 
 #include "embed/init_program.h"
@@ -26,8 +30,13 @@ struct Options {
   Words words;
   std::vector<SandboxFile> files;
 
-  std::string file(std::string bytes) {
-    files.push_back({kFirstFileFd + static_cast<int>(files.size()), std::move(bytes)});
+  std::string file(std::string bytes) { return give({.bytes = std::move(bytes)}); }
+  std::string opened(host::Fd open) { return give({.open = std::move(open)}); }
+
+ private:
+  std::string give(SandboxFile file) {
+    file.fd = kFirstFileFd + static_cast<int>(files.size());
+    files.push_back(std::move(file));
     return std::to_string(files.back().fd);
   }
 };
@@ -47,20 +56,42 @@ void bind_entry(const std::string& base, const std::string& name, Words& words) 
     add(words, {"--ro-bind", source, "/" + name});
 }
 
+constexpr std::string_view kTaken[] = {"usr", "bin", "sbin", "lib", "lib64"};  // of the host's own root
+constexpr std::string_view kOwn[] = {"proc", "dev", "sys", "tmp", "run", "data", "lost+found"};  // of no other
+
+bool comes_from_root(const WorkloadSpec& spec, std::string_view name) {
+  if (spec.root == "/") return std::ranges::find(kTaken, name) != std::end(kTaken);
+  return std::ranges::find(kOwn, name) == std::end(kOwn);
+}
+
+// bwrap makes a place with the host in reach at /oldroot: through a link of the image it would be made out there.
+Result<void> check_place(const WorkloadSpec& spec, const std::string& target) {
+  const std::string base = spec.root == "/" ? "" : spec.root;
+  const std::string path = target + "/";
+  if (!comes_from_root(spec, path.substr(1, path.find('/', 1) - 1))) return {};
+  for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1)) {
+    struct stat info{};
+    if (::lstat((base + path.substr(0, at)).c_str(), &info) != 0) break;
+    if (S_ISLNK(info.st_mode))
+      return failure(ErrorCode::kDenied, path.substr(0, at) + " is a symbolic link of the image: nothing can " +
+                                             "be mounted at " + target);
+  }
+  return {};
+}
+
 // Mount points can be made anywhere but in these folders. The host's own root gives programs and libraries without
 // configuration, state or homes.
 Result<void> add_root(const WorkloadSpec& spec, Options& options) {
   const std::string base = spec.root == "/" ? "" : spec.root;
   if (base.empty()) {
-    for (const char* name : {"usr", "bin", "sbin", "lib", "lib64"}) bind_entry(base, name, options.words);
+    for (const std::string_view name : kTaken) bind_entry(base, std::string(name), options.words);
     add(options.words, {"--perms", "0755", "--dir", "/etc"});
     add(options.words, {"--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"});
     add(options.words, {"--ro-bind-try", "/etc/alternatives", "/etc/alternatives"});
     return {};
   }
-  constexpr std::string_view kOwn[] = {"proc", "dev", "sys", "tmp", "run", "data", "lost+found"};
   for (const std::string& name : TRY(host::list_dir(spec.root)))
-    if (std::ranges::find(kOwn, name) == std::end(kOwn)) bind_entry(base, name, options.words);
+    if (comes_from_root(spec, name)) bind_entry(base, name, options.words);
   return {};
 }
 
@@ -96,12 +127,33 @@ void add_parents(const std::string& target, Words& words) {
     add(words, {"--perms", "0755", "--dir", target.substr(0, at)});
 }
 
-Result<void> add_mounts(const WorkloadSpec& spec, Words& words) {
+Result<host::Fd> open_without_links(const std::string& path) {
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS;
+  host::Fd fd(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
+  if (fd) return fd;
+  if (errno == ELOOP)
+    return failure(ErrorCode::kDenied, "a symbolic link lies on the path of the workload's mount " + path +
+                                           ", and none is followed there: name the real path");
+  if (errno == ENOENT || errno == ENOTDIR)
+    return failure(ErrorCode::kNotFound, "the workload's mount " + path + " does not exist");
+  return std::unexpected(errno_error("open the workload's mount " + path, errno));
+}
+
+// bwrap compares what it bound with the descriptor, and ends where they differ.
+Result<void> add_mounts(const WorkloadSpec& spec, Options& options) {
   for (const Mount& mount : spec.mounts) {
+    TRY_VOID(check_place(spec, mount.target));
+    add_parents(mount.target, options.words);
+    if (mount.no_links) {
+      const std::string fd = options.opened(TRY(open_without_links(mount.source)));
+      add(options.words, {mount.writable ? "--bind-fd" : "--ro-bind-fd", fd, mount.target});
+      continue;
+    }
     if (!host::exists(mount.source))
       return failure(ErrorCode::kNotFound, "the workload's mount " + mount.source + " does not exist");
-    add_parents(mount.target, words);
-    add(words, {mount.writable ? "--bind" : "--ro-bind", mount.source, mount.target});
+    add(options.words, {mount.writable ? "--bind" : "--ro-bind", mount.source, mount.target});
   }
   return {};
 }
@@ -157,10 +209,11 @@ Result<Sandbox> make_sandbox(const WorkloadSpec& spec, const std::string& data_d
   add(options.words, {"--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"});
   add_tmpfs("/dev/shm", spec.scratch_bytes, options.words);
   add_tmpfs("/tmp", spec.scratch_bytes, options.words);
-  TRY_VOID(add_mounts(spec, options.words));
-  add(options.words, {"--bind", data_dir, "/data"});
+  add(options.words, {"--bind", data_dir, "/data"});  // made anew for each run, so places may be made in it
+  TRY_VOID(add_mounts(spec, options));
   add_names(spec, options);
   for (const SecretFile& secret : spec.secrets) {
+    TRY_VOID(check_place(spec, secret.target));
     add_parents(secret.target, options.words);
     add(options.words, {"--perms", "0400", "--bind-data", options.file(secret.text), secret.target});
   }

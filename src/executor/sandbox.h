@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "executor/executor.h"
+#include "host/fd.h"
 
 namespace millrace::executor {
 
@@ -13,10 +14,11 @@ namespace millrace::executor {
 /// sandbox cannot see those in another (own pid namespace).
 inline constexpr int kSandboxUid = 65534;
 
-/// A file whose content bwrap or the first process reads from a descriptor.
+/// A descriptor that bwrap or the first process is given: of a file with this content, or of what is open already.
 struct SandboxFile {
   int fd = 0;  // its number in bwrap
-  std::string bytes;
+  std::string bytes = {};
+  host::Fd open = {};
 };
 
 /// What is given to bwrap. All of the command line but the program's name is in `files`, so that no process list shows
@@ -28,7 +30,7 @@ struct Sandbox {
 };
 
 /// Of a root other than "/" all folders but its proc, dev, sys, tmp, run and data are taken; of "/" only /usr and what
-/// links into it. kNotFound if the root, a mount's source or the archive is absent.
+/// links into it. kNotFound if the root or a mount's source is absent; kDenied if a symbolic link lies where none may.
 Result<Sandbox> make_sandbox(const WorkloadSpec& spec, const std::string& data_dir, bool as_root,
                              bool unpack);
 

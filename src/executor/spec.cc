@@ -125,7 +125,8 @@ Result<WorkloadSpec> read_workload(const JsonObject& o, std::int64_t version) {
   for (const boost::json::value& item : *TRY(o.required_array("mounts"))) {
     const JsonObject mount = TRY(JsonObject::of(item, "mounts"));
     spec.mounts.push_back({TRY(mount.required_string("source")), TRY(mount.required_string("target")),
-                           TRY(mount.required_bool("writable"))});
+                           TRY(mount.required_bool("writable")),
+                           TRY(mount.optional_bool("no_links")).value_or(false)});
   }
   spec.argv = TRY(read_strings(o, "argv"));
   spec.env = TRY(read_map(o, "env"));
@@ -142,12 +143,10 @@ Result<WorkloadSpec> read_workload(const JsonObject& o, std::int64_t version) {
 
 void write_workload(JsonWriter& w, const WorkloadSpec& spec) {
   w.begin_object().field("id", spec.id).field("root", spec.root).key("mounts").begin_array();
-  for (const Mount& mount : spec.mounts)
-    w.begin_object()
-        .field("source", mount.source)
-        .field("target", mount.target)
-        .field("writable", mount.writable)
-        .end_object();
+  for (const Mount& mount : spec.mounts) {
+    w.begin_object().field("source", mount.source).field("target", mount.target);
+    w.field("writable", mount.writable).field("no_links", mount.no_links).end_object();
+  }
   w.end_array().key("argv").begin_array();
   for (const std::string& argument : spec.argv) w.value(argument);
   w.end_array();
@@ -249,6 +248,22 @@ Result<void> check_bounds(const WorkloadSpec& spec) {
   return {};
 }
 
+bool is_in(const std::string& path, const std::string& folder) { return (path + "/").starts_with(folder + "/"); }
+
+// A place inside another mount would be made in that one's source, and by way of its symbolic links anywhere.
+Result<void> check_mounts(const WorkloadSpec& spec) {
+  for (const Mount& mount : spec.mounts) {
+    if (!is_plain_path(mount.source) || !is_plain_path(mount.target))
+      return wrong("mounts must be absolute paths without .., found '" + mount.source + "' at '" +
+                   mount.target + "'");
+    for (const Mount& other : spec.mounts)
+      if (&other != &mount && is_in(mount.target, other.target))
+        return wrong("the mount at " + mount.target + " lies in that at " + other.target +
+                     ": it must be in a place of its own");
+  }
+  return {};
+}
+
 Result<void> check_secrets(const WorkloadSpec& spec) {
   if (spec.secrets.size() > kMaxSecrets) return wrong(fmt::format("more than {} secrets", kMaxSecrets));
   for (const SecretFile& secret : spec.secrets) {
@@ -347,10 +362,7 @@ Result<void> check_spec(const WorkloadSpec& spec) {
     return wrong("id must be 1 to 80 of [a-z0-9.-] starting with a letter or digit, found '" + spec.id + "'");
   if (!spec.root.starts_with('/')) return wrong("root must be an absolute path, found '" + spec.root + "'");
   if (spec.argv.empty() || spec.argv[0].empty()) return wrong("argv is empty");
-  for (const Mount& mount : spec.mounts) {
-    if (!mount.source.starts_with('/') || !mount.target.starts_with('/'))
-      return wrong("mounts must be absolute paths, found '" + mount.source + "' at '" + mount.target + "'");
-  }
+  TRY_VOID(check_mounts(spec));
   const auto holds_nul = [](const std::string& text) { return text.find('\0') != std::string::npos; };
   if (std::any_of(spec.argv.begin(), spec.argv.end(), holds_nul)) return wrong("argv holds a NUL byte");
   for (const auto& [name, value] : spec.env) {

@@ -41,19 +41,6 @@ constexpr std::array kSignals = {
 
 bool is_clean(std::string_view text) { return text.find('\0') == std::string_view::npos; }
 
-/// Absolute, without empty parts, ".", "..", control characters or a slash at the end.
-bool is_clean_path(std::string_view path) {
-  if (!path.starts_with('/') || path.size() < 2 || path.size() > 4000 || path.ends_with('/')) return false;
-  if (std::ranges::any_of(path, [](char c) { return static_cast<unsigned char>(c) < ' '; })) return false;
-  path.remove_prefix(1);
-  while (true) {
-    const auto part = path.substr(0, path.find('/'));
-    if (part.empty() || part == "." || part == "..") return false;
-    if (part.size() == path.size()) return true;
-    path.remove_prefix(part.size() + 1);
-  }
-}
-
 bool is_variable(std::string_view name) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   return !name.empty() && name.size() <= 256 && letter(name.front()) &&
@@ -68,6 +55,26 @@ bool is_job_id(std::string_view id) {
   const auto split = id.find('_');
   return number(id.substr(0, split)) && (split == std::string_view::npos || number(id.substr(split + 1)));
 }
+
+}  // namespace
+
+bool is_clean_path(std::string_view path) {
+  if (!path.starts_with('/') || path.size() < 2 || path.size() > 4000 || path.ends_with('/')) return false;
+  if (std::ranges::any_of(path, [](char c) { return static_cast<unsigned char>(c) < ' '; })) return false;
+  path.remove_prefix(1);
+  while (true) {
+    const auto part = path.substr(0, path.find('/'));
+    if (part.empty() || part == "." || part == "..") return false;
+    if (part.size() == path.size()) return true;
+    path.remove_prefix(part.size() + 1);
+  }
+}
+
+bool is_at_or_below(std::string_view path, std::string_view folder) {
+  return path == folder || (path.starts_with(folder) && path.substr(folder.size()).starts_with('/'));
+}
+
+namespace {
 
 /// Reads the keys of one file. The first fault stays in the document.
 class Reader {
@@ -225,6 +232,11 @@ class Reader {
       mount.writable = mode == "rw";
       if (!is_clean_path(mount.source)) table.fail("source", "want an absolute path without '.' and '..'");
       check_target(table, mount.path);
+      for (const std::string_view own : {"/work", "/output"})
+        if (is_at_or_below(mount.path, own)) table.fail("path", fmt::format("lies in {}, the job's own", own));
+      for (const JobMount& other : spec.mounts)
+        if (is_at_or_below(mount.path, other.path) || is_at_or_below(other.path, mount.path))
+          table.fail("path", fmt::format("{} and {} lie in each other", other.path, mount.path));
       spec.mounts.push_back(std::move(mount));
     }
     if (targets.size() > 100) root_.fail("mount", "has more than 100 files and folders");

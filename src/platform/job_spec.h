@@ -72,6 +72,11 @@ inline constexpr std::size_t kArrayBytesMax = 64u << 20;  // of the records of a
 /// kInvalidArgument naming `file`, line and key, for what cannot be meant: also a key that is not known.
 Result<JobSpec> parse_job(std::string_view text, JobFormat format, const std::string& file);
 
+/// Absolute, without empty parts, ".", "..", control characters or a slash at the end.
+bool is_clean_path(std::string_view path);
+/// Of two clean paths.
+bool is_at_or_below(std::string_view path, std::string_view folder);
+
 /// As a JSON job file: parse_job reads it back as the same.
 std::string to_json(const JobSpec& spec);
 

@@ -107,6 +107,18 @@ TEST(JobSpec, EveryKeyIsRead) {
   EXPECT_EQ(parsed(kEverything), wanted);
 }
 
+TEST(JobSpec, AMountHasAPlaceOfItsOwn) {
+  const auto file = [](std::string_view one, std::string_view two) {
+    return fmt::format("command = ['a']\n[[mount]]\nsource = '/s'\npath = '{}'\n"
+                       "[[mount]]\nsource = '/t'\npath = '{}'\n",
+                       one, two);
+  };
+  for (const char* path : {"/work", "/output", "/output/x", "/m/below", "/"})
+    EXPECT_TRUE(fault_of(file("/m", path)).starts_with("job.toml:7: mount.path: ")) << path;
+  EXPECT_TRUE(fault_of(file("/m/below", "/m")).starts_with("job.toml:7: mount.path: "));
+  EXPECT_EQ(parsed(file("/m", "/more")).mounts.size(), 2U);
+}
+
 TEST(JobSpec, OnlyTheCommandMustBeThere) {
   JobSpec wanted;
   wanted.command = {"true"};

@@ -63,7 +63,8 @@ struct JobsOptions {
   std::int64_t pending_total = 100'000;
 };
 
-/// "/srv/data, /srv/out:rw" to its parts. kInvalidArgument for one that is no absolute path.
+/// "/srv/data, /srv/out:rw" to its parts. kInvalidArgument for one that is no absolute path, or lies in
+/// another that is writable.
 Result<std::vector<std::string>> parse_mounts(std::string_view text);
 
 /// What Jobs works on; all is borrowed and outlives it.

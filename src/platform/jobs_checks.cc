@@ -16,9 +16,27 @@ std::unexpected<Error> bad(std::string_view key, std::string_view what) {
   return failure(ErrorCode::kInvalidArgument, fmt::format("{}: {}", key, what));
 }
 
-/// True if `path` is `folder`, or below it.
-bool is_in(std::string_view path, std::string_view folder) {
-  return path == folder || (path.starts_with(folder) && path.substr(folder.size()).starts_with('/'));
+constexpr std::string_view kWritable = ":rw";
+
+/// The folder of a rule of [jobs] mounts that lets jobs write; empty for another.
+std::string_view writable_folder(std::string_view rule) {
+  return rule.ends_with(kWritable) ? rule.substr(0, rule.size() - kWritable.size()) : std::string_view{};
+}
+
+// Of a folder that no job may write, everything below may be mounted. At or below a writable one only it itself, whatever
+// other rule is above: whoever can write in it could put a symbolic link there and have the next job mount what it leads to.
+bool may_mount(const std::vector<std::string>& rules, const JobMount& mount) {
+  bool readable = false, below_writable = false;
+  for (const std::string_view rule : rules) {
+    const std::string_view folder = writable_folder(rule);
+    if (folder.empty()) {
+      readable |= is_at_or_below(mount.source, rule);
+    } else {
+      if (mount.source == folder) return true;
+      below_writable |= is_at_or_below(mount.source, folder);
+    }
+  }
+  return readable && !below_writable && !mount.writable;
 }
 
 bool fits(const control::NodeStatus& node, const JobSpec& spec) {
@@ -43,11 +61,22 @@ Result<std::vector<std::string>> parse_mounts(std::string_view text) {
     while (part.starts_with(' ')) part.remove_prefix(1);
     while (part.ends_with(' ')) part.remove_suffix(1);
     if (part.empty()) continue;
-    if (!part.starts_with('/') || part.ends_with('/') || part.contains("..")) {
+    const std::string_view folder = part.ends_with(kWritable) ? writable_folder(part) : part;
+    if (!is_clean_path(folder)) {
       return bad("jobs.mounts",
                  fmt::format("want absolute paths such as /srv/data or /srv/out:rw, found '{}'", part));
     }
     mounts.emplace_back(part);
+  }
+  for (const std::string_view rule : mounts) {
+    const std::string_view open = writable_folder(rule);
+    for (const std::string_view other : mounts) {
+      const std::string_view folder = other.ends_with(kWritable) ? writable_folder(other) : other;
+      if (open.empty() || folder == open || !is_at_or_below(folder, open)) continue;
+      return bad("jobs.mounts",
+                 fmt::format("{} lies in {}, where jobs may write: one could put a symbolic link in its place",
+                             folder, open));
+    }
   }
   return mounts;
 }
@@ -72,16 +101,9 @@ Result<void> Jobs::check_secrets(const JobRequest& request) const {
   return {};
 }
 
-// Of a folder that no job may write, everything below may be mounted. Of one that is writable only itself: whoever can
-// write in it could put a symbolic link there and have the next job mount what it leads to.
 Result<void> Jobs::check_mounts(const JobRequest& request) const {
-  constexpr std::string_view kWritable = ":rw";
   for (const JobMount& mount : request.spec.mounts) {
-    const bool allowed = std::ranges::any_of(options_.mounts, [&](std::string_view rule) {
-      if (!rule.ends_with(kWritable)) return !mount.writable && is_in(mount.source, rule);
-      return mount.source == rule.substr(0, rule.size() - kWritable.size());
-    });
-    if (allowed) continue;
+    if (may_mount(options_.mounts, mount)) continue;
     return bad(
         "mount.source",
         fmt::format("{} may not be mounted{}; whoever runs this site allows folders with [jobs] mounts in "

@@ -190,11 +190,34 @@ TEST_F(JobsTest, OnlyFoldersThatTheSiteAllowsAreMounted) {
   (void)submit(mount("/srv/out", "ro"));
 }
 
+TEST_F(JobsTest, BelowAFolderThatJobsMayWriteNothingIsMountedWhateverIsAllowedAboveIt) {
+  make_jobs({.work_folder = "", .mounts = {"/srv/share", "/srv/share/out:rw", "/srv/both:rw", "/srv/both"}});
+  const auto may = [&](std::string_view source, std::string_view mode) {
+    const auto spec = parse_job(
+        fmt::format("command = ['a']\n[[mount]]\nsource = '{}'\npath = '/m'\nmode = '{}'\n", source, mode),
+        JobFormat::kToml, "j");
+    EXPECT_TRUE(spec) << source;
+    return jobs_->submit({.spec = *spec, .tenant = "alpha", .project = "a1", .user = "u", .workdir = ""})
+        .has_value();
+  };
+  for (const char* source : {"/srv/share/out/x", "/srv/share/out/x/y", "/srv/both/x"}) {
+    EXPECT_FALSE(may(source, "ro")) << source;
+    EXPECT_FALSE(may(source, "rw")) << source;
+  }
+  for (const char* source : {"/srv/share", "/srv/share/in", "/srv/share/outer/x", "/srv/share/out", "/srv/both"})
+    EXPECT_TRUE(may(source, "ro")) << source;
+  EXPECT_TRUE(may("/srv/share/out", "rw"));
+  EXPECT_FALSE(may("/srv/share", "rw"));
+}
+
 TEST(Mounts, AreReadFromASetting) {
   EXPECT_EQ(parse_mounts(" /srv/data, /srv/out:rw ,"),
             (std::vector<std::string>{"/srv/data", "/srv/out:rw"}));
   EXPECT_EQ(parse_mounts(""), std::vector<std::string>{});
-  for (const char* text : {"data", "/", "/a/../b", "/a,b"}) EXPECT_FALSE(parse_mounts(text)) << text;
+  for (const char* text : {"data", "/", "/a/../b", "/a,b", "/a//b", "/a/./b", ":rw", "/:rw"})
+    EXPECT_FALSE(parse_mounts(text)) << text;
+  for (const char* text : {"/a:rw, /a/b", "/a/b/c:rw, /a:rw"}) EXPECT_FALSE(parse_mounts(text)) << text;
+  EXPECT_TRUE(parse_mounts("/a, /a/b:rw, /a/c, /a/b"));
 }
 
 TEST_F(JobsTest, AfterNamesJobsOfTheSameProject) {

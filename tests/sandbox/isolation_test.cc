@@ -3,14 +3,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <thread>
 
+#include "executor/inside/channel.h"
+#include "executor/launch.h"
 #include "executor/local/world_for_tests.h"
 #include "executor/sandbox.h"
 #include "host/fd.h"
@@ -116,6 +121,111 @@ TEST_F(Isolation, AnotherTenantsFilesAndProcessesAreNotThere) {
   EXPECT_EQ(executor_->status("other")->state, WorkloadState::kRunning);
   (void)executor_->stop("other", milliseconds(0));
   EXPECT_TRUE(soon([&] { return executor_->remove("other").has_value(); }));
+}
+
+// What a tenant can write in may hold links to anything by the time that another job mounts it.
+class Mounts : public Isolation {
+ protected:
+  Mounts() {
+    EXPECT_TRUE(make_sandbox_folder(folder_ + "/share"));
+    EXPECT_TRUE(host::make_dirs(folder_ + "/share/own/deep"));
+    EXPECT_TRUE(host::make_dirs(folder_ + "/victim/deep"));
+    EXPECT_TRUE(host::write_file_atomic(folder_ + "/victim/deep/file", "treasure", 0644));
+    EXPECT_TRUE(host::write_file_atomic(folder_ + "/share/own/deep/file", "flour", 0644));
+    EXPECT_EQ(::chmod((folder_ + "/share").c_str(), 0755), 0);
+  }
+  static WorkloadSpec reading(const std::string& source) {
+    WorkloadSpec spec = shell("cat /m/deep/file /m/file /m 2>/dev/null; exit 0");
+    spec.mounts = {{source, "/m", false, true}};
+    return spec;
+  }
+  // Lets what was launched run; all that it prints.
+  static std::string finish(Launched& launched) {
+    std::string out;
+    char buffer[4096];
+    for (bool open = true; open;) {
+      pollfd items[] = {{launched.channel.get(), POLLIN, 0}, {launched.output.get(), POLLIN, 0}};
+      if (::poll(items, 2, 20000) <= 0) return out + " (nothing came for 20 s)";
+      if (const auto message = receive_inside(launched.channel.get()); message && message->what == inside::kHello)
+        send_inside(launched.channel.get(), inside::kGo);
+      if ((items[0].revents & POLLHUP) != 0) launched.channel.reset();
+      if (items[1].revents == 0) continue;
+      const ssize_t got = ::read(launched.output.get(), buffer, sizeof buffer);
+      if (got > 0) out.append(buffer, static_cast<std::size_t>(got));
+      open = got > 0 || (got < 0 && errno == EAGAIN);
+    }
+    ::waitpid(launched.bwrap, nullptr, 0);
+    return out;
+  }
+};
+
+TEST_F(Mounts, ALinkOnTheWayToASourceIsNotFollowed) {
+  ASSERT_EQ(::symlink((folder_ + "/victim").c_str(), (folder_ + "/share/x").c_str()), 0);
+  ASSERT_EQ(::symlink("../victim", (folder_ + "/share/relative").c_str()), 0);
+  EXPECT_EQ(run(reading(folder_ + "/share/own")), "flour");
+  EXPECT_EQ(executor_->status("w")->exit->code, 0);
+  for (const char* path : {"/share/x", "/share/x/deep", "/share/x/deep/file", "/share/relative/deep"}) {
+    EXPECT_TRUE(soon([&] { return executor_->remove("w").has_value(); }));
+    const std::string out = run(reading(folder_ + path));
+    EXPECT_THAT(out, HasSubstr("symbolic link")) << path;
+    EXPECT_THAT(out, Not(HasSubstr("treasure"))) << path;
+    EXPECT_EQ(executor_->status("w")->exit->cause, ExitCause::kNotStarted) << path;
+  }
+}
+
+TEST_F(Mounts, WhatWasCheckedIsWhatIsBoundWhateverTakesItsPlace) {
+  const bool as_root = ::geteuid() == 0;
+  ASSERT_TRUE(make_sandbox_folder(folder_ + "/data"));
+  const auto swap = [&](const char* moved) {
+    const std::string place = folder_ + "/share/own";
+    EXPECT_EQ(::rename(place.c_str(), (folder_ + moved).c_str()), 0);
+    EXPECT_EQ(::symlink((folder_ + "/victim").c_str(), place.c_str()), 0);
+  };
+  auto sandbox = make_sandbox(reading(folder_ + "/share/own"), folder_ + "/data", as_root, false);
+  ASSERT_TRUE(sandbox) << sandbox.error().message;
+  swap("/share/moved");
+  auto launched = launch(*sandbox, "");
+  ASSERT_TRUE(launched) << launched.error().message;
+  EXPECT_THAT(finish(*launched), Not(HasSubstr("treasure")));
+  // The folder is gone altogether: its descriptor leads nowhere, and its old name to the link.
+  ASSERT_TRUE(host::make_dirs(folder_ + "/share/empty"));
+  auto again = make_sandbox(reading(folder_ + "/share/empty"), folder_ + "/data", as_root, false);
+  ASSERT_TRUE(again);
+  ASSERT_EQ(::rmdir((folder_ + "/share/empty").c_str()), 0);
+  ASSERT_EQ(::symlink((folder_ + "/victim").c_str(), (folder_ + "/share/empty (deleted)").c_str()), 0);
+  launched = launch(*again, "");
+  ASSERT_TRUE(launched);
+  EXPECT_THAT(finish(*launched), Not(HasSubstr("treasure")));
+}
+
+// bwrap makes the places of mounts as root, and still reaches the host then.
+TEST_F(Mounts, NoPlaceIsMadeOutsideByWayOfALink) {
+  const std::string outside = "/oldroot" + folder_ + "/victim";
+  ASSERT_EQ(::symlink(outside.c_str(), (folder_ + "/share/x").c_str()), 0);
+  WorkloadSpec spec = reading(folder_ + "/share/own");
+  spec.mounts.push_back({folder_ + "/share", "/n", true});
+  spec.mounts[0].target = "/n/x/made";
+  EXPECT_FALSE(executor_->start(spec, 1));
+  ASSERT_TRUE(host::make_dirs(folder_ + "/image/usr"));
+  ASSERT_TRUE(host::make_dirs(folder_ + "/image/opt"));
+  ASSERT_EQ(::symlink(outside.c_str(), (folder_ + "/image/opt/x").c_str()), 0);
+  ASSERT_EQ(::symlink(outside.c_str(), (folder_ + "/image/srv").c_str()), 0);
+  for (const char* place : {"/opt/x/made", "/srv/made", "/opt/x"}) {
+    spec = reading(folder_ + "/share/own");
+    spec.root = folder_ + "/image";
+    spec.mounts[0].target = place;
+    EXPECT_THAT(run(spec), HasSubstr("symbolic link of the image")) << place;
+    spec.mounts.clear();
+    spec.secrets = {{std::string(place) + "/secret", "x"}};
+    EXPECT_THAT(run(spec), HasSubstr("symbolic link of the image")) << place;
+  }
+  EXPECT_THAT(*host::list_dir(folder_ + "/victim"), testing::ElementsAre("deep"));
+}
+
+TEST_F(Mounts, APlaceInTheRunsOwnDataIsSeen) {
+  WorkloadSpec spec = shell("cat /data/set/deep/file; echo more > /data/mine && cat /data/mine");
+  spec.mounts = {{folder_ + "/share/own", "/data/set", false, true}};
+  EXPECT_EQ(run(spec), "flourmore\n");
 }
 
 TEST_F(Isolation, TheServersEnvironmentAndItsOwnFirstProcessAreClosed) {
