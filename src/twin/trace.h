@@ -39,7 +39,7 @@ enum class WorkProfile : std::uint8_t {
 };
 std::string_view name_of(WorkProfile profile);
 
-/// One workload: 80 bytes, no heap, so that a million fit in 80 MB. Indexes point into the SiteConfig that the reader was
+/// One workload: 96 bytes, no heap, so that a million fit in 96 MB. Indexes point into the SiteConfig that the reader was
 /// given.
 struct TraceJob {
   TraceTime arrival{};
@@ -49,6 +49,8 @@ struct TraceJob {
   std::int32_t tasks = 1;                   // all or none run (gang)
   std::int32_t utilisation_milli = 1000;    // of the granted accelerators while it runs: what power follows
   std::uint64_t kinds = ~std::uint64_t{0};  // bit k: may run on cluster.kinds[k]
+  std::int64_t input_tokens = 0;            // of the requests that it answers while it runs, evenly
+  std::int64_t output_tokens = 0;
   std::uint16_t reference_kind =
       kAnyKind;                      // that `work` was recorded on; kAnyKind: takes `work` on every kind
   std::uint16_t account = 0;         // index into SiteConfig::accounts, one of its leaves
@@ -64,7 +66,7 @@ struct TraceJob {
   static constexpr std::uint16_t kAnyKind = UINT16_MAX;
   bool operator==(const TraceJob&) const = default;
 };
-static_assert(sizeof(TraceJob) <= 80);
+static_assert(sizeof(TraceJob) <= 96);
 
 /// What a reader or generator did that a person should know.
 struct TraceFacts {
@@ -101,7 +103,7 @@ struct ServiceInterval {
 ///   ceil((input_tokens / prefill_tokens_per_s + output_tokens / decode_tokens_per_s)
 ///        / (interval x utilisation))
 /// A replica is kept for `linger` after the last interval that needed it. The k-th replica is one kService job for each
-/// stretch of time in which at least k are wanted. Defaults: Llama-2-70B on 8 H100 as measured for "Splitwise" (ISCA 2024,
+/// stretch of time in which at least k are wanted; the tokens of an interval are dealt evenly to those that stand. Defaults: Llama-2-70B on 8 H100 as measured for "Splitwise" (ISCA 2024,
 /// perf_model.csv): see docs/twin.md.
 struct ServiceRule {
   std::chrono::seconds interval{60};

@@ -241,6 +241,12 @@ TEST(TraceService, ReplicasFollowTokensAndLingerAndEachStretchIsOneJob) {
     EXPECT_EQ(job.utilisation_milli, 500);
     EXPECT_EQ(job.account, trace.jobs[0].account);
   }
+  EXPECT_EQ(trace.jobs[0].input_tokens, 500 + 3000)
+      << "its half of the first minute, its third of the second";
+  EXPECT_EQ(trace.jobs[0].output_tokens, 1000);
+  EXPECT_EQ(trace.jobs[1].input_tokens, 500 + 3000 + 10);
+  EXPECT_EQ(trace.jobs[1].output_tokens, 1001) << "and what does not divide";
+  EXPECT_EQ(trace.jobs[2].input_tokens, 3000);
   auto lingering = options;
   lingering.service.linger = seconds(60);
   const auto kept = parse(text, "azure-llm", lingering);
@@ -284,6 +290,14 @@ TEST(TraceMillrace, NeedsOnlyArrivalAndWork) {
   expected.account = trace.jobs[0].account;
   expected.priority_class = 1;  // normal
   EXPECT_EQ(trace.jobs[0], expected);
+}
+
+TEST(TraceMillrace, WorkNamesTheTokensOfItsRequests) {
+  const TraceJob job =
+      parse("arrival_s,work_s,kind,input_tokens,output_tokens\n0,60,service,5000000,\n", "millrace")
+          .jobs.at(0);
+  EXPECT_EQ(job.input_tokens, 5'000'000);
+  EXPECT_EQ(job.output_tokens, 0);
 }
 
 TEST(TraceMillrace, TasksApartByRackOrRailReadBackAsWritten) {

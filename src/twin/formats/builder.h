@@ -72,6 +72,7 @@ class ServiceLoad {
 
  private:
   std::vector<std::int32_t> replicas_wanted();
+  TraceJob replica_job() const;
 
   TraceBuilder& builder_;
   std::vector<ServiceInterval> intervals_;

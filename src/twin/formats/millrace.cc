@@ -12,6 +12,7 @@ namespace millrace::twin {
 namespace {
 
 constexpr double kSecondsMax = 1e10;
+constexpr std::int64_t kTokensMax = 1'000'000'000'000'000;
 
 template <typename Value>
 using Names = std::initializer_list<std::pair<std::string_view, Value>>;
@@ -86,9 +87,11 @@ struct Columns {
         kind(csv.maybe_column("kind")),
         utilisation(csv.maybe_column("utilisation_milli")),
         deadline(csv.maybe_column("deadline_s")),
-        flags(csv.maybe_column("flags")) {}
+        flags(csv.maybe_column("flags")),
+        input_tokens(csv.maybe_column("input_tokens")),
+        output_tokens(csv.maybe_column("output_tokens")) {}
   CsvColumn arrival, work, tasks, accelerators, milli, cpu, memory, kinds, reference, account, priority,
-      profile, kind, utilisation, deadline, flags;
+      profile, kind, utilisation, deadline, flags, input_tokens, output_tokens;
 };
 
 class RowReader {
@@ -119,6 +122,8 @@ class RowReader {
     job.utilisation_milli = integer(columns_.utilisation, 0, 1000, 1000);
     job.profile = value_in(csv_, columns_.profile, kProfiles);
     job.kind = value_in(csv_, columns_.kind, kJobKinds);
+    job.input_tokens = tokens(columns_.input_tokens);
+    job.output_tokens = tokens(columns_.output_tokens);
     read_names(job);
     read_flags(job);
     return job;
@@ -130,6 +135,7 @@ class RowReader {
   std::int32_t integer(CsvColumn column, std::int64_t least, std::int64_t most, std::int32_t fallback) {
     return has(column) ? static_cast<std::int32_t>(csv_.integer(column, least, most)) : fallback;
   }
+  std::int64_t tokens(CsvColumn column) { return has(column) ? csv_.integer(column, 0, kTokensMax) : 0; }
   std::size_t named(CsvColumn column, NameIndex& index, std::string_view what) {
     const auto found = index.find(csv_.text(column));
     if (!found) csv_.fail(column, fmt::format("the site has no such {}", what));

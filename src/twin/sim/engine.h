@@ -100,6 +100,7 @@ class Engine {
   void carry_out(const control::WarnInfeasible& infeasible);
   void carry_out(const control::WakeAt& wake);
   void count_up(Job& job);
+  void count_tokens(const Job& job, double work_us);
   void set_draw(Job& job);
   void clear_draw(Job& job);
   void plan_finish(std::uint32_t slot);

@@ -195,6 +195,7 @@ void Engine::count_up(Job& job) {
   const double work_us = static_cast<double>(lasts) * job.speed;
   job.left_us = std::max(job.left_us - work_us, 0.0);
   job.run_work_us += work_us;
+  count_tokens(job, work_us);
   for (const SiteDraw& draw : job.draws) {
     const NanoJoule energy = static_cast<NanoJoule>(draw.milliwatts) * lasts;
     job.energy += energy;
@@ -216,6 +217,7 @@ void Engine::count_up(Job& job) {
       static_cast<double>(job.trace.demand.cpu_milli * job.trace.tasks) * 1e-3 * static_cast<double>(lasts);
   const double held_us = static_cast<double>(job.accelerators_milli()) * 1e-3 * static_cast<double>(lasts);
   job.held_us += held_us;
+  if (job.trace.input_tokens + job.trace.output_tokens > 0) tally_.held_for_tokens_us += held_us;
   tally_.accounts[job.trace.account].held_us += held_us;
   if (job.trace.demand.accelerators > 0) {
     const scheduler::KindIndex kind = config_.cluster.nodes[job.places.front().node].kind;
@@ -224,6 +226,14 @@ void Engine::count_up(Job& job) {
     tally_.useful_us += held_us * pace * static_cast<double>(job.trace.utilisation_milli) * 1e-3;
   }
   job.since = now_;
+}
+
+// Requests are answered as the work goes on, and once more (a negative part) where work is lost.
+void Engine::count_tokens(const Job& job, double work_us) {
+  if (job.trace.work.count() <= 0) return;
+  const double part = work_us / static_cast<double>(job.trace.work.count());
+  tally_.input_tokens += part * static_cast<double>(job.trace.input_tokens);
+  tally_.output_tokens += part * static_cast<double>(job.trace.output_tokens);
 }
 
 void Engine::set_draw(Job& job) {
@@ -313,6 +323,7 @@ void Engine::lose_work(Job& job, control::Exit exit) {
       static_cast<double>(microseconds(config_.policy.checkpoint).count()) * job.kind_speed;
   const double lost_us = between_us > 0.0 ? std::fmod(job.run_work_us, between_us) : job.run_work_us;
   job.left_us += lost_us;
+  count_tokens(job, -lost_us);
   const double accelerators = static_cast<double>(job.accelerators_milli()) * 1e-3;
   tally_.lost_us += lost_us / job.kind_speed * accelerators;
 }

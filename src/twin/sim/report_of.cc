@@ -117,14 +117,15 @@ Table sites_table(const RunResult& result) {
 Table what_if_table(const RunResult& result) {
   Table table{.id = "what-if",
               .title = "What if",
-              .columns = {"Utilisation %", "EUR/kWh", "EUR/accelerator-hour", "Margin EUR/year",
-                          "Paid back in month"},
-              .numeric = {true, true, true, true, true},
+              .columns = {"Utilisation %", "EUR/kWh", "EUR/accelerator-hour", "EUR/million tokens",
+                          "Margin EUR/year", "Paid back in month"},
+              .numeric = {true, true, true, true, true, true},
               .rows = {}};
   for (const WhatIf& each : result.what_if) {
     table.rows.push_back(
         {decimal(each.utilisation * 100.0), fmt::format("{:.4f}", each.eur_per_kwh),
          each.cost_per_accelerator_hour_eur ? fmt::format("{:.3f}", *each.cost_per_accelerator_hour_eur) : "",
+         each.cost_per_mtok_eur ? fmt::format("{:.3f}", *each.cost_per_mtok_eur) : "",
          fmt::format("{:.0f}", each.margin_eur_per_year),
          each.payback_month ? std::to_string(*each.payback_month) : "never"});
   }
@@ -156,9 +157,14 @@ std::vector<std::string> findings_of(const RunResult& result) {
                     "known {:.1f} % could have been saved.",
                     tenth("carbon_saving_pct"), tenth("carbon_saving_oracle_pct")));
   }
+  if (const auto cost = find_value(result, "cost_per_mtok_eur")) {
+    findings.push_back(
+        fmt::format("{:.3g} million tokens were read and written; a million of them cost {:.3g} EUR.",
+                    (value("input_tokens") + value("output_tokens")) * 1e-6, *cost));
+  }
   if (const auto month = find_value(result, "payback_months")) {
     findings.push_back(fmt::format("At this use the investment is paid back in month {:.0f}.", *month));
-  } else {
+  } else if (value("cost_capital_eur") > 0.0) {
     findings.push_back("At this use and these prices the investment is not paid back within its lifetime.");
   }
   if (result.jobs_unplaceable > 0)

@@ -58,7 +58,9 @@ struct Tally {
   double lost_us = 0.0;      // accelerator-microseconds of work done again
   double useful_us = 0.0;    // accelerator-microseconds held x utilisation x speed under the cap
   double cpu_core_us = 0.0;  // core-microseconds held
-  VirtualTime last_end = 0;  // of any work
+  double input_tokens = 0.0, output_tokens = 0.0;  // of requests that were answered
+  double held_for_tokens_us = 0.0;                 // accelerator-microseconds of work that answers requests
+  VirtualTime last_end = 0;                        // of any work
   Sample wait_s, jct_s, slowdown;
   std::vector<ClassTally> classes;
   std::vector<AccountTally> accounts;
