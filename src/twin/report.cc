@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "embed/report_files.h"
-#include "host/file.h"
+#include "host/output_file.h"
 #include "twin/page/draw.h"
 #include "twin/page/html.h"
 
@@ -132,7 +132,7 @@ std::string render_report(const RunReport& report) {
 }
 
 Result<void> write_report(const RunReport& report, const std::string& path) {
-  return host::write_file_atomic(path, render_report(report));
+  return host::write_output(path, render_report(report));
 }
 
 }  // namespace millrace::twin
