@@ -37,6 +37,25 @@ TEST(Run, AJobTakesItsWorkAndItsEnergy) {
   EXPECT_NEAR(value(result, "peak_power_mw"), 1.2 * (1'600.0 + 4'825.0) * 1e-6, 1e-9);
 }
 
+TEST(Run, OnlyTheSiteWhosePowerIsWaitedForIsInBacklog) {
+  SiteConfig config = small_site(2, 2);
+  config.cluster.sites.push_back({.name = "other", .zone = "SE-SE3", .jurisdiction = "SE", .pue = 1.2});
+  config.sites.push_back(config.sites[0]);
+  config.cluster.racks[1] = {.name = "r1", .site = 1, .feed = scheduler::kNoFeed};
+  config.cluster.domains[1].site = config.cluster.nodes[1].site = 1;
+  config.policy.scheduler.cap_floor_milli = 1000;
+  // Room for 7 accelerators and their cores at the second site, which works at 90 % of that; the first has no accelerators
+  // left, and much power.
+  config.sites[0].power = {{.since = {}, .budget_mw = 100'000'000}};
+  config.sites[1].power = {
+      {.since = {}, .budget_mw = static_cast<std::int64_t>(1.2 * (1'600'000 + 7 * 603'125))}};
+  std::vector<TraceJob> jobs = {job_of(0, 36'000, 8), job_of(1, 36'000, 6), job_of(2, 3'600, 2)};
+  const auto result = play_world(config, jobs).value();
+  EXPECT_NEAR(value(result, "backlog_hours"), 10.0, 0.01);
+  const double used = 1'600'000 + 6 * 603'125;
+  EXPECT_NEAR(value(result, "power_used_backlog_pct"), 100.0 * used / (1'600'000 + 7 * 603'125), 0.01);
+}
+
 TEST(Run, TokensAreSoldAndAMillionOfThemHasACost) {
   SiteConfig config = small_site(2);
   config.economics.input_microeur_per_mtok = 1'000'000;

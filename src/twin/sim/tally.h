@@ -70,6 +70,7 @@ struct Tally {
   std::vector<double> held_deferrable_us_by_kind;
 
   Timeline power_mw, budget_mw, idle_mw, queue, running, allocated;
+  Timeline co2e_ug, co2e_at_once_ug, co2e_oracle_ug;  // of `deferrable`, as it grows
   double free_milli_sum = 0.0;        // over hourly samples: free accelerators of nodes that are up
   double fragmented_milli_sum = 0.0;  // of those, what typical work cannot use
   std::int64_t fragmentation_samples = 0;
