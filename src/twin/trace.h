@@ -39,6 +39,14 @@ enum class WorkProfile : std::uint8_t {
 };
 std::string_view name_of(WorkProfile profile);
 
+/// What work asks of the place where it runs, beside kinds and room.
+struct WorkNeeds {
+  std::vector<std::string> zones, jurisdictions;  // any of these; empty: any
+  std::int64_t accelerator_memory_mib = 0;        // of each accelerator, at least
+  bool attested = false;                          // only nodes whose boot was verified
+  bool operator==(const WorkNeeds&) const = default;
+};
+
 /// One workload: 96 bytes, no heap, so that a million fit in 96 MB. Indexes point into the SiteConfig that the reader was
 /// given.
 struct TraceJob {
@@ -55,6 +63,7 @@ struct TraceJob {
       kAnyKind;                      // that `work` was recorded on; kAnyKind: takes `work` on every kind
   std::uint16_t account = 0;         // index into SiteConfig::accounts, one of its leaves
   std::uint16_t priority_class = 0;  // index into SiteConfig::priority_classes
+  std::uint16_t needs = 0;           // index into what the source says that its jobs need; 0: nothing
   WorkProfile profile = WorkProfile::kUnknown;
   TraceJobKind kind = TraceJobKind::kJob;
   bool deferrable = false;     // may wait for clean or cheap hours until `deadline` allows no more
@@ -88,6 +97,8 @@ class JobSource {
   /// 0 if it is not known before the end.
   virtual std::int64_t jobs_expected() const = 0;
   virtual const TraceFacts& facts() const = 0;
+  /// What TraceJob::needs points into; element 0 asks for nothing.
+  virtual const std::vector<WorkNeeds>& needs() const = 0;
 };
 
 /// Requests to a service in one interval of an inference trace.
@@ -125,6 +136,7 @@ struct TraceOptions {
 /// A whole trace in memory.
 struct Trace {
   std::vector<TraceJob> jobs;            // in order of arrival
+  std::vector<WorkNeeds> needs{{}};      // TraceJob::needs points into it; element 0 asks for nothing
   std::vector<ServiceInterval> service;  // of an inference trace; else empty
   TraceFacts facts;
 };

@@ -300,6 +300,25 @@ TEST(TraceMillrace, WorkNamesTheTokensOfItsRequests) {
   EXPECT_EQ(job.output_tokens, 0);
 }
 
+TEST(TraceMillrace, NeedsOfPlaceAreReadBackAsWritten) {
+  const auto trace = parse(
+      "arrival_s,work_s,accelerators,zones,jurisdictions,accelerator_memory_mib,flags\n0,1,1,FR,FR,1024,a\n"
+      "0,1,1,,,,\n0,1,1,FR,FR,1024,a\n0,1,1,,,,a\n",
+      "millrace");
+  ASSERT_EQ(trace.needs.size(), 3u) << "each once";
+  const WorkNeeds strict{
+      .zones = {"FR"}, .jurisdictions = {"FR"}, .accelerator_memory_mib = 1024, .attested = true};
+  EXPECT_EQ(trace.needs[trace.jobs[0].needs], strict);
+  EXPECT_EQ(trace.needs[trace.jobs[1].needs], WorkNeeds{});
+  EXPECT_EQ(trace.jobs[2].needs, trace.jobs[0].needs);
+  EXPECT_TRUE(trace.needs[trace.jobs[3].needs].attested);
+  std::string rows = millrace_header(trace.needs);
+  for (const TraceJob& job : trace.jobs) append_millrace_row(rows, job, site(), trace.needs);
+  const auto again = parse(rows, "millrace");
+  EXPECT_EQ(again.jobs, trace.jobs);
+  EXPECT_EQ(again.needs, trace.needs);
+}
+
 TEST(TraceMillrace, TasksApartByRackOrRailReadBackAsWritten) {
   for (const auto& [flag, spread] :
        {std::pair("h", scheduler::Spread::kNode), std::pair("r", scheduler::Spread::kRack),
@@ -307,8 +326,8 @@ TEST(TraceMillrace, TasksApartByRackOrRailReadBackAsWritten) {
     const TraceJob job =
         parse(std::string("arrival_s,work_s,flags\n0,1,") + flag + "\n", "millrace").jobs.at(0);
     EXPECT_EQ(job.spread, spread);
-    std::string row(millrace_header());
-    append_millrace_row(row, job, site());
+    std::string row = millrace_header({});
+    append_millrace_row(row, job, site(), {});
     EXPECT_EQ(parse(row, "millrace").jobs.at(0), job);
   }
 }
@@ -321,7 +340,9 @@ TEST(TraceMillrace, FaultsNameFileLineAndColumn) {
   EXPECT_EQ(row("account", "nobody"), "f:2: column 3 (account): the site has no such account of a project");
   EXPECT_EQ(row("priority_class", "x"),
             "f:2: column 3 (priority_class): the site has no such priority class");
-  EXPECT_EQ(row("flags", "dz"), "f:2: column 3 (flags): want letters of d, i, n, o, h, r, l");
+  EXPECT_EQ(row("flags", "dz"), "f:2: column 3 (flags): want letters of a, d, i, n, o, h, r, l");
+  EXPECT_EQ(row("zones", "FR|XX"), "f:2: column 3 (zones): no site is in the zone 'XX'");
+  EXPECT_EQ(row("jurisdictions", "US"), "f:2: column 3 (jurisdictions): no site is in the jurisdiction 'US'");
   EXPECT_EQ(row("deadline_s,flags", ",d"),
             "f:2: column 3 (deadline_s): is missing: deferrable work needs it");
   EXPECT_EQ(fault_of("arrival_s,work_s,deadline_s\n10,1,9\n", "millrace"),

@@ -15,10 +15,10 @@ Result<std::int64_t> write_workload(const SiteConfig& site, std::uint64_t seed, 
                                     const std::string& path, const Progress& progress) {
   const auto source = TRY(generate_jobs(site, seed, end));
   auto file = TRY(host::OutputFile::create(path));
-  std::string rows(millrace_header());
+  std::string rows = millrace_header(source->needs());
   std::int64_t count = 0;
   while (const auto job = source->next()) {
-    append_millrace_row(rows, *job, site);
+    append_millrace_row(rows, *job, site, source->needs());
     if (rows.size() > kPiece) {
       TRY_VOID(file.write(rows));
       rows.clear();

@@ -155,7 +155,8 @@ void Engine::arrive(const TraceJob& trace) {
   quiet_since_ = now_;
   tally_.accounts[trace.account].asked_us +=
       static_cast<double>(job.accelerators_milli()) * 1e-3 * job.left_us;
-  scheduler::Workload workload = workload_of(config_, speeds_, trace, job.id, now_);
+  scheduler::Workload workload =
+      workload_of(config_, speeds_, trace, source_.needs()[trace.needs], job.id, now_);
   if (may_wait(trace) && outlooks_.any()) {
     deferrable_.push_back(job.id);
     if (const auto until = defer(job)) workload.not_before = to_time(*until);

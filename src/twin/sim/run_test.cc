@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <cmath>
 
+#include "host/file.h"
 #include "scheduler/catalogue.h"
 #include "twin/sim/inputs.h"
 #include "twin/sim/speed.h"
@@ -54,6 +55,35 @@ TEST(Run, OnlyTheSiteWhosePowerIsWaitedForIsInBacklog) {
   EXPECT_NEAR(value(result, "backlog_hours"), 10.0, 0.01);
   const double used = 1'600'000 + 6 * 603'125;
   EXPECT_NEAR(value(result, "power_used_backlog_pct"), 100.0 * used / (1'600'000 + 7 * 603'125), 0.01);
+}
+
+TEST(Run, WorkRunsWhereItsLawAndItsOtherNeedsAreMet) {
+  SiteConfig config = small_site(4, 2);
+  config.cluster.sites.push_back({.name = "other", .zone = "SE-SE3", .jurisdiction = "SE", .pue = 1.2});
+  config.sites.push_back(config.sites[0]);
+  config.cluster.racks[1] = {.name = "r1", .site = 1, .feed = scheduler::kNoFeed};
+  for (const scheduler::NodeIndex node : {2u, 3u}) config.cluster.nodes[node].site = 1;
+  config.cluster.domains[1].site = 1;
+  config.cluster.nodes[1].attested = true;
+  config.cluster.kinds[0].memory_bytes = std::int64_t{80} << 30;
+  std::string folder = "/tmp/millrace-needs-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  RunOptions options;
+  options.decisions_path = folder + "/decisions.tsv";
+  const auto trace = parse_trace(
+      "arrival_s,work_s,accelerators,zones,jurisdictions,accelerator_memory_mib,flags\n"
+      "0,100,8,SE-SE3,,,\n1,100,8,,SE,,\n2,100,8,,,81920,a\n3,100,8,,,,\n4,100,8,,SE,,a\n5,100,8,,,81921,\n",
+      "w.csv", "millrace", config);
+  ASSERT_TRUE(trace) << trace.error().message;
+  const auto source = play(*trace);
+  const auto result = run_twin(config, *source, options);
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(result->jobs_done, 4);
+  EXPECT_EQ(result->jobs_unplaceable, 2) << "no attested node under that law, no kind with that memory";
+  const auto log = host::read_file(options.decisions_path).value();
+  EXPECT_NE(log.find("job-3\tstart\trun 1 on n1:0-7"), std::string::npos) << log;
+  EXPECT_NE(log.find("job-4\tstart\trun 1 on n0:0-7"), std::string::npos) << log;
+  EXPECT_TRUE(host::remove_tree(folder));
 }
 
 TEST(Run, TokensAreSoldAndAMillionOfThemHasACost) {
@@ -295,7 +325,7 @@ TEST(Inputs, WorkPrefersTheKindThatSuitsItAndTakesTheOtherWhereItMust) {
   const auto kinds_for = [&](WorkProfile profile) {
     TraceJob job = job_of(0, 60, 1);
     job.profile = profile;
-    const auto workload = workload_of(config, speeds, job, 1, 0);
+    const auto workload = workload_of(config, speeds, job, {}, 1, 0);
     EXPECT_EQ(workload.earlier_kinds_first, profile != WorkProfile::kUnknown);
     return workload.kinds;
   };
