@@ -5,7 +5,7 @@
 
 #include "apps/twin_commands.h"
 #include "apps/twin_show.h"
-#include "host/file.h"
+#include "host/output_file.h"
 #include "twin/generator.h"
 #include "twin/site_config.h"
 
@@ -29,8 +29,7 @@ struct WorkloadLine {
 int run_site(const SiteLine& line) {
   const auto text = twin::generate_site(line.options);
   if (!text) return cli::report(text.error());
-  if (const auto written = host::write_file_atomic(line.out, *text); !written)
-    return cli::report(written.error());
+  if (const auto written = host::write_output(line.out, *text); !written) return cli::report(written.error());
   if (line.json) {
     cli::print_json({{"nodes", line.options.nodes},
                      {"accelerators", line.options.nodes * line.options.accelerators},

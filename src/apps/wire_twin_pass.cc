@@ -15,11 +15,15 @@ struct Line {
   bool json = false;
 };
 
+std::string shown(const std::optional<double>& ms, int decimals) {
+  return ms ? fmt::format("{:.{}f}", *ms, decimals) : "-";
+}
+
 void print(const twin::PassResult& result) {
   cli::print_table({"cold ms", "pass ms", "event ms", "started", "held", "promised"},
-                   {{fmt::format("{:.2f}", result.cold_ms), fmt::format("{:.2f}", result.pass_ms),
-                     fmt::format("{:.4f}", result.event_ms), fmt::format("{}", result.started),
-                     fmt::format("{}", result.held), fmt::format("{}", result.promised)}});
+                   {{shown(result.cold_ms, 2), shown(result.pass_ms, 2), shown(result.event_ms, 4),
+                     fmt::format("{}", result.started), fmt::format("{}", result.held),
+                     fmt::format("{}", result.promised)}});
 }
 
 int run(const Line& line) {

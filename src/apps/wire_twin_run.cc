@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <memory>
 
 #include "apps/twin_commands.h"
@@ -30,7 +31,8 @@ void print(const twin::RunResult& result) {
   for (const twin::Metric& metric : result.metrics) {
     const twin::MetricInfo* info = twin::find_metric(metric.name);
     rows.push_back({info != nullptr ? std::string(info->title) : metric.name,
-                    fmt::format("{:.6g}", metric.value), info != nullptr ? std::string(info->unit) : ""});
+                    std::isnan(metric.value) ? "-" : fmt::format("{:.6g}", metric.value),
+                    info != nullptr ? std::string(info->unit) : ""});
   }
   cli::print_table({"metric", "value", "unit"}, rows);
   for (const std::string& finding : result.report.findings) fmt::print("{}\n", finding);

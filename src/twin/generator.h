@@ -42,6 +42,7 @@ struct WorkClass {
   bool interruptible = false;
   bool one_domain = false;
   scheduler::Spread spread = scheduler::Spread::kNone;
+  WorkNeeds needs{};
 };
 
 /// A Poisson process whose rate follows hour of the day and day of the week (UTC).

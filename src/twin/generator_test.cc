@@ -142,6 +142,21 @@ TEST(Generator, ClassesSizesAndAccountsHaveTheirShares) {
   EXPECT_NEAR(static_cast<double>(sizes[1]) / sizes[2], 35.0 / 15, 0.1);
 }
 
+TEST(Generator, NeedsOfAClassGoWithItsJobsAndBoundItsSizes) {
+  auto site = example("three-sites");
+  auto& work = site.workload.classes.front();
+  site.workload.classes.resize(1);
+  work.needs = {
+      .zones = {}, .jurisdictions = {"SE"}, .accelerator_memory_mib = 100 * 1024, .attested = false};
+  const auto source = generate_jobs(site, 1, days(1)).value();
+  const auto job = source->next().value();
+  EXPECT_EQ(source->needs().at(job.needs), work.needs);
+  work.needs.attested = true;
+  const auto none = generate_jobs(site, 1, days(1));
+  ASSERT_FALSE(none) << "no node is attested there";
+  EXPECT_NE(none.error().message.find("none of its sizes fits"), std::string::npos) << none.error().message;
+}
+
 TEST(Generator, EndsAfterSoManyJobs) {
   auto site = example("one-server");
   site.workload.jobs = 50;

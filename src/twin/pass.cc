@@ -126,7 +126,8 @@ Result<std::vector<Running>> fill(const Snapshot& snapshot, Mix& mix, const Pass
   return running;
 }
 
-double median(std::vector<double> values) {
+std::optional<double> median(std::vector<double> values) {
+  if (values.empty()) return std::nullopt;
   std::ranges::sort(values);
   return values[values.size() / 2];
 }
@@ -232,8 +233,16 @@ Result<PassResult> run_pass(const PassOptions& options, const Clock& clock, cons
 }
 
 boost::json::object to_json(const PassResult& r) {
-  return {{"cold_ms", r.cold_ms}, {"pass_ms", r.pass_ms},   {"event_ms", r.event_ms}, {"started", r.started},
-          {"held", r.held},       {"promised", r.promised}, {"running", r.running}};
+  const auto or_null = [](const std::optional<double>& value) {
+    return value ? boost::json::value(*value) : boost::json::value(nullptr);
+  };
+  return {{"cold_ms", r.cold_ms},
+          {"pass_ms", or_null(r.pass_ms)},
+          {"event_ms", or_null(r.event_ms)},
+          {"started", r.started},
+          {"held", r.held},
+          {"promised", r.promised},
+          {"running", r.running}};
 }
 
 }  // namespace millrace::twin

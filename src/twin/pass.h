@@ -3,6 +3,7 @@
 
 #include <boost/json/object.hpp>
 #include <cstdint>
+#include <optional>
 
 #include "core/clock.h"
 #include "core/result.h"
@@ -19,10 +20,11 @@ struct PassOptions {
 };
 
 struct PassResult {
-  double cold_ms = 0;        // a scheduler built from a snapshot, and its first pass over everything
-  double pass_ms = 0;        // a pass over everything that is pending, after one more job has ended; median
-  double event_ms = 0;       // one job ends, and the pass that this calls for; median
-  std::int64_t started = 0;  // by the first pass
+  double cold_ms = 0;  // a scheduler built from a snapshot, and its first pass over everything
+  // Medians; nullopt where too few jobs run for one to be timed: each takes the end of one of them.
+  std::optional<double> pass_ms;   // a pass over everything that is pending, after one more job has ended
+  std::optional<double> event_ms;  // one job ends, and the pass that this calls for
+  std::int64_t started = 0;        // by the first pass
   std::int64_t held = 0;
   std::int64_t promised = 0;  // of those held, with a time when they will start
   std::int64_t running = 0;
@@ -33,7 +35,7 @@ struct PassResult {
 /// cluster is full; they have run for a part of their limit; then `pending` more are queued and the first pass is timed.
 Result<PassResult> run_pass(const PassOptions& options, const Clock& clock, const Progress& progress);
 
-/// The fields of PassResult by name.
+/// The fields of PassResult by name; nullopt is null.
 boost::json::object to_json(const PassResult& result);
 
 }  // namespace millrace::twin

@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "embed/report_files.h"
-#include "host/file.h"
+#include "host/output_file.h"
 #include "twin/page/draw.h"
 #include "twin/page/html.h"
 
@@ -16,16 +17,25 @@ namespace {
 using page::escape;
 using page::figure;
 
-constexpr std::array kTiles = {"allocation_pct", "utilisation_pct", "wait_mean_s",
-                               "jct_mean_s",     "energy_mwh",      "peak_power_mw",
-                               "co2e_t",         "cost_eur",        "cost_per_accelerator_hour_eur",
-                               "revenue_eur",    "margin_eur",      "payback_months"};
+constexpr std::array kTiles = {"allocation_pct",
+                               "utilisation_pct",
+                               "wait_mean_s",
+                               "jct_mean_s",
+                               "energy_mwh",
+                               "peak_power_mw",
+                               "co2e_t",
+                               "cost_eur",
+                               "cost_per_accelerator_hour_eur",
+                               "cost_per_mtok_eur",
+                               "revenue_eur",
+                               "margin_eur",
+                               "payback_months"};
 
 std::string tiles(const RunReport& report) {
   std::string out = "<dl class=\"tiles\">";
   for (const std::string_view name : kTiles) {
     const auto found = std::ranges::find(report.metrics, name, &Metric::name);
-    if (found == report.metrics.end()) continue;
+    if (found == report.metrics.end() || std::isnan(found->value)) continue;
     const auto* info = find_metric(name);
     out += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>", escape(info->title),
                        figure(found->value, info->unit));
@@ -122,7 +132,7 @@ std::string render_report(const RunReport& report) {
 }
 
 Result<void> write_report(const RunReport& report, const std::string& path) {
-  return host::write_file_atomic(path, render_report(report));
+  return host::write_output(path, render_report(report));
 }
 
 }  // namespace millrace::twin

@@ -102,7 +102,7 @@ struct RunReport {
 /// One HTML document: no script, no resource from outside, light and dark, a table for each plot.
 std::string render_report(const RunReport& report);
 
-/// Writes the document so that it is whole or absent.
+/// Writes the document, as host::OutputFile.
 Result<void> write_report(const RunReport& report, const std::string& path);
 
 /// Writes metrics.csv, accounts.csv, gantt.csv, one file for each chart and table into `folder`, which is made if absent.

@@ -48,7 +48,7 @@ Result<RunResult> run_twin(const RunOptions& options, const Progress& progress) 
 
 std::optional<double> find_value(const RunResult& result, std::string_view metric) {
   const auto at = std::ranges::find(result.metrics, metric, &Metric::name);
-  return at == result.metrics.end() ? std::nullopt : std::optional(at->value);
+  return at == result.metrics.end() || std::isnan(at->value) ? std::nullopt : std::optional(at->value);
 }
 
 }  // namespace millrace::twin

@@ -47,6 +47,7 @@ struct AccountFigures {
 struct WhatIf {
   double utilisation = 0, eur_per_kwh = 0;
   std::optional<double> cost_per_accelerator_hour_eur;
+  std::optional<double> cost_per_mtok_eur;
   double margin_eur_per_year = 0;
   std::optional<int> payback_month;
 };
@@ -82,7 +83,7 @@ Result<RunResult> run_twin(const SiteConfig& site, JobSource& source, const RunO
 /// Every figure but the charts of the report; docs/twin.md tells each field.
 boost::json::object to_json(const RunResult& result);
 
-/// Value of a metric; nullopt if the run has none of that name.
+/// Value of a metric; nullopt if the run has none of that name, or it does not apply to the run.
 std::optional<double> find_value(const RunResult& result, std::string_view metric);
 
 }  // namespace millrace::twin

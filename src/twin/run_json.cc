@@ -55,6 +55,7 @@ json::array what_if_json(const RunResult& result) {
     cells.push_back({{"utilisation", each.utilisation},
                      {"eur_per_kwh", each.eur_per_kwh},
                      {"cost_per_accelerator_hour_eur", or_null(each.cost_per_accelerator_hour_eur)},
+                     {"cost_per_mtok_eur", or_null(each.cost_per_mtok_eur)},
                      {"margin_eur_per_year", each.margin_eur_per_year},
                      {"payback_month", or_null(each.payback_month)}});
   }

@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "host/file.h"
+#include "host/output_file.h"
 #include "twin/report.h"
 
 namespace millrace::twin {
@@ -90,7 +91,7 @@ std::string table_csv(const Table& table) {
 Result<void> write_tables(const RunReport& report, const std::string& folder) {
   TRY_VOID(host::make_dirs(folder));
   const auto write = [&](const std::string& id, const std::string& text) {
-    return host::write_file_atomic(folder + "/" + id + ".csv", text);
+    return host::write_output(folder + "/" + id + ".csv", text);
   };
   if (!report.metrics.empty()) TRY_VOID(write("metrics", metrics_csv(report)));
   if (!report.accounts.empty()) TRY_VOID(write("accounts", accounts_csv(report)));

@@ -36,6 +36,7 @@ class PlayedTrace final : public JobSource {
   }
   std::int64_t jobs_expected() const override { return static_cast<std::int64_t>(trace_.jobs.size()); }
   const TraceFacts& facts() const override { return trace_.facts; }
+  const std::vector<WorkNeeds>& needs() const override { return trace_.needs; }
 
  private:
   const Trace trace_;

@@ -39,7 +39,15 @@ enum class WorkProfile : std::uint8_t {
 };
 std::string_view name_of(WorkProfile profile);
 
-/// One workload: 80 bytes, no heap, so that a million fit in 80 MB. Indexes point into the SiteConfig that the reader was
+/// What work asks of the place where it runs, beside kinds and room.
+struct WorkNeeds {
+  std::vector<std::string> zones, jurisdictions;  // any of these; empty: any
+  std::int64_t accelerator_memory_mib = 0;        // of each accelerator, at least
+  bool attested = false;                          // only nodes whose boot was verified
+  bool operator==(const WorkNeeds&) const = default;
+};
+
+/// One workload: 96 bytes, no heap, so that a million fit in 96 MB. Indexes point into the SiteConfig that the reader was
 /// given.
 struct TraceJob {
   TraceTime arrival{};
@@ -49,10 +57,13 @@ struct TraceJob {
   std::int32_t tasks = 1;                   // all or none run (gang)
   std::int32_t utilisation_milli = 1000;    // of the granted accelerators while it runs: what power follows
   std::uint64_t kinds = ~std::uint64_t{0};  // bit k: may run on cluster.kinds[k]
+  std::int64_t input_tokens = 0;            // of the requests that it answers while it runs, evenly
+  std::int64_t output_tokens = 0;
   std::uint16_t reference_kind =
       kAnyKind;                      // that `work` was recorded on; kAnyKind: takes `work` on every kind
   std::uint16_t account = 0;         // index into SiteConfig::accounts, one of its leaves
   std::uint16_t priority_class = 0;  // index into SiteConfig::priority_classes
+  std::uint16_t needs = 0;           // index into what the source says that its jobs need; 0: nothing
   WorkProfile profile = WorkProfile::kUnknown;
   TraceJobKind kind = TraceJobKind::kJob;
   bool deferrable = false;     // may wait for clean or cheap hours until `deadline` allows no more
@@ -64,7 +75,7 @@ struct TraceJob {
   static constexpr std::uint16_t kAnyKind = UINT16_MAX;
   bool operator==(const TraceJob&) const = default;
 };
-static_assert(sizeof(TraceJob) <= 80);
+static_assert(sizeof(TraceJob) <= 96);
 
 /// What a reader or generator did that a person should know.
 struct TraceFacts {
@@ -86,6 +97,8 @@ class JobSource {
   /// 0 if it is not known before the end.
   virtual std::int64_t jobs_expected() const = 0;
   virtual const TraceFacts& facts() const = 0;
+  /// What TraceJob::needs points into; element 0 asks for nothing.
+  virtual const std::vector<WorkNeeds>& needs() const = 0;
 };
 
 /// Requests to a service in one interval of an inference trace.
@@ -101,7 +114,7 @@ struct ServiceInterval {
 ///   ceil((input_tokens / prefill_tokens_per_s + output_tokens / decode_tokens_per_s)
 ///        / (interval x utilisation))
 /// A replica is kept for `linger` after the last interval that needed it. The k-th replica is one kService job for each
-/// stretch of time in which at least k are wanted. Defaults: Llama-2-70B on 8 H100 as measured for "Splitwise" (ISCA 2024,
+/// stretch of time in which at least k are wanted; the tokens of an interval are dealt evenly to those that stand. Defaults: Llama-2-70B on 8 H100 as measured for "Splitwise" (ISCA 2024,
 /// perf_model.csv): see docs/twin.md.
 struct ServiceRule {
   std::chrono::seconds interval{60};
@@ -123,6 +136,7 @@ struct TraceOptions {
 /// A whole trace in memory.
 struct Trace {
   std::vector<TraceJob> jobs;            // in order of arrival
+  std::vector<WorkNeeds> needs{{}};      // TraceJob::needs points into it; element 0 asks for nothing
   std::vector<ServiceInterval> service;  // of an inference trace; else empty
   TraceFacts facts;
 };

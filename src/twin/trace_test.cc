@@ -241,6 +241,12 @@ TEST(TraceService, ReplicasFollowTokensAndLingerAndEachStretchIsOneJob) {
     EXPECT_EQ(job.utilisation_milli, 500);
     EXPECT_EQ(job.account, trace.jobs[0].account);
   }
+  EXPECT_EQ(trace.jobs[0].input_tokens, 500 + 3000)
+      << "its half of the first minute, its third of the second";
+  EXPECT_EQ(trace.jobs[0].output_tokens, 1000);
+  EXPECT_EQ(trace.jobs[1].input_tokens, 500 + 3000 + 10);
+  EXPECT_EQ(trace.jobs[1].output_tokens, 1001) << "and what does not divide";
+  EXPECT_EQ(trace.jobs[2].input_tokens, 3000);
   auto lingering = options;
   lingering.service.linger = seconds(60);
   const auto kept = parse(text, "azure-llm", lingering);
@@ -286,6 +292,33 @@ TEST(TraceMillrace, NeedsOnlyArrivalAndWork) {
   EXPECT_EQ(trace.jobs[0], expected);
 }
 
+TEST(TraceMillrace, WorkNamesTheTokensOfItsRequests) {
+  const TraceJob job =
+      parse("arrival_s,work_s,kind,input_tokens,output_tokens\n0,60,service,5000000,\n", "millrace")
+          .jobs.at(0);
+  EXPECT_EQ(job.input_tokens, 5'000'000);
+  EXPECT_EQ(job.output_tokens, 0);
+}
+
+TEST(TraceMillrace, NeedsOfPlaceAreReadBackAsWritten) {
+  const auto trace = parse(
+      "arrival_s,work_s,accelerators,zones,jurisdictions,accelerator_memory_mib,flags\n0,1,1,FR,FR,1024,a\n"
+      "0,1,1,,,,\n0,1,1,FR,FR,1024,a\n0,1,1,,,,a\n",
+      "millrace");
+  ASSERT_EQ(trace.needs.size(), 3u) << "each once";
+  const WorkNeeds strict{
+      .zones = {"FR"}, .jurisdictions = {"FR"}, .accelerator_memory_mib = 1024, .attested = true};
+  EXPECT_EQ(trace.needs[trace.jobs[0].needs], strict);
+  EXPECT_EQ(trace.needs[trace.jobs[1].needs], WorkNeeds{});
+  EXPECT_EQ(trace.jobs[2].needs, trace.jobs[0].needs);
+  EXPECT_TRUE(trace.needs[trace.jobs[3].needs].attested);
+  std::string rows = millrace_header(trace.needs);
+  for (const TraceJob& job : trace.jobs) append_millrace_row(rows, job, site(), trace.needs);
+  const auto again = parse(rows, "millrace");
+  EXPECT_EQ(again.jobs, trace.jobs);
+  EXPECT_EQ(again.needs, trace.needs);
+}
+
 TEST(TraceMillrace, TasksApartByRackOrRailReadBackAsWritten) {
   for (const auto& [flag, spread] :
        {std::pair("h", scheduler::Spread::kNode), std::pair("r", scheduler::Spread::kRack),
@@ -293,8 +326,8 @@ TEST(TraceMillrace, TasksApartByRackOrRailReadBackAsWritten) {
     const TraceJob job =
         parse(std::string("arrival_s,work_s,flags\n0,1,") + flag + "\n", "millrace").jobs.at(0);
     EXPECT_EQ(job.spread, spread);
-    std::string row(millrace_header());
-    append_millrace_row(row, job, site());
+    std::string row = millrace_header({});
+    append_millrace_row(row, job, site(), {});
     EXPECT_EQ(parse(row, "millrace").jobs.at(0), job);
   }
 }
@@ -307,7 +340,9 @@ TEST(TraceMillrace, FaultsNameFileLineAndColumn) {
   EXPECT_EQ(row("account", "nobody"), "f:2: column 3 (account): the site has no such account of a project");
   EXPECT_EQ(row("priority_class", "x"),
             "f:2: column 3 (priority_class): the site has no such priority class");
-  EXPECT_EQ(row("flags", "dz"), "f:2: column 3 (flags): want letters of d, i, n, o, h, r, l");
+  EXPECT_EQ(row("flags", "dz"), "f:2: column 3 (flags): want letters of a, d, i, n, o, h, r, l");
+  EXPECT_EQ(row("zones", "FR|XX"), "f:2: column 3 (zones): no site is in the zone 'XX'");
+  EXPECT_EQ(row("jurisdictions", "US"), "f:2: column 3 (jurisdictions): no site is in the jurisdiction 'US'");
   EXPECT_EQ(row("deadline_s,flags", ",d"),
             "f:2: column 3 (deadline_s): is missing: deferrable work needs it");
   EXPECT_EQ(fault_of("arrival_s,work_s,deadline_s\n10,1,9\n", "millrace"),

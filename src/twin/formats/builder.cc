@@ -62,6 +62,15 @@ std::uint64_t TraceBuilder::kinds_of(std::string_view list) {
   return ~std::uint64_t{0};
 }
 
+std::optional<std::uint16_t> TraceBuilder::needs_of(const WorkNeeds& needs) {
+  // Rows mostly repeat the one before, and different ones are few.
+  const auto found = std::ranges::find(trace_.needs, needs);
+  const auto index = found - trace_.needs.begin();
+  if (index > UINT16_MAX) return std::nullopt;
+  if (found == trace_.needs.end()) trace_.needs.push_back(needs);
+  return static_cast<std::uint16_t>(index);
+}
+
 Result<Trace> TraceBuilder::finish() {
   auto& facts = trace_.facts;
   if (trace_.jobs.empty()) {

@@ -37,6 +37,9 @@ class TraceBuilder {
   /// vendor ("nvidia-t4"). Empty, or with none that the site has: all bits; the latter is counted.
   std::uint64_t kinds_of(std::string_view list);
 
+  /// Index of what a job needs, for TraceJob::needs; nullopt beyond 65,535 different ones.
+  std::optional<std::uint16_t> needs_of(const WorkNeeds& needs);
+
   /// A gang on the site's most frequent kind of accelerator.
   Gang gang(std::int32_t accelerators) const { return gang_of(site_.workload, room_, accelerators, 1000); }
   const Room& room() const { return room_; }
@@ -72,6 +75,7 @@ class ServiceLoad {
 
  private:
   std::vector<std::int32_t> replicas_wanted();
+  TraceJob replica_job() const;
 
   TraceBuilder& builder_;
   std::vector<ServiceInterval> intervals_;

@@ -57,6 +57,37 @@ std::vector<std::int32_t> ServiceLoad::replicas_wanted() {
   return kept;
 }
 
+namespace {
+
+/// A replica that stands, and the tokens that came to it so far.
+struct Replica {
+  std::size_t since = 0;  // interval
+  std::int64_t input_tokens = 0, output_tokens = 0;
+};
+
+/// Gives the k-th replica its even part; the parts of all add up to `tokens`.
+std::int64_t even_part(std::int64_t tokens, std::size_t k, std::size_t replicas) {
+  const auto count = static_cast<std::int64_t>(replicas);
+  return tokens / count + (static_cast<std::int64_t>(k) < tokens % count ? 1 : 0);
+}
+
+}  // namespace
+
+TraceJob ServiceLoad::replica_job() const {
+  const auto& rule = builder_.options().service;
+  const auto gang = builder_.gang(rule.accelerators_per_replica);
+  TraceJob job;
+  job.demand = gang.demand;
+  job.tasks = gang.tasks;
+  job.one_domain = gang.tasks > 1;
+  job.utilisation_milli = static_cast<std::int32_t>(std::lround(rule.utilisation * 1000));
+  job.profile = WorkProfile::kDecode;
+  job.kind = TraceJobKind::kService;
+  job.priority_class = builder_.class_high();
+  job.preemptible = builder_.class_preemptible(job.priority_class);
+  return job;
+}
+
 Result<void> ServiceLoad::finish() {
   const auto& rule = builder_.options().service;
   if (builder_.room().node == nullptr) {
@@ -65,26 +96,24 @@ Result<void> ServiceLoad::finish() {
   }
   auto wanted = replicas_wanted();
   wanted.push_back(0);
-  const auto gang = builder_.gang(rule.accelerators_per_replica);
-  const auto account = builder_.deal_account();  // one endpoint
-  std::vector<std::size_t> since;                // by replica: the interval it started in
+  TraceJob job = replica_job();
+  job.account = builder_.deal_account();  // one endpoint
+  std::vector<Replica> replicas;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    while (std::cmp_less(since.size(), wanted[i])) since.push_back(i);
-    while (std::cmp_greater(since.size(), wanted[i])) {
-      TraceJob job;
-      job.arrival = TraceTime(rule.interval) * static_cast<std::int64_t>(since.back());
-      job.work = TraceTime(rule.interval) * static_cast<std::int64_t>(i - since.back());
-      job.demand = gang.demand;
-      job.tasks = gang.tasks;
-      job.one_domain = gang.tasks > 1;
-      job.utilisation_milli = static_cast<std::int32_t>(std::lround(rule.utilisation * 1000));
-      job.profile = WorkProfile::kDecode;
-      job.kind = TraceJobKind::kService;
-      job.account = account;
-      job.priority_class = builder_.class_high();
-      job.preemptible = builder_.class_preemptible(job.priority_class);
-      since.pop_back();
+    while (std::cmp_less(replicas.size(), wanted[i])) replicas.push_back({.since = i});
+    while (std::cmp_greater(replicas.size(), wanted[i])) {
+      const Replica& last = replicas.back();
+      job.arrival = TraceTime(rule.interval) * static_cast<std::int64_t>(last.since);
+      job.work = TraceTime(rule.interval) * static_cast<std::int64_t>(i - last.since);
+      job.input_tokens = last.input_tokens;
+      job.output_tokens = last.output_tokens;
+      replicas.pop_back();
       TRY_VOID(builder_.add(job, 0));
+    }
+    for (std::size_t k = 0; k < replicas.size(); ++k) {
+      const auto scaled = [&](std::int64_t tokens) { return tokens * rule.requests_scale_milli / 1000; };
+      replicas[k].input_tokens += even_part(scaled(intervals_[i].input_tokens), k, replicas.size());
+      replicas[k].output_tokens += even_part(scaled(intervals_[i].output_tokens), k, replicas.size());
     }
   }
   auto& facts = builder_.facts();

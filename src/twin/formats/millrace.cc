@@ -7,11 +7,13 @@
 #include "twin/csv.h"
 #include "twin/formats/builder.h"
 #include "twin/formats/millrace.h"
+#include "twin/generate/gang.h"
 
 namespace millrace::twin {
 namespace {
 
 constexpr double kSecondsMax = 1e10;
+constexpr std::int64_t kTokensMax = 1'000'000'000'000'000;
 
 template <typename Value>
 using Names = std::initializer_list<std::pair<std::string_view, Value>>;
@@ -86,9 +88,15 @@ struct Columns {
         kind(csv.maybe_column("kind")),
         utilisation(csv.maybe_column("utilisation_milli")),
         deadline(csv.maybe_column("deadline_s")),
-        flags(csv.maybe_column("flags")) {}
+        flags(csv.maybe_column("flags")),
+        zones(csv.maybe_column("zones")),
+        jurisdictions(csv.maybe_column("jurisdictions")),
+        accelerator_memory(csv.maybe_column("accelerator_memory_mib")),
+        input_tokens(csv.maybe_column("input_tokens")),
+        output_tokens(csv.maybe_column("output_tokens")) {}
   CsvColumn arrival, work, tasks, accelerators, milli, cpu, memory, kinds, reference, account, priority,
-      profile, kind, utilisation, deadline, flags;
+      profile, kind, utilisation, deadline, flags, zones, jurisdictions, accelerator_memory, input_tokens,
+      output_tokens;
 };
 
 class RowReader {
@@ -119,8 +127,12 @@ class RowReader {
     job.utilisation_milli = integer(columns_.utilisation, 0, 1000, 1000);
     job.profile = value_in(csv_, columns_.profile, kProfiles);
     job.kind = value_in(csv_, columns_.kind, kJobKinds);
+    job.input_tokens = tokens(columns_.input_tokens);
+    job.output_tokens = tokens(columns_.output_tokens);
     read_names(job);
-    read_flags(job);
+    WorkNeeds needs;
+    read_flags(job, needs);
+    read_needs(job, needs);
     return job;
   }
 
@@ -130,6 +142,7 @@ class RowReader {
   std::int32_t integer(CsvColumn column, std::int64_t least, std::int64_t most, std::int32_t fallback) {
     return has(column) ? static_cast<std::int32_t>(csv_.integer(column, least, most)) : fallback;
   }
+  std::int64_t tokens(CsvColumn column) { return has(column) ? csv_.integer(column, 0, kTokensMax) : 0; }
   std::size_t named(CsvColumn column, NameIndex& index, std::string_view what) {
     const auto found = index.find(csv_.text(column));
     if (!found) csv_.fail(column, fmt::format("the site has no such {}", what));
@@ -155,11 +168,41 @@ class RowReader {
     job.preemptible = builder_.class_preemptible(job.priority_class);
   }
 
-  /// Letters: d deferrable, i interruptible, n not preemptible, o one domain, r no two tasks in one rack, l on one rail.
-  void read_flags(TraceJob& job) {
+  /// Names between "|", each of which a site has.
+  template <typename Name>
+  std::vector<std::string> names(CsvColumn column, std::string_view what, Name name) {
+    std::vector<std::string> found;
+    const std::string_view list = csv_.text(column);
+    const auto& sites = builder_.site().cluster.sites;
+    for (std::size_t from = 0; !list.empty() && from <= list.size();) {
+      const auto stop = std::min(list.find('|', from), list.size());
+      found.emplace_back(list.substr(from, stop - from));
+      if (std::ranges::find(sites, found.back(), name) == sites.end())
+        csv_.fail(column, fmt::format("no site is in the {} '{}'", what, found.back()));
+      from = stop + 1;
+    }
+    return found;
+  }
+
+  void read_needs(TraceJob& job, WorkNeeds& needs) {
+    needs.zones = names(columns_.zones, "zone", &scheduler::Site::zone);
+    needs.jurisdictions = names(columns_.jurisdictions, "jurisdiction", &scheduler::Site::jurisdiction);
+    needs.accelerator_memory_mib = integer(columns_.accelerator_memory, 0, 1'000'000'000, 0);
+    // Work that no kind suits keeps them all: the scheduler says why it never runs.
+    if (const auto kinds = kinds_with_memory(builder_.site(), job.kinds, needs.accelerator_memory_mib))
+      job.kinds = kinds;
+    const auto index = builder_.needs_of(needs);
+    if (!index) csv_.fail(columns_.zones, "more than 65,535 different needs: cut the trace into parts");
+    job.needs = index.value_or(0);
+  }
+
+  /// Letters: a attested nodes only, d deferrable, i interruptible, n not preemptible, o one domain, r no two tasks in one rack, l on one rail.
+  void read_flags(TraceJob& job, WorkNeeds& needs) {
     for (const char flag : csv_.text(columns_.flags)) {
       if (flag == 'd')
         job.deferrable = true;
+      else if (flag == 'a')
+        needs.attested = true;
       else if (flag == 'i')
         job.interruptible = true;
       else if (flag == 'n')
@@ -173,7 +216,7 @@ class RowReader {
       else if (flag == 'l')
         job.spread = scheduler::Spread::kRail;
       else
-        csv_.fail(columns_.flags, "want letters of d, i, n, o, h, r, l");
+        csv_.fail(columns_.flags, "want letters of a, d, i, n, o, h, r, l");
     }
     if (job.deferrable && job.deadline == kNever)
       csv_.fail(columns_.deadline, "is missing: deferrable work needs it");
@@ -195,17 +238,29 @@ void append_seconds(std::string& out, TraceTime time) {
   out += decimals;
 }
 
+void append_needs(std::string& out, const WorkNeeds& needs) {
+  if (needs.attested) out += 'a';
+  fmt::format_to(std::back_inserter(out), ",{},{},", fmt::join(needs.zones, "|"),
+                 fmt::join(needs.jurisdictions, "|"));
+  if (needs.accelerator_memory_mib > 0)
+    fmt::format_to(std::back_inserter(out), "{}", needs.accelerator_memory_mib);
+}
+
 }  // namespace
 
 std::string_view name_of(WorkProfile profile) { return name_in(kProfiles, profile); }
 
-std::string_view millrace_header() {
-  return "arrival_s,work_s,tasks,accelerators,accelerator_milli,cpu_milli,memory_mib,kinds,reference_kind,"
-         "account,"
-         "priority_class,profile,kind,utilisation_milli,deadline_s,flags\n";
+std::string millrace_header(std::span<const WorkNeeds> needs) {
+  std::string header =
+      "arrival_s,work_s,tasks,accelerators,accelerator_milli,cpu_milli,memory_mib,kinds,reference_kind,"
+      "account,"
+      "priority_class,profile,kind,utilisation_milli,deadline_s,flags";
+  if (needs.size() > 1) header += ",zones,jurisdictions,accelerator_memory_mib";
+  return header + "\n";
 }
 
-void append_millrace_row(std::string& out, const TraceJob& job, const SiteConfig& site) {
+void append_millrace_row(std::string& out, const TraceJob& job, const SiteConfig& site,
+                         std::span<const WorkNeeds> needs) {
   append_seconds(out, job.arrival);
   out += ',';
   append_seconds(out, job.work);
@@ -233,6 +288,7 @@ void append_millrace_row(std::string& out, const TraceJob& job, const SiteConfig
   if (job.spread == scheduler::Spread::kNode) out += 'h';
   if (job.spread == scheduler::Spread::kRack) out += 'r';
   if (job.spread == scheduler::Spread::kRail) out += 'l';
+  if (needs.size() > 1) append_needs(out, needs[job.needs]);
   out += '\n';
 }
 

@@ -15,12 +15,35 @@ std::uint64_t kinds_mask(const SiteConfig& site, const std::vector<std::string>&
   return mask;
 }
 
-Room room_of(const SiteConfig& site, std::uint64_t mask) {
+std::uint64_t kinds_with_memory(const SiteConfig& site, std::uint64_t mask, std::int64_t memory_mib) {
+  if (memory_mib == 0) return mask;
+  std::uint64_t with = 0;
+  for (std::size_t k = 0; k < site.cluster.kinds.size(); ++k) {
+    const std::int64_t memory_bytes = site.cluster.kinds[k].memory_bytes.value_or(0);
+    if (memory_bytes >> 20 >= memory_mib) with |= mask & std::uint64_t{1} << k;
+  }
+  return with;
+}
+
+namespace {
+
+bool meets(const scheduler::Cluster& cluster, const scheduler::Node& node, const WorkNeeds& needs) {
+  const scheduler::Site& site = cluster.sites[node.site];
+  const auto among = [](const std::vector<std::string>& names, const std::string& name) {
+    return names.empty() || std::ranges::find(names, name) != names.end();
+  };
+  return (node.attested || !needs.attested) && among(needs.zones, site.zone) &&
+         among(needs.jurisdictions, site.jurisdiction);
+}
+
+}  // namespace
+
+Room room_of(const SiteConfig& site, std::uint64_t mask, const WorkNeeds& needs) {
   const auto& cluster = site.cluster;
   std::vector<std::int64_t> by_kind(cluster.kinds.size()), by_site(cluster.sites.size()),
       by_domain(cluster.domains.size());
   for (const auto& node : cluster.nodes) {
-    if (node.accelerators == 0 || (mask >> node.kind & 1) == 0) continue;
+    if (node.accelerators == 0 || (mask >> node.kind & 1) == 0 || !meets(cluster, node, needs)) continue;
     by_kind[node.kind] += node.accelerators;
     by_site[node.site] += node.accelerators;
     if (node.domain != scheduler::kNoIndex) by_domain[node.domain] += node.accelerators;
@@ -32,7 +55,7 @@ Room room_of(const SiteConfig& site, std::uint64_t mask) {
     }
   }
   for (const auto& node : cluster.nodes) {
-    if (node.accelerators == 0 || node.kind != room.reference) continue;
+    if (node.accelerators == 0 || node.kind != room.reference || !meets(cluster, node, needs)) continue;
     if (room.node == nullptr || node.accelerators > room.node->accelerators) room.node = &node;
   }
   room.accelerators = by_site.empty() ? 0 : std::ranges::max(by_site);
@@ -40,11 +63,13 @@ Room room_of(const SiteConfig& site, std::uint64_t mask) {
   return room;
 }
 
-std::int64_t failure_groups(const SiteConfig& site, std::uint64_t mask, scheduler::Spread spread) {
+std::int64_t failure_groups(const SiteConfig& site, std::uint64_t mask, scheduler::Spread spread,
+                            const WorkNeeds& needs) {
   scheduler::TaskCount count(site.cluster, spread);
   for (scheduler::NodeIndex i = 0; i < site.cluster.nodes.size(); ++i) {
     const scheduler::Node& node = site.cluster.nodes[i];
-    if (node.accelerators > 0 && (mask >> node.kind & 1) != 0) count.add(i, 1);
+    if (node.accelerators > 0 && (mask >> node.kind & 1) != 0 && meets(site.cluster, node, needs))
+      count.add(i, 1);
   }
   return count.value();
 }

@@ -22,10 +22,14 @@ struct Room {
 std::uint64_t kinds_mask(const SiteConfig& site, const std::vector<std::string>& names);
 
 /// The site must outlive it.
-Room room_of(const SiteConfig& site, std::uint64_t mask);
+Room room_of(const SiteConfig& site, std::uint64_t mask, const WorkNeeds& needs = {});
+
+/// Of a mask, the kinds whose accelerators have so much memory; one whose memory is not known has not.
+std::uint64_t kinds_with_memory(const SiteConfig& site, std::uint64_t mask, std::int64_t memory_mib);
 
 /// Racks or rails with such accelerators; a node in none counts as one.
-std::int64_t failure_groups(const SiteConfig& site, std::uint64_t mask, scheduler::Spread spread);
+std::int64_t failure_groups(const SiteConfig& site, std::uint64_t mask, scheduler::Spread spread,
+                            const WorkNeeds& needs = {});
 
 struct Gang {
   scheduler::Demand demand;  // of each task

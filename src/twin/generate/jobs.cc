@@ -21,6 +21,7 @@ struct PreparedClass {
   std::uint64_t mask = 0;
   std::uint16_t reference = TraceJob::kAnyKind;
   std::uint16_t priority_class = 0;
+  std::uint16_t needs = 0;
   bool preemptible = true;
   std::vector<Gang> sizes{};
   std::vector<std::int64_t> shares{};
@@ -29,7 +30,8 @@ struct PreparedClass {
 
 Result<PreparedClass> prepare_class(const SiteConfig& site, const WorkClass& work) {
   PreparedClass prepared{.work = &work, .mask = kinds_mask(site, work.kinds)};
-  const auto room = room_of(site, prepared.mask);
+  prepared.mask = kinds_with_memory(site, prepared.mask, work.needs.accelerator_memory_mib);
+  const auto room = room_of(site, prepared.mask, work.needs);
   prepared.reference = room.reference;
   prepared.priority_class = site.default_class;
   if (!work.priority_class.empty()) {
@@ -48,7 +50,8 @@ Result<PreparedClass> prepare_class(const SiteConfig& site, const WorkClass& wor
       std::max<std::int64_t>(room.accelerators / 2, room.node != nullptr ? room.node->accelerators : 0);
   auto most = work.one_domain ? std::min(room.domain_accelerators, shared) : shared;
   if (work.spread != scheduler::Spread::kNone && room.node != nullptr)
-    most = std::min(most, failure_groups(site, prepared.mask, work.spread) * room.node->accelerators);
+    most = std::min(most,
+                    failure_groups(site, prepared.mask, work.spread, work.needs) * room.node->accelerators);
   double size_sum = 0, share_sum = 0;
   for (const auto& size : work.sizes) {
     if (size.accelerators > most || size.share <= 0) continue;
@@ -124,6 +127,10 @@ class GeneratedJobs final : public JobSource {
       share_sum += static_cast<double>(one.work->share);
       work_sum += static_cast<double>(one.work->share) * one.accelerator_seconds_mean;
       sizes_.emplace_back(one.shares);
+      if (one.work->needs != WorkNeeds{}) {
+        one.needs = static_cast<std::uint16_t>(needs_.size());
+        needs_.push_back(one.work->needs);
+      }
     }
     class_choice_.emplace(shares);
     per_second_ = workload_.jobs_per_day / kSecondsPerDay;
@@ -148,6 +155,7 @@ class GeneratedJobs final : public JobSource {
   }
   std::int64_t jobs_expected() const override { return expected_; }
   const TraceFacts& facts() const override { return facts_; }
+  const std::vector<WorkNeeds>& needs() const override { return needs_; }
 
  private:
   /// To the next arrival: an exponential amount of the integral of the rate.
@@ -182,6 +190,7 @@ class GeneratedJobs final : public JobSource {
     job.utilisation_milli = std::min(
         1000, static_cast<std::int32_t>(work.utilisation_milli * (800 + sampler_.below(401)) / 1000));
     job.kinds = one.mask;
+    job.needs = one.needs;
     job.reference_kind = one.reference;
     job.account = static_cast<std::uint16_t>(leaves_[accounts_.draw(sampler_)]);
     job.priority_class = one.priority_class;
@@ -199,6 +208,7 @@ class GeneratedJobs final : public JobSource {
   const GeneratorConfig workload_;
   std::vector<PreparedClass> classes_;
   std::vector<WeightedChoice> sizes_;  // by class
+  std::vector<WorkNeeds> needs_{{}};
   const std::vector<scheduler::AccountIndex> leaves_;
   Sampler sampler_;
   WeightedChoice accounts_;

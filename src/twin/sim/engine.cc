@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "scheduler/placement_policies.h"
+#include "twin/sim/decision_text.h"
 #include "twin/sim/draws.h"
 
 namespace millrace::twin {
@@ -61,6 +62,8 @@ Engine::Engine(const SiteConfig& config, JobSource& source, DecisionLog& log, co
 }
 
 void Engine::prepare() {
+  power_waiting_.resize(config_.sites.size(), 0);
+  name_scopes();
   for (const scheduler::Node& node : config_.cluster.nodes) {
     accelerators_ += node.accelerators;
     NodeRoom room{.cpu_milli = node.cpu_milli, .memory_mib = node.memory_mib, .device_milli = {}};
@@ -85,6 +88,19 @@ void Engine::prepare() {
   next_job_ = source_.next();
 }
 
+// As the scheduler names a budget that has no room.
+void Engine::name_scopes() {
+  const scheduler::Cluster& cluster = config_.cluster;
+  for (std::uint32_t i = 0; i < cluster.sites.size(); ++i)
+    site_of_scope_.emplace("site " + cluster.sites[i].name, static_cast<scheduler::SiteIndex>(i));
+  for (const scheduler::Feed& feed : cluster.feeds) site_of_scope_.emplace("feed " + feed.name, feed.site);
+  for (const scheduler::Rack& rack : cluster.racks) site_of_scope_.emplace("rack " + rack.name, rack.site);
+  for (std::uint32_t i = 0; i < cluster.nodes.size(); ++i) {
+    if (config_.node_types[config_.node_type[i]].budget_mw != 0)
+      site_of_scope_.emplace("node " + cluster.nodes[i].name, cluster.nodes[i].site);
+  }
+}
+
 VirtualTime Engine::next_time() const {
   VirtualTime next = kNoMoment;
   if (!queue_.empty()) next = queue_.next().at;
@@ -95,7 +111,8 @@ VirtualTime Engine::next_time() const {
 
 // What holds at `now_` holds until `to`.
 void Engine::advance_clock(VirtualTime to) {
-  power_.set_backlog(power_waiting_ > 0);
+  for (std::uint32_t i = 0; i < config_.sites.size(); ++i)
+    power_.set_backlog(static_cast<scheduler::SiteIndex>(i), power_waiting_[i] > 0);
   power_.settle(now_);
   std::int64_t idle_mw = 0;
   std::int64_t budget_mw = 0;
@@ -131,14 +148,15 @@ void Engine::arrive(const TraceJob& trace) {
   const std::uint32_t slot = jobs_.add();
   Job& job = jobs_[slot];
   job.trace = trace;
-  job.arrival = now_;
+  job.arrival = job.queued = now_;
   job.left_us = static_cast<double>(trace.work.count());
   ++tally_.submitted;
   ++waiting_;
   quiet_since_ = now_;
   tally_.accounts[trace.account].asked_us +=
       static_cast<double>(job.accelerators_milli()) * 1e-3 * job.left_us;
-  scheduler::Workload workload = workload_of(config_, speeds_, trace, job.id, now_);
+  scheduler::Workload workload =
+      workload_of(config_, speeds_, trace, source_.needs()[trace.needs], job.id, now_);
   if (may_wait(trace) && outlooks_.any()) {
     deferrable_.push_back(job.id);
     if (const auto until = defer(job)) workload.not_before = to_time(*until);
@@ -196,11 +214,12 @@ void Engine::hear_of_budget(const scheduler::BudgetChange& change) {
   quiet_since_ = now_;
   text_.clear();
   if (change.milliwatts) {
-    fmt::format_to(std::back_inserter(text_), "{} mW from {} on", *change.milliwatts,
-                   to_rfc3339(change.from));
+    append_kilowatts(text_, *change.milliwatts);
   } else {
-    fmt::format_to(std::back_inserter(text_), "no limit from {} on", to_rfc3339(change.from));
+    text_ += "no limit";
   }
+  text_ += to_virtual(change.from) <= options_.start ? " from the beginning on"
+                                                     : fmt::format(" from {} on", second_of(change.from));
   log_.add(now_, scope_name(change.scope), "budget", text_);
   events_.emplace_back(change);
 }
@@ -322,8 +341,9 @@ Result<void> Engine::play(const Progress& progress) {
   for (std::uint32_t slot = 0; slot < jobs_.slots(); ++slot) {
     if (jobs_[slot].run != 0) count_up(jobs_[slot]);
   }
-  for (Timeline* line : {&tally_.power_mw, &tally_.budget_mw, &tally_.idle_mw, &tally_.queue, &tally_.running,
-                         &tally_.allocated}) {
+  for (Timeline* line :
+       {&tally_.power_mw, &tally_.budget_mw, &tally_.idle_mw, &tally_.queue, &tally_.running,
+        &tally_.allocated, &tally_.co2e_ug, &tally_.co2e_at_once_ug, &tally_.co2e_oracle_ug}) {
     line->settle(now_);
   }
   for (SeededRng& rng : node_rng_) last_draw_ = last_draw_ * 31 + rng.next();

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "control/deferral.h"
@@ -15,6 +16,7 @@
 #include "twin/progress.h"
 #include "twin/sim/decision_log.h"
 #include "twin/sim/event_queue.h"
+#include "twin/sim/hour_plan.h"
 #include "twin/sim/inputs.h"
 #include "twin/sim/job_table.h"
 #include "twin/sim/node_room.h"
@@ -61,6 +63,7 @@ class Engine {
 
   // engine.cc: the clock and what happens
   void prepare();
+  void name_scopes();
   VirtualTime next_time() const;
   void advance_clock(VirtualTime to);
   void collect_arrivals();
@@ -79,6 +82,8 @@ class Engine {
   // engine_deferral.cc: work that may wait for clean or cheap hours
   void hour_begins();
   std::optional<VirtualTime> defer(const Job& job);
+  void tell_new_plan(Job& job);
+  std::string hold_text(Job& job, const scheduler::Reason& reason);
   void count_deferrable(const Job& job);
 
   // engine_failures.cc: nodes and feeds that break and are mended
@@ -100,13 +105,14 @@ class Engine {
   void carry_out(const control::WarnInfeasible& infeasible);
   void carry_out(const control::WakeAt& wake);
   void count_up(Job& job);
+  void count_tokens(const Job& job, double work_us);
   void set_draw(Job& job);
   void clear_draw(Job& job);
   void plan_finish(std::uint32_t slot);
   void end_run(std::uint32_t slot, control::Exit exit);
   void lose_work(Job& job, control::Exit exit);
   void close_books(const Job& job, control::Exit exit);
-  void set_power_hold(Job& job, bool held);
+  void set_hold(Job& job, const scheduler::Reason& reason);
   void log_id(scheduler::WorkloadId id);
 
   const SiteConfig& config_;
@@ -118,6 +124,8 @@ class Engine {
   PowerBook power_;
   Outlooks outlooks_;
   control::Deferral deferral_;
+  HourPlan hour_plan_;
+  std::unordered_map<std::string, scheduler::SiteIndex> site_of_scope_;  // "rack r1"; looked up only
   std::vector<scheduler::WorkloadId> deferrable_;  // that are not over, and some that are
   Tally tally_;
   JobTable jobs_;
@@ -139,7 +147,7 @@ class Engine {
   };
   std::vector<TypicalDemand> typical_;  // the first demands that were met
   std::int64_t waiting_ = 0, running_ = 0;
-  std::int64_t power_waiting_ = 0;  // of those that wait: for want of power
+  std::vector<std::int64_t> power_waiting_;  // by site: those that wait for want of its power
   std::int64_t allocated_milli_ = 0, accelerators_ = 0;
   VirtualTime quiet_since_;         // when last something arrived, started, ended or was told
   std::int64_t facts_to_come_ = 0;  // budgets to be told or to hold

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <iterator>
 
+#include "twin/sim/decision_text.h"
 #include "twin/sim/engine.h"
 #include "twin/sim/speed.h"
 
@@ -49,7 +50,8 @@ void Engine::carry_out(const control::StartRun& start) {
   }
   set_draw(job);
   plan_finish(slot);
-  set_power_hold(job, false);
+  const std::string why = start_text(job, now_ - job.queued, start.reason);
+  set_hold(job, {});
   --waiting_;
   ++running_;
   ++tally_.starts;
@@ -66,12 +68,10 @@ void Engine::carry_out(const control::StartRun& start) {
   tally_.gantt.begin(job, now_);
   log_id(job.id);
   text_.clear();
-  fmt::format_to(std::back_inserter(text_), "run {} cap {} on ", start.run, start.cap_milli);
-  for (const scheduler::TaskPlace& place : job.places) {
-    fmt::format_to(std::back_inserter(text_), "{}:{:x},", place.node, place.devices);
-  }
-  text_.pop_back();
-  if (start.reason.code != scheduler::ReasonCode::kNone) text_ += "; " + start.reason.text();
+  fmt::format_to(std::back_inserter(text_), "run {} on ", start.run);
+  append_places(text_, config_.cluster, job.places);
+  if (start.cap_milli < 1000) text_ += "; " + cap_text(start.cap_milli);
+  text_ += "; " + why;
   log_.add(now_, about_, "start", text_);
   events_.emplace_back(control::Started{.id = start.id, .run = start.run});
 }
@@ -97,8 +97,8 @@ void Engine::carry_out(const control::StopRun& stop) {
   }
   log_id(job.id);
   text_.clear();
-  fmt::format_to(std::back_inserter(text_), "run {} grace {} us; {}", stop.run, stop.grace.count(),
-                 stop.reason.text());
+  fmt::format_to(std::back_inserter(text_), "run {}, grace {:.6g} s; {}", stop.run,
+                 static_cast<double>(stop.grace.count()) * 1e-6, hold_text(job, stop.reason));
   log_.add(now_, about_, "stop", text_);
   if (job.broken) {
     end_run(slot, control::Exit::kLost);
@@ -128,25 +128,37 @@ void Engine::carry_out(const control::CapRun& cap) {
   tally_.gantt.cap(job, now_);
   log_id(job.id);
   text_.clear();
-  fmt::format_to(std::back_inserter(text_), "cap {}; {}", cap.cap_milli, cap.reason.text());
+  text_ += cap_text(cap.cap_milli) + "; " + text_of(cap.reason);
   log_.add(now_, about_, "cap", text_);
 }
 
 void Engine::carry_out(const control::StoreReason& store) {
   ++tally_.holds;
-  set_power_hold(jobs_[jobs_.slot_of(store.id)], store.reason.code == scheduler::ReasonCode::kPower);
+  Job& job = jobs_[jobs_.slot_of(store.id)];
+  set_hold(job, store.reason);
   log_id(store.id);
-  log_.add(now_, about_, "hold", store.reason.text());
+  log_.add(now_, about_, "hold", hold_text(job, store.reason));
 }
 
-void Engine::set_power_hold(Job& job, bool held) {
-  power_waiting_ += static_cast<std::int64_t>(held) - static_cast<std::int64_t>(job.held_for_power);
-  job.held_for_power = held;
+void Engine::set_hold(Job& job, const scheduler::Reason& reason) {
+  using enum scheduler::ReasonCode;
+  if (job.held == kPower) --power_waiting_[job.held_site];
+  job.held = reason.code;
+  if (reason.code == kNone) job.planned = kNoTime;
+  if (reason.code != kPower) return;
+  const auto found = site_of_scope_.find(reason.subject);
+  if (found == site_of_scope_.end()) {
+    fault_ = fmt::format("job-{}: held for a budget that is not known: {}", job.id, reason.subject);
+    return;
+  }
+  job.held_site = found->second;
+  ++power_waiting_[job.held_site];
 }
 
 void Engine::carry_out(const control::Requeued& requeued) {
   const std::uint32_t slot = jobs_.slot_of(requeued.id);
   jobs_[slot].ended = false;
+  jobs_[slot].queued = now_;
   ++waiting_;
   log_id(requeued.id);
   log_.add(now_, about_, "queued", control::name_of(requeued.exit));
@@ -156,7 +168,7 @@ void Engine::carry_out(const control::Settled& settled) {
   const std::uint32_t slot = jobs_.slot_of(settled.id);
   Job& job = jobs_[slot];
   if (!job.ended) --waiting_;
-  set_power_hold(job, false);
+  set_hold(job, {});
   switch (settled.exit) {
     case control::Exit::kDone:
       ++tally_.done;
@@ -180,9 +192,12 @@ void Engine::carry_out(const control::Settled& settled) {
 void Engine::carry_out(const control::WarnInfeasible& infeasible) {
   ++tally_.infeasible_warnings;
   text_.clear();
-  fmt::format_to(
-      std::back_inserter(text_), "budget {} mW from {} is below the idle draw of {} mW; power off {} nodes",
-      infeasible.budget_mw, to_rfc3339(infeasible.from), infeasible.idle_mw, infeasible.nodes.size());
+  text_ += "the budget of ";
+  append_kilowatts(text_, infeasible.budget_mw);
+  fmt::format_to(std::back_inserter(text_), " from {} on is below the idle draw of ",
+                 second_of(infeasible.from));
+  append_kilowatts(text_, infeasible.idle_mw);
+  fmt::format_to(std::back_inserter(text_), "; power off {} nodes", infeasible.nodes.size());
   log_.add(now_, scope_name(infeasible.scope), "infeasible", text_);
 }
 
@@ -195,6 +210,7 @@ void Engine::count_up(Job& job) {
   const double work_us = static_cast<double>(lasts) * job.speed;
   job.left_us = std::max(job.left_us - work_us, 0.0);
   job.run_work_us += work_us;
+  count_tokens(job, work_us);
   for (const SiteDraw& draw : job.draws) {
     const NanoJoule energy = static_cast<NanoJoule>(draw.milliwatts) * lasts;
     job.energy += energy;
@@ -216,6 +232,7 @@ void Engine::count_up(Job& job) {
       static_cast<double>(job.trace.demand.cpu_milli * job.trace.tasks) * 1e-3 * static_cast<double>(lasts);
   const double held_us = static_cast<double>(job.accelerators_milli()) * 1e-3 * static_cast<double>(lasts);
   job.held_us += held_us;
+  if (job.trace.input_tokens + job.trace.output_tokens > 0) tally_.held_for_tokens_us += held_us;
   tally_.accounts[job.trace.account].held_us += held_us;
   if (job.trace.demand.accelerators > 0) {
     const scheduler::KindIndex kind = config_.cluster.nodes[job.places.front().node].kind;
@@ -224,6 +241,14 @@ void Engine::count_up(Job& job) {
     tally_.useful_us += held_us * pace * static_cast<double>(job.trace.utilisation_milli) * 1e-3;
   }
   job.since = now_;
+}
+
+// Requests are answered as the work goes on, and once more (a negative part) where work is lost.
+void Engine::count_tokens(const Job& job, double work_us) {
+  if (job.trace.work.count() <= 0) return;
+  const double part = work_us / static_cast<double>(job.trace.work.count());
+  tally_.input_tokens += part * static_cast<double>(job.trace.input_tokens);
+  tally_.output_tokens += part * static_cast<double>(job.trace.output_tokens);
 }
 
 void Engine::set_draw(Job& job) {
@@ -313,6 +338,7 @@ void Engine::lose_work(Job& job, control::Exit exit) {
       static_cast<double>(microseconds(config_.policy.checkpoint).count()) * job.kind_speed;
   const double lost_us = between_us > 0.0 ? std::fmod(job.run_work_us, between_us) : job.run_work_us;
   job.left_us += lost_us;
+  count_tokens(job, -lost_us);
   const double accelerators = static_cast<double>(job.accelerators_milli()) * 1e-3;
   tally_.lost_us += lost_us / job.kind_speed * accelerators;
 }

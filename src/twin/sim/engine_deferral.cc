@@ -1,5 +1,9 @@
-#include <algorithm>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
+#include "twin/sim/decision_text.h"
 #include "twin/sim/engine.h"
 
 namespace millrace::twin {
@@ -12,7 +16,9 @@ constexpr VirtualTime kHourUs = 3'600'000'000;
 // As an hour begins everything that may wait is asked again: what waits may go, what runs and can be paused may wait.
 void Engine::hour_begins() {
   queue_.put(now_ / kHourUs * kHourUs + kHourUs, EventKind::kHour, 0);
-  deferral_.set_outlook(outlooks_.next(now_ / kHourUs * kHourUs));
+  control::HourOutlook outlook = outlooks_.next(now_ / kHourUs * kHourUs);
+  hour_plan_.set_outlook(outlook);
+  deferral_.set_outlook(std::move(outlook));
   std::erase_if(deferrable_, [&](scheduler::WorkloadId id) { return jobs_.slot_of(id) == kNoSlot; });
   for (const scheduler::WorkloadId id : deferrable_) {
     Job& job = jobs_[jobs_.slot_of(id)];
@@ -21,12 +27,33 @@ void Engine::hour_begins() {
       const auto until = defer(job);
       events_.emplace_back(
           control::Deferred{.id = id, .not_before = until ? std::optional(to_time(*until)) : std::nullopt});
+      if (until && job.planned != kNoTime && job.planned <= now_) tell_new_plan(job);
     } else if (job.trace.interruptible && !job.broken && !job.stopping) {
       count_up(job);
       const auto until = defer(job);
       if (until) events_.emplace_back(control::Paused{.id = id, .run = job.run, .until = to_time(*until)});
     }
   }
+}
+
+// It was expected to go by now, and other hours look better since.
+void Engine::tell_new_plan(Job& job) {
+  scheduler::Reason reason;
+  reason.code = scheduler::ReasonCode::kNotBefore;
+  log_id(job.id);
+  log_.add(now_, about_, "hold", hold_text(job, reason));
+}
+
+// Why it waits, for a person. The scheduler knows of work that waits for clean hours only when it is to be asked again.
+std::string Engine::hold_text(Job& job, const scheduler::Reason& reason) {
+  if (reason.code != scheduler::ReasonCode::kNotBefore || !may_wait(job.trace)) return text_of(reason);
+  const VirtualTime deadline = job.arrival + (job.trace.deadline - job.trace.arrival).count();
+  const auto work_us = static_cast<VirtualTime>(job.left_us / speeds_.slowest(job.trace));
+  job.planned = hour_plan_.start(now_, work_us, deadline, job.trace.interruptible);
+  return fmt::format(
+      "waits for {} hours; expected to start at {}, and at {} at the latest to meet its deadline",
+      config_.policy.shift_by == "price" ? "cheap" : "clean", second_of(to_time(job.planned)),
+      second_of(to_time(std::max(deadline - work_us, now_))));
 }
 
 std::optional<VirtualTime> Engine::defer(const Job& job) {
@@ -48,6 +75,7 @@ void Engine::count_deferrable(const Job& job) {
   ++tally.jobs;
   if (now_ > deadline) ++tally.late;
   tally.co2e_ug += job.co2e_meter_ug;
+  tally_.co2e_ug.set(now_, tally.co2e_ug);
   for (std::size_t i = 0; i < job.energy_by_site.size(); ++i) {
     if (job.energy_by_site[i] == 0) continue;
     const energy::HourlySeries& carbon = config_.sites[i].carbon;
@@ -57,6 +85,8 @@ void Engine::count_deferrable(const Job& job) {
     tally.co2e_oracle_ug +=
         meter_kwh * 1e3 * least_mean_value(carbon, job.arrival, deadline, work_us, job.trace.interruptible);
   }
+  tally_.co2e_at_once_ug.set(now_, tally.co2e_at_once_ug);
+  tally_.co2e_oracle_ug.set(now_, tally.co2e_oracle_ug);
 }
 
 }  // namespace millrace::twin

@@ -1,6 +1,7 @@
 #include "twin/sim/figures.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "twin/sim/money.h"
 
@@ -16,6 +17,10 @@ class MetricList {
  public:
   explicit MetricList(std::vector<Metric>& out) : out_(out) {}
   void add(std::string name, double value) { out_.push_back({.name = std::move(name), .value = value}); }
+  /// What does not apply to this run is shown as such, and null in JSON.
+  void add(std::string name, std::optional<double> value) {
+    add(std::move(name), value.value_or(std::numeric_limits<double>::quiet_NaN()));
+  }
   void add(std::string name, std::int64_t value) { add(std::move(name), static_cast<double>(value)); }
   void add_sample(const std::string& name, Sample& sample) {
     add(name + "_mean_s", sample.mean());
@@ -84,6 +89,21 @@ void add_waits(const SiteConfig& config, Tally& tally, RunResult& result) {
   }
 }
 
+void add_counts(const Tally& tally, MetricList& list) {
+  list.add("jobs_done", tally.done);
+  list.add("starts", tally.starts);
+  list.add("preemptions", tally.preempted);
+  list.add("power_stops", tally.power_stops);
+  list.add("pauses", tally.pauses);
+  list.add("caps", tally.caps);
+  list.add("node_failures", tally.node_failures);
+  list.add("feed_failures", tally.feed_failures);
+  list.add("runs_lost", tally.lost_runs);
+  list.add("lost_accelerator_hours", tally.lost_us * kHour);
+  list.add("input_tokens", tally.input_tokens);
+  list.add("output_tokens", tally.output_tokens);
+}
+
 void add_energy(const PowerBook::Totals& power, const RunResult& result, MetricList& list) {
   SiteFigures all;
   for (const SiteFigures& site : result.sites) {
@@ -108,15 +128,16 @@ void add_energy(const PowerBook::Totals& power, const RunResult& result, MetricL
 }
 
 void add_deferrable(const DeferrableTally& deferrable, MetricList& list) {
+  const bool any = deferrable.jobs > 0;
+  const auto if_any = [&](double value) { return any ? std::optional(value) : std::nullopt; };
   list.add("deferrable_jobs", deferrable.jobs);
-  if (deferrable.jobs == 0) return;
   list.add("deferrable_late", deferrable.late);
-  list.add("deferrable_co2e_t", deferrable.co2e_ug * 1e-12);
-  list.add("deferrable_co2e_at_once_t", deferrable.co2e_at_once_ug * 1e-12);
-  list.add("deferrable_co2e_oracle_t", deferrable.co2e_oracle_ug * 1e-12);
+  list.add("deferrable_co2e_t", if_any(deferrable.co2e_ug * 1e-12));
+  list.add("deferrable_co2e_at_once_t", if_any(deferrable.co2e_at_once_ug * 1e-12));
+  list.add("deferrable_co2e_oracle_t", if_any(deferrable.co2e_oracle_ug * 1e-12));
   const double at_once = deferrable.co2e_at_once_ug;
-  list.add("carbon_saving_pct", 100.0 * part(at_once - deferrable.co2e_ug, at_once));
-  list.add("carbon_saving_oracle_pct", 100.0 * part(at_once - deferrable.co2e_oracle_ug, at_once));
+  list.add("carbon_saving_pct", if_any(100.0 * part(at_once - deferrable.co2e_ug, at_once)));
+  list.add("carbon_saving_oracle_pct", if_any(100.0 * part(at_once - deferrable.co2e_oracle_ug, at_once)));
 }
 
 void add_money(const Money& money, MetricList& list) {
@@ -124,11 +145,13 @@ void add_money(const Money& money, MetricList& list) {
   list.add("cost_energy_eur", money.costs.energy_eur);
   list.add("cost_capital_eur", money.costs.capital_eur);
   list.add("cost_operations_eur", money.costs.operations_eur);
-  if (money.costs.per_accelerator_hour_eur)
-    list.add("cost_per_accelerator_hour_eur", *money.costs.per_accelerator_hour_eur);
+  list.add("cost_per_accelerator_hour_eur", money.costs.per_accelerator_hour_eur);
+  list.add("cost_per_mtok_eur", money.per_mtok_eur);
   list.add("revenue_eur", money.period.revenue_eur);
+  list.add("revenue_tokens_eur", money.tokens_eur);
   list.add("margin_eur", money.costs.margin_eur);
-  if (money.payback_month) list.add("payback_months", std::int64_t{*money.payback_month});
+  list.add("payback_months",
+           money.payback_month ? std::optional<double>(*money.payback_month) : std::nullopt);
 }
 
 }  // namespace
@@ -169,16 +192,7 @@ RunResult figures_of(const SiteConfig& config, Engine& engine, VirtualTime start
   list.add("slowdown_mean", tally.slowdown.mean());
   list.add("makespan_s", static_cast<double>(tally.last_end - start) * 1e-6);
   list.add("fairness_jain", jain_index(weighted));
-  list.add("jobs_done", tally.done);
-  list.add("starts", tally.starts);
-  list.add("preemptions", tally.preempted);
-  list.add("power_stops", tally.power_stops);
-  list.add("pauses", tally.pauses);
-  list.add("caps", tally.caps);
-  list.add("node_failures", tally.node_failures);
-  list.add("feed_failures", tally.feed_failures);
-  list.add("runs_lost", tally.lost_runs);
-  list.add("lost_accelerator_hours", tally.lost_us * kHour);
+  add_counts(tally, list);
   add_energy(power, result, list);
   add_deferrable(tally.deferrable, list);
   double energy_kwh = 0.0;
@@ -187,7 +201,8 @@ RunResult figures_of(const SiteConfig& config, Engine& engine, VirtualTime start
     energy_kwh += site.energy_kwh;
     energy_eur += site.energy_eur;
   }
-  Money money = money_of(config, tally, lasts_us * kHour, energy_kwh, energy_eur);
+  Money money =
+      money_of(config, tally, {.from = to_time(start), .to = to_time(engine.now())}, energy_kwh, energy_eur);
   add_money(money, list);
   result.what_if = std::move(money.what_if);
   return result;

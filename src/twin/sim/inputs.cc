@@ -78,7 +78,7 @@ double KindSpeeds::slowest(const TraceJob& job) const {
 }
 
 scheduler::Workload workload_of(const SiteConfig& config, const KindSpeeds& speeds, const TraceJob& job,
-                                scheduler::WorkloadId id, VirtualTime arrival) {
+                                const WorkNeeds& needs, scheduler::WorkloadId id, VirtualTime arrival) {
   const PriorityClassConfig& its_class = config.priority_classes[job.priority_class];
   scheduler::Workload workload;
   workload.id = id;
@@ -103,6 +103,10 @@ scheduler::Workload workload_of(const SiteConfig& config, const KindSpeeds& spee
     workload.together = job.one_domain ? scheduler::Together::kOneDomain : scheduler::Together::kPreferDomain;
   }
   workload.spread = job.spread;
+  workload.zones = needs.zones;
+  workload.jurisdictions = needs.jurisdictions;
+  workload.attested = needs.attested;
+  workload.accelerator_memory_mib = job.demand.accelerators > 0 ? needs.accelerator_memory_mib : 0;
   const double longest_us = static_cast<double>(job.work.count()) / speeds.slowest(job);
   workload.limit = std::chrono::seconds(static_cast<std::int64_t>(longest_us * 1e-6) + 1);
   if (may_wait(job)) workload.deadline = to_time(arrival - job.arrival.count() + job.deadline.count());

@@ -43,7 +43,7 @@ class KindSpeeds {
 /// What is asked of the scheduler. Its limit is the time that the work takes on the slowest kind it allows; among several
 /// kinds it prefers those that suit its profile.
 scheduler::Workload workload_of(const SiteConfig& config, const KindSpeeds& speeds, const TraceJob& job,
-                                scheduler::WorkloadId id, VirtualTime arrival);
+                                const WorkNeeds& needs, scheduler::WorkloadId id, VirtualTime arrival);
 
 /// A budget of a scope from `from` on, known from `known` on.
 struct BudgetFact {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "scheduler/decision.h"
 #include "scheduler/workload.h"
 #include "twin/sim/power_integral.h"
 #include "twin/trace.h"
@@ -40,14 +41,18 @@ struct Job {
 
   // Its run; `run` is 0 while it waits.
   std::uint32_t run = 0;
-  bool broken = false;          // a node it needs is gone: nothing but the end of the run can come
-  bool ended = false;           // its last run is over, and control has not yet said what follows
-  bool stopping = false;        // was told to stop, and has some grace left
-  bool held_for_power = false;  // waits because a budget has no room
-  bool no_grace = false;        // it is stopped before it can write a checkpoint
-  double kind_speed = 1.0;      // of the slowest kind it got, without a cap
-  double speed = 0.0;           // now
-  double run_work_us = 0.0;     // done in this run
+  bool broken = false;    // a node it needs is gone: nothing but the end of the run can come
+  bool ended = false;     // its last run is over, and control has not yet said what follows
+  bool stopping = false;  // was told to stop, and has some grace left
+  // Why it waits, as told last; kNone after it was started, or not told.
+  scheduler::ReasonCode held = scheduler::ReasonCode::kNone;
+  scheduler::SiteIndex held_site = 0;  // with kPower: whose budget has no room
+  VirtualTime queued = 0;              // since it waits
+  VirtualTime planned = kNoTime;       // with kNotBefore: when it is expected to start, as told last
+  bool no_grace = false;               // it is stopped before it can write a checkpoint
+  double kind_speed = 1.0;             // of the slowest kind it got, without a cap
+  double speed = 0.0;                  // now
+  double run_work_us = 0.0;            // done in this run
   std::int32_t cap_milli = 1000;
   VirtualTime since = 0;  // to which the figures above are counted
   VirtualTime run_began = 0;

@@ -7,8 +7,20 @@ namespace {
 
 constexpr double kEuro = 1e-6;           // of a micro-euro
 constexpr double kHour = 1.0 / 3'600e6;  // of a microsecond
+constexpr double kMtok = 1e-6;           // of a token
 
-energy::Plant plant_of(const SiteConfig& config) {
+/// The largest budget that is in force at some time of the run; without a limit, what everything can draw.
+double budget_held_w(const PowerStages& stages, const RunSpan& run, double max_w) {
+  double held_w = stages.empty() || stages.front().since > run.from ? max_w : 0.0;
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const bool begins = stages[i].since < run.to || stages[i].since <= run.from;
+    const bool is_over = i + 1 < stages.size() && stages[i + 1].since <= run.from;
+    if (begins && !is_over) held_w = std::max(held_w, static_cast<double>(stages[i].budget_mw) * 1e-3);
+  }
+  return held_w;
+}
+
+energy::Plant plant_of(const SiteConfig& config, const RunSpan& run) {
   energy::Plant plant;
   plant.accelerators = config.accelerators();
   double nodes_eur = 0.0;
@@ -28,10 +40,7 @@ energy::Plant plant_of(const SiteConfig& config) {
     meter_idle_w += idle_w;
     meter_max_w += max_w;
     it_max_w += max_w / config.cluster.sites[i].pue;
-    double budget_w = 0.0;
-    for (const PowerStage& stage : site.power)
-      budget_w = std::max(budget_w, static_cast<double>(stage.budget_mw) * 1e-3);
-    const double held_kw = (site.power.empty() ? max_w : budget_w) * 1e-3;
+    const double held_kw = budget_held_w(site.power, run, max_w) * 1e-3;
     plant.operations_eur_per_year += static_cast<double>(site.demand_microeur_per_kw_year) * kEuro * held_kw;
   }
   plant.capital_eur = nodes_eur + sites_eur;
@@ -46,7 +55,14 @@ energy::Plant plant_of(const SiteConfig& config) {
   return plant;
 }
 
-double revenue_eur(const SiteConfig& config, const Tally& tally) {
+double tokens_eur(const SiteConfig& config, const Tally& tally) {
+  const EconomicsConfig& book = config.economics;
+  return (tally.input_tokens * static_cast<double>(book.input_microeur_per_mtok) +
+          tally.output_tokens * static_cast<double>(book.output_microeur_per_mtok)) *
+         kMtok * kEuro;
+}
+
+double hours_eur(const SiteConfig& config, const Tally& tally) {
   double microeur =
       tally.cpu_core_us * kHour * static_cast<double>(config.economics.microeur_per_cpu_core_hour);
   const double kept = 1.0 - static_cast<double>(config.economics.deferrable_discount_milli) * 1e-3;
@@ -58,7 +74,12 @@ double revenue_eur(const SiteConfig& config, const Tally& tally) {
   return microeur * kEuro;
 }
 
-std::vector<WhatIf> what_if(const energy::Plant& plant, const energy::Period& period) {
+std::optional<double> product(std::optional<double> a, std::optional<double> b) {
+  return a && b ? std::optional(*a * *b) : std::nullopt;
+}
+
+std::vector<WhatIf> what_if(const energy::Plant& plant, const energy::Period& period,
+                            std::optional<double> hours_per_mtok) {
   if (plant.accelerators == 0 || period.sold_accelerator_hours <= 0.0 || period.energy_kwh <= 0.0) return {};
   const double all_hours = period.hours * static_cast<double>(plant.accelerators);
   const double utilisation = std::min(period.sold_accelerator_hours / all_hours, 1.0);
@@ -73,6 +94,7 @@ std::vector<WhatIf> what_if(const energy::Plant& plant, const energy::Period& pe
     cells.push_back({.utilisation = cell.utilisation,
                      .eur_per_kwh = cell.eur_per_kwh,
                      .cost_per_accelerator_hour_eur = cell.cost_per_accelerator_hour_eur,
+                     .cost_per_mtok_eur = product(cell.cost_per_accelerator_hour_eur, hours_per_mtok),
                      .margin_eur_per_year = cell.margin_eur_per_year,
                      .payback_month = cell.payback_month});
   }
@@ -81,21 +103,27 @@ std::vector<WhatIf> what_if(const energy::Plant& plant, const energy::Period& pe
 
 }  // namespace
 
-Money money_of(const SiteConfig& config, const Tally& tally, double hours, double energy_kwh,
+Money money_of(const SiteConfig& config, const Tally& tally, const RunSpan& run, double energy_kwh,
                double energy_eur) {
   Money money;
-  money.plant = plant_of(config);
-  money.period.hours = std::max(hours, 1e-9);
+  money.plant = plant_of(config, run);
+  money.period.hours = std::max(run.hours(), 1e-9);
   for (const std::vector<double>* held : {&tally.held_us_by_kind, &tally.held_deferrable_us_by_kind}) {
     for (const double us : *held) money.period.sold_accelerator_hours += us * kHour;
   }
   money.period.energy_kwh = energy_kwh;
   money.period.energy_eur = energy_eur;
-  money.period.revenue_eur = revenue_eur(config, tally);
+  money.tokens_eur = tokens_eur(config, tally);
+  money.period.revenue_eur = hours_eur(config, tally) + money.tokens_eur;
+  money.period.tokens = tally.input_tokens + tally.output_tokens;
+  std::optional<double> hours_per_mtok;
+  if (money.period.tokens > 0.0)
+    hours_per_mtok = tally.held_for_tokens_us * kHour / (money.period.tokens * kMtok);
   money.costs = energy::costs_of(money.plant, money.period);
+  money.per_mtok_eur = product(money.costs.per_accelerator_hour_eur, hours_per_mtok);
   const double monthly[] = {energy::monthly_cash_eur(money.plant, money.period)};
-  money.payback_month = energy::payback_month(money.plant, monthly);
-  money.what_if = what_if(money.plant, money.period);
+  if (money.plant.capital_eur > 0.0) money.payback_month = energy::payback_month(money.plant, monthly);
+  money.what_if = what_if(money.plant, money.period, hours_per_mtok);
   return money;
 }
 

@@ -30,6 +30,8 @@ PowerBook::PowerBook(const scheduler::Cluster& cluster, VirtualTime from)
       site_energy_(cluster.sites.size(), PowerIntegral(from)),
       site_idle_energy_(cluster.sites.size(), PowerIntegral(from)),
       settled_at_(from),
+      backlog_(cluster.sites.size(), false),
+      was_backlog_(cluster.sites.size(), false),
       used_mw_(cluster.sites.size(), 0),
       limit_mw_(cluster.sites.size(), 0) {
   for (std::uint32_t i = 0; i < cluster.nodes.size(); ++i) {
@@ -127,7 +129,7 @@ void PowerBook::count_use(VirtualTime now) {
     const double limit = static_cast<double>(limit_mw_[site]) * lasts;
     used_ += used;
     limit_ += limit;
-    if (!was_backlog_) continue;
+    if (!was_backlog_[site]) continue;
     used_backlog_ += used;
     limit_backlog_ += limit;
     totals_.backlog_s += lasts * 1e-6;

@@ -27,8 +27,8 @@ class PowerBook {
     std::int64_t infeasible = 0;  // intervals in which a budget was below the idle draw of what was up
     std::int64_t peak_mw = 0;     // all sites together, at the meter
     double used_share = 0.0;      // draw / budget, over the time in which a site was limited; 0 if none was
-    double used_share_backlog = 0.0;  // the same over the time in which work waited for power
-    double backlog_s = 0.0;           // limited and with work waiting for power, over all sites
+    double used_share_backlog = 0.0;  // the same over the time in which work waited for power of that site
+    double backlog_s = 0.0;           // limited and with work waiting for its power: the sum over all sites
   };
 
   /// Every node that is not kDown draws its idle power from `from` on.
@@ -41,8 +41,8 @@ class PowerBook {
   void set_powered(scheduler::NodeIndex node, bool powered);
   /// Work on a node draws so much more (or less).
   void add(scheduler::NodeIndex node, std::int64_t milliwatts);
-  /// Whether work waits for want of power from now on.
-  void set_backlog(bool waiting) { backlog_ = waiting; }
+  /// Whether work waits for want of power of a site from now on.
+  void set_backlog(scheduler::SiteIndex site, bool waiting) { backlog_[site] = waiting; }
 
   /// Judges the state at `now`. Call before the clock moves on, and at the end.
   void settle(VirtualTime now);
@@ -80,9 +80,8 @@ class PowerBook {
   std::vector<std::size_t> dirty_;
   std::vector<bool> powered_;
   std::vector<PowerIntegral> site_energy_, site_idle_energy_;
-  bool backlog_ = false;
   VirtualTime settled_at_;
-  bool was_backlog_ = false;
+  std::vector<bool> backlog_, was_backlog_;  // by site: now, since settled_at_
   std::int64_t meter_mw_ = 0;
   std::vector<std::int64_t> used_mw_;  // by site, since settled_at_; 0 where it had no limit
   std::vector<std::int64_t> limit_mw_;

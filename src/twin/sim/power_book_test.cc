@@ -89,14 +89,31 @@ TEST(PowerBook, UseOfABudgetIsWeightedByTimeAndNeverAboveWhatTheSiteCanDraw) {
   PowerBook book(config.cluster, 0);
   EXPECT_EQ(book.totals().used_share, 0.0) << "no budget";
   book.set_budget(Level::kSite, 0, 4'000'000);
-  book.set_backlog(true);
+  book.set_backlog(0, true);
   book.settle(0);
   book.add(0, 1'400'000);  // 3 kW x 1.2 = 3.6 kW of 4 kW
-  book.set_backlog(false);
+  book.set_backlog(0, false);
   book.settle(10 * kSecond);
   book.settle(20 * kSecond);
   EXPECT_NEAR(book.totals().used_share, (1.92 + 3.6) / 8.0, 1e-12);
   EXPECT_NEAR(book.totals().used_share_backlog, 1.92 / 4.0, 1e-12);
+  EXPECT_DOUBLE_EQ(book.totals().backlog_s, 10.0);
+}
+
+TEST(PowerBook, BacklogIsOfTheSiteWhosePowerIsWaitedFor) {
+  SiteConfig config = small_site(2, 2);
+  config.cluster.sites.push_back({.name = "idle", .zone = "SE-SE3", .jurisdiction = "SE", .pue = 1.2});
+  config.cluster.racks[1] = {.name = "r1", .site = 1, .feed = scheduler::kNoFeed};
+  config.cluster.nodes[1].site = 1;
+  PowerBook book(config.cluster, 0);
+  book.set_budget(Level::kSite, 0, 2'400'000);
+  book.set_budget(Level::kSite, 1, 6'000'000);
+  book.add(0, 400'000);  // 2 kW x 1.2 of 2.4 kW; the other draws 1.92 of 6 kW
+  book.set_backlog(0, true);
+  book.settle(0);
+  book.settle(10 * kSecond);
+  EXPECT_NEAR(book.totals().used_share_backlog, 1.0, 1e-12);
+  EXPECT_NEAR(book.totals().used_share, (2.4 + 1.92) / 8.4, 1e-12);
   EXPECT_DOUBLE_EQ(book.totals().backlog_s, 10.0);
 }
 

@@ -84,6 +84,29 @@ Chart carbon_chart(const SiteConfig& config, const Tally& tally, VirtualTime sta
   return chart;
 }
 
+Chart oracle_chart(const Tally& tally, VirtualTime start, VirtualTime end) {
+  constexpr double kKilogram = 1e-9;
+  Chart chart{
+      .id = "carbon-oracle",
+      .title = "Carbon against oracle",
+      .unit = "kg",
+      .note =
+          "CO2e of the deferrable work that has ended, added up: as it ran, had each job begun when it "
+          "came, and in its cleanest hours with the future known.",
+      .times = {},
+      .lines = {}};
+  chart.lines.push_back(line_of("As it ran", tally.co2e_ug, kKilogram, ChartLine::Style::kArea, true));
+  chart.lines.push_back(line_of("At once", tally.co2e_at_once_ug, kKilogram, ChartLine::Style::kLine, true));
+  chart.lines.push_back(line_of("Oracle", tally.co2e_oracle_ug, kKilogram, ChartLine::Style::kLimit, true));
+  chart.times = times_of(tally.co2e_ug, start, chart.lines[0].values.size());
+  // What ended at the last moment lies in no interval.
+  chart.times.push_back(to_time(end));
+  chart.lines[0].values.push_back(tally.co2e_ug.value() * kKilogram);
+  chart.lines[1].values.push_back(tally.co2e_at_once_ug.value() * kKilogram);
+  chart.lines[2].values.push_back(tally.co2e_oracle_ug.value() * kKilogram);
+  return chart;
+}
+
 std::string decimal(double value) { return fmt::format("{:.1f}", value); }
 
 Table waits_table(const RunResult& result) {
@@ -117,14 +140,15 @@ Table sites_table(const RunResult& result) {
 Table what_if_table(const RunResult& result) {
   Table table{.id = "what-if",
               .title = "What if",
-              .columns = {"Utilisation %", "EUR/kWh", "EUR/accelerator-hour", "Margin EUR/year",
-                          "Paid back in month"},
-              .numeric = {true, true, true, true, true},
+              .columns = {"Utilisation %", "EUR/kWh", "EUR/accelerator-hour", "EUR/million tokens",
+                          "Margin EUR/year", "Paid back in month"},
+              .numeric = {true, true, true, true, true, true},
               .rows = {}};
   for (const WhatIf& each : result.what_if) {
     table.rows.push_back(
         {decimal(each.utilisation * 100.0), fmt::format("{:.4f}", each.eur_per_kwh),
          each.cost_per_accelerator_hour_eur ? fmt::format("{:.3f}", *each.cost_per_accelerator_hour_eur) : "",
+         each.cost_per_mtok_eur ? fmt::format("{:.3f}", *each.cost_per_mtok_eur) : "",
          fmt::format("{:.0f}", each.margin_eur_per_year),
          each.payback_month ? std::to_string(*each.payback_month) : "never"});
   }
@@ -156,9 +180,14 @@ std::vector<std::string> findings_of(const RunResult& result) {
                     "known {:.1f} % could have been saved.",
                     tenth("carbon_saving_pct"), tenth("carbon_saving_oracle_pct")));
   }
+  if (const auto cost = find_value(result, "cost_per_mtok_eur")) {
+    findings.push_back(
+        fmt::format("{:.3g} million tokens were read and written; a million of them cost {:.3g} EUR.",
+                    (value("input_tokens") + value("output_tokens")) * 1e-6, *cost));
+  }
   if (const auto month = find_value(result, "payback_months")) {
     findings.push_back(fmt::format("At this use the investment is paid back in month {:.0f}.", *month));
-  } else {
+  } else if (value("cost_capital_eur") > 0.0) {
     findings.push_back("At this use and these prices the investment is not paid back within its lifetime.");
   }
   if (result.jobs_unplaceable > 0)
@@ -183,6 +212,7 @@ RunReport report_of(const SiteConfig& config, const Engine& engine, const RunRes
   report.findings = findings_of(result);
   report.charts = {power_chart(tally, start), queue_chart(tally, start),
                    allocation_chart(tally, start, result.accelerators), carbon_chart(config, tally, start)};
+  if (tally.deferrable.jobs > 0) report.charts.push_back(oracle_chart(tally, start, engine.now()));
   std::vector<std::string> names;
   for (const scheduler::Account& account : config.accounts) names.push_back(account.name);
   report.gantt = tally.gantt.jobs(engine.now(), names);

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json.hpp>
 #include <cmath>
 
+#include "host/file.h"
 #include "scheduler/catalogue.h"
 #include "twin/sim/inputs.h"
 #include "twin/sim/speed.h"
@@ -34,6 +36,142 @@ TEST(Run, AJobTakesItsWorkAndItsEnergy) {
   EXPECT_NEAR(value(result, "cost_energy_eur"), all * 1.2 * 80.0, 1e-5) << "at 80 EUR/MWh";
   EXPECT_NEAR(value(result, "revenue_eur"), 16.0, 1e-9) << "8 accelerator-hours at 2 EUR";
   EXPECT_NEAR(value(result, "peak_power_mw"), 1.2 * (1'600.0 + 4'825.0) * 1e-6, 1e-9);
+}
+
+TEST(Run, OnlyTheSiteWhosePowerIsWaitedForIsInBacklog) {
+  SiteConfig config = small_site(2, 2);
+  config.cluster.sites.push_back({.name = "other", .zone = "SE-SE3", .jurisdiction = "SE", .pue = 1.2});
+  config.sites.push_back(config.sites[0]);
+  config.cluster.racks[1] = {.name = "r1", .site = 1, .feed = scheduler::kNoFeed};
+  config.cluster.domains[1].site = config.cluster.nodes[1].site = 1;
+  config.policy.scheduler.cap_floor_milli = 1000;
+  // Room for 7 accelerators and their cores at the second site, which works at 90 % of that; the first has no accelerators
+  // left, and much power.
+  config.sites[0].power = {{.since = {}, .budget_mw = 100'000'000}};
+  config.sites[1].power = {
+      {.since = {}, .budget_mw = static_cast<std::int64_t>(1.2 * (1'600'000 + 7 * 603'125))}};
+  std::vector<TraceJob> jobs = {job_of(0, 36'000, 8), job_of(1, 36'000, 6), job_of(2, 3'600, 2)};
+  const auto result = play_world(config, jobs).value();
+  EXPECT_NEAR(value(result, "backlog_hours"), 10.0, 0.01);
+  const double used = 1'600'000 + 6 * 603'125;
+  EXPECT_NEAR(value(result, "power_used_backlog_pct"), 100.0 * used / (1'600'000 + 7 * 603'125), 0.01);
+}
+
+TEST(Run, WorkRunsWhereItsLawAndItsOtherNeedsAreMet) {
+  SiteConfig config = small_site(4, 2);
+  config.cluster.sites.push_back({.name = "other", .zone = "SE-SE3", .jurisdiction = "SE", .pue = 1.2});
+  config.sites.push_back(config.sites[0]);
+  config.cluster.racks[1] = {.name = "r1", .site = 1, .feed = scheduler::kNoFeed};
+  for (const scheduler::NodeIndex node : {2u, 3u}) config.cluster.nodes[node].site = 1;
+  config.cluster.domains[1].site = 1;
+  config.cluster.nodes[1].attested = true;
+  config.cluster.kinds[0].memory_bytes = std::int64_t{80} << 30;
+  std::string folder = "/tmp/millrace-needs-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  RunOptions options;
+  options.decisions_path = folder + "/decisions.tsv";
+  const auto trace = parse_trace(
+      "arrival_s,work_s,accelerators,zones,jurisdictions,accelerator_memory_mib,flags\n"
+      "0,100,8,SE-SE3,,,\n1,100,8,,SE,,\n2,100,8,,,81920,a\n3,100,8,,,,\n4,100,8,,SE,,a\n5,100,8,,,81921,\n",
+      "w.csv", "millrace", config);
+  ASSERT_TRUE(trace) << trace.error().message;
+  const auto source = play(*trace);
+  const auto result = run_twin(config, *source, options);
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(result->jobs_done, 4);
+  EXPECT_EQ(result->jobs_unplaceable, 2) << "no attested node under that law, no kind with that memory";
+  const auto log = host::read_file(options.decisions_path).value();
+  EXPECT_NE(log.find("job-3\tstart\trun 1 on n1:0-7"), std::string::npos) << log;
+  EXPECT_NE(log.find("job-4\tstart\trun 1 on n0:0-7"), std::string::npos) << log;
+  EXPECT_TRUE(host::remove_tree(folder));
+}
+
+TEST(Run, TokensAreSoldAndAMillionOfThemHasACost) {
+  SiteConfig config = small_site(2);
+  config.economics.input_microeur_per_mtok = 1'000'000;
+  config.economics.output_microeur_per_mtok = 5'000'000;
+  TraceJob service = job_of(0, 3'600, 8);
+  service.kind = TraceJobKind::kService;
+  service.input_tokens = 40'000'000;
+  service.output_tokens = 4'000'000;
+  const auto result = play_world(config, {service}).value();
+  EXPECT_NEAR(value(result, "input_tokens"), 40e6, 1.0);
+  EXPECT_NEAR(value(result, "output_tokens"), 4e6, 1.0);
+  EXPECT_NEAR(value(result, "revenue_tokens_eur"), 40.0 + 20.0, 1e-6);
+  EXPECT_NEAR(value(result, "revenue_eur"), 16.0 + 60.0, 1e-6) << "beside its accelerator-hours";
+  EXPECT_NEAR(value(result, "cost_per_mtok_eur"), value(result, "cost_eur") / 44.0, 1e-9);
+  for (const WhatIf& cell : result.what_if) {
+    ASSERT_TRUE(cell.cost_per_mtok_eur);
+    EXPECT_NEAR(*cell.cost_per_mtok_eur, *cell.cost_per_accelerator_hour_eur * 8.0 / 44.0, 1e-9);
+  }
+
+  RunOptions half;
+  half.days = 0.5 / 24;
+  const auto cut = play_world(config, {service}, half).value();
+  EXPECT_NEAR(value(cut, "input_tokens"), 20e6, 1.0) << "what is not answered is not sold";
+
+  const auto mixed = play_world(config, {service, job_of(0, 3'600, 8)}).value();
+  EXPECT_NEAR(value(mixed, "cost_per_mtok_eur"), value(mixed, "cost_eur") / 2.0 / 44.0, 1e-9)
+      << "other work pays its own accelerator-hours";
+}
+
+TEST(Run, TokensOfLostWorkAreNotCountedTwice) {
+  SiteConfig config = small_site(1);
+  config.policy.checkpoint = seconds(0);
+  config.node_types[0].failures = {.between = seconds(4'000), .repair = seconds(100)};
+  RunOptions options;
+  options.seed = 3;
+  TraceJob batch = job_of(0, 6'000, 8);
+  batch.output_tokens = 1'000'000;
+  const auto result = play_world(config, {batch}, options).value();
+  ASSERT_GT(value(result, "runs_lost"), 0.0);
+  EXPECT_NEAR(value(result, "output_tokens"), 1e6, 1.0);
+}
+
+TEST(Run, WhatDoesNotApplyIsThereAndNull) {
+  SiteConfig config = small_site(1);
+  config.economics.prices[0].microeur_per_accelerator_hour = 0;
+  const auto result = play_world(config, {job_of(0, 60, 8)}).value();
+  EXPECT_EQ(result.metrics.size(), metric_infos().size());
+  const auto json = to_json(result);
+  for (const MetricInfo& info : metric_infos())
+    EXPECT_TRUE(json.at("metrics").as_object().contains(info.name)) << info.name;
+  for (const char* name : {"payback_months", "carbon_saving_pct", "cost_per_mtok_eur"}) {
+    EXPECT_TRUE(json.at("metrics").at(name).is_null()) << name;
+    EXPECT_FALSE(find_value(result, name)) << name;
+  }
+}
+
+TEST(Run, WithoutCapitalNothingIsPaidBack) {
+  SiteConfig config = small_site(1);
+  config.node_types[0].capital_microeur = 0;
+  const auto result = play_world(config, {job_of(0, 60, 8)}).value();
+  EXPECT_FALSE(find_value(result, "payback_months"));
+  for (const std::string& finding : result.report.findings)
+    EXPECT_EQ(finding.find("paid back"), std::string::npos) << finding;
+}
+
+TEST(Run, TheDemandChargeCountsTheBudgetsOfTheRunAlone) {
+  SiteConfig config = small_site(1);
+  config.node_types[0].capital_microeur = 0;
+  config.sites[0].demand_microeur_per_kw_year = 100'000'000;
+  const auto demand_eur = [&](PowerStages stages) {
+    config.sites[0].power = std::move(stages);
+    RunOptions options;
+    options.days = 1.0;
+    return value(play_world(config, {job_of(0, 60, 8)}, options).value(), "cost_operations_eur") * 365.0;
+  };
+  const auto kw = [](std::int64_t kilowatts) { return kilowatts * 1'000'000; };
+  const TimePoint long_ago{};
+  const TimePoint noon = config.start + std::chrono::hours(12);
+  const TimePoint next_year = config.start + std::chrono::hours(24 * 365);
+  EXPECT_NEAR(demand_eur({{long_ago, kw(10)}}), 1'000.0, 1e-6);
+  EXPECT_NEAR(demand_eur({{long_ago, kw(10)}, {next_year, kw(30)}}), 1'000.0, 1e-6) << "not yet";
+  EXPECT_NEAR(demand_eur({{long_ago, kw(40)}, {config.start - seconds(1), kw(10)}}), 1'000.0, 1e-6)
+      << "no more";
+  EXPECT_NEAR(demand_eur({{long_ago, kw(10)}, {noon, kw(20)}}), 2'000.0, 1e-6) << "from noon on";
+  EXPECT_NEAR(demand_eur({{noon, kw(1)}}), static_cast<double>(config.max_mw(0)) * 1e-4, 1e-6)
+      << "without a limit before noon: what all can draw";
 }
 
 TEST(Run, WaitsAreThoseOfOneServerInOrder) {
@@ -187,7 +325,7 @@ TEST(Inputs, WorkPrefersTheKindThatSuitsItAndTakesTheOtherWhereItMust) {
   const auto kinds_for = [&](WorkProfile profile) {
     TraceJob job = job_of(0, 60, 1);
     job.profile = profile;
-    const auto workload = workload_of(config, speeds, job, 1, 0);
+    const auto workload = workload_of(config, speeds, job, {}, 1, 0);
     EXPECT_EQ(workload.earlier_kinds_first, profile != WorkProfile::kUnknown);
     return workload.kinds;
   };

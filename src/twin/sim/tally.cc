@@ -14,6 +14,9 @@ Tally::Tally(const SiteConfig& config, VirtualTime start)
       idle_mw(start),
       queue(start),
       running(start),
-      allocated(start) {}
+      allocated(start),
+      co2e_ug(start),
+      co2e_at_once_ug(start),
+      co2e_oracle_ug(start) {}
 
 }  // namespace millrace::twin

@@ -58,7 +58,9 @@ struct Tally {
   double lost_us = 0.0;      // accelerator-microseconds of work done again
   double useful_us = 0.0;    // accelerator-microseconds held x utilisation x speed under the cap
   double cpu_core_us = 0.0;  // core-microseconds held
-  VirtualTime last_end = 0;  // of any work
+  double input_tokens = 0.0, output_tokens = 0.0;  // of requests that were answered
+  double held_for_tokens_us = 0.0;                 // accelerator-microseconds of work that answers requests
+  VirtualTime last_end = 0;                        // of any work
   Sample wait_s, jct_s, slowdown;
   std::vector<ClassTally> classes;
   std::vector<AccountTally> accounts;
@@ -68,6 +70,7 @@ struct Tally {
   std::vector<double> held_deferrable_us_by_kind;
 
   Timeline power_mw, budget_mw, idle_mw, queue, running, allocated;
+  Timeline co2e_ug, co2e_at_once_ug, co2e_oracle_ug;  // of `deferrable`, as it grows
   double free_milli_sum = 0.0;        // over hourly samples: free accelerators of nodes that are up
   double fragmented_milli_sum = 0.0;  // of those, what typical work cannot use
   std::int64_t fragmentation_samples = 0;

@@ -65,6 +65,22 @@ void read_durations(TomlTable& table, WorkClass& work) {
   if (work.duration_max < work.duration_min) table.fail("duration_max_s", "is below duration_min_s");
 }
 
+void read_needs(SiteReader& reader, TomlTable& table, WorkNeeds& needs) {
+  const auto& sites = reader.config.cluster.sites;
+  const auto known = [&](std::string_view key, const std::vector<std::string>& names, auto name) {
+    for (const auto& each : names) {
+      if (std::ranges::find(sites, each, name) == sites.end())
+        table.fail(key, fmt::format("no site of this file has '{}'", each));
+    }
+  };
+  needs.zones = table.texts("zones");
+  known("zones", needs.zones, &scheduler::Site::zone);
+  needs.jurisdictions = table.texts("jurisdictions");
+  known("jurisdictions", needs.jurisdictions, &scheduler::Site::jurisdiction);
+  needs.attested = table.truth("attested", false);
+  needs.accelerator_memory_mib = std::llround(1024 * table.number("accelerator_memory_gib", 0, 65536, 0));
+}
+
 WorkClass read_class(SiteReader& reader, TomlTable& table) {
   WorkClass work;
   work.name = table.text("name");
@@ -103,6 +119,7 @@ WorkClass read_class(SiteReader& reader, TomlTable& table) {
       table.fail("kinds", fmt::format("no node type of this file has '{}'", kind));
     }
   }
+  read_needs(reader, table, work.needs);
   return work;
 }
 

@@ -1,0 +1,118 @@
+#include "twin/sim/decision_text.h"
+
+#include <gtest/gtest.h>
+
+#include "host/file.h"
+#include "twin/sim/hour_plan.h"
+#include "twin/sim/test_world.h"
+
+namespace millrace::twin {
+namespace {
+
+constexpr VirtualTime kHour = 3'600'000'000;
+
+TEST(DecisionText, UnitsAndNamesAreForAPerson) {
+  std::string text;
+  append_kilowatts(text, 600'000'000);
+  EXPECT_EQ(text, "600 kW");
+  text.clear();
+  append_kilowatts(text, 1'250'500);
+  EXPECT_EQ(text, "1.2505 kW");
+  EXPECT_EQ(cap_text(680), "power cap 68 %");
+  EXPECT_EQ(cap_text(1000), "no power cap");
+  EXPECT_EQ(second_of(world_start() + std::chrono::seconds(20)), "2026-01-01 00:00:20");
+  const SiteConfig config = small_site(2);
+  text.clear();
+  append_places(text, config.cluster,
+                std::vector<scheduler::TaskPlace>{{0, 0xFF}, {1, 0b1011}, {1, 0}, {0, 0b100}});
+  EXPECT_EQ(text, "n0:0-7, n1:0-1+3, n1, n0:2");
+}
+
+TEST(DecisionText, WorkIsCalledAsInTheLog) {
+  scheduler::Reason reason;
+  reason.code = scheduler::ReasonCode::kCapacity;
+  reason.needed = 2'000;
+  reason.resource = "accelerators";
+  reason.at = world_start();
+  reason.other = 2;
+  EXPECT_NE(text_of(reason).find("when job-2 ends"), std::string::npos) << text_of(reason);
+  reason.code = scheduler::ReasonCode::kPromised;
+  EXPECT_NE(text_of(reason).find("promised to job-2 at"), std::string::npos) << text_of(reason);
+  reason.code = scheduler::ReasonCode::kPriority;
+  EXPECT_NE(text_of(reason).find("stopped for job-2,"), std::string::npos) << text_of(reason);
+}
+
+HourPlan plan_of(std::vector<double> coming) {
+  HourPlan plan;
+  plan.set_outlook({.hour = {}, .now = 300.0, .coming = std::move(coming), .error = {}});
+  return plan;
+}
+
+TEST(HourPlan, IsTheBeginningOfTheCheapestStretchOrHour) {
+  const HourPlan plan = plan_of({300, 100, 300, 50, 60, 300, 10});
+  EXPECT_EQ(plan.start(0, 2 * kHour, 8 * kHour, false), 4 * kHour) << "50 and 60 in a row";
+  EXPECT_EQ(plan.start(0, 2 * kHour, 8 * kHour, true), 4 * kHour) << "50, then 10";
+  EXPECT_EQ(plan.start(0, 3 * kHour, 8 * kHour, true), 4 * kHour);
+  EXPECT_EQ(plan.start(0, 4 * kHour, 8 * kHour, true), 2 * kHour);
+  EXPECT_EQ(plan.start(0, kHour, 8 * kHour, false), 7 * kHour);
+  EXPECT_EQ(plan.start(0, kHour, 4 * kHour, false), 2 * kHour)
+      << "what comes after the deadline is no choice";
+  EXPECT_EQ(plan.start(kHour / 2, kHour, 5 * kHour / 2, false), kHour) << "at hours' borders";
+  EXPECT_EQ(plan.start(kHour / 2, kHour, 7 * kHour / 4, false), 3 * kHour / 4)
+      << "no later than the deadline allows";
+}
+
+TEST(DecisionLogOfARun, ReasonsOfStartsHoldsAndBudgetsAreToldInWords) {
+  std::string folder = "/tmp/millrace-decisions-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  SiteConfig config = small_site(1);
+  config.sites[0].power = {{.since = {}, .budget_mw = 10'000'000}};
+  config.policy.shift = "oracle";
+  std::vector<std::int64_t> values(24, 300'000);
+  for (std::size_t hour = 3; hour < 5; ++hour) values[hour] = 30'000;
+  config.sites[0].carbon =
+      energy::HourlySeries::create(world_start(), values, energy::Outside::kWraps).value();
+  TraceJob waits = job_of(600, 3'600, 2);
+  waits.deferrable = true;
+  waits.deadline = waits.arrival + std::chrono::hours(12);
+  RunOptions options;
+  options.decisions_path = folder + "/decisions.tsv";
+  ASSERT_TRUE(play_world(config, {job_of(0, 1'000, 8), waits, job_of(700, 60, 8)}, options));
+  const auto log = host::read_file(options.decisions_path).value();
+  for (const char* line : {
+           "\tsite\tbudget\t10 kW from the beginning on\n",
+           "\tjob-1\tstart\trun 1 on n0:0-7; there was room when it came\n",
+           "\tjob-2\thold\twaits for clean hours; expected to start at 2026-01-01 03:00:00, and at "
+           "2026-01-01 "
+           "11:10:00 at the latest to meet its deadline\n",
+           "2026-01-01T03:00:00.000000Z\tjob-2\tstart\trun 1 on n0:0-1; waited 10200 s: the hours that it "
+           "waited "
+           "for have come\n",
+           "\tjob-3\tstart\trun 1 on n0:0-7; waited 300 s: there is room now\n",
+       }) {
+    EXPECT_NE(log.find(line), std::string::npos) << line << "\n" << log;
+  }
+  EXPECT_EQ(log.find(" mW"), std::string::npos);
+  EXPECT_TRUE(host::remove_tree(folder));
+}
+
+TEST(Report, ShowsCarbonAgainstTheOracleWhereWorkMayWait) {
+  TraceJob waits = job_of(600, 3'600, 2);
+  waits.deferrable = true;
+  waits.deadline = waits.arrival + std::chrono::hours(12);
+  const auto with = play_world(small_site(1), {waits}).value();
+  const auto chart = std::ranges::find(with.report.charts, "carbon-oracle", &Chart::id);
+  ASSERT_NE(chart, with.report.charts.end());
+  ASSERT_EQ(chart->lines.size(), 3u);
+  EXPECT_NEAR(chart->lines[0].values.back(), find_value(with, "deferrable_co2e_t").value() * 1e3, 1e-9);
+  EXPECT_NEAR(chart->lines[1].values.back(), find_value(with, "deferrable_co2e_at_once_t").value() * 1e3,
+              1e-9);
+  EXPECT_NEAR(chart->lines[2].values.back(), find_value(with, "deferrable_co2e_oracle_t").value() * 1e3,
+              1e-9);
+  const auto without = play_world(small_site(1), {job_of(0, 60, 1)}).value();
+  EXPECT_EQ(std::ranges::find(without.report.charts, "carbon-oracle", &Chart::id),
+            without.report.charts.end());
+}
+
+}  // namespace
+}  // namespace millrace::twin
