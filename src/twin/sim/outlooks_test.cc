@@ -25,8 +25,7 @@ TEST(LeastMean, OfAStretchIsThatOfTheBestStartTriedMinuteByMinute) {
   for (int round = 0; round < 50; ++round) {
     const energy::HourlySeries series = random_series(rng, 30);
     const VirtualTime arrival = start() + static_cast<VirtualTime>(draw_below(rng, 600)) * kMinute;
-    const auto work_minutes = 1 + static_cast<VirtualTime>(draw_below(rng, 400));
-    const VirtualTime work = work_minutes * kMinute;
+    const VirtualTime work = (1 + static_cast<VirtualTime>(draw_below(rng, 400))) * kMinute;
     const VirtualTime deadline = arrival + work + static_cast<VirtualTime>(draw_below(rng, 600)) * kMinute;
     double best = mean_value(series, arrival, arrival + work);
     for (VirtualTime at = arrival; at + work <= deadline; at += kMinute)
@@ -40,7 +39,8 @@ TEST(LeastMean, OfHoursIsThatOfTheCheapestMinutes) {
   for (int round = 0; round < 50; ++round) {
     const energy::HourlySeries series = random_series(rng, 30);
     const VirtualTime arrival = start() + static_cast<VirtualTime>(draw_below(rng, 600)) * kMinute;
-    const VirtualTime work = (1 + static_cast<VirtualTime>(draw_below(rng, 400))) * kMinute;
+    const auto work_minutes = 1 + static_cast<VirtualTime>(draw_below(rng, 400));
+    const VirtualTime work = work_minutes * kMinute;
     const VirtualTime deadline =
         arrival + work + static_cast<VirtualTime>(1 + draw_below(rng, 600)) * kMinute;
     std::vector<double> minutes;
