@@ -55,7 +55,7 @@ class Sink {
  public:
   virtual ~Sink() = default;
   /// Tokens so far: of the prompt those processed (cached ones included) of `prompt_total`, and those of the output.
-  /// Called before the delta that these tokens belong to. A total of 0 is unknown; then the output is an estimate, too.
+  /// Called before the delta that these tokens belong to. A total of 0 is unknown; then both are estimates.
   virtual void on_progress(const Usage& so_far, std::int64_t prompt_total) = 0;
   virtual void on_text(int choice, std::string_view text) = 0;
   virtual void on_reasoning(int choice, std::string_view text) = 0;

@@ -29,7 +29,8 @@ std::string_view key_text(const net::RequestHead& head) {
     constexpr std::string_view kScheme = "bearer ";
     if (bearer->size() > kScheme.size() &&
         net::equals_ignoring_case(bearer->substr(0, kScheme.size()), kScheme)) {
-      return bearer->substr(kScheme.size());
+      const auto key = bearer->find_first_not_of(' ', kScheme.size());  // RFC 9110, 11.4: one space or more
+      if (key != std::string_view::npos) return bearer->substr(key);
     }
   }
   return head.find("x-api-key").value_or("");
@@ -159,6 +160,9 @@ void GatewayImpl::on_head(net::Exchange& exchange) {
     const auto key = authorise(head, match.route->action);
     if (!key) return refuse(exchange, request_id, key.error());
     if (match.route->answerer == Answerer::kInference) {
+      const auto coding = head.find("content-encoding").value_or("identity");
+      if (!net::equals_ignoring_case(coding, "identity"))
+        return refuse(exchange, request_id, dialect::unsupported_encoding(coding));
       exchange.set_state(std::make_unique<Job>(context_, exchange, dialect_of(head.path), **key,
                                                std::move(request_id), now));
       return;

@@ -17,6 +17,8 @@ constexpr std::size_t kClientRequestIdBytes = 80;
 /// What a chat template may add for each message and once, in tokens; for estimates where no engine counts.
 constexpr std::int64_t kTokensPerMessage = 8;
 constexpr std::int64_t kTokensPerPrompt = 64;
+/// What a tokenizer may add to a text of its own: beginning, end, and a space before it.
+constexpr std::int64_t kTokensPerText = 4;
 
 dialect::ApiError wrong_task(const identity::EndpointPolicy& endpoint, bool wants_embedding) {
   return {400, "invalid_request_error", "unsupported_model", "model",
@@ -159,11 +161,14 @@ void Job::go_on(const identity::KeyPolicy& key) {
   if (!count_prompt(key)) admit(key, prompt_tokens_at_most());
 }
 
-/// Never below the true count: a token is at least one byte of text (byte-level vocabularies).
+/// Never below the true count: a token is at least one byte of text (byte-level vocabularies). Only a conversation has a
+/// template around it.
 std::int64_t Job::prompt_tokens_at_most() const {
   const engine::Request& request = parsed_->request;
+  const auto texts = static_cast<std::int64_t>(request.prompts.size() + request.inputs.size());
+  if (request.task != engine::Task::kChat) return prompt_bytes_ + kTokensPerText * texts;
   return prompt_bytes_ + kTokensPerPrompt +
-         kTokensPerMessage * static_cast<std::int64_t>(request.messages.size() + request.inputs.size());
+         kTokensPerMessage * static_cast<std::int64_t>(request.messages.size());
 }
 
 std::optional<dialect::ApiError> Job::find_target() {

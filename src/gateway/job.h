@@ -134,6 +134,8 @@ class Job final : public net::ExchangeState,
 
   std::unique_ptr<dialect::Answer> answer_;
   std::unique_ptr<engine::Reader> reader_;
+  bool prompt_read_ = false;                             // the engine has begun to answer
+  std::optional<std::chrono::nanoseconds> retry_after_;  // of an upstream that has refused
   bool first_output_ = false;
   bool started_answer_ = false;
   std::int64_t queued_work_ = 0;

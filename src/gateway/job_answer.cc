@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "energy/carbon.h"
 #include "energy/cost.h"
@@ -50,6 +51,27 @@ void add_headers(std::vector<net::Header>& headers, RateLimitText& text, const R
   headers.push_back({names.reset, add_duration(text, dimension->reset)});
 }
 
+constexpr std::chrono::seconds kRetryAfter{1};  // where an upstream says nothing, or nothing sensible
+constexpr std::chrono::milliseconds kMaxRetryAfter{600'000};  // none is believed beyond that
+
+/// How long an upstream wants to be left alone. A date (RFC 9110, 10.2.3) is not read: it needs its clock to be ours.
+std::chrono::nanoseconds retry_after(const net::ResponseHead& head) {
+  const auto number = [&](std::string_view name) -> std::optional<std::int64_t> {
+    const std::string_view text = head.find(name).value_or("");
+    std::int64_t value = 0;
+    const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (fault != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
+    return std::min<std::int64_t>(value, kMaxRetryAfter.count());
+  };
+  std::chrono::milliseconds wait = kRetryAfter;
+  if (const auto ms = number("retry-after-ms")) {
+    wait = std::chrono::milliseconds(*ms);
+  } else if (const auto seconds = number("retry-after")) {
+    wait = std::chrono::seconds(*seconds);
+  }
+  return std::min(wait, kMaxRetryAfter);
+}
+
 }  // namespace
 
 // ---- from the engine --------------------------------------------------------------------------------------------
@@ -61,6 +83,8 @@ void Job::on_head(const net::ResponseHead& head) {
   }
   reader_ = adapter_->reader(parsed_->request, replica_->target);
   reader_->head(head.status, head.find("content-type").value_or(""));
+  prompt_read_ = head.status < 300;
+  if (head.status == 429 || head.status == 503) retry_after_ = retry_after(head);
   parsed_.reset();  // from here on there is no retry
 }
 
@@ -89,8 +113,11 @@ void Job::on_done() {
     return counted(tokens ? std::optional(*tokens) : std::nullopt);
   }
   const auto ended = reader_->end(*this);
-  if (const auto& error = reader_->error())
-    return fail(dialect::from_engine(*error, dialect_.path(), effort_member_));
+  if (const auto& error = reader_->error()) {
+    const bool later = error->status == 503 || error->code == "rate_limit_exceeded";
+    return fail(dialect::from_engine(*error, dialect_.path(), effort_member_),
+                later ? retry_after_ : std::nullopt);
+  }
   if (!ended) return fail(dialect::engine_failed(ended.error().message));
   finish();
 }
@@ -128,7 +155,9 @@ void Job::on_progress(const engine::Usage& so_far, std::int64_t /*prompt_total*/
                                              std::max<std::int64_t>(output, 0) * energy::kOutputTokenWork);
   }
   work_off(prompt + output);
-  usage_.input = std::max(usage_.input, so_far.input);
+  // Figures that the engine states take the place of an estimate, which may have been higher.
+  usage_.input = usage_.estimated && !so_far.estimated ? so_far.input : std::max(usage_.input, so_far.input);
+  usage_.estimated = so_far.estimated;
   usage_.cached = std::max(usage_.cached, so_far.cached);
   usage_.output = std::max(usage_.output, so_far.output);
   usage_.reasoning = std::max(usage_.reasoning, so_far.reasoning);
@@ -207,7 +236,10 @@ ledger::Figures Job::figures() const {
           .energy_uj = energy_uj_};
 }
 
+/// An engine that has begun to answer has read the prompt, whatever becomes of the answer.
 void Job::note_figures() {
+  if (usage_.input == 0 && prompt_read_)
+    usage_.input = engine::estimated_tokens(static_cast<std::size_t>(prompt_bytes_));
   if (slot_) context_.journal.finalise(*slot_, figures(), context_.clock.now());
 }
 

@@ -1,6 +1,8 @@
 // The gateway's part of the OpenAPI document, generated from the dialects' parameter tables and the route table.
 #include <fmt/format.h>
 
+#include <span>
+
 #include "embed/inference_schemas.h"
 #include "gateway/dialect/dialect.h"
 #include "gateway/gateway.h"
@@ -20,6 +22,7 @@ constexpr Status kInferenceErrors[] = {
     {"404", "No such endpoint."},
     {"408", "The request came too slowly."},
     {"413", "The body is too large."},
+    {"415", "The body is compressed."},
     {"429", "A limit or quota is used up; see retry-after."},
     {"431", "The request's headers are too large."},
     {"500", "A fault of the gateway."},
@@ -27,11 +30,47 @@ constexpr Status kInferenceErrors[] = {
     {"503", "No replica can answer now; see retry-after."},
 };
 
-void write_error(host::JsonWriter& out, const Status& error) {
+/// Names of headers, each with what it holds.
+constexpr Status kIdHeaders[] = {
+    {"x-request-id", "The request's id, as its usage record has it."},
+    {"request-id", "The same, for clients of Anthropic's API."},
+};
+constexpr Status kLimitHeaders[] = {
+    {"x-ratelimit-limit-requests", "Requests a minute; of the key, project or tenant that has least left."},
+    {"x-ratelimit-remaining-requests", "Requests left now."},
+    {"x-ratelimit-reset-requests", "Time until all are there again, as 6m0s or 120ms."},
+    {"x-ratelimit-limit-tokens", "Tokens a minute."},
+    {"x-ratelimit-remaining-tokens", "Tokens left now."},
+    {"x-ratelimit-reset-tokens", "Time until all are there again."},
+};
+constexpr Status kRetryHeaders[] = {
+    {"retry-after", "Whole seconds to wait before the next attempt."},
+    {"retry-after-ms", "The same in milliseconds."},
+    {"x-should-retry", "false: waiting does not help."},
+};
+
+/// None of them is there always.
+std::string headers(std::string_view status, bool limited) {
+  host::JsonWriter out;
+  out.begin_object();
+  const auto add = [&](std::span<const Status> names) {
+    for (const auto& [name, description] : names) {
+      out.key(name).begin_object().field("description", description);
+      out.key("schema").raw(R"({"type":"string"})").end_object();
+    }
+  };
+  add(kIdHeaders);
+  if (limited) add(kLimitHeaders);
+  if (status == "429" || status == "503") add(kRetryHeaders);
+  out.end_object();
+  return out.take();
+}
+
+void write_error(host::JsonWriter& out, const Status& error, bool limited) {
   out.key(error.status)
-      .raw(fmt::format(R"({{"description":{},"headers":{{"x-request-id":{{"schema":{{"type":"string"}}}}}},)"
+      .raw(fmt::format(R"({{"description":{},"headers":{},)"
                        R"("content":{{"application/json":{{"schema":{{"type":"object"}}}}}}}})",
-                       host::quote_json(error.description)));
+                       host::quote_json(error.description), headers(error.status, limited)));
 }
 
 constexpr std::string_view kSecurity = R"([{"key":[]}])";
@@ -62,11 +101,12 @@ void write_inference(host::JsonWriter& out, const dialect::Dialect& dialect) {
   out.end_object().end_object();
   out.key("responses").begin_object();
   out.key("200").raw(
-      R"({"description":"The answer; server-sent events where `stream` is true.","headers":{"x-request-id":{"schema":)"
-      R"({"type":"string"}}},"content":{"application/json":{"schema":{"type":"object"}},"text/event-stream":{"schema":)"
+      R"({"description":"The answer; server-sent events where `stream` is true.","headers":)" +
+      headers("200", true) +
+      R"(,"content":{"application/json":{"schema":{"type":"object"}},"text/event-stream":{"schema":)"
       R"({"type":"object","description":"One event; `data` is JSON, or [DONE] where the dialect ends so.",)"
       R"("required":["data"],"properties":{"event":{"type":"string"},"data":{"type":"string"}}}}}})");
-  for (const Status& error : kInferenceErrors) write_error(out, error);
+  for (const Status& error : kInferenceErrors) write_error(out, error, true);
   out.end_object().end_object().end_object();
 }
 
@@ -77,11 +117,11 @@ void write_get(host::JsonWriter& out, std::string_view path, std::string_view id
   out.key("tags").raw(R"(["inference"])").key("security").raw(kSecurity);
   if (!parameters.empty()) out.key("parameters").raw(parameters);
   out.key("responses").begin_object();
-  out.key("200").raw(
-      R"({"description":"The answer.","headers":{"x-request-id":{"schema":{"type":"string"}}},)"
-      R"("content":{"application/json":{"schema":{"type":"object"}}}})");
+  out.key("200").raw(R"({"description":"The answer.","headers":)" + headers("200", false) +
+                     R"(,"content":{"application/json":{"schema":{"type":"object"}}}})");
   for (const Status& error : kInferenceErrors) {
-    if (error.status != "413" && error.status != "502" && error.status != "429") write_error(out, error);
+    const bool of_bodies = error.status == "413" || error.status == "415" || error.status == "502";
+    if (!of_bodies && error.status != "429") write_error(out, error, false);
   }
   out.end_object().end_object().end_object();
 }

@@ -35,5 +35,24 @@ TEST(OpenApi, EveryReferenceLeadsToASchemaAndEverySchemaIsUsed) {
     EXPECT_TRUE(used.contains(schema.key())) << schema.key() << " is used by nothing";
 }
 
+TEST(OpenApi, AnswersOfInferenceSayTheirHeaders) {
+  const auto document = boost::json::parse(openapi_fragment());
+  const auto headers = [&](const char* status) {
+    return document.at("paths")
+        .at("/v1/chat/completions")
+        .at("post")
+        .at("responses")
+        .at(status)
+        .at("headers")
+        .as_object();
+  };
+  for (const char* status : {"200", "400", "429"}) {
+    EXPECT_TRUE(headers(status).contains("x-request-id")) << status;
+    EXPECT_TRUE(headers(status).contains("x-ratelimit-remaining-tokens")) << status;
+  }
+  EXPECT_TRUE(headers("429").contains("retry-after") && headers("503").contains("retry-after-ms"));
+  EXPECT_FALSE(headers("200").contains("retry-after"));
+}
+
 }  // namespace
 }  // namespace millrace::gateway

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "gateway/routes.h"
 #include "world.h"
@@ -135,6 +136,69 @@ TEST(Path, ACancelledStreamIsRecordedWithTheReasoningThatCame) {
   EXPECT_EQ(world.records().front().status, UsageStatus::kCancelled);
   EXPECT_EQ(world.records().front().output_tokens, 3);
   EXPECT_EQ(world.records().front().reasoning_tokens, 2);
+}
+
+// 1 is the estimate for "Hi": what a completed answer without figures is charged, too.
+TEST(Path, APromptThatAnUpstreamHasReadIsChargedHoweverItsAnswerEnds) {
+  enum class End { kClientGone, kKeyRevoked, kUpstreamGone };
+  for (const End end : {End::kClientGone, End::kKeyRevoked, End::kUpstreamGone}) {
+    for (const bool with_text : {false, true}) {
+      World world;
+      auto call = world.chat(true);
+      ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+      world.upstream->start_stream();
+      world.upstream->send_event(with_text ? delta("one") : thought("").c_str());
+      ASSERT_TRUE(world.until([&] { return !with_text || call->body.find("one") != std::string::npos; }));
+      ASSERT_TRUE(world.until([&, turns = 0]() mutable { return ++turns > 20; }));  // the head has been read
+      if (end == End::kClientGone) world.cancel(*call);
+      if (end == End::kKeyRevoked) world.change({}, {"key/k_1"});
+      if (end == End::kUpstreamGone) world.upstream->stop();
+      ASSERT_TRUE(world.until([&] { return world.records().size() == 1; }));
+      const auto record = world.records().front();
+      EXPECT_EQ(record.input_tokens, 1) << static_cast<int>(end) << with_text;
+      EXPECT_EQ(record.output_tokens, with_text ? 1 : 0);
+      EXPECT_EQ(record.status, end == End::kUpstreamGone ? UsageStatus::kFailed : UsageStatus::kCancelled);
+    }
+  }
+}
+
+TEST(Path, AnUpstreamThatRefusesHasReadNoPrompt) {
+  World world;
+  auto call = world.chat(true);
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+  world.upstream->answer(500, R"({"error":{"message":"broken"}})");
+  ASSERT_TRUE(world.until([&] { return call->done; }));
+  ASSERT_TRUE(world.until([&] { return world.records().size() == 1; }));
+  EXPECT_EQ(world.records().front().input_tokens, 0);
+}
+
+TEST(Path, AnUpstreamsRetryAfterReachesTheClientWithinBounds) {
+  const std::tuple<int, const char*, const char*, const char*> cases[] = {
+      {429, "retry-after", "7", "7"},       {503, "retry-after", "7", "7"},
+      {429, "retry-after-ms", "1500", "2"}, {429, "retry-after", "999999", "600"},
+      {429, "retry-after", "soon", "1"},    {429, "retry-after", "-3", "1"}};
+  for (const auto& [status, name, value, wanted] : cases) {
+    World world;
+    auto call = world.chat(false);
+    ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+    world.upstream->open()->respond(status, "application/json", {{name, value}},
+                                    R"({"error":{"message":"slow down"}})");
+    ASSERT_TRUE(world.until([&] { return call->done; }));
+    EXPECT_EQ(call->status, status);
+    EXPECT_EQ(call->headers["retry-after"], wanted) << name << " " << value;
+    EXPECT_FALSE(call->headers.contains("x-should-retry"));
+  }
+}
+
+TEST(Path, AnUpstreamWhoseQuotaIsSpentIsNotAskedAgain) {
+  World world;
+  auto call = world.chat(false);
+  ASSERT_TRUE(world.until([&] { return world.upstream->open() != nullptr; }));
+  world.upstream->answer(429, R"({"error":{"message":"pay","code":"insufficient_quota"}})");
+  ASSERT_TRUE(world.until([&] { return call->done; }));
+  EXPECT_EQ(call->status, 429);
+  EXPECT_EQ(call->headers["x-should-retry"], "false");
+  EXPECT_TRUE(call->body.contains("insufficient_quota")) << call->body;
 }
 
 class GoneClient : public ::testing::TestWithParam<bool> {};
@@ -343,6 +407,41 @@ TEST(Path, HeadIsAnsweredAsGetWithoutABody) {
   auto stranger = world.send({.method = net::Method::kHead, .path = "/v1/models", .host = "test"});
   ASSERT_TRUE(world.until([&] { return stranger->done; }));
   EXPECT_EQ(stranger->status, 401);
+}
+
+TEST(Path, ACompressedBodyIsRefusedAsSuch) {
+  World world;
+  const std::string authorization = "Bearer " + world.key_text;
+  for (const auto& [coding, status] : {std::pair("gzip", 415), std::pair("Identity", 400)}) {
+    auto call = world.send({.method = net::Method::kPost,
+                            .path = "/v1/chat/completions",
+                            .host = "test",
+                            .body = "\x1f\x8b{}",
+                            .headers = {{"authorization", authorization}, {"content-encoding", coding}}});
+    ASSERT_TRUE(world.until([&] { return call->done; }));
+    EXPECT_EQ(call->status, status) << coding;
+    EXPECT_EQ(call->body.contains("unsupported_media_type"), status == 415) << call->body;
+  }
+}
+
+TEST(Path, AKeyMayFollowItsSchemeAfterSeveralSpaces) {
+  World world;
+  for (const std::string& scheme : {"Bearer  ", "bearer ", "Bearer    "}) {
+    auto call = world.send(
+        {.path = "/v1/models", .host = "test", .headers = {{"authorization", scheme + world.key_text}}});
+    ASSERT_TRUE(world.until([&] { return call->done; }));
+    EXPECT_EQ(call->status, 200) << scheme;
+  }
+}
+
+// Without a chat template around it, a text has no more tokens than bytes and what a tokenizer puts around it.
+TEST(Path, APlainTextIsNotTakenForMoreTokensThanItCanHave) {
+  World world;
+  world.change({{"tenant/t",
+                 identity::encode(identity::TenantPolicy{"t", identity::Limits{.tokens_per_minute = 11}})}});
+  auto call = world.post("/v1/completions", R"({"model":"chat","prompt":"hi","max_tokens":5})");
+  EXPECT_TRUE(world.until([&] { return world.upstream->open() != nullptr; })) << call->body;
+  world.cancel(*call);
 }
 
 TEST(Path, ARoleThatMayNotInferIsToldWhichRightItLacks) {

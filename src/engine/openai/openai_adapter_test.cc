@@ -205,7 +205,7 @@ TEST(OpenAiReader, EstimatesUsageThatWasNotStatedAndSaysSo) {
   EXPECT_TRUE(got.sink.usage.estimated);
   EXPECT_EQ(got.sink.usage.output, 2);  // a piece is a token at least
   EXPECT_EQ(got.sink.usage.input, 3);   // "Hello, world"
-  EXPECT_THAT(got.sink.log, HasSubstr("p0/0,0,1 t0:a p0/0,0,2 t0:b "));
+  EXPECT_THAT(got.sink.log, HasSubstr("p3/0,0,1 t0:a p3/0,0,2 t0:b "));
 }
 
 TEST(OpenAiReader, EstimatesReasoningAsPartOfTheOutput) {

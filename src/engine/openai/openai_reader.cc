@@ -5,19 +5,10 @@
 #include "engine/wire/errors.h"
 
 namespace millrace::engine::openai {
-namespace {
-
-/// Usual rule of thumb for English with tokenizers of 30,000 to 200,000 entries.
-constexpr std::size_t kBytesPerToken = 4;
-
-std::int64_t tokens_of(std::size_t bytes) {
-  return static_cast<std::int64_t>((bytes + kBytesPerToken - 1) / kBytesPerToken);
-}
-
-}  // namespace
-
 OpenAiReader::OpenAiReader(const Request& request)
-    : AnswerReader(request), prompt_bytes_(prompt_bytes(request)), streams_(request.stream) {}
+    : AnswerReader(request),
+      estimated_prompt_(estimated_tokens(prompt_bytes(request))),
+      streams_(request.stream) {}
 
 EngineError OpenAiReader::translate(int status, const boost::json::value* error,
                                     std::string_view body) const {
@@ -38,22 +29,20 @@ void OpenAiReader::on_piece(std::size_t text_bytes, bool is_reasoning, Sink& sin
   };
   add(all_);
   if (is_reasoning) add(reasoning_);
-  if (streams_ && !stated_) sink.on_progress(estimated_output(), 0);
+  if (streams_ && !stated_) sink.on_progress(estimate(), 0);
 }
 
 std::int64_t OpenAiReader::estimated(const Pieces& pieces) const {
-  return streams_ ? std::max(pieces.count, tokens_of(pieces.bytes)) : tokens_of(pieces.bytes);
+  return streams_ ? std::max(pieces.count, estimated_tokens(pieces.bytes)) : estimated_tokens(pieces.bytes);
 }
 
-Usage OpenAiReader::estimated_output() const {
-  return {.output = estimated(all_), .reasoning = estimated(reasoning_), .estimated = true};
+Usage OpenAiReader::estimate() const {
+  return {.input = estimated_prompt_,
+          .output = estimated(all_),
+          .reasoning = estimated(reasoning_),
+          .estimated = true};
 }
 
-Usage OpenAiReader::final_usage() const {
-  if (stated_) return *stated_;
-  Usage usage = estimated_output();
-  usage.input = tokens_of(prompt_bytes_);
-  return usage;
-}
+Usage OpenAiReader::final_usage() const { return stated_ ? *stated_ : estimate(); }
 
 }  // namespace millrace::engine::openai

@@ -24,9 +24,9 @@ class OpenAiReader final : public wire::AnswerReader {
     std::size_t bytes = 0;
   };
   std::int64_t estimated(const Pieces& pieces) const;
-  Usage estimated_output() const;
+  Usage estimate() const;
 
-  const std::size_t prompt_bytes_;
+  const std::int64_t estimated_prompt_;
   const bool streams_;
   std::optional<Usage> stated_;  // the last usage object; some upstreams send one with each chunk
   Pieces all_, reasoning_;

@@ -120,6 +120,10 @@ EngineError map_error(const PeerError& peer, Task task) {
     case 404:
       return server_error(502, "engine_error", "The engine does not know this model or this path.");
     case 429:
+      if (peer.code == "insufficient_quota" || peer.type == "insufficient_quota") {
+        return {429, "insufficient_quota", "insufficient_quota", "",
+                "The quota of the operator's account at the engine behind this endpoint is used up."};
+      }
       return {429, "rate_limit_error", "rate_limit_exceeded", "",
               "The engine behind this endpoint is over its rate limit."};
     case 503:

@@ -89,8 +89,8 @@ class Dialect {
   virtual std::string render_error(const ApiError& error, const AnswerMeta& meta) const = 0;
   /// An answer to `parsed`, streaming if the client asked for it. Keeps no reference to its arguments.
   virtual std::unique_ptr<Answer> answer(const ParsedRequest& parsed, AnswerMeta meta) const = 0;
-  /// JSON schema of the body for the OpenAPI document: one property for each accepted parameter, each with
-  /// "x-millrace-class": "forwarded" or "accepted" (accepted and not forwarded to the engine).
+  /// JSON schema of the body for the OpenAPI document: one property for each parameter that is known, each with
+  /// "x-millrace-class": "forwarded", "accepted" (and not forwarded to the engine) or "refused" (unless it is null).
   virtual std::string parameters_schema() const = 0;
 };
 

@@ -110,6 +110,12 @@ ApiError body_too_large(std::int64_t limit_bytes) {
           fmt::format("The request body is larger than the limit of {} bytes.", limit_bytes)};
 }
 
+ApiError unsupported_encoding(std::string_view coding) {
+  return {415, "invalid_request_error", "unsupported_media_type", "",
+          fmt::format("The request body is encoded as '{}'; send it plain, without content-encoding.",
+                      coding.substr(0, 40))};
+}
+
 ApiError rate_limited(std::string message) {
   return {429, "rate_limit_error", "rate_limit_exceeded", "", std::move(message)};
 }

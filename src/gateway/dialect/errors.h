@@ -20,6 +20,7 @@ ApiError model_not_found(std::string_view model);  // 404
 ApiError unknown_url(std::string_view method, std::string_view path);         // 404
 ApiError method_not_allowed(std::string_view method, std::string_view path);  // 405
 ApiError body_too_large(std::int64_t limit_bytes);                            // 413
+ApiError unsupported_encoding(std::string_view coding);                       // 415
 ApiError rate_limited(std::string message);    // 429 rate_limit_exceeded: later works
 ApiError quota_exceeded(std::string message);  // 429 insufficient_quota: the period's budget is used up
 ApiError context_exceeded(std::int64_t context_tokens, std::int64_t prompt_tokens,

@@ -129,6 +129,7 @@ TEST(Errors, BothShapesAreJsonAndHoldTheStatusDocumented) {
                                                   {unknown_url("GET", "/v1/x"), 404},
                                                   {method_not_allowed("PUT", "/v1/models"), 405},
                                                   {body_too_large(5), 413},
+                                                  {unsupported_encoding("gzip"), 415},
                                                   {rate_limited("slow"), 429},
                                                   {quota_exceeded("spent"), 429},
                                                   {context_exceeded(10, 20, 0), 400},

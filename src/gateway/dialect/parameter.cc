@@ -427,6 +427,12 @@ std::string schema_of(const Table& table) {
     if (!names.empty()) names += ',';
     append_quoted(names, row.name);
   }
+  // What is refused by name may be there as null, as clients send what they leave out.
+  for (const auto name : table.unsupported) {
+    out += ',';
+    append_quoted(out, name);
+    out += R"(:{"type":"null","x-millrace-class":"refused"})";
+  }
   out += R"(},"required":[)";
   out += names;
   out += "]}";
