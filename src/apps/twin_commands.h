@@ -1,12 +1,18 @@
 // The commands of `millrace twin`: each adds its options to the command line and runs a function of module twin.
 #pragma once
 
+#include <cstdint>
+#include <string>
+
 #include "cli/cli.h"
 
 namespace millrace::apps {
 
 /// Adds every command to `twin`; the one that the user gave sets `chosen`.
 void add_twin_commands(CLI::App& twin, cli::Chosen& chosen);
+
+/// Adds `--seed`: a whole number from 0 to 2^64 - 1. Other texts are refused, where the parser would wrap or cut them.
+void add_seed(CLI::App& command, std::uint64_t& seed, const std::string& meaning);
 
 /// One of them each (wire_twin_<name>.cc).
 void add_twin_accelerators(CLI::App& twin, cli::Chosen& chosen);

@@ -1,8 +1,21 @@
 #include "apps/twin_commands.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 
 namespace millrace::apps {
+
+void add_seed(CLI::App& command, std::uint64_t& seed, const std::string& meaning) {
+  const auto fault_of = [](const std::string& text) -> std::string {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error == std::errc{} && end == text.data() + text.size()) return "";
+    return "'" + text + "' is no whole number from 0 to 18446744073709551615";
+  };
+  command.add_option("--seed", seed, meaning)
+      ->check(CLI::Validator(fault_of, "UINT", "seed"))
+      ->capture_default_str();
+}
 
 void add_twin_commands(CLI::App& twin, cli::Chosen& chosen) {
   twin.require_subcommand(1);

@@ -70,7 +70,7 @@ void add_twin_carbon(CLI::App& twin, cli::Chosen& chosen) {
                    "history: of the "
                    "observed hours)")
       ->capture_default_str();
-  command->add_option("--seed", options.seed, "seed of that error")->capture_default_str();
+  add_seed(*command, options.seed, "seed of that error");
   command->add_flag("--json", line->json, "print one JSON object");
   command->callback([line, &chosen] { chosen = [line] { return run(*line); }; });
 }

@@ -80,8 +80,7 @@ void add_site(CLI::App& generate, cli::Chosen& chosen) {
   auto& options = line->options;
   auto* command = generate.add_subcommand("site", "a site.toml of equal nodes, to change by hand");
   command->add_option("--out", line->out, "file to write")->required();
-  command->add_option("--seed", options.seed, "draws names and weights of the accounts")
-      ->capture_default_str();
+  add_seed(*command, options.seed, "draws names and weights of the accounts");
   command->add_option("--nodes", options.nodes, "how many nodes")->capture_default_str();
   command->add_option("--accelerators", options.accelerators, "of each node")->capture_default_str();
   command->add_option("--kind", options.kind, "of the accelerators: `millrace twin accelerators` lists them")
@@ -102,16 +101,16 @@ void add_workload(CLI::App& generate, cli::Chosen& chosen) {
   auto* command =
       generate.add_subcommand("workload", "jobs drawn from the site's [workload], as CSV of format millrace");
   command->add_option("--out", line->out, "file to write")->required();
-  command->add_option("--seed", line->seed, "the same seed gives the same bytes on every machine")
-      ->capture_default_str();
+  add_seed(*command, line->seed, "the same seed gives the same bytes on every machine");
   command->add_option(
       "--site", line->site,
       "site.toml whose accounts, classes and kinds the jobs name; without it, 32 nodes of eight");
   command->add_option("--days", line->days, "arrivals in so many days; without it, those of the site file")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--jobs", line->jobs, "ends after so many jobs")->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1e-6, 36'525.0));
+  command->add_option("--jobs", line->jobs, "ends after so many jobs")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}));
   command->add_option("--load", line->load, "accelerator time asked for / accelerator time there is")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(0.001, 100.0));
   command->add_flag("--json", line->json, "print one JSON object");
   command->callback([line, &chosen] { chosen = [line] { return run_workload(*line); }; });
 }

@@ -44,7 +44,7 @@ void add_twin_pass(CLI::App& twin, cli::Chosen& chosen) {
   command->add_option("--pending", options.pending, "jobs that wait")->capture_default_str();
   command->add_option("--reservations", options.reservations, "waiting jobs that are promised a start")
       ->capture_default_str();
-  command->add_option("--seed", options.seed, "of the mix of jobs")->capture_default_str();
+  add_seed(*command, options.seed, "of the mix of jobs");
   command->add_flag("--json", line->json, "print one JSON object");
   command->callback([line, &chosen] { chosen = [line] { return run(*line); }; });
 }

@@ -91,10 +91,8 @@ void add_twin_run(CLI::App& twin, cli::Chosen& chosen) {
                       "write CSV tables of metrics, accounts and every plot into this folder");
   command->add_option("--decisions", options.decisions_path,
                       "write every decision: time, id, decision and reason between tabs");
-  command
-      ->add_option("--seed", options.seed,
-                   "of generated work and of failures; the same seed gives the same decisions")
-      ->capture_default_str();
+  add_seed(*command, options.seed,
+           "of generated work and of failures; the same seed gives the same decisions");
   command->add_flag("--json", line->json, "print one JSON object");
   command->callback([line, days, &chosen] {
     chosen = [line, has_days = days->count() > 0] { return run(*line, has_days); };

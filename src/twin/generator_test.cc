@@ -146,8 +146,11 @@ TEST(Generator, NeedsOfAClassGoWithItsJobsAndBoundItsSizes) {
   auto site = example("three-sites");
   auto& work = site.workload.classes.front();
   site.workload.classes.resize(1);
-  work.needs = {
-      .zones = {}, .jurisdictions = {"SE"}, .accelerator_memory_mib = 100 * 1024, .attested = false};
+  work.needs = {.zones = {},
+                .jurisdictions = {"SE"},
+                .accelerator_memory_mib = 100 * 1024,
+                .attested = false,
+                .siblings = {}};
   const auto source = generate_jobs(site, 1, days(1)).value();
   const auto job = source->next().value();
   EXPECT_EQ(source->needs().at(job.needs), work.needs);

@@ -191,6 +191,11 @@ boost::json::object to_json(const OpenbResult& result) {
     allocation_stdev[key] = mark.allocation_pct.stdev;
     fragmentation_stdev[key] = mark.fragmentation_pct.stdev;
   }
+  // The marks of the study are always there.
+  for (const char* key : {"100", "130"}) {
+    for (auto* figures : {&allocation, &fragmentation, &allocation_stdev, &fragmentation_stdev})
+      if (!figures->contains(key)) (*figures)[key] = nullptr;
+  }
   return {{"policy", scheduler::name_of(result.options.policy)},
           {"inflate", result.options.inflate},
           {"seeds", boost::json::array{result.options.seeds.first, result.options.seeds.last}},

@@ -60,7 +60,8 @@ struct OpenbResult {
 Result<OpenbResult> run_openb(const OpenbOptions& options, const Clock& clock, const Progress& progress);
 
 /// Members: policy, inflate, seeds [first, last], nodes, accelerators, pods, shapes;
-/// allocation_pct {"100": mean, "130": mean}, fragmentation_pct (the same keys: demand in percent of capacity);
+/// allocation_pct {"100": mean, "130": mean}, fragmentation_pct (the same keys: demand in percent of capacity;
+/// these two are always there, and null beyond `inflate`);
 /// arrived, refused (pods in a run, means); seconds_per_run;
 /// stdev {allocation_pct {...}, fragmentation_pct {...}, arrived, refused}.
 boost::json::object to_json(const OpenbResult& result);

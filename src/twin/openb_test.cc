@@ -152,6 +152,11 @@ TEST(Openb, figures_are_those_of_a_case_worked_by_hand) {
     EXPECT_NEAR(json.at("fragmentation_pct").at(mark).as_double(), 40, 1e-9);
     EXPECT_NEAR(json.at("stdev").at("allocation_pct").at(mark).as_double(), 0, 1e-9);
   }
+  options.inflate = 1.0;
+  const auto at_100 = to_json(run_openb(options, clock, {}).value());
+  EXPECT_TRUE(at_100.at("allocation_pct").at("100").is_double());
+  EXPECT_TRUE(at_100.at("allocation_pct").at("130").is_null()) << "there, though never reached";
+  EXPECT_TRUE(at_100.at("stdev").at("fragmentation_pct").at("130").is_null());
   EXPECT_EQ(json.at("arrived").as_double(), 21);
   EXPECT_EQ(json.at("refused").as_double(), 11);
 }

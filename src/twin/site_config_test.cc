@@ -243,6 +243,20 @@ TEST(GridEvents, TakesTimesUnitsAndSites) {
             "g.csv:2: column 4 (site): there is no such site");
 }
 
+TEST(SiteConfig, ACarbonIntensityBelowZeroIsRefused) {
+  std::string folder = "/tmp/millrace-carbon-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  ASSERT_TRUE(
+      host::write_file_atomic(folder + "/c.csv", "t,FR\n2022-01-01T00:00Z,50\n2022-01-01T01:00Z,-3\n"));
+  std::string text(kSmall);
+  text.insert(text.find("zone"), "carbon_csv = \"c.csv\"\n");
+  const auto site = parse_site(text, "site.toml", folder);
+  ASSERT_FALSE(site);
+  EXPECT_NE(site.error().message.find("c.csv: column FR holds a carbon intensity below 0"), std::string::npos)
+      << site.error().message;
+  EXPECT_TRUE(host::remove_tree(folder));
+}
+
 TEST(HourlyCsv, ReadsAZoneAndRefusesGaps) {
   const auto series = read_hourly_csv(
       "utc_hour,DE,FR\n2022-01-01T00:00Z,200.5,50\n2022-01-01T01:00Z,210,-1.25\n", "c.csv", "FR");

@@ -44,6 +44,7 @@ struct WorkNeeds {
   std::vector<std::string> zones, jurisdictions;  // any of these; empty: any
   std::int64_t accelerator_memory_mib = 0;        // of each accelerator, at least
   bool attested = false;                          // only nodes whose boot was verified
+  std::string siblings;  // TraceJob::spread holds among all work of this name too; empty: of none
   bool operator==(const WorkNeeds&) const = default;
 };
 

@@ -1,5 +1,6 @@
 #include "twin/trace.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -253,6 +254,32 @@ TEST(TraceService, ReplicasFollowTokensAndLingerAndEachStretchIsOneJob) {
   EXPECT_EQ(kept.jobs.back().work, seconds(120)) << "the third, an interval longer";
 }
 
+TEST(TraceService, ReplicasAreKeptApartByRackWhereThereAreAsManyRacks) {
+  const auto trace_on = [](std::int32_t nodes, std::int32_t per_rack) {
+    const auto site =
+        parse_site(fmt::format("[[site]]\nname = 's'\nzone = 'FR'\n[[node_type]]\nname = 't'\nkind = "
+                               "'nvidia-a100-sxm'\naccelerators = 8\ncpu_cores = 64\nmemory_gib = "
+                               "512\nidle_w = 1500\ncpu_max_w = 700\n[[nodes]]\ncount = {}\nper_rack "
+                               "= {}\n",
+                               nodes, per_rack),
+                   "s.toml", ".");
+    const TraceOptions options{.service = {.prefill_tokens_per_s = 100, .utilisation = 0.5}};
+    return parse_trace("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,9000,0\n", "f",
+                       "azure-llm", site.value(), options)
+        .value();
+  };
+  const auto apart = trace_on(12, 4);
+  ASSERT_EQ(apart.jobs.size(), 3u);
+  for (const TraceJob& job : apart.jobs) {
+    EXPECT_EQ(job.spread, scheduler::Spread::kRack);
+    EXPECT_EQ(apart.needs.at(job.needs).siblings, "endpoint");
+  }
+  for (const auto& together : {trace_on(8, 4), trace_on(12, 0)}) {
+    EXPECT_EQ(together.jobs.at(0).spread, scheduler::Spread::kNone) << "two racks for three, and none";
+    EXPECT_EQ(together.jobs.at(0).needs, 0);
+  }
+}
+
 TEST(TraceService, ReadsThePublishedFiles) {
   const auto azure = read("azure_llm_conv.csv", "azure-llm");
   EXPECT_EQ(azure.facts.requests, 399);
@@ -306,8 +333,11 @@ TEST(TraceMillrace, NeedsOfPlaceAreReadBackAsWritten) {
       "0,1,1,,,,\n0,1,1,FR,FR,1024,a\n0,1,1,,,,a\n",
       "millrace");
   ASSERT_EQ(trace.needs.size(), 3u) << "each once";
-  const WorkNeeds strict{
-      .zones = {"FR"}, .jurisdictions = {"FR"}, .accelerator_memory_mib = 1024, .attested = true};
+  const WorkNeeds strict{.zones = {"FR"},
+                         .jurisdictions = {"FR"},
+                         .accelerator_memory_mib = 1024,
+                         .attested = true,
+                         .siblings = {}};
   EXPECT_EQ(trace.needs[trace.jobs[0].needs], strict);
   EXPECT_EQ(trace.needs[trace.jobs[1].needs], WorkNeeds{});
   EXPECT_EQ(trace.jobs[2].needs, trace.jobs[0].needs);
@@ -341,10 +371,13 @@ TEST(TraceMillrace, FaultsNameFileLineAndColumn) {
   EXPECT_EQ(row("priority_class", "x"),
             "f:2: column 3 (priority_class): the site has no such priority class");
   EXPECT_EQ(row("flags", "dz"), "f:2: column 3 (flags): want letters of a, d, i, n, o, h, r, l");
+  EXPECT_EQ(row("siblings", "chat"), "f:2: column 3 (siblings): goes with one of the flags h, r, l");
   EXPECT_EQ(row("zones", "FR|XX"), "f:2: column 3 (zones): no site is in the zone 'XX'");
   EXPECT_EQ(row("jurisdictions", "US"), "f:2: column 3 (jurisdictions): no site is in the jurisdiction 'US'");
   EXPECT_EQ(row("deadline_s,flags", ",d"),
             "f:2: column 3 (deadline_s): is missing: deferrable work needs it");
+  EXPECT_EQ(row("flags", "d"),
+            "f:2: column 3 (flags): 'd' needs a column deadline_s: deferrable work has one");
   EXPECT_EQ(fault_of("arrival_s,work_s,deadline_s\n10,1,9\n", "millrace"),
             "f:2: column 3 (deadline_s): is before arrival_s");
   EXPECT_EQ(row("profile", "x"),

@@ -54,6 +54,23 @@ class Generate(twin_case.Case):
         self.assertRegex(done.stderr, r"bad\.toml:\d+: nodes\.per_rak: there is no such key")
         self.assertFalse((self.folder / "j.csv").exists())
         self.twin("generate", "workload", code=2)
+        done = self.twin("generate", "site", "--budget-kw", -1, "--out", self.folder / "s.toml", code=2)
+        self.assertIn("--budget-kw: -1 is below 0", done.stderr)
+        done = self.twin("generate", "workload", "--days", 0, "--out", self.folder / "j.csv", code=2)
+        self.assertIn("--days", done.stderr)
+        self.assertLess(len(done.stderr), 300)
+        for seed in ("-1", "18446744073709551616", "1.5", "x"):
+            done = self.twin("generate", "workload", "--seed", seed, "--out", self.folder / "j.csv", code=2)
+            self.assertIn(f"'{seed}' is no whole number", done.stderr)
+        self.assertFalse((self.folder / "j.csv").exists())
+
+    def test_a_link_stays_and_what_it_names_is_written(self):
+        target, link = self.folder / "target.csv", self.folder / "link.csv"
+        target.write_text("old")
+        link.symlink_to("target.csv")
+        self.json("generate", "workload", "--days", 1, "--out", link)
+        self.assertTrue(link.is_symlink())
+        self.assertTrue(target.read_text().startswith("arrival_s,"))
 
 
 class Compare(twin_case.Case):

@@ -1,6 +1,9 @@
 """A run, as a script runs it: fields, the same decisions for the same seed, the report, errors."""
+import csv
 import hashlib
+import os
 import pathlib
+import subprocess
 import tempfile
 
 import twin_case
@@ -51,6 +54,28 @@ class Run(twin_case.Case):
         self.assertIn("SHA-256", done.stdout)
         self.assertIn("<svg", report.read_text())
         self.assertTrue((self.folder / "tables" / "metrics.csv").exists())
+
+    def test_a_pipe_gets_the_report_and_stays(self):
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+            self.json("run", SITE, "--days", 0.1, "--report", pipe)
+            self.assertIn("<svg", reader.communicate(timeout=60)[0])
+        self.assertTrue(pipe.is_fifo())
+
+    def test_tokens_of_a_trace_have_a_cost_and_a_price(self):
+        site = self.folder / "site.toml"
+        site.write_text(SITE.read_text().replace("[economics]", "[economics]\ninput_eur_per_mtok = 1000\n"
+                                                 "output_eur_per_mtok = 5000", 1))
+        trace = twin_case.DATA / "traces" / "azure_llm_conv.csv"
+        requests = list(csv.DictReader(trace.read_text().splitlines()))
+        read = sum(int(row["ContextTokens"]) for row in requests)
+        written = sum(int(row["GeneratedTokens"]) for row in requests)
+        metrics = self.json("run", site, "--workload", trace, "--format", "azure-llm")["metrics"]
+        self.assertAlmostEqual(metrics["input_tokens"], read, delta=1)
+        self.assertAlmostEqual(metrics["output_tokens"], written, delta=1)
+        self.assertAlmostEqual(metrics["revenue_tokens_eur"], read * 1e-3 + written * 5e-3, delta=0.01)
+        self.assertGreater(metrics["cost_per_mtok_eur"], 0)
 
     def test_a_trace_plays_until_its_work_is_over(self):
         jobs = self.folder / "jobs.csv"

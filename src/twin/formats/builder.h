@@ -75,6 +75,7 @@ class ServiceLoad {
 
  private:
   std::vector<std::int32_t> replicas_wanted();
+  void keep_apart(TraceJob& job, std::int64_t replicas_most);
   TraceJob replica_job() const;
 
   TraceBuilder& builder_;

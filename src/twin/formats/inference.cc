@@ -88,6 +88,24 @@ TraceJob ServiceLoad::replica_job() const {
   return job;
 }
 
+// One rack that fails takes one replica. Where replicas outnumber racks those beyond would never start.
+void ServiceLoad::keep_apart(TraceJob& job, std::int64_t replicas_most) {
+  const SiteConfig& site = builder_.site();
+  if (site.cluster.racks.empty() || job.tasks > 1) return;
+  const std::int64_t racks = failure_groups(site, ~std::uint64_t{0}, scheduler::Spread::kRack);
+  auto& notes = builder_.facts().notes;
+  if (replicas_most > racks) {
+    notes.push_back(
+        fmt::format("up to {} replicas on {} racks: they are not kept apart", replicas_most, racks));
+    return;
+  }
+  job.spread = scheduler::Spread::kRack;
+  WorkNeeds needs;
+  needs.siblings = "endpoint";
+  job.needs = builder_.needs_of(needs).value_or(0);
+  notes.push_back(fmt::format("no two of its replicas, {} at most, stand in one rack", replicas_most));
+}
+
 Result<void> ServiceLoad::finish() {
   const auto& rule = builder_.options().service;
   if (builder_.room().node == nullptr) {
@@ -98,6 +116,7 @@ Result<void> ServiceLoad::finish() {
   wanted.push_back(0);
   TraceJob job = replica_job();
   job.account = builder_.deal_account();  // one endpoint
+  keep_apart(job, std::ranges::max(wanted));
   std::vector<Replica> replicas;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     while (std::cmp_less(replicas.size(), wanted[i])) replicas.push_back({.since = i});

@@ -92,11 +92,12 @@ struct Columns {
         zones(csv.maybe_column("zones")),
         jurisdictions(csv.maybe_column("jurisdictions")),
         accelerator_memory(csv.maybe_column("accelerator_memory_mib")),
+        siblings(csv.maybe_column("siblings")),
         input_tokens(csv.maybe_column("input_tokens")),
         output_tokens(csv.maybe_column("output_tokens")) {}
   CsvColumn arrival, work, tasks, accelerators, milli, cpu, memory, kinds, reference, account, priority,
-      profile, kind, utilisation, deadline, flags, zones, jurisdictions, accelerator_memory, input_tokens,
-      output_tokens;
+      profile, kind, utilisation, deadline, flags, zones, jurisdictions, accelerator_memory, siblings,
+      input_tokens, output_tokens;
 };
 
 class RowReader {
@@ -191,6 +192,9 @@ class RowReader {
     // Work that no kind suits keeps them all: the scheduler says why it never runs.
     if (const auto kinds = kinds_with_memory(builder_.site(), job.kinds, needs.accelerator_memory_mib))
       job.kinds = kinds;
+    needs.siblings = csv_.text(columns_.siblings);
+    if (!needs.siblings.empty() && job.spread == scheduler::Spread::kNone)
+      csv_.fail(columns_.siblings, "goes with one of the flags h, r, l");
     const auto index = builder_.needs_of(needs);
     if (!index) csv_.fail(columns_.zones, "more than 65,535 different needs: cut the trace into parts");
     job.needs = index.value_or(0);
@@ -218,8 +222,13 @@ class RowReader {
       else
         csv_.fail(columns_.flags, "want letters of a, d, i, n, o, h, r, l");
     }
-    if (job.deferrable && job.deadline == kNever)
-      csv_.fail(columns_.deadline, "is missing: deferrable work needs it");
+    if (job.deferrable && job.deadline == kNever) {
+      if (columns_.deadline == kNoColumn) {
+        csv_.fail(columns_.flags, "'d' needs a column deadline_s: deferrable work has one");
+      } else {
+        csv_.fail(columns_.deadline, "is missing: deferrable work needs it");
+      }
+    }
   }
 
   CsvReader& csv_;
@@ -244,6 +253,7 @@ void append_needs(std::string& out, const WorkNeeds& needs) {
                  fmt::join(needs.jurisdictions, "|"));
   if (needs.accelerator_memory_mib > 0)
     fmt::format_to(std::back_inserter(out), "{}", needs.accelerator_memory_mib);
+  out += ',' + needs.siblings;
 }
 
 }  // namespace
@@ -255,7 +265,7 @@ std::string millrace_header(std::span<const WorkNeeds> needs) {
       "arrival_s,work_s,tasks,accelerators,accelerator_milli,cpu_milli,memory_mib,kinds,reference_kind,"
       "account,"
       "priority_class,profile,kind,utilisation_milli,deadline_s,flags";
-  if (needs.size() > 1) header += ",zones,jurisdictions,accelerator_memory_mib";
+  if (needs.size() > 1) header += ",zones,jurisdictions,accelerator_memory_mib,siblings";
   return header + "\n";
 }
 

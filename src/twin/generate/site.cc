@@ -66,6 +66,9 @@ Result<std::string> generate_site(const GenerateSiteOptions& options) {
   if (options.tenants < 1 || options.projects < 1 || options.tenants > 1000 || options.projects > 50) {
     return invalid("--tenants is 1 to 1000, --projects 1 to 50");
   }
+  if (!(options.budget_kw >= 0))
+    return invalid(fmt::format("--budget-kw: {} is below 0; 0 is what all draw at full load, less a tenth",
+                               options.budget_kw));
   const auto kind = catalogue_kind(options.kind);
   if (!kind) return invalid(fmt::format("--kind: the catalogue has no '{}'", options.kind));
   if (!kind->capability.power_max_w)

@@ -1,6 +1,7 @@
 #include "twin/sim/figures.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "twin/sim/money.h"
@@ -135,9 +136,14 @@ void add_deferrable(const DeferrableTally& deferrable, MetricList& list) {
   list.add("deferrable_co2e_t", if_any(deferrable.co2e_ug * 1e-12));
   list.add("deferrable_co2e_at_once_t", if_any(deferrable.co2e_at_once_ug * 1e-12));
   list.add("deferrable_co2e_oracle_t", if_any(deferrable.co2e_oracle_ug * 1e-12));
+  // Carbon is counted in whole micrograms for each stretch of time; beyond five decimals a share is their rounding.
   const double at_once = deferrable.co2e_at_once_ug;
-  list.add("carbon_saving_pct", if_any(100.0 * part(at_once - deferrable.co2e_ug, at_once)));
-  list.add("carbon_saving_oracle_pct", if_any(100.0 * part(at_once - deferrable.co2e_oracle_ug, at_once)));
+  const auto saved = [&](double emitted) {
+    return at_once > 0.0 ? std::optional(std::round(1e7 * (at_once - emitted) / at_once) * 1e-5 + 0.0)
+                         : std::nullopt;
+  };
+  list.add("carbon_saving_pct", saved(deferrable.co2e_ug));
+  list.add("carbon_saving_oracle_pct", saved(deferrable.co2e_oracle_ug));
 }
 
 void add_money(const Money& money, MetricList& list) {

@@ -106,6 +106,7 @@ scheduler::Workload workload_of(const SiteConfig& config, const KindSpeeds& spee
   workload.zones = needs.zones;
   workload.jurisdictions = needs.jurisdictions;
   workload.attested = needs.attested;
+  workload.siblings = needs.siblings;
   workload.accelerator_memory_mib = job.demand.accelerators > 0 ? needs.accelerator_memory_mib : 0;
   const double longest_us = static_cast<double>(job.work.count()) / speeds.slowest(job);
   workload.limit = std::chrono::seconds(static_cast<std::int64_t>(longest_us * 1e-6) + 1);

@@ -1,6 +1,7 @@
 #include "twin/sim/money.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace millrace::twin {
 namespace {
@@ -83,7 +84,8 @@ std::vector<WhatIf> what_if(const energy::Plant& plant, const energy::Period& pe
   if (plant.accelerators == 0 || period.sold_accelerator_hours <= 0.0 || period.energy_kwh <= 0.0) return {};
   const double all_hours = period.hours * static_cast<double>(plant.accelerators);
   const double utilisation = std::min(period.sold_accelerator_hours / all_hours, 1.0);
-  const double price = period.energy_eur / period.energy_kwh;
+  // Costs are counted in whole micro-euro for each stretch of time: the mean carries their rounding.
+  const double price = std::round(period.energy_eur / period.energy_kwh * 1e6) * 1e-6;
   const energy::PriceBook book{.accelerator_hour_eur = period.revenue_eur / period.sold_accelerator_hours};
   std::vector<double> utilisations;
   for (const double each : {0.3, 0.5, 0.7, 0.9, utilisation}) utilisations.push_back(each);

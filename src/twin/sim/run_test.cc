@@ -86,6 +86,39 @@ TEST(Run, WorkRunsWhereItsLawAndItsOtherNeedsAreMet) {
   EXPECT_TRUE(host::remove_tree(folder));
 }
 
+TEST(Run, RoundingOfStretchesIsNoSavingAndNoPrice) {
+  SiteConfig config = small_site(2);
+  std::vector<TraceJob> jobs;
+  for (int i = 0; i < 50; ++i) {
+    jobs.push_back(job_of(i * 977, 1'234, 3));
+    jobs.back().deferrable = jobs.back().interruptible = true;
+    jobs.back().deadline = jobs.back().arrival + std::chrono::hours(8);
+  }
+  const auto result = play_world(config, jobs).value();
+  EXPECT_EQ(value(result, "carbon_saving_pct"), 0.0) << "an intensity that never changes";
+  for (const WhatIf& cell : result.what_if)
+    EXPECT_NEAR(cell.eur_per_kwh / 0.04, std::round(cell.eur_per_kwh / 0.04), 1e-12)
+        << "80 EUR/MWh, in halves";
+}
+
+TEST(Run, ReplicasOfOneServiceStandInDifferentRacks) {
+  const SiteConfig config = small_site(8, 4);
+  std::string folder = "/tmp/millrace-siblings-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  RunOptions options;
+  options.decisions_path = folder + "/decisions.tsv";
+  std::string text = "arrival_s,work_s,accelerators,kind,flags,siblings\n";
+  for (int i = 0; i < 5; ++i) text += "0,1000,2,service,r,chat\n";
+  const auto source = play(parse_trace(text, "w.csv", "millrace", config).value());
+  const auto result = run_twin(config, *source, options).value();
+  EXPECT_EQ(result.jobs_done, 5);
+  EXPECT_DOUBLE_EQ(value(result, "makespan_s"), 2'000.0) << "four racks for five replicas";
+  const auto log = host::read_file(options.decisions_path).value();
+  for (const char* places : {"n0:0-1", "n2:0-1", "n4:0-1", "n6:0-1"})
+    EXPECT_NE(log.find(std::string("run 1 on ") + places), std::string::npos) << log;
+  EXPECT_TRUE(host::remove_tree(folder));
+}
+
 TEST(Run, TokensAreSoldAndAMillionOfThemHasACost) {
   SiteConfig config = small_site(2);
   config.economics.input_microeur_per_mtok = 1'000'000;

@@ -40,6 +40,9 @@ void read_carbon(SiteReader& reader, TomlTable& table, const scheduler::Site& si
   if (!path.empty()) {
     if (flat) table.fail("carbon_g_per_kwh", "stands beside carbon_csv: give one of the two");
     info.carbon = series_of_file(reader, table, "carbon_csv", path, site.zone);
+    if (std::ranges::any_of(info.carbon.values(), [](std::int64_t value) { return value < 0; }))
+      table.fail("carbon_csv",
+                 fmt::format("{}: column {} holds a carbon intensity below 0", path, site.zone));
     info.carbon_source = path;
     return;
   }
