@@ -1,6 +1,7 @@
 """langchain-openai (Python)"""
 import openai
 import pytest
+import tiktoken
 from langchain_openai import ChatOpenAI, OpenAI, OpenAIEmbeddings
 from pydantic import BaseModel
 
@@ -44,7 +45,10 @@ def test_embeddings(embed_model):
     assert embeddings.embed_query("a mill") == pytest.approx(vectors[0], abs=1e-6)
 
 
-def test_embeddings_by_token_ids_are_refused_with_the_switch_that_helps(embed_model):
+def test_embeddings_by_token_ids_are_refused_with_the_switch_that_helps(embed_model, monkeypatch):
+    """The client would fetch its tokenizer's table from the net; one of single bytes does as well."""
+    table = tiktoken.Encoding("bytes", pat_str=".", mergeable_ranks={bytes([i]): i for i in range(256)}, special_tokens={})
+    monkeypatch.setattr(tiktoken, "encoding_for_model", lambda name: table)
     with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False"):
         OpenAIEmbeddings(model=embed_model).embed_query("a mill")
 
