@@ -31,6 +31,7 @@ inline void check_reader(const unsigned char* data, std::size_t size, std::strin
         job.arrival >= TraceTime(0) && job.work >= TraceTime(0) && job.deadline >= job.arrival &&
         job.tasks >= 1 && job.account < site.accounts.size() &&
         job.priority_class < site.priority_classes.size() && job.kinds != 0 &&
+        job.needs < trace->needs.size() && job.input_tokens >= 0 && job.output_tokens >= 0 &&
         (job.reference_kind == TraceJob::kAnyKind || job.reference_kind < site.cluster.kinds.size()) &&
         job.demand.accelerators >= 0 && job.demand.accelerators <= scheduler::kDevicesMax &&
         job.arrival.count() < TraceTime::max().count() / 2 && job.work.count() < TraceTime::max().count() / 2;

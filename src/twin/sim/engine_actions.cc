@@ -243,7 +243,7 @@ void Engine::count_up(Job& job) {
   job.since = now_;
 }
 
-// Requests are answered as the work goes on, and once more (a negative part) where work is lost.
+// Requests are answered as the work goes on. What is lost of it is taken back: it is answered again.
 void Engine::count_tokens(const Job& job, double work_us) {
   if (job.trace.work.count() <= 0) return;
   const double part = work_us / static_cast<double>(job.trace.work.count());

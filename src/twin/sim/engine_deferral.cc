@@ -27,7 +27,7 @@ void Engine::hour_begins() {
       const auto until = defer(job);
       events_.emplace_back(
           control::Deferred{.id = id, .not_before = until ? std::optional(to_time(*until)) : std::nullopt});
-      if (until && job.planned != kNoTime && job.planned <= now_) tell_new_plan(job);
+      if (until && job.held == scheduler::ReasonCode::kNotBefore && job.planned <= now_) tell_new_plan(job);
     } else if (job.trace.interruptible && !job.broken && !job.stopping) {
       count_up(job);
       const auto until = defer(job);

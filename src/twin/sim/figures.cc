@@ -139,7 +139,7 @@ void add_deferrable(const DeferrableTally& deferrable, MetricList& list) {
   // Carbon is counted in whole micrograms for each stretch of time; beyond five decimals a share is their rounding.
   const double at_once = deferrable.co2e_at_once_ug;
   const auto saved = [&](double emitted) {
-    return at_once > 0.0 ? std::optional(std::round(1e7 * (at_once - emitted) / at_once) * 1e-5 + 0.0)
+    return at_once > 0.0 ? std::optional(std::round(1e7 * (at_once - emitted) / at_once) / 1e5 + 0.0)
                          : std::nullopt;
   };
   list.add("carbon_saving_pct", saved(deferrable.co2e_ug));

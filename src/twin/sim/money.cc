@@ -85,7 +85,7 @@ std::vector<WhatIf> what_if(const energy::Plant& plant, const energy::Period& pe
   const double all_hours = period.hours * static_cast<double>(plant.accelerators);
   const double utilisation = std::min(period.sold_accelerator_hours / all_hours, 1.0);
   // Costs are counted in whole micro-euro for each stretch of time: the mean carries their rounding.
-  const double price = std::round(period.energy_eur / period.energy_kwh * 1e6) * 1e-6;
+  const double price = std::round(period.energy_eur / period.energy_kwh * 1e6) / 1e6;
   const energy::PriceBook book{.accelerator_hour_eur = period.revenue_eur / period.sold_accelerator_hours};
   std::vector<double> utilisations;
   for (const double each : {0.3, 0.5, 0.7, 0.9, utilisation}) utilisations.push_back(each);
