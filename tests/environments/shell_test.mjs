@@ -21,6 +21,12 @@ test('a command runs as the unprivileged user, with the platform at hand', async
   assert.equal(stdout, '65534\n/home/user\nhttp://127.0.0.1:8080/v1\nkey\n');
 });
 
+test('the usual shell is there by its usual name', async () => {
+  const { stdout, stderr, code } = await ssh([], ["sh -c 'echo $0'; python3 -c 'import os; os.system(\"echo by sh\")'; exec /bin/sh -c 'exit 7'"]);
+  assert.equal(stdout, 'sh\nby sh\n', stderr);
+  assert.equal(code, 7);
+});
+
 test('its key works at the endpoints, and nothing else is reached', async () => {
   const models = 'curl -s -H "authorization: Bearer $OPENAI_API_KEY" $OPENAI_BASE_URL/models';
   const { stdout } = await ssh([], [models]);
