@@ -38,10 +38,6 @@ done | LC_ALL=C sort > "$W/packages.txt"
 mv "$W/packages.txt" "$FOLDER/etc/millrace-packages.txt"
 rm -rf "$FOLDER"/usr/share/{doc,man,locale,info,lintian} "$FOLDER"/{var,boot,home,root,run,sys,media,mnt,srv,opt}
 find "$FOLDER/usr" -perm /6000 -type f -exec chmod ug-s {} +   # nobody becomes another user in a sandbox
-# What alternatives and maintainer scripts would have made.
-ln -sfn mawk "$FOLDER/usr/bin/awk"
-[ ! -x "$FOLDER/usr/bin/vim.tiny" ] || for name in vi vim; do ln -sfn vim.tiny "$FOLDER/usr/bin/$name"; done
-[ ! -x "$FOLDER/usr/bin/python3" ] || ln -sfn python3 "$FOLDER/usr/bin/python"
 # The user of a sandbox is 65534.
 printf 'root:x:0:0::/:/usr/sbin/nologin\nuser:x:65534:65534::/home/user:/bin/bash\n' > "$FOLDER/etc/passwd"
 printf 'root:x:0:\nuser:x:65534:\n' > "$FOLDER/etc/group"

@@ -11,7 +11,11 @@ PACKAGES="libc-bin bash coreutils util-linux grep sed mawk findutils diffutils t
 
 say() { printf 'image: %s\n' "$*" >&2; }
 die() { printf 'image: %s\n' "$*" >&2; exit 1; }
-if [ -s "$ROOT/$STAMP" ]; then say "$ROOT is complete"; exit 0; fi
+if [ -s "$ROOT/$STAMP" ]; then
+  "$HERE/../environment/finish.sh" "$ROOT" "$HERE"
+  say "$ROOT is complete"
+  exit 0
+fi
 [ "$(uname -m)" = x86_64 ] || die "the pinned wheels are for x86_64, this is $(uname -m): make a requirements.txt for it (its first lines tell how)"
 PIP=""
 for python in /usr/bin/python3 python3; do
@@ -34,9 +38,7 @@ rm -rf "$LIB/jupyter/bin"                # scripts that name the host's Python; 
 mkdir -p "$LIB/jupyter/etc/jupyter/labconfig"
 printf '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}\n' \
   > "$LIB/jupyter/etc/jupyter/labconfig/page_config.json"
-install -m 644 "$HERE/../environment/common.py" "$LIB/common.py"
-install -m 644 "$HERE/jupyter_server_config.py" "$LIB/jupyter_server_config.py"
-install -m 755 "$HERE/start.py" "$LIB/start"
+"$HERE/../environment/finish.sh" "$W/root" "$HERE"
 "$HERE/../environment/describe.sh" "$W/root" jupyter
 chmod 755 "$W/root"
 rm -rf "$ROOT"

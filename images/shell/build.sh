@@ -8,14 +8,16 @@ STAMP=etc/millrace-image.json
 PACKAGES="libc-bin bash coreutils util-linux grep sed mawk findutils diffutils tar gzip xz-utils procps less file
           ncurses-base ncurses-bin python3 git vim-tiny openssh-server openssh-client curl"
 
-if [ -s "$ROOT/$STAMP" ]; then printf 'image: %s is complete\n' "$ROOT" >&2; exit 0; fi
+if [ -s "$ROOT/$STAMP" ]; then
+  "$HERE/../environment/finish.sh" "$ROOT" "$HERE"
+  printf 'image: %s is complete\n' "$ROOT" >&2
+  exit 0
+fi
 mkdir -p "$(dirname "$ROOT")"
 W=$(mktemp -d "$ROOT.XXXXXX")
 trap 'rm -rf "$W"' EXIT
 "$HERE/../debian_root.sh" "$W/root" $PACKAGES
-mkdir -p "$W/root/usr/lib/millrace"
-install -m 644 "$HERE/../environment/common.py" "$W/root/usr/lib/millrace/common.py"
-install -m 755 "$HERE/start.py" "$W/root/usr/lib/millrace/start"
+"$HERE/../environment/finish.sh" "$W/root" "$HERE"
 "$HERE/../environment/describe.sh" "$W/root" shell
 chmod 755 "$W/root"
 rm -rf "$ROOT"

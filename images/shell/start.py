@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """A bridge from the environment's unix socket to sshd: one sshd for each connection, by the user of the sandbox.
 
-The gateway asks `GET / HTTP/1.1` with `Upgrade: millrace-stream`; after 101 the connection is sshd's.
+The gateway asks `GET / HTTP/1.1` with `Upgrade: millrace-stream`; after 101 the connection is sshd's. By
+`POST /.millrace/notice` it has a line written to every terminal.
 """
 import os
 import pathlib
@@ -15,6 +16,7 @@ import common  # noqa: E402
 
 DATA = pathlib.Path("/data")
 HEAD_MAX = 8192
+NOTICE_MAX = 500
 PATIENCE_S = 10
 CONFIG = """\
 HostKey /data/ssh_host_key
@@ -53,10 +55,34 @@ def read_head(connection):
     return head.decode("latin-1").lower().split("\r\n")
 
 
+def write_to_terminals(text):
+    line = "".join(c for c in text if c.isprintable())
+    for name in filter(str.isdigit, os.listdir("/dev/pts")):
+        try:
+            terminal = os.open(f"/dev/pts/{name}", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+            os.write(terminal, f"\r\n{line}\r\n".encode())
+            os.close(terminal)
+        except OSError:
+            pass  # it was closed meanwhile, or nobody reads
+
+
+def take_notice(connection, head):
+    lengths = [line.split(":")[1] for line in head if line.startswith("content-length:")]
+    size = min(int(lengths[0]), NOTICE_MAX) if lengths else 0
+    text = b""
+    while len(text) < size and (piece := connection.recv(size - len(text))):
+        text += piece
+    write_to_terminals(text.decode(errors="replace"))
+    connection.sendall(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
+
+
 def serve(connection):
     connection.settimeout(PATIENCE_S)
     head = read_head(connection)
     if head is None:
+        return
+    if head[0].startswith("post /.millrace/notice "):
+        take_notice(connection, head)
         return
     if not head[0].startswith("get ") or "upgrade: millrace-stream" not in head:
         connection.sendall(b"HTTP/1.1 426 Upgrade Required\r\nupgrade: millrace-stream\r\nconnection: upgrade, close\r\n"

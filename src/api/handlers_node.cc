@@ -53,6 +53,8 @@ json::object node_json(Services& services, const Call& call, const NodeStatus& n
           {"idle_w", double(node.idle_mw) / 1e3},
           {"draw_w", double(node.draw_mw) / 1e3},
           {"budget_w", watts(node.budget_mw)},
+          {"limits_kind", text_json(node.limits_kind)},
+          {"limits_why", text_json(node.limits_why)},
           {"work", visible_work(services, call, node)}};
 }
 

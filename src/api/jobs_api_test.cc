@@ -339,6 +339,8 @@ TEST(Nodes, wishes_are_kept_and_work_is_shown_as_far_as_the_caller_sees_it) {
   auto node = world.view.nodes().front();
   node.work = {"1", "2"};
   node.draw_mw = 1500;
+  node.limits_kind = "rlimits";
+  node.limits_why = "no control group";
   world.view.set_nodes({node});
   EXPECT_EQ(world.expect(200, "GET", "/api/v1/nodes/n1", "operator").at("work"), (json::array{"1", "2"}));
   EXPECT_EQ(world.expect(200, "GET", "/api/v1/nodes/n1", "developer").at("work"), (json::array{"1"}));
@@ -347,6 +349,8 @@ TEST(Nodes, wishes_are_kept_and_work_is_shown_as_far_as_the_caller_sees_it) {
   const auto nodes = world.expect(200, "GET", "/api/v1/nodes", "viewer").at("data");
   EXPECT_EQ(nodes.at(0).at("cordoned"), true);
   EXPECT_EQ(nodes.at(0).at("draw_w"), 1.5);
+  EXPECT_EQ(nodes.at(0).at("limits_kind"), "rlimits");
+  EXPECT_EQ(nodes.at(0).at("limits_why"), "no control group");
   EXPECT_EQ(world.expect(200, "POST", "/api/v1/nodes/n1/undrain", "operator").at("cordoned"), false);
   (void)world.expect(404, "POST", "/api/v1/nodes/n2/drain", "operator");
 }

@@ -13,6 +13,7 @@
 #include "core/id.h"
 #include "energy/carbon.h"
 #include "energy/cost.h"
+#include "executor/cgroup.h"
 #include "host/file.h"
 #include "twin/hourly_csv.h"
 
@@ -104,6 +105,7 @@ Machine this_machine() {
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (!is_name(machine.name)) machine.name = "local";
   machine.cores = std::max<std::int64_t>(std::thread::hardware_concurrency(), 1);
+  machine.limits = executor::limits_here();
   struct sysinfo info{};
   if (::sysinfo(&info) == 0)
     machine.memory_mib = static_cast<std::int64_t>(info.totalram * info.mem_unit / kMiB);
@@ -113,6 +115,8 @@ Machine this_machine() {
 control::WorkOptions work_options(const host::Config& config, const Machine& machine,
                                   const energy::LinearPowerModel& model) {
   control::WorkOptions options;
+  options.limits_kind = machine.limits.kind;
+  options.limits_why = machine.limits.why;
   scheduler::Site site;
   site.name = config.site.name;
   site.zone = config.site.zone;

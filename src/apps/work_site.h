@@ -6,6 +6,7 @@
 #include "control/work_manager.h"
 #include "core/result.h"
 #include "energy/power_model.h"
+#include "executor/executor.h"
 #include "host/config.h"
 #include "ledger/prices.h"
 
@@ -16,6 +17,7 @@ struct Machine {
   std::string name;
   std::int64_t cores = 1;
   std::int64_t memory_mib = 1024;
+  executor::Limits limits = {};  // what can hold workloads here
 };
 Machine this_machine();
 

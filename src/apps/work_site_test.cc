@@ -14,7 +14,8 @@ host::Config config_of(std::string_view text) {
   return host::parse_config(text, "config.toml", "/home").value();
 }
 
-const Machine kMachine{.name = "box", .cores = 2, .memory_mib = 4096};
+const Machine kMachine{
+    .name = "box", .cores = 2, .memory_mib = 4096, .limits = {.kind = "rlimits", .why = "no group"}};
 const energy::LinearPowerModel kModel{.idle_w = 10, .max_w = 30, .cores = 2, .pue = 1.0};
 
 TEST(WorkSite, WithoutNodesTheMachineIsOne) {
@@ -25,6 +26,8 @@ TEST(WorkSite, WithoutNodesTheMachineIsOne) {
   EXPECT_EQ(options.cluster.nodes[0].idle_mw, 10'000);
   EXPECT_EQ(options.cluster.nodes[0].cpu_max_mw, 20'000);
   EXPECT_EQ(options.cluster.sites[0].jurisdiction, "SE");
+  EXPECT_EQ(options.limits_kind, "rlimits");
+  EXPECT_EQ(options.limits_why, "no group");
   EXPECT_EQ(options.budgets[0].greatest_mw, 30'000);
   EXPECT_EQ(options.budgets[0].configured_mw, std::nullopt);
 }

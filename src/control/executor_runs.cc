@@ -93,6 +93,8 @@ std::string why_of(const WorkloadStatus& status) {
       return "used more memory than it asked for, and was killed";
     case ExitCause::kDisk:
       return "wrote more than its disk limit, and was killed";
+    case ExitCause::kProcesses:
+      return "had more processes and threads than it may, and was killed";
     case ExitCause::kNotStarted:
       return "could not be started; its log says why";
     case ExitCause::kItself:
@@ -112,6 +114,7 @@ Exit exit_of(const WorkloadStatus& status) {
       return Exit::kTimedOut;
     case ExitCause::kMemory:
     case ExitCause::kDisk:
+    case ExitCause::kProcesses:
     case ExitCause::kNotStarted:
       return Exit::kFailed;
     case ExitCause::kAsked:

@@ -29,6 +29,7 @@ struct WorkOptions {
   scheduler::Cluster cluster;                                  // node names are unique
   std::vector<SiteBudget> budgets;                             // of each site; missing: none
   std::vector<std::optional<std::int64_t>> node_budgets_mw{};  // of each node; missing: none
+  std::string limits_kind = {}, limits_why = {};               // of this machine: as NodeStatus
   scheduler::Policies policies{};
   std::map<std::string, std::int32_t> priority_classes = {{"low", -100}, {"normal", 0}, {"high", 100}};
   WorkloadRules rules{};

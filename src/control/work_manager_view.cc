@@ -94,6 +94,8 @@ std::vector<NodeStatus> WorkManager::nodes() const {
     status.memory_mib = node.memory_mib;
     status.memory_used_mib = node.memory_mib - state.memory_mib_free;
     status.idle_mw = node.idle_mw;
+    status.limits_kind = options_.limits_kind;
+    status.limits_why = options_.limits_why;
     status.draw_mw = state_.scheduler().draw_mw({.kind = scheduler::ScopeKind::kNode, .index = i});
     if (i < options_.node_budgets_mw.size()) status.budget_mw = options_.node_budgets_mw[i];
     out.push_back(std::move(status));

@@ -22,6 +22,8 @@ struct NodeStatus {
   std::int64_t cpu_milli = 0, cpu_used_milli = 0, memory_mib = 0, memory_used_mib = 0;
   std::int64_t idle_mw = 0, draw_mw = 0;  // draw: predicted
   std::optional<std::int64_t> budget_mw;
+  std::string limits_kind,
+      limits_why;  // what holds its work to its limits: "cgroup-v2", "cgroup-v1", "rlimits" and why
   std::vector<std::string> work;  // names of what runs there
 };
 

@@ -282,6 +282,14 @@ void Cgroup::remove_named(const std::string& name, const std::string& proc) {
   left.remove();
 }
 
+Limits limits_here(const std::string& proc) {
+  constexpr Resources kSome{.memory_bytes = 64 << 20, .cpu_millis = 1000, .pids = 16};
+  const auto group = Cgroup::create(fmt::format("millrace-try-{}", ::getpid()), kSome, proc);
+  if (!group) return {.kind = "rlimits", .why = group.error().message};
+  group->remove();
+  return group->limits();
+}
+
 std::string cgroup_name(const std::string& folder) {
   return "millrace-" + host::sha256_hex(folder).substr(0, 12);
 }

@@ -57,6 +57,9 @@ class Cgroup {
   Limits limits_;
 };
 
+/// What can hold a workload here, tried with a group that is removed again: memory, processor time and processes.
+Limits limits_here(const std::string& proc = "/proc");
+
 /// The group's name for the workload whose state lies in `folder`.
 std::string cgroup_name(const std::string& folder);
 

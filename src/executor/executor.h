@@ -92,7 +92,7 @@ enum class WorkloadState : std::uint8_t {
 const char* name_of(WorkloadState state);
 
 /// Why a workload ended that did not end by itself.
-enum class ExitCause : std::uint8_t { kItself, kAsked, kTimeLimit, kMemory, kDisk, kNotStarted };
+enum class ExitCause : std::uint8_t { kItself, kAsked, kTimeLimit, kMemory, kDisk, kProcesses, kNotStarted };
 const char* name_of(ExitCause cause);
 
 struct ExitRecord {
@@ -136,7 +136,7 @@ struct WorkloadStatus {
 };
 
 /// A piece of a workload's output. Offsets count all bytes it ever wrote; old ones are dropped, so `from` may be
-/// above what was asked for.
+/// above what was asked for: at the begin of a line then, and the text starts with a line more that says so.
 struct LogPiece {
   std::int64_t from = 0;
   std::string text;       // may end inside a line or a character

@@ -113,6 +113,15 @@ TEST_F(LimitsTest, TooMuchDiskEndsIt) {
   EXPECT_EQ(exit_of().cause, ExitCause::kDisk);
 }
 
+TEST_F(LimitsTest, DiskThatFillsFastIsLookedAtSoon) {
+  WorkloadSpec spec =
+      in_folder("i=0; while [ $i -lt 400 ]; do head -c 1000000 /dev/zero > $i; i=$((i+1)); sleep 0.01; done");
+  spec.disk_bytes = 16 << 20;
+  run(spec);
+  EXPECT_EQ(exit_of().cause, ExitCause::kDisk);
+  EXPECT_LT(host::list_dir(job_folder())->size(), 200U) << "it wrote many times its limit";
+}
+
 TEST_F(LimitsTest, TheScratchIsAFileSystemOfItsOwnSize) {
   WorkloadSpec spec = shell(
       "head -c 5000000 /dev/zero > /tmp/x 2>/dev/null && echo fits || echo full; "
@@ -150,10 +159,17 @@ TEST_F(LimitsTest, ABoundedLogSaysThatItsOldestPartIsGone) {
   spec.log_max_bytes = 20000;
   run(spec);
   const auto log = executor_->log("w", 0, 1 << 20);
-  EXPECT_GT(log->from, 30000);
-  EXPECT_LE(log->text.size(), 20000u);
-  EXPECT_THAT(log->text, HasSubstr("its oldest part"));
-  EXPECT_THAT(log->text, HasSubstr("line 2999 of a long story\n"));
+  const auto first_end = log->text.find('\n') + 1;
+  EXPECT_EQ(log->text.substr(0, first_end), "[supervisor] the log is limited: its oldest part, up to byte " +
+                                                std::to_string(log->from) + ", was dropped\n");
+  const std::string kept = log->text.substr(first_end);
+  EXPECT_THAT(kept, testing::StartsWith("line ")) << "it begins within a line";
+  EXPECT_THAT(kept, HasSubstr("line 2999 of a long story\n"));
+  EXPECT_THAT(kept, testing::Not(HasSubstr("[supervisor]")));
+  EXPECT_LE(kept.size(), 20000u);
+  EXPECT_GT(kept.size(), 17000u);
+  EXPECT_EQ(log->next, log->from + static_cast<std::int64_t>(kept.size()));
+  EXPECT_EQ(executor_->log("w", log->from, 1 << 20)->text, kept) << "who has read on is not told again";
 }
 
 TEST_F(LimitsTest, SecretsAreFilesInMemoryForTheWorkloadAlone) {

@@ -57,6 +57,15 @@ void read_piece(const std::string& path, std::int64_t skip, std::size_t max, std
   out.resize(begin + have);
 }
 
+// Where the first whole line begins in what is left; where it is if no line ends soon.
+std::int64_t first_line(const std::string& path, std::int64_t begin) {
+  constexpr std::size_t kLineMax = 64 << 10;
+  std::string text;
+  read_piece(path, 0, kLineMax, text);
+  const std::size_t end = text.find('\n');
+  return end == std::string::npos ? begin : begin + static_cast<std::int64_t>(end) + 1;
+}
+
 }  // namespace
 
 Result<LogWriter> LogWriter::open(const std::string& folder, std::int64_t piece_bytes) {
@@ -74,9 +83,8 @@ Result<void> LogWriter::begin_piece() {
   file_ = host::Fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!file_) return std::unexpected(errno_error("open " + path, errno));
   const std::vector<std::int64_t> pieces = TRY(list_pieces(folder_));
-  for (std::size_t i = 0; i + 2 < pieces.size(); ++i)
+  for (std::size_t i = 0; i + kPieces < pieces.size(); ++i)
     TRY_VOID(host::remove_tree(piece_path(folder_, pieces[i])));
-  if (!pieces.empty()) kept_from_ = pieces.size() > 1 ? pieces[pieces.size() - 2] : pieces.back();
   return {};
 }
 
@@ -104,7 +112,13 @@ Result<LogPiece> read_log(const std::string& folder, std::int64_t from, std::siz
   if (begins.empty()) return piece;
   const std::int64_t end = begins.back() + size_of(piece_path(folder, begins.back()));
   if (from < 0) from = end + std::max(from, -end);
-  piece.from = piece.next = std::clamp(from, begins.front(), end);
+  if (from < begins.front()) {
+    from = first_line(piece_path(folder, begins.front()), begins.front());
+    std::string notice =
+        fmt::format("[supervisor] the log is limited: its oldest part, up to byte {}, was dropped\n", from);
+    if (notice.size() < max) piece.text = std::move(notice);
+  }
+  piece.from = piece.next = std::min(from, end);
   for (std::size_t i = 0; i < begins.size() && piece.text.size() < max; ++i) {
     const std::int64_t piece_end = i + 1 < begins.size() ? begins[i + 1] : end;
     if (piece.next >= piece_end || piece.next < begins[i]) continue;

@@ -10,16 +10,15 @@
 
 namespace millrace::executor {
 
-/// Files FOLDER/log.<offset of its first byte, 20 digits>; the last two are kept. One writer, one thread.
+/// Files FOLDER/log.<offset of its first byte, 20 digits>; the last kPieces are kept. One writer, one thread.
 class LogWriter {
  public:
-  static constexpr std::int64_t kPieceBytes = 8 << 20;
+  static constexpr std::int64_t kPieces = 8;
+  static constexpr std::int64_t kPieceBytes = 2 << 20;
 
   /// Goes on after what an earlier writer left.
   static Result<LogWriter> open(const std::string& folder, std::int64_t piece_bytes = kPieceBytes);
   Result<void> append(std::string_view bytes);
-  /// Offset of the oldest byte that is kept.
-  std::int64_t kept_from() const { return kept_from_; }
   bool ends_with_newline() const { return newline_; }
 
  private:
@@ -32,8 +31,7 @@ class LogWriter {
   host::Fd file_;
   std::int64_t begin_ = 0;  // offset of the first byte of file_
   std::int64_t end_ = 0;    // offset after the last byte
-  std::int64_t kept_from_ = 0;
-  bool newline_ = true;  // the last byte written was one, or none was
+  bool newline_ = true;     // the last byte written was one, or none was
 };
 
 /// Makes `folder` a log that holds `text` alone and is written no more. Durable on return.

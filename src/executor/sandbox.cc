@@ -57,7 +57,8 @@ void bind_entry(const std::string& base, const std::string& name, Words& words) 
 }
 
 constexpr std::string_view kTaken[] = {"usr", "bin", "sbin", "lib", "lib64"};  // of the host's own root
-constexpr std::string_view kOwn[] = {"proc", "dev", "sys", "tmp", "run", "data", "lost+found"};  // of no other
+constexpr std::string_view kOwn[] = {"proc", "dev",  "sys",       "tmp",
+                                     "run",  "data", "lost+found"};  // of no other
 
 bool comes_from_root(const WorkloadSpec& spec, std::string_view name) {
   if (spec.root == "/") return std::ranges::find(kTaken, name) != std::end(kTaken);
@@ -73,8 +74,9 @@ Result<void> check_place(const WorkloadSpec& spec, const std::string& target) {
     struct stat info{};
     if (::lstat((base + path.substr(0, at)).c_str(), &info) != 0) break;
     if (S_ISLNK(info.st_mode))
-      return failure(ErrorCode::kDenied, path.substr(0, at) + " is a symbolic link of the image: nothing can " +
-                                             "be mounted at " + target);
+      return failure(
+          ErrorCode::kDenied,
+          path.substr(0, at) + " is a symbolic link of the image: nothing can " + "be mounted at " + target);
   }
   return {};
 }

@@ -161,8 +161,9 @@ void write_workload(JsonWriter& w, const WorkloadSpec& spec) {
   w.end_object();
 }
 
-constexpr ExitCause kCauses[] = {ExitCause::kItself, ExitCause::kAsked, ExitCause::kTimeLimit,
-                                 ExitCause::kMemory, ExitCause::kDisk,  ExitCause::kNotStarted};
+constexpr ExitCause kCauses[] = {ExitCause::kItself,    ExitCause::kAsked, ExitCause::kTimeLimit,
+                                 ExitCause::kMemory,    ExitCause::kDisk,  ExitCause::kProcesses,
+                                 ExitCause::kNotStarted};
 
 // Supervisors that were started by an earlier Millrace name no cause and count nothing.
 Result<ExitRecord> read_exit(const JsonObject& o) {
@@ -248,7 +249,9 @@ Result<void> check_bounds(const WorkloadSpec& spec) {
   return {};
 }
 
-bool is_in(const std::string& path, const std::string& folder) { return (path + "/").starts_with(folder + "/"); }
+bool is_in(const std::string& path, const std::string& folder) {
+  return (path + "/").starts_with(folder + "/");
+}
 
 // A place inside another mount would be made in that one's source, and by way of its symbolic links anywhere.
 Result<void> check_mounts(const WorkloadSpec& spec) {
@@ -347,6 +350,8 @@ const char* name_of(ExitCause cause) {
       return "memory";
     case ExitCause::kDisk:
       return "disk";
+    case ExitCause::kProcesses:
+      return "processes";
     case ExitCause::kNotStarted:
       return "not_started";
   }

@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,8 +30,9 @@ constexpr std::size_t kMaxSecretsBytes = 8 << 20;
 constexpr milliseconds kClientPatience{5000};
 constexpr milliseconds kSandboxPatience{10000};  // for the sandbox to be made
 constexpr milliseconds kSignalGrace{10000};      // when the supervisor itself gets SIGTERM
-constexpr milliseconds kFirstWalk{1000};
+constexpr milliseconds kFirstWalk{100};
 constexpr milliseconds kFirstBeat{500};
+constexpr milliseconds kFirstLook{100};
 constexpr std::int64_t kOwnProcesses = 2;  // bwrap and the sandbox's first process are in the group, too
 constexpr int kReadsInTurn = 16;
 
@@ -61,8 +63,7 @@ Supervisor::Supervisor(std::string folder, SupervisorSpec spec, LogWriter log, h
       spec_(std::move(spec)),
       log_(std::move(log)),
       lock_(std::move(lock)),
-      disk_(written_folders(spec_)),
-      dropped_to_(log_.kept_from()) {}
+      disk_(written_folders(spec_)) {}
 
 Result<void> Supervisor::run(const std::string& folder) {
   auto lock = host::lock_file(folder + "/lock");
@@ -76,9 +77,9 @@ Result<void> Supervisor::run(const std::string& folder) {
     TRY_VOID(decode_secrets(read_descriptor(secrets.get()), spec.workload.secrets));
   }
   TRY_VOID(check_spec(spec.workload));
-  const std::int64_t bound =
-      spec.workload.log_max_bytes > 0 ? spec.workload.log_max_bytes : 2 * LogWriter::kPieceBytes;
-  LogWriter log = TRY(LogWriter::open(folder, std::max<std::int64_t>(bound / 2, 1)));
+  const std::int64_t bound = spec.workload.log_max_bytes;
+  LogWriter log = TRY(LogWriter::open(
+      folder, bound > 0 ? std::max<std::int64_t>(bound / LogWriter::kPieces, 1) : LogWriter::kPieceBytes));
   Supervisor self(folder, std::move(spec), std::move(log), std::move(*lock));
   self.ready_ = std::move(ready);
   TRY_VOID(self.prepare());
@@ -126,8 +127,7 @@ Result<void> Supervisor::start_sandbox() {
     if (limits_.pids > 0) limits_.pids -= kOwnProcesses;
     in_group_ = cgroup_->enter();
   } else {
-    limits_ = {
-        .kind = "rlimits", .memory_bytes = workload.resources.memory_bytes, .why = group.error().message};
+    limits_ = {.kind = "rlimits", .why = group.error().message};
   }
   auto launched = launch(sandbox, unpack_ ? workload.unpack_archive : "");
   if (in_group_) cgroup_->leave();
@@ -195,9 +195,31 @@ void Supervisor::on_hello(pid_t init) {
     return;
   }
   if (spec_.workload.time_limit.count() > 0) limit_at_ = clock_.monotonic() + spec_.workload.time_limit;
-  if (spec_.workload.disk_bytes > 0) walk_at_ = clock_.monotonic() + kFirstWalk;
+  walked_ = clock_.monotonic();
+  if (spec_.workload.disk_bytes > 0) walk_at_ = walked_ + kFirstWalk;
+  if (counts_memory_ || counts_threads_) look_at_ = clock_.monotonic() + kFirstLook;
   send_inside(channel_.get(), inside::kGo);
   if (unpack_) ready_.reset();  // that may take long
+}
+
+// What no control group limits: each process by what the kernel has for one, and all of them together by looking.
+void Supervisor::limit_without_group() {
+  const Resources& want = spec_.workload.resources;
+  counts_memory_ = want.memory_bytes > 0 && limits_.memory_bytes == 0;
+  counts_threads_ = want.pids > 0 && limits_.pids == 0;
+  if (counts_memory_) {
+    // RLIMIT_DATA counts private writable memory (since Linux 4.7), so a mapped model file is not in it.
+    set_limit(init_pid_, RLIMIT_DATA, want.memory_bytes);
+    limits_.memory_bytes = want.memory_bytes;
+    scratch_ = ScratchUse(init_pid_);
+  }
+  if (counts_threads_) {
+    utsname system{};
+    // As root all sandboxes have one user, whose processes would count together.
+    if (::geteuid() != 0 && ::uname(&system) == 0 && counts_processes_by_namespace(system.release))
+      set_limit(init_pid_, RLIMIT_NPROC, want.pids + 1);
+    limits_.pids = want.pids;
+  }
 }
 
 // Puts the limits on the sandbox's first process; children inherit them.
@@ -206,10 +228,8 @@ Result<void> Supervisor::confine() {
   if (cgroup_) {
     for (const pid_t pid : {bwrap_pid_, init_pid_})
       if (!in_group_) TRY_VOID(cgroup_->add(pid));
-  } else if (want.memory_bytes > 0) {
-    // RLIMIT_DATA counts private writable memory (since Linux 4.7), so a mapped model file is not in it.
-    set_limit(init_pid_, RLIMIT_DATA, want.memory_bytes);
   }
+  limit_without_group();
   if (want.open_files > 0) set_limit(init_pid_, RLIMIT_NOFILE, want.open_files);
   set_limit(init_pid_, RLIMIT_CORE, 0);
   if (!spec_.workload.cpus.empty()) {
@@ -278,7 +298,8 @@ int Supervisor::poll_timeout_ms() const {
   const auto consider = [&](const std::optional<MonotonicPoint>& at) {
     if (at && (!next || *at < *next)) next = at;
   };
-  for (const auto* at : {&hello_by_, &limit_at_, &term_at_, &kill_at_, &kill_hard_at_, &walk_at_, &beat_at_})
+  for (const auto* at :
+       {&hello_by_, &limit_at_, &term_at_, &kill_at_, &kill_hard_at_, &walk_at_, &beat_at_, &look_at_})
     consider(*at);
   for (const Client& client : clients_) consider(client.since + kClientPatience);
   if (!next) return -1;
@@ -311,10 +332,6 @@ void Supervisor::on_output() {
     }
     // A full disk must not stop the workload: its output is dropped then.
     (void)log_.append({buffer, static_cast<std::size_t>(got)});
-    if (log_.kept_from() != dropped_to_) {
-      dropped_to_ = log_.kept_from();
-      note(fmt::format("the log is limited: its oldest part, up to byte {}, was dropped", dropped_to_));
-    }
   }
 }
 
@@ -379,8 +396,7 @@ WorkloadStatus Supervisor::status() const {
   } else if (const auto used = cgroup_ ? cgroup_->usage().cpu_time_us : std::nullopt) {
     status.cpu_time_us = *used;
   } else if (engine_pid_ > 0) {
-    const auto own = host::process_cpu_time(engine_pid_).value_or(std::chrono::nanoseconds(0));
-    status.cpu_time_us = std::chrono::duration_cast<std::chrono::microseconds>(own).count();
+    status.cpu_time_us = tree_use(init_pid_).cpu_time_us;
   }
   return status;
 }

@@ -14,6 +14,7 @@
 #include "executor/inside/channel.h"
 #include "executor/launch.h"
 #include "executor/log_file.h"
+#include "executor/process_use.h"
 #include "executor/protocol.h"
 #include "executor/spec.h"
 #include "host/fd.h"
@@ -42,6 +43,7 @@ class Supervisor {
   Result<void> prepare();
   Result<void> start_sandbox();
   Result<void> confine();
+  void limit_without_group();
   void on_inside();
   void on_hello(pid_t init);
   void on_unpacked();
@@ -65,6 +67,7 @@ class Supervisor {
   void kill_all();
   void fail(const std::string& why);
   void watch_disk();
+  void watch_processes();
   Result<void> set_cpu(std::int64_t cpu_millis);
 
   std::string unpack_marker() const;
@@ -93,10 +96,13 @@ class Supervisor {
   host::Fd init_, program_;  // handles of the two
   TimePoint started_at_{};
   MonotonicPoint started_{};
-  std::optional<MonotonicPoint> hello_by_, limit_at_, term_at_, kill_at_, kill_hard_at_, walk_at_, beat_at_;
-  MonotonicPoint walk_since_{};
+  std::optional<MonotonicPoint> hello_by_, limit_at_, term_at_, kill_at_, kill_hard_at_, walk_at_, beat_at_,
+      look_at_;
+  bool counts_memory_ = false, counts_threads_ = false;  // by looking: no control group does
+  ScratchUse scratch_;
+  MonotonicPoint walk_since_{}, walked_{};  // begin of this walk, and of the last one that was whole
+  std::int64_t walked_bytes_ = 0;
   bool walking_ = false;
-  std::int64_t dropped_to_ = 0;  // of the log, as far as it was told
   std::optional<ExitCause> cause_;
   std::optional<inside::Ended> ended_;
   std::optional<ExitRecord> exit_;

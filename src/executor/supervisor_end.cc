@@ -18,8 +18,10 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kKillPatience{2000};  // for the sandbox's first process to kill the others
 constexpr milliseconds kGonePatience{10000};
-constexpr milliseconds kBeat{5000};  // what a lost run is not charged for at most
-constexpr milliseconds kWalkEvery{1000};
+constexpr milliseconds kBeat{5000};                     // what a lost run is not charged for at most
+constexpr milliseconds kWalkEvery{250}, kWalkSoon{25};  // soon: where the limit comes near
+constexpr milliseconds kLookEvery{250}, kLookSoon{50};  // soon: more than half of the memory is used
+constexpr int kLookShare = 20;           // a look takes at most one part in so many of the time
 constexpr int kWalkShare = 10;           // a walk takes at most one part in so many of the time
 constexpr std::size_t kWalkStep = 2000;  // files looked at before others have their turn
 
@@ -88,6 +90,7 @@ void Supervisor::on_time() {
     keep_state();
     beat_at_ = now + std::min<std::chrono::nanoseconds>(kBeat, now - started_);
   }
+  if (due(look_at_)) watch_processes();
   if (due(walk_at_)) {
     walking_ = true;
     walk_since_ = now;
@@ -99,13 +102,46 @@ void Supervisor::watch_disk() {
   if (!disk_.step(kWalkStep)) return;
   walking_ = false;
   const MonotonicPoint now = clock_.monotonic();
-  walk_at_ = now + std::max<std::chrono::nanoseconds>(kWalkEvery, kWalkShare * (now - walk_since_));
+  const std::int64_t grown = disk_.bytes() - walked_bytes_, left = spec_.workload.disk_bytes - disk_.bytes();
+  std::chrono::nanoseconds wait = kWalkEvery;
+  // Half of the time in which it would be full if it went on as since the last walk.
+  if (grown > 0 && left > 0)
+    wait = std::min(
+        wait, std::chrono::duration_cast<std::chrono::nanoseconds>(
+                  (walk_since_ - walked_) * (static_cast<double>(left) / static_cast<double>(grown) / 2)));
+  wait = std::max<std::chrono::nanoseconds>(wait, kWalkSoon);
+  walk_at_ = now + std::max<std::chrono::nanoseconds>(wait, kWalkShare * (now - walk_since_));
+  walked_ = walk_since_;
+  walked_bytes_ = disk_.bytes();
   if (cause_ || (disk_.bytes() <= spec_.workload.disk_bytes && !disk_.too_deep())) return;
   note(disk_.too_deep() ? fmt::format("killed: folders lie more than {} deep, where no disk space is counted",
                                       DiskUse::kMaxDepth)
                         : fmt::format("killed: {} bytes of disk are used, the limit is {}", disk_.bytes(),
                                       spec_.workload.disk_bytes));
   begin_stop(milliseconds(0), ExitCause::kDisk);
+}
+
+void Supervisor::watch_processes() {
+  const MonotonicPoint now = clock_.monotonic();
+  const Resources& want = spec_.workload.resources;
+  const std::int64_t threads_max = want.pids + 1;  // the first process of the sandbox is ours
+  const TreeUse use = counts_threads_ ? tree_use(init_pid_, threads_max) : tree_use(init_pid_);
+  std::int64_t memory = 0;
+  if (counts_memory_) {
+    const std::int64_t scratch = scratch_.bytes();
+    memory = use.memory_bytes + scratch;
+    if (memory > want.memory_bytes) memory = shared_memory_use(use.processes, scratch);
+  }
+  const auto took = clock_.monotonic() - now;
+  const bool soon = memory > want.memory_bytes / 2;
+  look_at_ = now + std::max<std::chrono::nanoseconds>(soon ? kLookSoon : kLookEvery, kLookShare * took);
+  if (cause_) return;
+  if (counts_memory_ && memory > want.memory_bytes) {
+    begin_stop(milliseconds(0), ExitCause::kMemory);
+  } else if (counts_threads_ && use.threads > threads_max) {
+    note(fmt::format("killed: it has more than {} processes and threads, its limit", want.pids));
+    begin_stop(milliseconds(0), ExitCause::kProcesses);
+  }
 }
 
 void Supervisor::fail(const std::string& why) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "gateway/environment_job.h"
 #include "host/json_writer.h"
@@ -19,8 +20,12 @@ using identity::PassKind;
 constexpr std::string_view kOpenPath = "/.millrace/open";
 constexpr std::string_view kStreamPath = "/.millrace/stream";
 constexpr std::string_view kOwnPaths = "/.millrace/";
-constexpr std::chrono::seconds kProbeAfter{30};  // without use, and between two questions
-constexpr std::size_t kProbeBytesMax = 1 << 20;
+constexpr std::string_view kNoticePath = "/.millrace/notice";  // of a shell's own program
+constexpr std::chrono::seconds kProbeAfter{30};                // without use, and between two questions
+constexpr std::chrono::seconds kLastProbes{1};                 // where it will be stopped soon
+constexpr std::chrono::seconds kAnswerWithin{10};
+constexpr std::chrono::seconds kNoticePasses{3};
+constexpr std::size_t kAnswerBytesMax = 1 << 20;
 
 std::int64_t unix_s(TimePoint time) {
   return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
@@ -58,22 +63,27 @@ bool UsedTokens::use(const identity::Pass& pass, TimePoint now) {
   return expires_s_.emplace(pass.nonce, pass.expires_s).second;
 }
 
-/// Asks Jupyter which kernels are at work.
-class EnvironmentGate::KernelProbe final : public net::ResponseHandler {
+/// Something that the gateway itself asks of a program in an environment.
+class EnvironmentGate::Question : public net::ResponseHandler {
  public:
-  KernelProbe(EnvironmentGate& gate, const EnvironmentPolicy& environment)
+  Question(EnvironmentGate& gate, const EnvironmentPolicy& environment, net::Method method,
+           std::string_view target, std::string_view body)
       : gate_(gate), name_(environment.name) {
     std::string request;
-    net::append_request(request, net::Method::kGet, "/api/kernels?no_track_activity=1",
-                        name_ + "." + gate.domain_, {}, "");
-    call_ = gate_.context_.client.send(net::Upstream::unix_socket(environment.socket), std::move(request),
-                                       {.method = net::Method::kGet,
-                                        .head_timeout = std::chrono::seconds{10},
-                                        .body_timeout = std::chrono::seconds{10}},
-                                       *this);
+    net::append_request(request, method, target, name_ + "." + gate.domain_, {}, body);
+    call_ = gate_.context_.client.send(
+        net::Upstream::unix_socket(environment.socket), std::move(request),
+        {.method = method, .head_timeout = kAnswerWithin, .body_timeout = kAnswerWithin}, *this);
   }
-  ~KernelProbe() { end(); }
+  Question(const Question&) = delete;
+  Question& operator=(const Question&) = delete;
+  virtual ~Question() { end(); }
   bool is_done() const { return call_ == 0; }
+
+ protected:
+  virtual void on_answer(const std::string& /*body*/) {}
+  EnvironmentGate& gate_;
+  const std::string name_;
 
  private:
   void end() {
@@ -83,19 +93,36 @@ class EnvironmentGate::KernelProbe final : public net::ResponseHandler {
     if (head.status != 200) end();
   }
   void on_body(std::string_view bytes) override {
-    if (body_.size() + bytes.size() > kProbeBytesMax) return end();
+    if (body_.size() + bytes.size() > kAnswerBytesMax) return end();
     body_ += bytes;
   }
   void on_done() override {
     call_ = 0;
-    if (shows_busy_kernel(body_)) gate_.touch(name_);
+    on_answer(body_);
   }
   void on_error(const Error& /*error*/, bool /*any_byte_received*/) override { call_ = 0; }
 
-  EnvironmentGate& gate_;
-  const std::string name_;
   net::CallId call_ = 0;
   std::string body_;
+};
+
+/// Asks Jupyter which kernels are at work.
+class EnvironmentGate::KernelProbe final : public Question {
+ public:
+  KernelProbe(EnvironmentGate& gate, const EnvironmentPolicy& environment)
+      : Question(gate, environment, net::Method::kGet, "/api/kernels?no_track_activity=1", "") {}
+
+ private:
+  void on_answer(const std::string& body) override {
+    if (shows_busy_kernel(body)) gate_.touch(name_);
+  }
+};
+
+/// Has a shell write to the terminals of who is in.
+class EnvironmentGate::Notice final : public Question {
+ public:
+  Notice(EnvironmentGate& gate, const EnvironmentPolicy& environment, std::string_view text)
+      : Question(gate, environment, net::Method::kPost, kNoticePath, text) {}
 };
 
 EnvironmentGate::EnvironmentGate(Context& context, std::string domain, std::function<void()> wake)
@@ -293,15 +320,40 @@ void EnvironmentGate::wake_up(const std::string& name) {
 }
 
 void EnvironmentGate::tick() {
-  const auto now = context_.loop.now();
   for (const auto& [name, environment] : context_.policy.environments()) {
-    if (environment.state != EnvironmentState::kRunning || environment.kind != "jupyter") continue;
+    if (environment.state != EnvironmentState::kRunning) continue;
     Use& use = use_of(name);
-    const bool quiet = now - use.used >= kProbeAfter && now - use.probed >= kProbeAfter;
-    if (!quiet || (use.probe != nullptr && !use.probe->is_done())) continue;
-    use.probed = now;
-    use.probe = std::make_unique<KernelProbe>(*this, environment);
+    if (use.question != nullptr && !use.question->is_done()) continue;
+    environment.kind == "jupyter" ? probe(environment, use) : announce(environment, use);
   }
+}
+
+void EnvironmentGate::probe(const EnvironmentPolicy& environment, Use& use) {
+  const auto now = context_.loop.now();
+  const auto after = environment.stops_at_s > 0 ? kLastProbes : kProbeAfter;
+  if (now - use.used < after || now - use.probed < after) return;
+  use.probed = now;
+  use.question = std::make_unique<KernelProbe>(*this, environment);
+}
+
+void EnvironmentGate::announce(const EnvironmentPolicy& environment, Use& use) {
+  // The moment is told anew each time it is worked out, and may differ by the second it is rounded to.
+  constexpr std::int64_t kSame = 2;
+  if (environment.stops_at_s == 0 || use.tunnels == 0) return;
+  if (std::abs(environment.stops_at_s - use.noticed_s) <= kSame) return;
+  use.noticed_s = environment.stops_at_s;
+  use.noticed_at = context_.loop.now();
+  const std::string at = to_rfc3339(TimePoint{std::chrono::seconds{environment.stops_at_s}});
+  use.question = std::make_unique<Notice>(
+      *this, environment,
+      fmt::format("[millrace] nobody uses {}: it stops at {}, unless somebody does (press a key)",
+                  environment.name, at));
+}
+
+bool EnvironmentGate::is_noticing(const std::string& name) const {
+  const auto use = uses_.find(name);
+  return use != uses_.end() && use->second.noticed_at &&
+         context_.loop.now() - *use->second.noticed_at < kNoticePasses;
 }
 
 std::string EnvironmentGate::report() {

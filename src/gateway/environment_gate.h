@@ -49,7 +49,8 @@ class EnvironmentGate {
   void begin(net::Exchange& exchange, std::string_view name, std::string request_id);
   /// The policy has changed, or time has passed: ends what may go on no longer.
   void check();
-  /// Asks environments that seem idle whether a kernel is at work. Once a second.
+  /// Asks notebooks that seem idle whether a kernel is at work, and has shells that will be stopped soon tell who is in.
+  /// Once a second.
   void tick();
   /// For the server: {"environments":[{"name":...,"unused_ms":...,"connections":n,"wake":true}]}; empty if there is
   /// nothing new. `unused_ms`: since the last use.
@@ -61,18 +62,27 @@ class EnvironmentGate {
   void enter(EnvironmentJob& job);
   void leave(EnvironmentJob& job);
   void touch(const std::string& name);
+  /// What it writes now to who is connected may be our own notice, and no sign that somebody works.
+  bool is_noticing(const std::string& name) const;
   /// The environment, while this key may be in it.
   const identity::EnvironmentPolicy* still_open(const std::string& name, const std::string& key_id) const;
 
  private:
+  class Question;
   class KernelProbe;
+  class Notice;
   struct Use {
     MonotonicPoint used{};
     std::size_t tunnels = 0;
     bool wake = false, changed = false;
     MonotonicPoint probed{};
-    std::unique_ptr<KernelProbe> probe;
+    std::unique_ptr<Question> question;  // a probe of a notebook, the notice of a shell
+    std::int64_t noticed_s = 0;          // the stop that was announced, Unix time
+    std::optional<MonotonicPoint> noticed_at;
   };
+
+  void probe(const identity::EnvironmentPolicy& environment, Use& use);
+  void announce(const identity::EnvironmentPolicy& environment, Use& use);
 
   std::optional<Page> open_with_token(net::Exchange& exchange, const identity::EnvironmentPolicy& environment,
                                       const std::string& request_id);

@@ -83,7 +83,7 @@ void EnvironmentJob::start_answer(const net::ResponseHead& head) {
 }
 
 void EnvironmentJob::on_body(std::string_view bytes) {
-  if (switched_) note_use(bytes);
+  if (switched_ && !gate_.is_noticing(parts_.environment)) note_use(bytes);
   exchange_.write(bytes);
   if (!paused_ && exchange_.pending_bytes() > kMaxHeldBytes) {
     paused_ = true;

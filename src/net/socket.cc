@@ -1,6 +1,7 @@
 #include "net/socket.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
@@ -133,10 +134,30 @@ Result<host::Fd> listen_unix(const std::string& path) {
   return fd;
 }
 
+namespace {
+
+// The folder of a unix socket may belong to a stranger, who could put a symbolic link to another one in its place.
+Result<host::Fd> connect_unix(const Address& address) {
+  const auto* name = reinterpret_cast<const sockaddr_un*>(&address.storage);
+  const host::Fd file(::open(name->sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct stat info{};
+  if (!file || ::fstat(file.get(), &info) != 0) return std::unexpected(errno_error("connect", errno));
+  if (!S_ISSOCK(info.st_mode)) return std::unexpected(errno_error("connect", ECONNREFUSED));
+  const Address opened = TRY(unix_address(fmt::format("/proc/self/fd/{}", file.get())));
+  host::Fd fd(::socket(AF_UNIX, kSocketFlags, 0));
+  if (!fd) return std::unexpected(errno_error("create a socket", errno));
+  if (::connect(fd.get(), as_sockaddr(opened), opened.length) != 0 && errno != EINPROGRESS)
+    return std::unexpected(errno_error("connect", errno));
+  return fd;
+}
+
+}  // namespace
+
 Result<host::Fd> begin_connect(const Address& address) {
+  if (as_sockaddr(address)->sa_family == AF_UNIX) return connect_unix(address);
   host::Fd fd(::socket(as_sockaddr(address)->sa_family, kSocketFlags, 0));
   if (!fd) return std::unexpected(errno_error("create a socket", errno));
-  if (as_sockaddr(address)->sa_family != AF_UNIX) tune_tcp(fd.get(), address);
+  tune_tcp(fd.get(), address);
   if (::connect(fd.get(), as_sockaddr(address), address.length) != 0 && errno != EINPROGRESS) {
     return std::unexpected(errno_error("connect", errno));
   }

@@ -34,7 +34,8 @@ Result<BoundSocket> listen_tcp(const std::string& host, std::uint16_t port, bool
 /// Mode 0600. A socket file that nobody listens on is replaced; a live one is kConflict.
 Result<host::Fd> listen_unix(const std::string& path);
 
-/// Begins to connect; the socket becomes writable when that is decided (see connect_error).
+/// Begins to connect; the socket becomes writable when that is decided (see connect_error). A unix socket that is a
+/// symbolic link is refused: its folder may be a stranger's.
 Result<host::Fd> begin_connect(const Address& address);
 /// 0, or the errno that the connection failed with.
 int connect_error(int fd);

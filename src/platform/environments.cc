@@ -1,10 +1,14 @@
 #include "platform/environments.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
+#include "host/fd.h"
 #include "host/file.h"
 #include "host/sha256.h"
 #include "host/ssh_key.h"
@@ -109,6 +113,18 @@ bool runs_or_will(EnvironmentStage stage) {
 
 }  // namespace
 
+bool is_listening(const std::string& socket) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (socket.size() >= sizeof address.sun_path) return false;
+  std::ranges::copy(socket, std::begin(address.sun_path));
+  const host::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return false;
+  // EAGAIN: more wait to be let in than it takes.
+  return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+         errno == EAGAIN;
+}
+
 const char* name_of(EnvironmentStage stage) { return kStageNames.at(static_cast<std::size_t>(stage)); }
 
 Environments::Environments(EnvironmentOptions options, EnvironmentPorts ports)
@@ -132,6 +148,7 @@ std::string Environments::socket_path(const EnvironmentRecord& record) const {
 Environment Environments::shown(const EnvironmentRecord& record) const {
   const auto work = record.work == 0 ? failure(ErrorCode::kNotFound, "") : ports_.view.find(record.work);
   auto [stage, reason] = stage_of(record, work);
+  const bool runs = stage == EnvironmentStage::kRunning && work;
   Environment environment{.record = record, .stage = stage, .reason = std::move(reason)};
   environment.host = record.name + "." + options_.domain;
   const std::lock_guard lock(mutex_);
@@ -140,8 +157,13 @@ Environment Environments::shown(const EnvironmentRecord& record) const {
     environment.used_at = seen->second.used_at;
     environment.connections = seen->second.connections;
   }
-  if (stage != EnvironmentStage::kRunning || !work) return environment;
+  if (!runs) return environment;
   environment.started_at = work->started_at;
+  environment.cpu_us = work->cpu_us;
+  if (seen == seen_.end() || seen->second.ready_of != work->started_at) {
+    environment.stage = EnvironmentStage::kStarting;
+    environment.reason = "it runs, but cannot be reached yet";
+  }
   // Of a start that is not noted yet: it is new.
   if (seen == seen_.end() || seen->second.started_at != work->started_at) return environment;
   const MonotonicPoint used = std::max(seen->second.used, watched_since_);
@@ -175,7 +197,13 @@ Result<identity::Page<Environment>> Environments::list(const EnvironmentFilter& 
 Result<std::vector<identity::EnvironmentPolicy>> Environments::policies() const {
   std::vector<identity::EnvironmentPolicy> policies;
   for (const auto& stored : TRY(ports_.store.list(kEnvironmentPrefix))) {
-    const auto environment = shown(TRY(parse_environment_record(stored.value)));
+    const auto record = TRY(parse_environment_record(stored.value));
+    auto environment = shown(record);
+    if (environment.started_at && environment.stage == EnvironmentStage::kStarting &&
+        options_.is_ready(socket_path(record))) {
+      note_ready(environment);
+      environment = shown(record);
+    }
     identity::EnvironmentPolicy policy{.name = environment.record.name,
                                        .tenant = environment.record.tenant,
                                        .project = environment.record.project,
@@ -404,7 +432,7 @@ Result<void> Environments::tick() {
 
 /// A start counts as use. It is told by the wall clock, which is set now and then: what counts is when it was noticed.
 void Environments::note_start(const Environment& environment) {
-  if (environment.stage != EnvironmentStage::kRunning) return;
+  if (!environment.started_at) return;
   const std::lock_guard lock(mutex_);
   Seen& seen = seen_[environment.record.name];
   if (seen.started_at == environment.started_at) return;
@@ -412,13 +440,32 @@ void Environments::note_start(const Environment& environment) {
   seen.used = ports_.clock.monotonic();
 }
 
+void Environments::note_ready(const Environment& environment) const {
+  const std::lock_guard lock(mutex_);
+  seen_[environment.record.name].ready_of = environment.started_at;
+}
+
+bool Environments::note_work(const Environment& environment) {
+  if (!environment.started_at) return false;
+  const std::lock_guard lock(mutex_);
+  Seen& seen = seen_[environment.record.name];
+  const MonotonicPoint now = ports_.clock.monotonic();
+  const bool known = seen.worked_of == environment.started_at;
+  if (known && now - seen.cpu_at < work_window(environment.record.idle)) return false;
+  const bool at_work = known && is_at_work(environment.cpu_us - seen.cpu_us, now - seen.cpu_at);
+  if (at_work) seen.used = now;
+  seen.worked_of = environment.started_at;
+  seen.cpu_us = environment.cpu_us;
+  seen.cpu_at = now;
+  return at_work;
+}
+
 Result<void> Environments::tick_one(const EnvironmentRecord& record) {
   const auto environment = shown(record);
   note_start(environment);
+  if (note_work(environment)) return {};
   if (environment.stops_at && ports_.clock.now() >= *environment.stops_at) {
-    TRY(stop(record.name,
-             fmt::format("nobody used it for {} minutes",
-                         std::chrono::duration_cast<std::chrono::minutes>(record.idle).count())));
+    TRY(stop(record.name, idle_reason(record.idle)));
   }
   return {};
 }

@@ -35,6 +35,7 @@ struct Environment {
   std::optional<TimePoint> started_at = {}, used_at = {};
   std::optional<TimePoint> stops_at = {};  // it is idle, and will be stopped then unless it is used
   std::int64_t connections = 0;
+  std::int64_t cpu_us = 0;  // of its present run
 };
 
 struct EnvironmentRequest {
@@ -58,6 +59,9 @@ struct EnvironmentUse {
   bool wake = false;  // somebody looks at it: start it
 };
 
+/// Whether somebody accepts connections at this unix socket.
+bool is_listening(const std::string& socket);
+
 struct EnvironmentOptions {
   std::string volumes = {};      // folder of volumes: <project>/<name>
   std::string sockets = {};      // short folder, for unix sockets
@@ -68,6 +72,8 @@ struct EnvironmentOptions {
   std::function<Result<void>(const std::string& folder)> make_folder = {};
   /// Why an image cannot be used; success if it can.
   std::function<Result<void>(const std::string& image)> check_image = {};
+  /// Whether what runs at this socket can be reached yet.
+  std::function<bool(const std::string& socket)> is_ready = is_listening;
 };
 
 struct EnvironmentPorts {
@@ -106,7 +112,8 @@ class Environments {
   };
   Result<Opened> open(std::string_view name, std::string_view key_id);
 
-  /// What gateways are told, ordered by name.
+  /// What gateways are told, ordered by name. Looks which ones can be reached by now: an environment is shown as running
+  /// once it can, and gateways know.
   Result<std::vector<identity::EnvironmentPolicy>> policies() const;
   /// From a gateway. Cheap; what follows from it is done by tick().
   void report(const std::vector<EnvironmentUse>& uses);
@@ -118,6 +125,10 @@ class Environments {
     MonotonicPoint used{};                // its start included
     std::optional<TimePoint> used_at;     // by somebody, for people
     std::optional<TimePoint> started_at;  // of the run that it is known of
+    std::optional<TimePoint> ready_of;    // start of the run that could be reached
+    std::optional<TimePoint> worked_of;   // of the run that the next two are of
+    std::int64_t cpu_us = 0;
+    MonotonicPoint cpu_at{};
     std::int64_t connections = 0;
   };
   EnvironmentFolders folders_of(const EnvironmentRecord& record) const;
@@ -126,6 +137,9 @@ class Environments {
   Result<void> start_once(std::string_view name);
   Result<void> stop_once(std::string_view name, std::string_view reason);
   void note_start(const Environment& environment);
+  void note_ready(const Environment& environment) const;
+  /// True if it is at work.
+  bool note_work(const Environment& environment);
   Result<void> tick_one(const EnvironmentRecord& record);
   std::string work_folder(control::WorkloadId work) const;
   std::string socket_path(const EnvironmentRecord& record) const;
@@ -134,7 +148,7 @@ class Environments {
   const EnvironmentPorts ports_;
   const MonotonicPoint watched_since_;  // since when its use is known; before that, it counts as used
   mutable std::mutex mutex_;
-  std::map<std::string, Seen, std::less<>> seen_;  // guarded by mutex_
+  mutable std::map<std::string, Seen, std::less<>> seen_;  // guarded by mutex_; policies() notes who can be reached
   std::set<std::string, std::less<>> wanted_;      // guarded by mutex_: to be started when that can be
 };
 

@@ -1,11 +1,14 @@
 #include "platform/environments.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdlib>
 
 #include "control/work_view_fake.h"
+#include "host/fd.h"
 #include "host/file.h"
 #include "host/ssh_key.h"
 #include "identity/environment_pass.h"
@@ -50,7 +53,12 @@ class EnvironmentsTest : public ::testing::Test {
         .sockets = folder_ + "/run",
         .work_folder = folder_ + "/work",
         .make_folder = [](const std::string& path) { return host::make_dirs(path, 0700); },
-        .check_image = nullptr};
+        .check_image = nullptr,
+        .is_ready =
+            [this](const std::string& socket) {
+              asked_.push_back(socket);
+              return ready_;
+            }};
     environments_ = std::make_unique<Environments>(
         options, EnvironmentPorts{store_, clock_, directory_, view_, numbers_, rng_});
   }
@@ -77,12 +85,26 @@ class EnvironmentsTest : public ::testing::Test {
     now.id = environments_->record("nb")->work;
     now.state = state;
     now.started_at = clock_.now();
+    now.cpu_us = cpu_us_;
+    view_.set(now);
+    ASSERT_TRUE(environments_->policies());
+    ASSERT_TRUE(environments_->tick());
+  }
+  /// It goes on, and has used so much of a core since.
+  void work_for(std::chrono::seconds time, double cores) {
+    auto now = *view_.find(environments_->record("nb")->work);
+    clock_.advance(time);
+    cpu_us_ += static_cast<std::int64_t>(cores * 1e6) * time.count();
+    now.cpu_us = cpu_us_;
     view_.set(now);
     ASSERT_TRUE(environments_->tick());
   }
   EnvironmentStage stage() const { return environments_->show("nb")->stage; }
 
   std::string folder_;
+  bool ready_ = true;
+  std::vector<std::string> asked_;
+  std::int64_t cpu_us_ = 0;
   StepClock clock_;
   SeededRng rng_{5};
   store::MemoryStore store_;
@@ -271,11 +293,65 @@ TEST_F(EnvironmentsTest, UseThatAGatewaySawKeepsIt) {
   EXPECT_EQ(environments_->show("nb")->connections, 2);
 }
 
+TEST_F(EnvironmentsTest, ItRunsOnceItCanBeReachedAndGatewaysKnow) {
+  ready_ = false;
+  create("nb");
+  observe(WorkState::kRunning);
+  EXPECT_EQ(stage(), EnvironmentStage::kStarting);
+  EXPECT_EQ(environments_->policies()->at(0).state, identity::EnvironmentState::kStarting);
+  EXPECT_EQ(asked_.back(), work().program.mounts[1].source + "/env.sock");
+  ready_ = true;
+  EXPECT_EQ(stage(), EnvironmentStage::kStarting) << "no gateway was told";
+  EXPECT_EQ(environments_->policies()->at(0).state, identity::EnvironmentState::kRunning);
+  EXPECT_EQ(stage(), EnvironmentStage::kRunning);
+  asked_.clear();
+  ready_ = false;
+  EXPECT_EQ(environments_->policies()->at(0).state, identity::EnvironmentState::kRunning);
+  EXPECT_TRUE(asked_.empty()) << "once is enough for a run";
+  clock_.advance(1s);
+  observe(WorkState::kRunning);  // started again
+  EXPECT_EQ(stage(), EnvironmentStage::kStarting);
+  clock_.advance(61min);
+  ASSERT_TRUE(environments_->tick());
+  EXPECT_EQ(stage(), EnvironmentStage::kStopping) << "one that never can be reached is kept for ever";
+}
+
+TEST(Listening, IsWhatAcceptsConnections) {
+  char name[] = "/tmp/millrace-listening-test-XXXXXX";
+  const std::string folder = ::mkdtemp(name), path = folder + "/s";
+  EXPECT_FALSE(is_listening(path));
+  EXPECT_FALSE(is_listening(folder + std::string(200, 'x')));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, path.size());
+  const host::Fd fd(::socket(AF_UNIX, SOCK_STREAM, 0));
+  ASSERT_EQ(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  EXPECT_FALSE(is_listening(path)) << "bound, and left by an earlier run";
+  ASSERT_EQ(::listen(fd.get(), 1), 0);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(is_listening(path)) << "also while its queue is full";
+  ASSERT_TRUE(host::remove_tree(folder));
+}
+
+TEST_F(EnvironmentsTest, WhatItComputesCountsAsUse) {
+  create("nb");
+  observe(WorkState::kRunning);
+  for (int i = 0; i < 150; ++i) work_for(30s, 0.5);
+  EXPECT_EQ(stage(), EnvironmentStage::kRunning);
+  EXPECT_FALSE(environments_->show("nb")->stops_at);
+  EXPECT_FALSE(environments_->show("nb")->used_at) << "nobody did";
+  for (int i = 0; i < 118; ++i) work_for(30s, 0.02);  // what a server takes that only waits
+  EXPECT_EQ(stage(), EnvironmentStage::kRunning);
+  EXPECT_TRUE(environments_->show("nb")->stops_at);
+  work_for(60s, 0.02);
+  EXPECT_EQ(stage(), EnvironmentStage::kStopping);
+}
+
 TEST_F(EnvironmentsTest, AServerThatWasAwayDoesNotStopWhatItDidNotWatch) {
   create("nb");
   observe(WorkState::kRunning);
   clock_.advance(5h);
   make();
+  ASSERT_TRUE(environments_->policies());
   ASSERT_TRUE(environments_->tick());
   EXPECT_EQ(stage(), EnvironmentStage::kRunning);
 }

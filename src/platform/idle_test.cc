@@ -19,6 +19,22 @@ TEST(Idle, IsKeptThenWarnedThenStopped) {
 
 TEST(Idle, ZeroIsNever) { EXPECT_EQ(judge_idle(10000h, 0s).verdict, IdleVerdict::kKeep); }
 
+TEST(Idle, ATenthOfACoreIsWork) {
+  EXPECT_TRUE(is_at_work(1'000'000, 10s));
+  EXPECT_FALSE(is_at_work(999'999, 10s));
+  EXPECT_FALSE(is_at_work(0, 0s));
+  EXPECT_EQ(work_window(4s), 1s);
+  EXPECT_EQ(work_window(24s), 3s);
+  EXPECT_EQ(work_window(24h), 30s);
+}
+
+TEST(Idle, TheReasonNamesAWholeTime) {
+  EXPECT_EQ(idle_reason(24s), "nobody used it for 24 seconds");
+  EXPECT_EQ(idle_reason(90s), "nobody used it for 90 seconds");
+  EXPECT_EQ(idle_reason(1min), "nobody used it for 1 minute");
+  EXPECT_EQ(idle_reason(2h), "nobody used it for 120 minutes");
+}
+
 TEST(Idle, NothingIsStoppedWithoutANoticeBefore) {
   EXPECT_TRUE(rc::check("a notice comes first", [](std::uint32_t idle_s) {
     const std::chrono::seconds idle{4 + idle_s % 100'000};

@@ -233,7 +233,8 @@ class Reader {
       if (!is_clean_path(mount.source)) table.fail("source", "want an absolute path without '.' and '..'");
       check_target(table, mount.path);
       for (const std::string_view own : {"/work", "/output"})
-        if (is_at_or_below(mount.path, own)) table.fail("path", fmt::format("lies in {}, the job's own", own));
+        if (is_at_or_below(mount.path, own))
+          table.fail("path", fmt::format("lies in {}, the job's own", own));
       for (const JobMount& other : spec.mounts)
         if (is_at_or_below(mount.path, other.path) || is_at_or_below(other.path, mount.path))
           table.fail("path", fmt::format("{} and {} lie in each other", other.path, mount.path));

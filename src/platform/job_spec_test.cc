@@ -109,9 +109,10 @@ TEST(JobSpec, EveryKeyIsRead) {
 
 TEST(JobSpec, AMountHasAPlaceOfItsOwn) {
   const auto file = [](std::string_view one, std::string_view two) {
-    return fmt::format("command = ['a']\n[[mount]]\nsource = '/s'\npath = '{}'\n"
-                       "[[mount]]\nsource = '/t'\npath = '{}'\n",
-                       one, two);
+    return fmt::format(
+        "command = ['a']\n[[mount]]\nsource = '/s'\npath = '{}'\n"
+        "[[mount]]\nsource = '/t'\npath = '{}'\n",
+        one, two);
   };
   for (const char* path : {"/work", "/output", "/output/x", "/m/below", "/"})
     EXPECT_TRUE(fault_of(file("/m", path)).starts_with("job.toml:7: mount.path: ")) << path;

@@ -73,9 +73,10 @@ Result<std::vector<std::string>> parse_mounts(std::string_view text) {
     for (const std::string_view other : mounts) {
       const std::string_view folder = other.ends_with(kWritable) ? writable_folder(other) : other;
       if (open.empty() || folder == open || !is_at_or_below(folder, open)) continue;
-      return bad("jobs.mounts",
-                 fmt::format("{} lies in {}, where jobs may write: one could put a symbolic link in its place",
-                             folder, open));
+      return bad(
+          "jobs.mounts",
+          fmt::format("{} lies in {}, where jobs may write: one could put a symbolic link in its place",
+                      folder, open));
     }
   }
   return mounts;

@@ -204,7 +204,8 @@ TEST_F(JobsTest, BelowAFolderThatJobsMayWriteNothingIsMountedWhateverIsAllowedAb
     EXPECT_FALSE(may(source, "ro")) << source;
     EXPECT_FALSE(may(source, "rw")) << source;
   }
-  for (const char* source : {"/srv/share", "/srv/share/in", "/srv/share/outer/x", "/srv/share/out", "/srv/both"})
+  for (const char* source :
+       {"/srv/share", "/srv/share/in", "/srv/share/outer/x", "/srv/share/out", "/srv/both"})
     EXPECT_TRUE(may(source, "ro")) << source;
   EXPECT_TRUE(may("/srv/share/out", "rw"));
   EXPECT_FALSE(may("/srv/share", "rw"));

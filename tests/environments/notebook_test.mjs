@@ -1,9 +1,10 @@
 // A notebook: opened by a link that serves once, a cell executed, the platform's endpoints at hand, stopped and woken.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { launch, openPage } from '../console/browser.mjs';
-import { eventually, json, millrace, site } from './program.mjs';
+import { eventually, execute, json, millrace, site } from './program.mjs';
 
 let browser;
 before(async () => {
@@ -42,6 +43,13 @@ async function run(page, code) {
   return (await output.innerText()).trim();
 }
 
+test('it is shown as running once it answers', async () => {
+  assert.equal((await json('env', 'show', 'nb')).state, 'running');  // as `env create` found it
+  const jar = join(site.home, 'jar');
+  const { stdout } = await execute('curl', ['-skL', '-b', jar, '-c', jar, '-o', '/dev/null', '-w', '%{http_code} %{url_effective}', await link()]);
+  assert.match(stdout, /^200 .*\/lab$/);
+});
+
 test('a cell is executed in a browser that a link let in', async () => {
   const { page, context } = await openPage(browser, anyOrigin);
   const sockets = [];
@@ -50,7 +58,7 @@ test('a cell is executed in a browser that a link let in', async () => {
   assert.equal(new URL(origin).hostname, 'nb.localhost');
   const { protocol } = new URL(site.url);
   assert.equal(new URL(origin).protocol, protocol);
-  assert.equal(await run(page, 'print(6 * 7, "from inside")'), '42 from inside');
+  assert.equal(await run(page, 'import os; print(6 * 7, os.system("true"), "from inside")'), '42 0 from inside');
   assert.ok(sockets.some((socket) => socket.startsWith(origin.replace('http', 'ws'))), `${sockets}`);
   const cookies = await context.cookies(origin);
   const overTls = protocol === 'https:';

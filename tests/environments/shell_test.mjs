@@ -21,6 +21,12 @@ test('a command runs as the unprivileged user, with the platform at hand', async
   assert.equal(stdout, '65534\n/home/user\nhttp://127.0.0.1:8080/v1\nkey\n');
 });
 
+test('the usual shell is there by its usual name', async () => {
+  const { stdout, stderr, code } = await ssh([], ["sh -c 'echo $0'; python3 -c 'import os; os.system(\"echo by sh\")'; exec /bin/sh -c 'exit 7'"]);
+  assert.equal(stdout, 'sh\nby sh\n', stderr);
+  assert.equal(code, 7);
+});
+
 test('its key works at the endpoints, and nothing else is reached', async () => {
   const models = 'curl -s -H "authorization: Bearer $OPENAI_API_KEY" $OPENAI_BASE_URL/models';
   const { stdout } = await ssh([], [models]);
@@ -78,9 +84,25 @@ test('its files stay when it stops, and its host key too', async () => {
   assert.equal((await json('env', 'show', 'sh')).ssh_host_key, before);
 });
 
+test('who is connected is told before it stops, and one that computes is not stopped', async () => {
+  const idle = 24;
+  await millrace('env', 'create', 'busy', '--kind', 'shell', '--cpus', '0.5', '--memory', '512MiB', '--idle', `${idle}s`);
+  const open = async () => (await json('env', 'open', 'busy')).command;
+  const loop = `import time; e = time.time() + ${idle + 6}\nwhile time.time() < e: pass\nprint("computed")`;
+  let argv = await open();
+  const { stdout, stderr } = await execute(argv[0], [...argv.slice(1), `python3 -c '${loop}'`]);
+  assert.equal(stdout, 'computed\n', stderr);
+  argv = await open();
+  const waiting = await execute(argv[0], ['-tt', ...argv.slice(1), 'cat']);
+  assert.match(waiting.stdout, /\[millrace\] nobody uses busy: it stops at \d{4}-/);
+  await eventually(async () => (await json('env', 'show', 'busy')).state === 'stopped');
+  assert.equal((await json('env', 'show', 'busy')).reason, 'nobody used it for 24 seconds');
+  await millrace('env', 'delete', 'busy', '--volume');
+});
+
 test('nobody uses it: it is warned, then stopped, and its volume stays', async () => {
   await millrace('env', 'create', 'lazy', '--kind', 'shell', '--cpus', '0.5', '--memory', '512MiB', '--idle', '4s');
   await eventually(async () => (await json('env', 'show', 'lazy')).state === 'stopped');
-  assert.match((await json('env', 'show', 'lazy')).reason, /nobody used it/);
+  assert.equal((await json('env', 'show', 'lazy')).reason, 'nobody used it for 4 seconds');
   await millrace('env', 'delete', 'lazy', '--volume');
 });

@@ -1,5 +1,6 @@
 // Environments behind the gateway: who comes in, what passes through, and what must not.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "identity/environment_pass.h"
 #include "world.h"
@@ -29,6 +30,7 @@ class Program final : public net::ServerHandler {
                                        {"sec-websocket-accept", "yes"},
                                        {"x-other", "1"}};
         exchange.switch_protocols(headers);
+        tunnel = &exchange;
         return;
       }
     }
@@ -37,12 +39,14 @@ class Program final : public net::ServerHandler {
     if (head.path == "/api/kernels") {
       return exchange.respond(200, "application/json", headers, R"([{"execution_state":"busy"}])");
     }
+    if (head.path == "/.millrace/notice") tunnel->write(exchange.body());
     exchange.respond(200, "text/plain", headers, "hello from inside");
   }
   void on_tunnel(net::Exchange& exchange, std::string_view bytes) override { exchange.write(bytes); }
   void on_closed(net::Exchange&) override { ++closed; }
 
   std::vector<Asked> asked;
+  net::Exchange* tunnel = nullptr;
   int closed = 0;
   bool lies = false;
 };
@@ -80,6 +84,17 @@ class Environment : public ::testing::Test {
                             std::vector<net::Header> more = {}) {
     if (!cookies.empty()) more.push_back({"cookie", cookies});
     return done({.path = path, .headers = std::move(more)});
+  }
+  std::unique_ptr<Call> stream(const std::string& authorization) {
+    auto call = world.send({.path = "/.millrace/stream",
+                            .host = host(),
+                            .headers = {{"connection", "upgrade"},
+                                        {"upgrade", "millrace-stream"},
+                                        {"authorization", authorization},
+                                        {"cookie", cookie()}},
+                            .upgrade = true});
+    EXPECT_TRUE(world.until([&] { return call->status != 0 || call->failed; }));
+    return call;
   }
   std::unique_ptr<Call> websocket(const std::string& cookies, const std::string& from) {
     auto call = world.send({.path = "/ws",
@@ -258,6 +273,19 @@ TEST_F(Environment, OneThatDoesNotListenYetShowsItsProgress) {
   EXPECT_NE(page->body.find("nb is starting"), std::string::npos) << page->body;
 }
 
+TEST_F(Environment, ALinkInPlaceOfItsSocketLeadsNowhere) {
+  ASSERT_EQ(get("/lab", cookie())->status, 200);
+  const std::string other = world.folder() + "/other.sock";
+  server.reset();
+  program.asked.clear();
+  server = net::HttpServer::listen(world.loop(), net::ListenAddress::unix_socket(other), {}, nullptr, program)
+               .value();
+  ::unlink(policy.socket.c_str());
+  ASSERT_EQ(::symlink(other.c_str(), policy.socket.c_str()), 0);
+  EXPECT_EQ(get("/lab", cookie())->status, 503);
+  EXPECT_TRUE(program.asked.empty()) << "what is inside chose where the gateway goes";
+}
+
 TEST_F(Environment, UseIsToldAndPollingIsNone) {
   identity::EnvironmentPolicy other = policy;
   other.name = "other";
@@ -270,6 +298,17 @@ TEST_F(Environment, UseIsToldAndPollingIsNone) {
   EXPECT_EQ(world.told[0].find(R"("name":"nb")"), std::string::npos) << world.told[0];
 }
 
+TEST_F(Environment, AKernelAtWorkIsAskedForBeforeItIsStopped) {
+  EXPECT_EQ(get("/lab", cookie())->status, 200);
+  world.told.clear();
+  policy.stops_at_s = 1'999'999'999;
+  put();
+  ASSERT_TRUE(world.until([&] {
+    return std::ranges::any_of(world.told, [](const auto& told) { return told.contains(R"("name":"nb")"); });
+  })) << "nobody was told of the kernel that is busy";
+  EXPECT_TRUE(program.asked.back().target.starts_with("/api/kernels"));
+}
+
 TEST_F(Environment, TheNoticeBeforeItStopsComesWithEachAnswer) {
   policy.stops_at_s = 1'800'000'000;
   put();
@@ -280,17 +319,6 @@ TEST_F(Environment, AShellIsReachedByAStreamWithAKeyAndByNothingElse) {
   policy.kind = "shell";
   put();
   EXPECT_EQ(get("/", cookie())->status, 404);
-  const auto stream = [&](const std::string& authorization) {
-    auto call = world.send({.path = "/.millrace/stream",
-                            .host = host(),
-                            .headers = {{"connection", "upgrade"},
-                                        {"upgrade", "millrace-stream"},
-                                        {"authorization", authorization},
-                                        {"cookie", cookie()}},
-                            .upgrade = true});
-    EXPECT_TRUE(world.until([&] { return call->status != 0 || call->failed; }));
-    return call;
-  };
   EXPECT_EQ(stream("Bearer mr_no")->status, 401);
   EXPECT_TRUE(program.asked.empty());
   auto call = stream("Bearer " + world.key_text);
@@ -299,6 +327,25 @@ TEST_F(Environment, AShellIsReachedByAStreamWithAKeyAndByNothingElse) {
   EXPECT_FALSE(program.asked[0].headers.contains("authorization"));
   world.client().write(call->id, "SSH-2.0-x\r\n");
   EXPECT_TRUE(world.until([&] { return call->body == "SSH-2.0-x\r\n"; }));
+}
+
+TEST_F(Environment, WhoIsInAShellIsToldThatItStopsAndThatIsNoUseOfIt) {
+  policy.kind = "shell";
+  put();
+  const auto call = stream("Bearer " + world.key_text);
+  ASSERT_EQ(call->status, 101);
+  ASSERT_TRUE(world.until([&] { return !world.told.empty(); })) << "that it was opened";
+  world.told.clear();
+  policy.stops_at_s = 1'800'000'000;
+  put();
+  ASSERT_TRUE(world.until([&] { return call->body.contains("nb: it stops at 2027-01-15T08:00:00"); }));
+  const auto until =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);  // more than one report
+  EXPECT_TRUE(world.until([&] { return std::chrono::steady_clock::now() > until; }));
+  EXPECT_TRUE(world.told.empty()) << world.told[0];
+  EXPECT_EQ(program.asked.size(), 2U) << "once is enough";
+  world.client().write(call->id, "x");
+  EXPECT_TRUE(world.until([&] { return !world.told.empty(); }));
 }
 
 }  // namespace

@@ -146,7 +146,8 @@ class Mounts : public Isolation {
     for (bool open = true; open;) {
       pollfd items[] = {{launched.channel.get(), POLLIN, 0}, {launched.output.get(), POLLIN, 0}};
       if (::poll(items, 2, 20000) <= 0) return out + " (nothing came for 20 s)";
-      if (const auto message = receive_inside(launched.channel.get()); message && message->what == inside::kHello)
+      if (const auto message = receive_inside(launched.channel.get());
+          message && message->what == inside::kHello)
         send_inside(launched.channel.get(), inside::kGo);
       if ((items[0].revents & POLLHUP) != 0) launched.channel.reset();
       if (items[1].revents == 0) continue;
@@ -363,9 +364,10 @@ TEST_F(Isolation, NothingOfTheSystemCanBeWritten) {
 TEST_F(Isolation, SetuidProgramsGiveNothing) {
   const std::string out =
       run(shell("for p in su mount passwd; do test -u /usr/bin/$p && /usr/bin/$p --version >/dev/null 2>&1; "
-                "done; grep -E 'NoNewPrivs|CapEff|CapBnd' /proc/self/status"));
+                "done; grep -E 'NoNewPrivs|CapInh|CapPrm|CapEff|CapAmb' /proc/self/status"));
   EXPECT_THAT(out, HasSubstr("NoNewPrivs:\t1"));
-  EXPECT_THAT(out, HasSubstr("CapEff:\t0000000000000000"));
+  for (const std::string set : {"CapInh", "CapPrm", "CapEff", "CapAmb"})
+    EXPECT_THAT(out, HasSubstr(set + ":\t0000000000000000"));
 }
 
 TEST_F(Isolation, TheUsualToolsOfWorkloadsRun) {

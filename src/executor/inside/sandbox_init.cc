@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -111,6 +112,10 @@ void give_up_power(int uid) {
       give_up("give up root", "", errno);
     if (setresuid(0, 0, 0) == 0) give_up("give up root", "was not for good", 0);
   }
+  // Changing user leaves the inheritable set as it was.
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3]{};
+  if (syscall(SYS_capset, &header, none) != 0) give_up("give up capabilities", "", errno);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up("set no_new_privs", "", errno);
   // The program is the same user: it must not write into this process. Changing user forgets the death signal.
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
