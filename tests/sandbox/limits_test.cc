@@ -9,7 +9,6 @@ namespace millrace::executor {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 
 constexpr std::int64_t kMiB = 1 << 20;
 

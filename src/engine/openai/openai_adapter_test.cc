@@ -1,5 +1,6 @@
 #include "engine/openai/openai_adapter.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -127,8 +128,9 @@ TEST(OpenAiReader, ReadsAWholeAnswerInAnyPieces) {
 TEST(OpenAiReader, TellsTheStopSequenceWhereTheUpstreamDoes) {
   for (const std::string name : {"stop_reason", "matched_stop"}) {
     const auto answer = [&](const std::string& value) {
-      return R"({"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop",")" +
-             name + "\":" + value + "}]}";
+      return fmt::format(
+          R"({{"id":"x","choices":[{{"index":0,"message":{{"role":"assistant","content":"Hi"}},"finish_reason":"stop","{}":{}}}]}})",
+          name, value);
     };
     Request request = chat();
     EXPECT_TRUE(read(request, answer("\"END\""), 200, "application/json").sink.stops.empty());
