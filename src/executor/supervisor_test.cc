@@ -106,6 +106,7 @@ TEST_F(SupervisorTest, WhatALostWorkloadUsedIsKnownUpToShortlyBeforeItsEnd) {
   const std::string first = kept();
   ASSERT_TRUE(soon([&] { return kept() != first; })) << "what is kept follows the workload";
   ASSERT_EQ(::kill(status.supervisor_pid, SIGKILL), 0);
+  ASSERT_TRUE(soon([&] { return !lives(status.engine_pid); }));
   const WorkloadStatus lost = wait_end();
   EXPECT_EQ(lost.state, WorkloadState::kLost);
   EXPECT_GE(lost.seen_at - lost.started_at, milliseconds(300));
