@@ -27,11 +27,12 @@ struct ScopeDraw {
   std::int64_t milliwatts = 0;
 };
 
-/// Capacity that is kept for a blocked workload from `begin` on.
+/// Capacity that is kept for a blocked workload from `begin` on, until it would be over: others may be promised it after that.
 struct Promise {
   TimePoint begin{};
+  TimePoint end = kNever;
   std::vector<TaskPlace> places;      // the one that is free last comes first
-  std::optional<WorkloadId> because;  // the running workload that is expected to end last
+  std::optional<WorkloadId> because;  // the workload that is expected to end last, running or promised
   bool claim = false;                 // others were told to stop for it
   std::vector<ScopeDraw> draws;
 };
@@ -51,6 +52,7 @@ struct Job {
   bool fresh = false;                    // no pass has looked at it since it came
   bool charged = false;                  // its request is part of what its account uses
   std::uint64_t seen_walk = 0;
+  std::uint64_t displaced_walk = 0;  // its promise was taken for work of a higher rank
 
   // Running.
   TimePoint started{};

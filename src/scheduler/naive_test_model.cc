@@ -21,14 +21,6 @@ NodeState sorted(const NodeState& state, std::vector<int>& order) {
   return result;
 }
 
-/// Of the rack or rail; of the node where there is none, or nothing is asked.
-int group_key(const Cluster& c, NodeIndex n, Spread spread) {
-  std::uint32_t group = kNoIndex;
-  if (spread == Spread::kRack) group = c.nodes[n].rack;
-  if (spread == Spread::kRail) group = c.nodes[n].rail;
-  return group == kNoIndex ? -1 - static_cast<int>(n) : static_cast<int>(group);
-}
-
 std::vector<std::int64_t> request(const Workload& w) {
   return {std::int64_t{w.tasks} * w.demand.accelerators * w.demand.accelerator_milli,
           w.tasks * w.demand.cpu_milli, w.tasks * w.demand.memory_mib};
@@ -37,6 +29,13 @@ std::vector<std::int64_t> request(const Workload& w) {
 std::vector<std::int64_t> list(const Amount& a) { return {a.accelerators_milli, a.cpu_milli, a.memory_mib}; }
 
 }  // namespace
+
+int group_key(const Cluster& c, NodeIndex n, Spread spread) {
+  std::uint32_t group = kNoIndex;
+  if (spread == Spread::kRack) group = c.nodes[n].rack;
+  if (spread == Spread::kRail) group = c.nodes[n].rail;
+  return group == kNoIndex ? -1 - static_cast<int>(n) : static_cast<int>(group);
+}
 
 Model::Model(Cluster cluster, Accounts accounts, Policies policies)
     : cluster_(std::move(cluster)),
@@ -55,8 +54,7 @@ bool Model::eligible(const Workload& w, NodeIndex n) const {
   return w.demand.accelerators == 0 || in(w.kinds, node.kind);
 }
 
-// `self`: whose own promise does not count; 0: nobody's.
-bool Model::kept_off(const Workload& w, NodeIndex n, bool with_promises, WorkloadId self) const {
+bool Model::kept_off(const Workload& w, NodeIndex n, const std::vector<PromiseRef>& promises) const {
   if (w.spread == Spread::kNone || w.siblings.empty()) return false;
   const auto there = [&](WorkloadId id, const std::vector<TaskPlace>& places) {
     const Workload& other = items_.at(id).w;
@@ -68,9 +66,8 @@ bool Model::kept_off(const Workload& w, NodeIndex n, bool with_promises, Workloa
   for (const auto& [id, item] : items_) {
     if (item.where == Where::kRunning && there(id, item.places)) return true;
   }
-  if (!with_promises) return false;
-  for (const PromiseRef& p : promises()) {
-    if (p.id != self && !ignored_.contains(p.id) && there(p.id, p.keep.places)) return true;
+  for (const PromiseRef& p : promises) {
+    if (!ignored_.contains(p.id) && there(p.id, p.keep.places)) return true;
   }
   return false;
 }
@@ -107,31 +104,37 @@ std::vector<Model::PromiseRef> Model::promises() const {
   return all;
 }
 
-NodeState Model::usable(NodeIndex n, TimePoint until) const {
-  const NodeState now = free_now(n);
-  NodeState later = total(n);
-  TimePoint begin = TimePoint::max();
+NodeState Model::usable(NodeIndex n, TimePoint until, TimePoint promised_before) const {
+  std::vector<PromiseRef> here;
+  TimePoint first = TimePoint::max();
   for (const PromiseRef& p : promises()) {
-    if (ignored_.contains(p.id)) continue;
-    for (const TaskPlace& place : p.keep.places) {
-      if (place.node != n) continue;
-      begin = std::min(begin, p.keep.begin);
-      take(later, items_.at(p.id).w.demand, place.devices);
-    }
+    const bool on_it = std::any_of(p.keep.places.begin(), p.keep.places.end(),
+                                   [n](const TaskPlace& place) { return place.node == n; });
+    if (!on_it || ignored_.contains(p.id) || p.keep.begin >= promised_before) continue;
+    here.push_back(p);
+    first = std::min(first, p.keep.begin);
   }
-  if (begin == TimePoint::max() || begin >= until) return now;
-  for (const auto& [id, item] : items_) {
-    if (item.where != Where::kRunning || item.end <= begin) continue;
-    for (const TaskPlace& p : item.places) {
-      if (p.node == n) take(later, item.w.demand, p.devices);
+  NodeState least = free_now(n);
+  if (first >= until) return least;
+  for (const PromiseRef& at : here) {
+    NodeState later = total(n);
+    const auto take_here = [&](WorkloadId id, const std::vector<TaskPlace>& places) {
+      for (const TaskPlace& place : places) {
+        if (place.node == n) take(later, items_.at(id).w.demand, place.devices);
+      }
+    };
+    for (const PromiseRef& p : here) {
+      if (p.keep.begin <= at.keep.begin && p.keep.end > at.keep.begin) take_here(p.id, p.keep.places);
     }
-  }
-  NodeState least = now;
-  least.cpu_milli_free = std::max<std::int64_t>(0, std::min(now.cpu_milli_free, later.cpu_milli_free));
-  least.memory_mib_free = std::max<std::int64_t>(0, std::min(now.memory_mib_free, later.memory_mib_free));
-  for (std::size_t i = 0; i < kDevicesMax; ++i) {
-    const int device = std::min<int>(now.device_milli_free[i], later.device_milli_free[i]);
-    least.device_milli_free[i] = static_cast<std::int16_t>(std::max(0, device));
+    for (const auto& [id, item] : items_) {
+      if (item.where == Where::kRunning && item.end > at.keep.begin) take_here(id, item.places);
+    }
+    least.cpu_milli_free = std::max<std::int64_t>(0, std::min(least.cpu_milli_free, later.cpu_milli_free));
+    least.memory_mib_free = std::max<std::int64_t>(0, std::min(least.memory_mib_free, later.memory_mib_free));
+    for (std::size_t i = 0; i < kDevicesMax; ++i) {
+      const int device = std::min<int>(least.device_milli_free[i], later.device_milli_free[i]);
+      least.device_milli_free[i] = static_cast<std::int16_t>(std::max(0, device));
+    }
   }
   return least;
 }
@@ -154,7 +157,7 @@ std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimeP
         return group_key(cluster_, p.node, item.w.spread) == group_key(cluster_, n, item.w.spread);
       });
       if (item.w.spread != Spread::kNone && group_taken) continue;
-      if (kept_off(item.w, n, true, 0)) continue;
+      if (kept_off(item.w, n, promises())) continue;
       std::vector<int> order;
       const auto fit = policy.score(sorted(free[n], order), item.w.demand);
       if (!fit) continue;
@@ -202,7 +205,7 @@ int Model::fits_now(const Workload& w) const {
   std::set<int> groups;
   for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
     if (cluster_.nodes[n].health != Health::kReady || !eligible(w, n)) continue;
-    if (kept_off(w, n, false, 0)) continue;
+    if (kept_off(w, n, {})) continue;
     NodeState free = free_now(n);
     int here = 0;
     while (fits(free, w.demand) && here < w.tasks && (w.tasks_per_node == 0 || here < w.tasks_per_node)) {
@@ -231,7 +234,7 @@ bool Model::promise_is_free(const Item& item, TimePoint until) {
   bool fits = true;
   ignored_ = {item.w.id};
   for (const TaskPlace& p : item.promise->places) {
-    const auto it = free.try_emplace(p.node, usable(p.node, until)).first;
+    const auto it = free.try_emplace(p.node, usable(p.node, until, item.promise->begin)).first;
     take(it->second, item.w.demand, p.devices);
     fits = fits && cluster_.nodes[p.node].health == Health::kReady;
     fits = fits && it->second.cpu_milli_free >= 0 && it->second.memory_mib_free >= 0;
@@ -239,94 +242,6 @@ bool Model::promise_is_free(const Item& item, TimePoint until) {
   }
   ignored_.clear();
   return fits;
-}
-
-std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> Model::slots(const Item& item,
-                                                                          NodeIndex n) const {
-  std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> result;
-  std::vector<TimePoint> times{TimePoint{}};
-  for (const auto& [id, other] : items_) {
-    if (other.where == Where::kRunning && other.end != TimePoint::max()) times.push_back(other.end);
-  }
-  std::sort(times.begin(), times.end());
-  std::vector<std::uint32_t> taken;
-  for (const TimePoint at : times) {
-    while (true) {
-      if (static_cast<int>(taken.size()) >= item.w.tasks) return result;
-      if (item.w.tasks_per_node > 0 && static_cast<int>(taken.size()) >= item.w.tasks_per_node) return result;
-      if (item.w.spread != Spread::kNone && !taken.empty()) return result;
-      NodeState free = total(n);
-      for (const auto& [id, other] : items_) {
-        if (other.where != Where::kRunning || (at != TimePoint{} && other.end <= at)) continue;
-        for (const TaskPlace& p : other.places) {
-          if (p.node == n) take(free, other.w.demand, p.devices);
-        }
-      }
-      for (const PromiseRef& p : promises()) {
-        if (p.id == item.w.id) continue;
-        for (const TaskPlace& place : p.keep.places) {
-          if (place.node == n) take(free, items_.at(p.id).w.demand, place.devices);
-        }
-      }
-      for (const std::uint32_t devices : taken) take(free, item.w.demand, devices);
-      if (!fits(free, item.w.demand)) break;
-      const std::uint32_t devices = *tightest_devices(free, item.w.demand);
-      taken.push_back(devices);
-      result.emplace_back(at, n, devices);
-    }
-  }
-  return result;
-}
-
-std::optional<Keep> Model::plan(const Item& item, TimePoint now) const {
-  if (item.promise && item.promise->begin <= now) return std::nullopt;
-  const auto earliest = [&](std::optional<DomainIndex> domain) {
-    std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> all;
-    for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
-      if (cluster_.nodes[n].health != Health::kReady || !eligible(item.w, n)) continue;
-      if (domain && cluster_.nodes[n].domain != *domain) continue;
-      if (kept_off(item.w, n, true, item.w.id)) continue;
-      for (const auto& slot : slots(item, n)) all.push_back(slot);
-    }
-    std::sort(all.begin(), all.end());
-    std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> chosen;
-    std::set<int> groups;
-    for (const auto& slot : all) {
-      if (static_cast<int>(chosen.size()) == item.w.tasks) break;
-      const int group = group_key(cluster_, std::get<1>(slot), item.w.spread);
-      if (item.w.spread != Spread::kNone && !groups.insert(group).second) continue;
-      chosen.push_back(slot);
-    }
-    if (static_cast<int>(chosen.size()) < item.w.tasks) chosen.clear();
-    return chosen;
-  };
-  std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> best;
-  if (item.w.together == Together::kOneDomain) {
-    std::optional<std::tuple<TimePoint, std::size_t, std::int64_t, DomainIndex>> key;
-    for (DomainIndex d = 0; d < cluster_.domains.size(); ++d) {
-      const auto chosen = earliest(d);
-      if (chosen.empty()) continue;
-      std::size_t size = 0;
-      for (const Node& node : cluster_.nodes) size += node.domain == d ? 1 : 0;
-      const SiteIndex site = cluster_.domains[d].site;
-      const std::int64_t cost = site < policies_.site_cost.size() ? policies_.site_cost[site] : 0;
-      const std::tuple here{std::get<0>(chosen.back()), size, cost, d};
-      if (key && *key < here) continue;
-      key = here;
-      best = chosen;
-    }
-  } else {
-    best = earliest(std::nullopt);
-  }
-  if (best.empty()) return std::nullopt;
-  Keep keep{.begin = std::max(now, std::get<0>(best.back())), .places = {}};
-  for (const auto& [at, node, devices] : best) keep.places.push_back({node, devices});
-  if (item.promise) {
-    const TimePoint cutoff =
-        item.promise->begin - (item.promise->begin - now) * policies_.forward_min_pct / 100;
-    if (std::get<0>(best.back()) >= cutoff || keep.begin >= cutoff) return std::nullopt;
-  }
-  return keep;
 }
 
 bool Model::is_below(AccountIndex account, AccountIndex above) const {

@@ -17,6 +17,7 @@ namespace millrace::scheduler::naive {
 
 struct Keep {
   TimePoint begin;
+  TimePoint end;
   std::vector<TaskPlace> places;
 };
 
@@ -27,6 +28,7 @@ struct Item {
   Where where = Where::kPending;
   bool starved = false;
   bool fresh = true;
+  bool displaced = false;  // in this walk
   std::optional<Keep> promise;
   TimePoint started{};
   TimePoint end = TimePoint::max();
@@ -40,6 +42,11 @@ struct Use {
   TimePoint updated{};
   std::optional<std::pair<std::int32_t, WorkloadId>> kept;
 };
+
+/// Of the rack or rail; of the node where there is none, or nothing is asked.
+int group_key(const Cluster& c, NodeIndex n, Spread spread);
+/// When work that starts then counts as over.
+TimePoint window(TimePoint now, const Workload& w);
 
 /// No budgets, no preemption: those are held against their invariants instead.
 class Model {
@@ -71,16 +78,28 @@ class Model {
   using Alike = std::tuple<AccountIndex, std::int32_t, std::string, std::int64_t>;
 
   bool eligible(const Workload& w, NodeIndex node) const;
-  bool kept_off(const Workload& w, NodeIndex node, bool with_promises, WorkloadId self) const;
+  bool kept_off(const Workload& w, NodeIndex node, const std::vector<PromiseRef>& promises) const;
   NodeState total(NodeIndex node) const;
-  NodeState usable(NodeIndex node, TimePoint until) const;
+  NodeState usable(NodeIndex node, TimePoint until, TimePoint promised_before = TimePoint::max()) const;
   std::vector<PromiseRef> promises() const;
   std::optional<std::vector<TaskPlace>> place(const Item& item, TimePoint until);
   std::optional<std::vector<TaskPlace>> place_among(const Item& item, TimePoint until,
                                                     std::optional<DomainIndex> domain);
   bool promise_is_free(const Item& item, TimePoint until);
-  std::optional<Keep> plan(const Item& item, TimePoint now) const;
-  std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> slots(const Item& item, NodeIndex node) const;
+  /// Promises as they bind: without those of ranks below.
+  std::vector<PromiseRef> heeded(WorkloadId self, std::int32_t rank_min) const;
+  TimePoint leaves(const PromiseRef& promise, TimePoint now) const;
+  TimePoint sooner_than(TimePoint begin, TimePoint now) const;
+  std::optional<Keep> plan(const Item& item, TimePoint now, std::int32_t rank_min, TimePoint cutoff) const;
+  std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> slots(
+      const Item& item, NodeIndex node, TimePoint now, const std::vector<PromiseRef>& promises) const;
+  NodeState free_at(NodeIndex node, TimePoint at, TimePoint now,
+                    const std::vector<PromiseRef>& promises) const;
+  std::vector<WorkloadId> in_the_way(const Item& item, const Keep& keep, TimePoint now) const;
+  bool apart(const Item& item, const Keep& keep, const Item& other) const;
+  bool has_depth(std::int32_t rank) const;
+  void arrange(Item& item, TimePoint now, bool beside);
+  void displace(WorkloadId id);
   bool walk(TimePoint now, bool full);
   void visit(Item& item, TimePoint now, bool full);
   bool try_start(Item& item, TimePoint now, bool consider, bool& kept_back, bool& promised_only);
@@ -91,7 +110,6 @@ class Model {
   std::optional<AccountIndex> lacking(const Item& item) const;
   bool ever_within(const Item& item, AccountIndex account) const;
   Alike alike(const Item& item) const;
-  void left_queue(const Item& item);
   std::vector<WorkloadId> lower_promises(std::int32_t rank) const;
   void ask(Item& item, const std::vector<WorkloadId>& drops);
   bool ask_for_room(Item& item, TimePoint now);
@@ -103,8 +121,8 @@ class Model {
   std::vector<Use> use_;
   std::map<WorkloadId, Item> items_;
   std::vector<std::pair<WorkloadId, Keep>> ghosts_;
-  std::set<Alike> unplannable_;
   std::vector<Start> starts_;
+  int starts_promised_ = 0;  // in this walk
   std::optional<TimePoint> last_full_;
   bool released_ = false;
   std::vector<WorkloadId> drops_;

@@ -6,8 +6,6 @@
 #include "scheduler/naive_test_model.h"
 
 namespace millrace::scheduler::naive {
-namespace {
-
 TimePoint window(TimePoint now, const Workload& w) {
   if (!w.limit) return TimePoint::max();
   std::int64_t minutes = (w.limit->count() + 59) / 60;
@@ -15,8 +13,6 @@ TimePoint window(TimePoint now, const Workload& w) {
   while (minutes > 63 * unit) unit *= 2;
   return now + std::chrono::minutes((minutes + unit - 1) / unit * unit);
 }
-
-}  // namespace
 
 Model::Alike Model::alike(const Item& item) const {
   const Workload& w = item.w;
@@ -28,14 +24,6 @@ Model::Alike Model::alike(const Item& item) const {
                   w.accelerator_draw_milli);
   const TimePoint end = window(TimePoint{}, w);
   return {w.account, item.rank(), shape, end.time_since_epoch().count()};
-}
-
-void Model::left_queue(const Item& left) {
-  const Alike key = alike(left);
-  for (const auto& [id, item] : items_) {
-    if (id != left.w.id && item.where == Where::kPending && alike(item) == key) return;
-  }
-  unplannable_.erase(key);
 }
 
 void Model::submit(const Workload& w, TimePoint now) {
@@ -52,7 +40,6 @@ void Model::cancel(WorkloadId id, TimePoint now) {
     if (u.kept && u.kept->second == id) u.kept.reset();
   }
   if (item.promise) released_ = true;
-  if (item.where == Where::kPending) left_queue(item);
   item.where = Where::kGone;
   item.promise.reset();
 }
@@ -127,11 +114,13 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
     return false;
   }
   std::ranges::sort(*places, {}, [](const TaskPlace& p) { return std::pair(p.node, p.devices); });
-  if (item.promise) ghosts_.emplace_back(item.w.id, *item.promise);
+  if (item.promise) {
+    ghosts_.emplace_back(item.w.id, *item.promise);
+    ++starts_promised_;
+  }
   for (AccountIndex a = 0; a < use_.size(); ++a) {
     if (use_[a].kept && use_[a].kept->second == item.w.id) unkept_.push_back(a);
   }
-  left_queue(item);
   item.promise.reset();
   item.where = Where::kRunning;
   item.started = now;
@@ -158,51 +147,63 @@ void Model::visit(Item& item, TimePoint now, bool full) {
   if (promised_only) return;
   if (!consider) return;
   if (item.promise) {
-    if (!full) return;
-    if (auto better = plan(item, now)) {
-      ghosts_.emplace_back(item.w.id, *item.promise);
-      item.promise = better;
-      if (better->begin <= now) item.fresh = due_ = true;
-    }
+    if (full) arrange(item, now, true);
     return;
   }
-  const auto promised = std::count_if(items_.begin(), items_.end(), [](const auto& e) {
-    return e.second.where == Where::kPending && e.second.promise.has_value();
-  });
-  const auto gone = std::count_if(ghosts_.begin(), ghosts_.end(), [this](const auto& ghost) {
-    return items_.at(ghost.first).where == Where::kRunning;
-  });
-  const bool depth = promised + gone < policies_.reservations;
-  if (!planning_) {
-    released_ = released_ || depth;
-    return;
+  const bool depth = has_depth(item.rank());
+  if (!depth && lower_promises(item.rank()).empty()) return;
+  if (planning_) {
+    arrange(item, now, depth);
+  } else {
+    released_ = true;
   }
-  if (depth) item.promise = plan(item, now);
-  if (item.promise) {
-    unplannable_.erase(alike(item));
-    if (item.promise->begin <= now) item.fresh = due_ = true;
-    return;
+}
+
+bool Model::has_depth(std::int32_t rank) const {
+  int taken = starts_promised_;
+  for (const auto& [id, item] : items_) {
+    if (item.where == Where::kPending && item.promise) ++taken;
+    if (item.displaced && item.rank() >= rank) ++taken;
   }
-  if (unplannable_.contains(alike(item))) return;
-  std::vector<WorkloadId> lower = lower_promises(item.rank());
-  if (lower.empty()) {
-    if (depth) unplannable_.insert(alike(item));
-    return;
-  }
-  if (asked_.contains(alike(item))) return;
-  const auto amount = [](const Workload& w) {
-    return std::int64_t{w.tasks} * (w.demand.accelerators > 0
-                                        ? w.demand.accelerators * w.demand.accelerator_milli
-                                        : w.demand.cpu_milli);
-  };
-  std::int64_t missing = amount(item.w);
+  return taken < policies_.reservations;
+}
+
+void Model::arrange(Item& item, TimePoint now, bool beside) {
+  if (item.displaced) return;
+  constexpr TimePoint kNever = TimePoint::max();
+  const bool lower = !lower_promises(item.rank()).empty();
+  std::optional<Keep> keep;
   std::vector<WorkloadId> drops;
-  for (const WorkloadId id : lower) {
-    if (missing <= 0) break;
-    missing -= amount(items_.at(id).w);
-    drops.push_back(id);
+  if (beside) keep = plan(item, now, INT32_MIN, kNever);
+  if (lower && (!keep || keep->begin > now)) {
+    if (auto over = plan(item, now, item.rank(), keep ? sooner_than(keep->begin, now) : kNever)) {
+      drops = in_the_way(item, *over, now);
+      keep = over;
+    }
   }
-  ask(item, drops);
+  if (!keep) return;
+  if (!beside) displace(lower_promises(item.rank()).front());
+  for (const WorkloadId id : drops) {
+    if (items_.at(id).promise) displace(id);
+  }
+  if (item.promise) {
+    ghosts_.emplace_back(item.w.id, *item.promise);
+  } else {
+    for (const WorkloadId id : lower_promises(item.rank())) {
+      if (!has_depth(item.rank())) displace(id);
+    }
+    if (!has_depth(item.rank())) return;
+  }
+  item.promise = keep;
+  if (keep->begin <= now) item.fresh = due_ = true;
+}
+
+void Model::displace(WorkloadId id) {
+  Item& item = items_.at(id);
+  ghosts_.emplace_back(id, *item.promise);
+  item.promise.reset();
+  item.displaced = true;
+  released_ = true;
 }
 
 void Model::ask(Item& item, const std::vector<WorkloadId>& drops) {
@@ -234,6 +235,7 @@ bool Model::ask_for_room(Item& item, TimePoint now) {
 bool Model::walk(TimePoint now, bool full) {
   drops_.clear();
   asked_.clear();
+  starts_promised_ = 0;
   for (Use& u : use_) {
     if (full) u.kept.reset();
   }
@@ -248,6 +250,9 @@ bool Model::walk(TimePoint now, bool full) {
   }
   bool again = std::exchange(due_, false) || !ghosts_.empty();
   ghosts_.clear();
+  for (auto& [id, item] : items_) {
+    if (std::exchange(item.displaced, false)) item.fresh = true;
+  }
   for (const AccountIndex a : std::exchange(unkept_, {})) {
     use_[a].kept.reset();
     again = true;
@@ -272,7 +277,6 @@ std::vector<Start> Model::pass(TimePoint now, bool full) {
     const TimePoint since = std::max(item.w.submitted, item.w.not_before.value_or(item.w.submitted));
     if (item.where == Where::kPending && !item.starved && policies_.starvation &&
         since + *policies_.starvation <= now) {
-      left_queue(item);
       item.starved = true;
       item.fresh = true;
     }

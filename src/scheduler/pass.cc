@@ -91,7 +91,9 @@ class Pass {
       reason = shape.failure;
       return std::nullopt;
     }
+    if (job.promise) state_.power.set_aside(*job.promise);
     auto found = find_places(state_, job, now_, reason);
+    if (job.promise) state_.power.put_back(*job.promise);
     if (found) return found;
     shape.failed_walk = state_.walk;
     shape.failed_limit_s = job.limit_s;
@@ -173,44 +175,63 @@ class Pass {
     if (state_.policies.preempt && (room || reason.code == ReasonCode::kQuota)) preemptors_.push_back(&job);
     if (!room) return;
     if (job.promise) {
-      if (full_) bring_forward(job);
+      if (full_) promise(job, true);
       return;
     }
     // What a start in this walk leaves is given in order by the next full pass, not to whoever comes next in this one.
-    const bool depth = std::ssize(state_.promised) + starts_promised_ < state_.policies.reservations;
-    if (!planning_) {
-      state_.released = state_.released || depth;
-      return;
-    }
-    if (depth && promise(job)) return;
-    if (job.group->unplannable) return;
-    std::vector<Job*> lower = lower_promises(state_, job.rank);
-    if (!lower.empty()) {
-      ask_for_promise(job, std::move(lower));
-    } else if (depth) {
-      job.group->unplannable = true;
+    const bool depth = has_depth(job.rank);
+    if (!depth && !has_lower_promises(state_, job.rank)) return;
+    if (planning_) {
+      promise(job, depth);
+    } else {
+      state_.released = true;
     }
   }
 
-  bool promise(Job& job) {
+  // What was taken from lower ranks in this walk is given back to them, as far as none of a higher rank needs it.
+  bool has_depth(std::int32_t rank) const {
+    const auto displaced = std::ranges::count_if(displaced_, [rank](const Job* j) { return j->rank >= rank; });
+    return std::ssize(state_.promised) + starts_promised_ + displaced < state_.policies.reservations;
+  }
+
+  /// Gives it a promise, or a better one. `beside`: without one that a lower rank has, there is depth for it.
+  void promise(Job& job, bool beside) {
     Shape& shape = *job.shape;
-    if (shape.unplannable_walk == state_.walk && job.limit_s >= shape.unplannable_limit_s) return false;
-    auto planned = plan_promise(state_, job, now_);
-    if (!planned) {
+    if (job.displaced_walk == state_.walk) return;
+    if (!job.promise && shape.unplannable_walk == state_.walk && job.limit_s >= shape.unplannable_limit_s)
+      return;
+    auto arranged = arrange(state_, job, now_, beside);
+    if (!arranged) {
+      if (job.promise) return;
       shape.unplannable_walk = state_.walk;
       shape.unplannable_limit_s = job.limit_s;
-      return false;
+      return;
     }
-    job.group->unplannable = false;
-    keep(job, std::move(*planned));
-    return true;
+    // Those in its way are given others, in order, so that the last is left without.
+    if (!beside) displace(*lower_promises(state_, job.rank).front());
+    for (Job* lower : arranged->displaced) {
+      if (lower->promise) displace(*lower);
+    }
+    if (job.promise) {
+      retire_promise(state_, job);
+    } else if (!make_depth(job)) {
+      return;
+    }
+    keep(job, std::move(arranged->promise));
   }
 
-  void bring_forward(Job& job) {
-    auto better = plan_promise(state_, job, now_);
-    if (!better) return;
+  bool make_depth(const Job& job) {
+    std::vector<Job*> lower = lower_promises(state_, job.rank);
+    for (auto it = lower.begin(); it != lower.end() && !has_depth(job.rank); ++it) displace(**it);
+    return has_depth(job.rank);
+  }
+
+  // Planned anew in the next walk.
+  void displace(Job& job) {
     retire_promise(state_, job);
-    keep(job, std::move(*better));
+    job.displaced_walk = state_.walk;
+    displaced_.push_back(&job);
+    state_.released = true;
   }
 
   void keep(Job& job, Promise promise) {
@@ -258,20 +279,6 @@ class Pass {
     return enough;
   }
 
-  /// The last promises of lower ranks, as many as make up for what it needs.
-  void ask_for_promise(Job& job, std::vector<Job*> lower) {
-    if (job.group->asked_walk == state_.walk) return;
-    const auto amount = [](const Job& j) {
-      const Amount& request = j.shape->request;
-      return request.accelerators_milli > 0 ? request.accelerators_milli : request.cpu_milli;
-    };
-    std::int64_t missing = amount(job);
-    std::size_t dropped = 0;
-    while (dropped < lower.size() && missing > 0) missing -= amount(*lower[dropped++]);
-    lower.resize(dropped);
-    ask(job, std::move(lower));
-  }
-
   void tell(Job& job, Reason reason) {
     if (job.promise) {
       reason.at = job.promise->begin;
@@ -305,6 +312,10 @@ class Pass {
   bool settle() {
     bool again = std::exchange(due_, false) || !state_.ghosts.empty();
     lay_ghosts(state_);
+    for (Job* job : std::exchange(displaced_, {})) {
+      job->fresh = true;
+      state_.fresh.push_back(job->work.id);
+    }
     for (const AccountIndex a : std::exchange(unkept_, {})) {
       state_.accounts.unkeep(a);
       again = true;
@@ -358,6 +369,7 @@ class Pass {
   bool unsettled_ = false;
   int walks_ = 0;
   std::vector<Job*> drops_;
+  std::vector<Job*> displaced_;
   std::vector<Job*> preemptors_;
   std::vector<AccountIndex> unkept_;
 };

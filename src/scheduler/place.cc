@@ -242,17 +242,22 @@ bool attempt(State& state, const Job& job, Attempt& a, TimePoint until) {
 }
 
 /// The highest cap at which the draw fits, when it fits at the floor.
-void raise_cap(State& state, const Job& job, Found& found, TimePoint now) {
+template <typename Fits>
+void raise_cap(State& state, const Job& job, Found& found, Fits fits) {
   std::int32_t low = found.cap_milli;
   std::int32_t high = 1000;
-  const TimePoint until = window_end(now, job.limit_s);
   while (low + 1 < high) {
     const std::int32_t middle = (low + high) / 2;
-    const auto draws = state.power.draws(job, found.places, middle);
-    (state.power.lack(draws, now, until) ? high : low) = middle;
+    (fits(state.power.draws(job, found.places, middle)) ? low : high) = middle;
   }
   found.cap_milli = low;
   found.draws = state.power.draws(job, found.places, low);
+}
+
+/// Whether it may start under a cap, and that would save anything.
+bool is_cappable(const State& state, const Job& job) {
+  return state.policies.start_capped && job.shape->key.demand.accelerators > 0 &&
+         job.shape->key.accelerator_draw_milli > state.policies.cap_floor_milli;
 }
 
 Reason power_reason(const State& state, const PowerLedger::Lack& lack) {
@@ -372,11 +377,9 @@ std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& 
     reason = std::move(*missing);
     return std::nullopt;
   }
-  const bool cappable = state.policies.start_capped && job.shape->key.demand.accelerators > 0 &&
-                        job.shape->key.accelerator_draw_milli > state.policies.cap_floor_milli;
   std::optional<PowerLedger::Lack> lack;
   for (const std::int32_t cap : {1000, state.policies.cap_floor_milli}) {
-    if (cap < 1000 && !cappable) break;
+    if (cap < 1000 && !is_cappable(state, job)) break;
     if (auto sure = sure_lack(state, job, now, cap)) {
       if (!lack) lack = sure;
       continue;
@@ -384,7 +387,9 @@ std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& 
     Attempt a(state, job, now, cap);
     if (attempt(state, job, a, until)) {
       Found found{std::move(a.places()), cap, std::move(a.draws())};
-      if (cap < 1000) raise_cap(state, job, found, now);
+      if (cap < 1000) {
+        raise_cap(state, job, found, [&](const auto& draws) { return !state.power.lack(draws, now, until); });
+      }
       return found;
     }
     if (!lack) lack = a.lack();
@@ -408,7 +413,7 @@ std::optional<Found> find_promised(State& state, Job& job, TimePoint now) {
     const NodeRecord& record = state.pool.node(place.node);
     // What others are promised before its own promise begins must not suffer if it starts early.
     if (record.health != Health::kReady ||
-        !fits_on(state.pool.usable_without(place.node, job, until), demand, place.devices)) {
+        !fits_on(state.pool.usable_promised(place.node, job, until), demand, place.devices)) {
       undo(state, job, found.places);
       return std::nullopt;
     }
@@ -416,10 +421,18 @@ std::optional<Found> find_promised(State& state, Job& job, TimePoint now) {
     found.places.push_back(place);
   }
   if (!state.power.any()) return found;
+  const auto is_powered = [&](const std::vector<ScopeDraw>& draws) {
+    return !state.power.lack_promised(draws, now, until, promise.begin);
+  };
+  state.power.set_aside(promise);
   found.draws = state.power.draws(job, found.places, 1000);
-  state.power.unpromise(promise);
-  const bool powered = !state.power.lack(found.draws, now, until);
-  state.power.promise(promise);
+  bool powered = is_powered(found.draws);
+  if (!powered && is_cappable(state, job)) {
+    found.cap_milli = state.policies.cap_floor_milli;
+    powered = is_powered(state.power.draws(job, found.places, found.cap_milli));
+    if (powered) raise_cap(state, job, found, is_powered);
+  }
+  state.power.put_back(promise);
   if (powered) return found;
   undo(state, job, found.places);
   return std::nullopt;

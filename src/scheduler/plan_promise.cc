@@ -23,13 +23,15 @@ std::int64_t bound_of(TimePoint at) { return at.time_since_epoch().count(); }
 class Earliest {
  public:
   /// Only slots before `cutoff` count.
-  Earliest(State& state, const Job& job, TimePoint cutoff)
-      : state_(state), job_(job), key_(job.shape->key), cutoff_(cutoff) {}
+  Earliest(State& state, const Job& job, const Heed& heed, TimePoint now, TimePoint cutoff)
+      : state_(state), job_(job), heed_(heed), now_(now), key_(job.shape->key), cutoff_(cutoff) {
+    find_unheeded();
+  }
 
   /// Empty if there are not enough.
   std::vector<Slot> anywhere() {
     open_walks();
-    add_own_nodes();
+    add_unheeded_nodes();
     std::vector<Slot> chosen;
     std::set<FailureGroup> groups;
     while (std::ssize(chosen) < key_.tasks) {
@@ -106,18 +108,41 @@ class Earliest {
     }
   }
 
-  // What the job holds already is not free in the index, yet may serve it.
-  void add_own_nodes() {
-    if (!job_.promise || key_.demand.accelerators == 0) return;
-    for (const TaskPlace& place : job_.promise->places) {
-      if (pushed_.insert(place.node).second) push_slots(place.node);
+  struct Unheeded {
+    const Job* job;
+    const Promise* promise;
+  };
+
+  void find_unheeded() {
+    const auto add = [this](const Job& job, const Promise& promise) {
+      if (!heed_({.job = &job, .claim = promise.claim})) unheeded_.push_back({&job, &promise});
+    };
+    if (job_.promise) unheeded_.push_back({&job_, job_.promise.get()});
+    if (heed_.rank_min == INT32_MIN) return;
+    for (const auto& [id, job] : state_.promised) {
+      if (job != &job_) add(*job, *job->promise);
     }
+    for (const Ghost& ghost : state_.ghosts) add(*ghost.job, ghost.promise);
+  }
+
+  // What is promised, but need not be heeded, is taken in the index.
+  void add_unheeded_nodes() {
+    if (key_.demand.accelerators == 0) return;
+    for (const Unheeded& u : unheeded_) {
+      for (const TaskPlace& place : u.promise->places) {
+        if (eligible(place.node) && pushed_.insert(place.node).second) push_slots(place.node);
+      }
+    }
+  }
+
+  bool eligible(NodeIndex node) const {
+    return std::ranges::binary_search(job_.shape->classes, state_.pool.node(node).node_class);
   }
 
   void push_slots(NodeIndex node) {
     if (is_taken(node)) return;
     scratch_.clear();
-    state_.pool.slots(node, *job_.shape, &job_, scratch_);
+    state_.pool.slots(node, *job_.shape, heed_, now_, scratch_);
     for (const Slot& slot : scratch_) slots_.push(slot);
   }
 
@@ -159,7 +184,7 @@ class Earliest {
       const NodeClass& c = state_.pool.classes()[record.node_class];
       if (c.accelerators < key_.demand.accelerators) continue;
       per_node = std::max(per_node, most_on(c));
-      times.push_back(job_.promise || whole() == 0 ? 0 : c.times.at(whole(), record.place_in_class));
+      times.push_back(!unheeded_.empty() || whole() == 0 ? 0 : c.times.at(whole(), record.place_in_class));
     }
     const std::int64_t needed = (key_.tasks + per_node - 1) / per_node;
     if (std::ssize(times) < needed) return INT64_MAX;
@@ -181,20 +206,19 @@ class Earliest {
     if (job_.shape->siblings == nullptr) return false;
     const auto there = job_.shape->siblings->tasks.find(group_of(node));
     if (there == job_.shape->siblings->tasks.end()) return false;
-    std::int64_t own = 0;
-    if (job_.promise) {
-      own = std::ranges::count(job_.promise->places, there->first,
-                               [this](const TaskPlace& place) { return group_of(place.node); });
+    std::int64_t unheeded = 0;
+    for (const Unheeded& u : unheeded_) {
+      if (u.job->shape->siblings != job_.shape->siblings) continue;
+      unheeded += std::ranges::count(u.promise->places, there->first,
+                                     [this](const TaskPlace& place) { return group_of(place.node); });
     }
-    return there->second.running + there->second.promised > own;
+    return there->second.running + there->second.promised > unheeded;
   }
 
   std::vector<Slot> of_domain(DomainIndex d) {
     std::vector<Slot> slots;
     for (const NodeIndex node : state_.pool.domains()[d].nodes) {
-      const NodeRecord& record = state_.pool.node(node);
-      if (!std::ranges::binary_search(job_.shape->classes, record.node_class)) continue;
-      if (!is_taken(node)) state_.pool.slots(node, *job_.shape, &job_, slots);
+      if (eligible(node) && !is_taken(node)) state_.pool.slots(node, *job_.shape, heed_, now_, slots);
     }
     std::ranges::sort(slots, [](const Slot& a, const Slot& b) { return LaterSlot{}(b, a); });
     if (key_.spread != Spread::kNone) {
@@ -209,9 +233,12 @@ class Earliest {
 
   State& state_;
   const Job& job_;
+  Heed heed_;
+  TimePoint now_;
   const ShapeKey& key_;
   TimePoint cutoff_;
   std::vector<Open> walks_;
+  std::vector<Unheeded> unheeded_;
   std::set<NodeIndex> pushed_;  // before the walks
   std::vector<Slot> scratch_;
   std::priority_queue<Slot, std::vector<Slot>, LaterSlot> slots_;
@@ -219,14 +246,15 @@ class Earliest {
 
 }  // namespace
 
-std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now) {
+TimePoint sooner_than(const State& state, TimePoint begin, TimePoint now) {
+  return begin - (begin - now) * state.policies.forward_min_pct / 100;
+}
+
+std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now, std::int32_t heed_rank_min,
+                                    TimePoint cutoff) {
   if (job.promise && job.promise->begin <= now) return std::nullopt;
-  TimePoint cutoff = kNever;
-  if (job.promise) {
-    const auto wait = job.promise->begin - now;
-    cutoff = job.promise->begin - wait * state.policies.forward_min_pct / 100;
-  }
-  Earliest earliest(state, job, cutoff);
+  if (job.promise) cutoff = std::min(cutoff, sooner_than(state, job.promise->begin, now));
+  Earliest earliest(state, job, Heed{&job, heed_rank_min}, now, cutoff);
   const std::vector<Slot> slots =
       job.shape->key.together == Together::kOneDomain ? earliest.in_one_domain() : earliest.anywhere();
   if (slots.empty()) return std::nullopt;
@@ -238,14 +266,17 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now)
   const auto begin_under = [&](std::int32_t cap_milli) {
     promise.draws = state.power.draws(job, promise.places, cap_milli);
     if (promise.draws.empty()) return room;
-    return state.power.earliest(promise.draws, room, now, job.limit_s, job.promise.get());
+    return state.power.earliest(promise.draws, room, now, job.limit_s);
   };
+  if (job.promise) state.power.set_aside(*job.promise);
   promise.begin = begin_under(1000);
   // Work that no budget ever lets draw all it would may start under a cap, so a promise is due to it too.
   if (promise.begin == kNever && state.policies.start_capped) {
     promise.begin = begin_under(state.policies.cap_floor_milli);
   }
+  if (job.promise) state.power.put_back(*job.promise);
   if (promise.begin >= cutoff) return std::nullopt;
+  promise.end = window_end(promise.begin, job.limit_s);
   return promise;
 }
 

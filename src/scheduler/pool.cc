@@ -34,6 +34,42 @@ void remove_tenant(std::vector<T>& tenants, const Job* job, std::uint32_t device
   tenants.pop_back();
 }
 
+/// What is free. Where many promises are late it may be far less than nothing, which a NodeState cannot hold.
+class Balance {
+ public:
+  explicit Balance(const NodeState& now) : state_(now) {
+    for (std::size_t d = 0; d < kDevicesMax; ++d) device_milli_[d] = now.device_milli_free[d];
+  }
+  void move(const Demand& demand, std::uint32_t devices, int sign) {
+    state_.cpu_milli_free += sign * demand.cpu_milli;
+    state_.memory_mib_free += sign * demand.memory_mib;
+    for (std::size_t d = 0; devices != 0; ++d, devices >>= 1) {
+      if ((devices & 1U) == 0) continue;
+      device_milli_[d] += sign * demand.accelerator_milli;
+      state_.device_milli_free[d] = static_cast<std::int16_t>(std::max(device_milli_[d], 0));
+    }
+  }
+  const NodeState& free() const { return state_; }
+
+ private:
+  NodeState state_;
+  std::array<std::int32_t, kDevicesMax> device_milli_{};
+};
+
+void take_least(NodeState& free, const NodeState& later) {
+  free.cpu_milli_free = std::min(free.cpu_milli_free, later.cpu_milli_free);
+  free.memory_mib_free = std::min(free.memory_mib_free, later.memory_mib_free);
+  for (std::size_t d = 0; d < kDevicesMax; ++d)
+    free.device_milli_free[d] = std::min(free.device_milli_free[d], later.device_milli_free[d]);
+}
+
+// What was promised and has started counts twice until its walk is over.
+void at_least_nothing(NodeState& free) {
+  free.cpu_milli_free = std::max<std::int64_t>(free.cpu_milli_free, 0);
+  free.memory_mib_free = std::max<std::int64_t>(free.memory_mib_free, 0);
+  for (std::int16_t& milli : free.device_milli_free) milli = std::max<std::int16_t>(milli, 0);
+}
+
 }  // namespace
 
 std::uint32_t Canonical::real(std::uint32_t sorted_mask) const {
@@ -151,35 +187,34 @@ void Pool::derive(NodeRecord& record) const {
   record.promised = kNever;
   for (const Promised& t : record.promises) record.promised = std::min(record.promised, t.begin);
   record.lasting = record.now;
-  if (record.promises.empty()) return;
-  keep_lasting(record.lasting, record, record.promised, nullptr);
+  keep_lasting(record.lasting, record, nullptr, [](const Promised&) { return true; });
 }
 
-// Takes from `free` what promises need, but those of `except`, when the first of them begins.
-void Pool::keep_lasting(NodeState& free, const NodeRecord& record, TimePoint begin, const Job* except) const {
-  NodeState later = empty_state(record);
-  for (const Promised& p : record.promises) {
-    if (p.job != except) take(later, p.job->work.demand, p.devices);
+// Takes from `free` what is least free when one of the promises that count begins. Promises behind one another use the same.
+template <typename Counts>
+void Pool::keep_lasting(NodeState& free, const NodeRecord& record, const Job* self, Counts counts) const {
+  for (std::size_t i = 0; i < record.promises.size(); ++i) {
+    const TimePoint begin = record.promises[i].begin;
+    if (!counts(record.promises[i])) continue;
+    NodeState later = empty_state(record);
+    for (const Promised& p : record.promises) {
+      if (counts(p) && p.begin <= begin && p.end > begin) take(later, p.job->work.demand, p.devices);
+    }
+    for (const Tenant& t : record.running) {
+      if (t.job == self || t.job->end > begin) take(later, t.job->work.demand, t.devices);
+    }
+    take_least(free, later);
   }
-  for (const Tenant& t : record.running) {
-    if (t.job == except || t.job->end > begin) take(later, t.job->work.demand, t.devices);
-  }
-  free.cpu_milli_free = std::max<std::int64_t>(std::min(free.cpu_milli_free, later.cpu_milli_free), 0);
-  free.memory_mib_free = std::max<std::int64_t>(std::min(free.memory_mib_free, later.memory_mib_free), 0);
-  for (std::size_t i = 0; i < kDevicesMax; ++i) {
-    const std::int16_t least = std::min(free.device_milli_free[i], later.device_milli_free[i]);
-    free.device_milli_free[i] = std::max<std::int16_t>(least, 0);
-  }
+  at_least_nothing(free);
 }
 
-NodeState Pool::usable_without(NodeIndex index, const Job& job, TimePoint until) const {
+NodeState Pool::usable_promised(NodeIndex index, const Job& job, TimePoint until) const {
   const NodeRecord& record = nodes_[index];
-  TimePoint begin = kNever;
-  for (const Promised& p : record.promises) {
-    if (p.job != &job) begin = std::min(begin, p.begin);
-  }
+  const auto is_before = [&](const Promised& p) { return p.job != &job && p.begin < job.promise->begin; };
   NodeState free = record.now;
-  if (begin < until) keep_lasting(free, record, begin, &job);
+  const bool over_before = std::ranges::none_of(
+      record.promises, [&](const Promised& p) { return is_before(p) && p.begin < until; });
+  if (!over_before) keep_lasting(free, record, &job, is_before);
   return free;
 }
 
@@ -245,7 +280,8 @@ void Pool::end_changed(const Job& job) {
 void Pool::promise(const Job& job, const Promise& promise) {
   for (const TaskPlace& place : promise.places) {
     unlist(place.node);
-    nodes_[place.node].promises.push_back({&job, place.devices, promise.begin});
+    nodes_[place.node].promises.push_back(
+        {&job, place.devices, promise.begin, promise.end, promise.claim});
     count_apart(job, place.node, 0, 1);
     changed(place.node);
   }
@@ -283,9 +319,8 @@ FreeTimes::Times Pool::times_of(const NodeRecord& record) const {
   const auto count = static_cast<std::size_t>(classes_[record.node_class].accelerators);
   std::array<std::int64_t, kDevicesMax> whole{};
   std::array<std::int64_t, kDevicesMax> first_end;
-  std::array<std::int32_t, kDevicesMax> unpromised;
+  std::array<std::int32_t, kDevicesMax> promised_milli{};  // at least, when all are there that may be at once
   first_end.fill(INT64_MAX);
-  unpromised.fill(1000);
   for (const Tenant& t : record.running) {
     const std::int64_t end = t.job->end.time_since_epoch().count();
     times[FreeTimes::kFirstEnd] = std::min(times[FreeTimes::kFirstEnd], end);
@@ -296,15 +331,16 @@ FreeTimes::Times Pool::times_of(const NodeRecord& record) const {
     }
   }
   for (const Promised& t : record.promises) {
+    const std::int64_t end = t.end.time_since_epoch().count();
     for (std::size_t d = 0; d < count; ++d) {
       if ((t.devices >> d & 1U) == 0) continue;
-      whole[d] = INT64_MAX;
-      unpromised[d] -= t.job->work.demand.accelerator_milli;
+      whole[d] = std::max(whole[d], end);
+      first_end[d] = std::min(first_end[d], end);
+      promised_milli[d] = std::max(promised_milli[d], t.job->work.demand.accelerator_milli);
     }
   }
   for (std::size_t d = 0; d < count; ++d) {
-    if (unpromised[d] <= 0) continue;
-    const bool part_free = record.now.device_milli_free[d] > 1000 - unpromised[d];
+    const bool part_free = record.now.device_milli_free[d] > promised_milli[d];
     times[0] = std::min(times[0], part_free ? 0 : first_end[d]);
   }
   std::sort(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(count));
@@ -322,39 +358,53 @@ void Pool::refresh_times(ClassIndex index) {
   stale_[index].clear();
 }
 
-void Pool::slots(NodeIndex index, const Shape& shape, const Job* except, std::vector<Slot>& out) {
+// What is free for good from each time on when something leaves: what comes later may take less than what is there now.
+void Pool::find_lasting(const NodeRecord& record, const Heed& heed, TimePoint now) {
+  changes_.clear();
+  Balance balance(record.now);
+  for (const Tenant& t : record.running) changes_.push_back({t.job->end, t.job, t.devices, 1});
+  for (const Promised& p : record.promises) {
+    if (!heed(p)) continue;
+    changes_.push_back({p.leaves(now), p.job, p.devices, 1});
+    if (p.begin > now) {
+      changes_.push_back({p.begin, p.job, p.devices, -1});
+    } else {
+      balance.move(p.job->work.demand, p.devices, -1);
+    }
+  }
+  std::ranges::sort(changes_, {}, [](const Change& c) {
+    return std::tuple(c.at, -c.sign, c.job->work.id, c.devices);
+  });
+  from_.assign(1, {.at = {}, .free = balance.free(), .because = std::nullopt});
+  for (auto next = changes_.begin(); next != changes_.end() && next->at != kNever;) {
+    const TimePoint at = next->at;
+    from_.push_back({.at = at, .free = {}, .because = next->job->work.id});
+    for (; next != changes_.end() && next->at == at; ++next)
+      balance.move(next->job->work.demand, next->devices, next->sign);
+    from_.back().free = balance.free();
+  }
+  for (std::size_t i = from_.size() - 1; i > 0; --i) take_least(from_[i - 1].free, from_[i].free);
+}
+
+void Pool::slots(NodeIndex index, const Shape& shape, const Heed& heed, TimePoint now,
+                 std::vector<Slot>& out) {
   ++steps;
   const NodeRecord& record = nodes_[index];
   if (record.health != Health::kReady) return;
   const ShapeKey& key = shape.key;
-  NodeState free = record.now;
-  for (const Promised& t : record.promises) {
-    if (t.job != except) take(free, t.job->work.demand, t.devices);
-  }
-  std::vector<Tenant> leaving = record.running;
-  std::ranges::sort(leaving, [](const Tenant& a, const Tenant& b) {
-    return a.job->end != b.job->end
-               ? a.job->end < b.job->end
-               : std::pair(a.job->work.id, a.devices) < std::pair(b.job->work.id, b.devices);
-  });
   std::int32_t most = key.tasks_per_node > 0 ? std::min(key.tasks, key.tasks_per_node) : key.tasks;
   if (key.spread != Spread::kNone) most = 1;
-  Slot slot{.at = {}, .node = index, .devices = 0, .because = std::nullopt};
-  auto next = leaving.begin();
-  while (most > 0) {
-    if (fits(free, key.demand)) {
-      slot.devices = *tightest_devices(free, key.demand);
-      take(free, key.demand, slot.devices);
-      out.push_back(slot);
-      --most;
-      continue;
+  find_lasting(record, heed, now);
+  const auto first = static_cast<std::ptrdiff_t>(out.size());
+  for (const From& from : from_) {
+    NodeState free = from.free;
+    for (auto it = out.begin() + first; it != out.end(); ++it) take(free, key.demand, it->devices);
+    while (std::ssize(out) - first < most && fits(free, key.demand)) {
+      const std::uint32_t devices = *tightest_devices(free, key.demand);
+      take(free, key.demand, devices);
+      out.push_back({.at = from.at, .node = index, .devices = devices, .because = from.because});
     }
-    if (next == leaving.end() || next->job->end == kNever) return;
-    slot.at = next->job->end;
-    slot.because = next->job->work.id;
-    for (; next != leaving.end() && next->job->end == slot.at; ++next) {
-      give_back(free, next->job->work.demand, next->devices);
-    }
+    if (std::ssize(out) - first == most) return;
   }
 }
 

@@ -71,11 +71,25 @@ struct Tenant {
   std::uint32_t devices = 0;
 };
 
-/// Capacity of a node that is kept for a job from `begin` on.
+/// Capacity of a node that is kept for a job.
 struct Promised {
   const Job* job = nullptr;
   std::uint32_t devices = 0;
   TimePoint begin{};
+  TimePoint end = kNever;
+  bool claim = false;
+
+  /// When it leaves if it starts as soon as it may: its begin may have passed.
+  TimePoint leaves(TimePoint now) const { return begin < now ? window_end(now, job->limit_s) : end; }
+};
+
+/// Whose promises a plan heeds: all but those of `except`, and of ranks below `rank_min`. Claims are always heeded.
+struct Heed {
+  const Job* except = nullptr;
+  std::int32_t rank_min = INT32_MIN;
+  bool operator()(const Promised& p) const {
+    return p.job != except && (p.claim || p.job->rank >= rank_min);
+  }
 };
 
 struct NodeRecord {
@@ -123,8 +137,9 @@ class Pool {
     return record.promised >= until ? record.now : record.lasting;
   }
 
-  /// The same for a job that gives up what it is promised there for it.
-  NodeState usable_without(NodeIndex index, const Job& job, TimePoint until) const;
+  /// The same for a job that gives up what it is promised there for it. What begins later than its own promise was planned
+  /// beside it or behind it.
+  NodeState usable_promised(NodeIndex index, const Job& job, TimePoint until) const;
 
   /// Nodes that gained since they were last taken, and forgets them.
   std::vector<NodeIndex> take_gained();
@@ -133,7 +148,7 @@ class Pool {
 
   /// Brings the times of a class up to date.
   void refresh_times(ClassIndex index);
-  /// When 1, 2, ... tasks fit on the node beyond all promises but those of `except`; at most as many as could ever.
+  /// When 1, 2, ... tasks fit on the node for good, as what runs and what is promised leaves; at most as many as could ever.
   struct Slot {
     TimePoint at;  // TimePoint{} (the epoch): now
     NodeIndex node;
@@ -141,7 +156,7 @@ class Pool {
     std::optional<WorkloadId> because;
     bool operator<(const Slot& other) const { return at != other.at ? at < other.at : node < other.node; }
   };
-  void slots(NodeIndex index, const Shape& shape, const Job* except, std::vector<Slot>& out);
+  void slots(NodeIndex index, const Shape& shape, const Heed& heed, TimePoint now, std::vector<Slot>& out);
 
   std::uint64_t steps = 0;
 
@@ -151,9 +166,23 @@ class Pool {
   void changed(NodeIndex index);
   void count_in_domain(NodeIndex index, int sign);
   void derive(NodeRecord& record) const;
-  void keep_lasting(NodeState& free, const NodeRecord& record, TimePoint begin, const Job* except) const;
+  template <typename Counts>
+  void keep_lasting(NodeState& free, const NodeRecord& record, const Job* self, Counts counts) const;
   NodeState empty_state(const NodeRecord& record) const;
   FreeTimes::Times times_of(const NodeRecord& record) const;
+
+  struct Change {
+    TimePoint at;
+    const Job* job;
+    std::uint32_t devices;
+    std::int32_t sign;  // 1: leaves
+  };
+  struct From {
+    TimePoint at;
+    NodeState free;
+    std::optional<WorkloadId> because;
+  };
+  void find_lasting(const NodeRecord& record, const Heed& heed, TimePoint now);
 
   void count_apart(const Job& job, NodeIndex index, std::int32_t running, std::int32_t promised) const;
 
@@ -164,6 +193,8 @@ class Pool {
   std::vector<DomainIndex> domain_of_;
   std::vector<NodeIndex> gained_;
   std::vector<std::vector<NodeIndex>> stale_;  // by class
+  std::vector<Change> changes_;                // scratch
+  std::vector<From> from_;                     // scratch
 };
 
 }  // namespace millrace::scheduler

@@ -33,6 +33,34 @@ void add_running(Budgeted& b, std::int64_t mw, TimePoint end) {
   }
 }
 
+/// What promises take at rising times from `now` on. One that should have begun by then, or even be over, still waits for
+/// its power.
+class PromisedPower {
+ public:
+  /// Of those that begin before `before`.
+  PromisedPower(const Budgeted& b, TimePoint now, TimePoint before = kNever)
+      : budget_(&b),
+        check_(b.checks.begin()),
+        end_(b.promise_ends.upper_bound(std::pair(now, kNever))),
+        before_(before) {
+    at(now);
+  }
+  std::int64_t at(TimePoint time) {
+    for (; check_ != budget_->checks.end() && check_->first <= time; ++check_)
+      if (check_->first < before_) sum_ += check_->second.promised_mw;
+    for (; end_ != budget_->promise_ends.end() && end_->first.first <= time; ++end_)
+      if (end_->first.second < before_) sum_ -= end_->second;
+    return sum_;
+  }
+
+ private:
+  const Budgeted* budget_;
+  std::map<TimePoint, Budgeted::Check>::const_iterator check_;
+  std::map<std::pair<TimePoint, TimePoint>, std::int64_t>::const_iterator end_;
+  TimePoint before_;
+  std::int64_t sum_ = 0;
+};
+
 std::int64_t pue_milli(const Site& site) {
   return std::max<std::int64_t>(static_cast<std::int64_t>(site.pue * 1000.0 + 0.5), 1000);
 }
@@ -46,13 +74,14 @@ std::int64_t Budgeted::budget_at(TimePoint at) const {
 }
 
 bool Budgeted::overdrawn(TimePoint now) const {
-  std::int64_t promised = 0;
-  auto it = checks.begin();
-  for (; it != checks.end() && it->first <= now; ++it) promised += it->second.promised_mw;
-  if (promised > 0 && idle_mw + work_mw + promised > budget_at(now)) return true;
-  for (; it != checks.end(); ++it) {
-    promised += it->second.promised_mw;
-    if (promised > 0 && idle_mw + it->second.running_mw + promised > budget_at(it->first)) return true;
+  PromisedPower promised(*this, now);
+  const auto over = [&](TimePoint at, std::int64_t running_mw) {
+    const std::int64_t promised_mw = promised.at(at);
+    return promised_mw > 0 && idle_mw + running_mw + promised_mw > budget_at(at);
+  };
+  if (over(now, work_mw)) return true;
+  for (auto it = checks.upper_bound(now); it != checks.end(); ++it) {
+    if (over(it->first, it->second.running_mw)) return true;
   }
   return false;
 }
@@ -277,32 +306,40 @@ void PowerLedger::release(Job& job) {
 
 void PowerLedger::promise(const Promise& promise) {
   for (const ScopeDraw& d : promise.draws) {
-    auto& check = check_at(*d.budget, promise.begin);
-    check.promised_mw += d.milliwatts;
-    ++check.promises;
+    ++check_at(*d.budget, promise.begin).promises;
   }
+  count_promise(promise, 1);
 }
 
 void PowerLedger::unpromise(const Promise& promise) {
+  count_promise(promise, -1);
   for (const ScopeDraw& d : promise.draws) {
-    const auto it = d.budget->checks.find(promise.begin);
-    it->second.promised_mw -= d.milliwatts;
+    Budgeted& b = *d.budget;
+    const auto it = b.checks.find(promise.begin);
     --it->second.promises;
-    if (it->second.promises == 0 && !d.budget->changes.contains(it->first)) d.budget->checks.erase(it);
+    if (it->second.promises == 0 && !b.changes.contains(it->first)) b.checks.erase(it);
+    const auto end = b.promise_ends.find({promise.end, promise.begin});
+    if (end != b.promise_ends.end() && end->second == 0) b.promise_ends.erase(end);
+  }
+}
+
+void PowerLedger::count_promise(const Promise& promise, int sign) {
+  for (const ScopeDraw& d : promise.draws) {
+    d.budget->checks.at(promise.begin).promised_mw += sign * d.milliwatts;
+    if (promise.end == kNever) continue;
+    d.budget->promise_ends[{promise.end, promise.begin}] += sign * d.milliwatts;
   }
 }
 
 std::optional<PowerLedger::Lack> PowerLedger::lack(const ScopeDraw& more, TimePoint now,
-                                                   TimePoint until) const {
+                                                   TimePoint until, TimePoint promised_before) const {
   const Budgeted& b = *more.budget;
-  std::int64_t promised = 0;
-  auto it = b.checks.begin();
-  for (; it != b.checks.end() && it->first <= now; ++it) promised += it->second.promised_mw;
-  const std::int64_t left = b.budget_at(now) - b.idle_mw - b.work_mw - promised;
+  PromisedPower promised(b, now, promised_before);
+  const std::int64_t left = b.budget_at(now) - b.idle_mw - b.work_mw - promised.at(now);
   if (left < more.milliwatts) return Lack{&b, more.milliwatts, std::max<std::int64_t>(left, 0), std::nullopt};
-  for (; it != b.checks.end() && it->first < until; ++it) {
-    promised += it->second.promised_mw;
-    const std::int64_t later = b.budget_at(it->first) - b.idle_mw - it->second.running_mw - promised;
+  for (auto it = b.checks.upper_bound(now); it != b.checks.end() && it->first < until; ++it) {
+    const std::int64_t later =
+        b.budget_at(it->first) - b.idle_mw - it->second.running_mw - promised.at(it->first);
     if (later < more.milliwatts)
       return Lack{&b, more.milliwatts, std::max<std::int64_t>(later, 0), it->first};
   }
@@ -317,6 +354,14 @@ std::optional<PowerLedger::Lack> PowerLedger::lack(std::span<const ScopeDraw> mo
   return std::nullopt;
 }
 
+std::optional<PowerLedger::Lack> PowerLedger::lack_promised(std::span<const ScopeDraw> more, TimePoint now,
+                                                            TimePoint until, TimePoint begin) const {
+  for (const ScopeDraw& d : more) {
+    if (auto found = lack(d, now, until, begin)) return found;
+  }
+  return std::nullopt;
+}
+
 bool PowerLedger::ample(std::int64_t milliwatts, TimePoint now, TimePoint until) const {
   constexpr std::size_t kLookedAtMax = 16;
   return bound_.size() <= kLookedAtMax && std::ranges::none_of(bound_, [&](Budgeted* b) {
@@ -325,65 +370,52 @@ bool PowerLedger::ample(std::int64_t milliwatts, TimePoint now, TimePoint until)
 }
 
 TimePoint PowerLedger::earliest_in(const ScopeDraw& draw, TimePoint from, TimePoint now,
-                                   std::int64_t length_s, const Promise* except) const {
+                                   std::int64_t length_s) const {
   const Budgeted& b = *draw.budget;
-  std::int64_t except_mw = 0;
-  if (except != nullptr) {
-    for (const ScopeDraw& d : except->draws) {
-      if (d.budget == &b) except_mw = d.milliwatts;
-    }
-  }
-  const auto fits_later = [&](TimePoint start) {
+  // `promised` goes on from `start`.
+  const auto fits_later = [&](TimePoint start, PromisedPower promised) {
     const TimePoint until = window_end(start, length_s);
-    std::int64_t promised = 0;
-    for (const auto& [at, check] : b.checks) {
-      if (at >= until) break;
-      promised += check.promised_mw;
-      const std::int64_t others = except != nullptr && at >= except->begin ? promised - except_mw : promised;
-      if (at <= start) continue;
-      if (b.idle_mw + check.running_mw + others + draw.milliwatts > b.budget_at(at)) return false;
+    for (auto it = b.checks.upper_bound(start); it != b.checks.end() && it->first < until; ++it) {
+      const std::int64_t others = it->second.running_mw + promised.at(it->first);
+      if (b.idle_mw + others + draw.milliwatts > b.budget_at(it->first)) return false;
     }
     return true;
   };
-  const auto fits_at = [&](TimePoint start, std::int64_t running) {
-    std::int64_t promised = 0;
-    for (const auto& [at, check] : b.checks) {
-      if (at > start) break;
-      promised += check.promised_mw;
-    }
-    if (except != nullptr && start >= except->begin) promised -= except_mw;
-    return b.idle_mw + running + promised + draw.milliwatts <= b.budget_at(start);
-  };
   TimePoint start = from;
+  PromisedPower promised(b, now);
   auto end = b.ends.upper_bound(start);
   auto change = b.changes.upper_bound(start);
+  auto promise_end = b.promise_ends.upper_bound(std::pair(std::max(start, now), kNever));
   std::int64_t running = start <= now ? b.work_mw : running_after(b, start);
   // What should have ended by now and has not is expected to end at any moment.
   std::int64_t overdue = start <= now ? b.work_mw - running_after(b, now) : 0;
   while (true) {
-    if (fits_at(start, running) && fits_later(start)) return start;
+    const bool fits_now = b.idle_mw + running + promised.at(start) + draw.milliwatts <= b.budget_at(start);
+    if (fits_now && fits_later(start, promised)) return start;
     const TimePoint next_end = end == b.ends.end() ? kNever : end->first;
     const TimePoint next_change = change == b.changes.end() ? kNever : change->first;
-    if (next_end == kNever && next_change == kNever && overdue == 0) return kNever;
-    if (next_end == kNever && next_change == kNever) {
-      running -= std::exchange(overdue, 0);
+    const TimePoint next_promise = promise_end == b.promise_ends.end() ? kNever : promise_end->first.first;
+    const TimePoint next = std::min({next_end, next_change, next_promise});
+    if (next == kNever && overdue == 0) return kNever;
+    running -= std::exchange(overdue, 0);
+    if (next == kNever) {
       start += std::chrono::seconds(1);
       continue;
     }
-    start = std::min(next_end, next_change);
-    running -= std::exchange(overdue, 0);
+    start = next;
     if (next_end == start) running -= (end++)->second;
     if (next_change == start) ++change;
+    while (promise_end != b.promise_ends.end() && promise_end->first.first == start) ++promise_end;
   }
 }
 
 TimePoint PowerLedger::earliest(std::span<const ScopeDraw> draws, TimePoint from, TimePoint now,
-                                std::int64_t length_s, const Promise* except) const {
+                                std::int64_t length_s) const {
   TimePoint start = from;
   for (bool moved = true; moved && start != kNever;) {
     moved = false;
     for (const ScopeDraw& d : draws) {
-      const TimePoint found = earliest_in(d, start, now, length_s, except);
+      const TimePoint found = earliest_in(d, start, now, length_s);
       if (found != start) moved = true;
       start = found;
       if (start == kNever) break;

@@ -23,6 +23,7 @@ struct Budgeted {
   std::int64_t work_mw = 0;                // of all work that has not been confirmed to have ended
   std::int64_t stopping_mw = 0;            // part of it that was told to stop
   std::map<TimePoint, std::int64_t> ends;  // work by its expected end
+  std::map<std::pair<TimePoint, TimePoint>, std::int64_t> promise_ends;  // by when their work is over, and their begin
   std::map<TimePoint, std::optional<std::int64_t>> changes;  // the budget from then on
   std::map<TimePoint, std::optional<std::int64_t>> stated;   // the same, PUE included
   struct Check {
@@ -70,6 +71,9 @@ class PowerLedger {
   void release(Job& job);
   void promise(const Promise& promise);  // its draws
   void unpromise(const Promise& promise);
+  /// A promise that is not to count for a moment, and does again.
+  void set_aside(const Promise& promise) { count_promise(promise, -1); }
+  void put_back(const Promise& promise) { count_promise(promise, 1); }
   void set_powered(NodeIndex node, bool powered);
 
   /// Whether `more` can be drawn from now until `until`, on top of all else. Otherwise the lack.
@@ -79,13 +83,18 @@ class PowerLedger {
     std::int64_t free = 0;
     std::optional<TimePoint> at;  // later than now
   };
-  std::optional<Lack> lack(const ScopeDraw& more, TimePoint now, TimePoint until) const;
+  std::optional<Lack> lack(const ScopeDraw& more, TimePoint now, TimePoint until,
+                           TimePoint promised_before = kNever) const;
   std::optional<Lack> lack(std::span<const ScopeDraw> more, TimePoint now, TimePoint until) const;
+  /// The same for work that was promised its draw from `begin` on, apart from that promise: what begins later was planned
+  /// beside it or behind it.
+  std::optional<Lack> lack_promised(std::span<const ScopeDraw> more, TimePoint now, TimePoint until,
+                                    TimePoint begin) const;
   /// Whether each bound budget alone has room for it; false also where there are too many to look at all.
   bool ample(std::int64_t milliwatts, TimePoint now, TimePoint until) const;
-  /// The earliest time from `from` on when `draws` would fit for `length`, not counting the promise of `except`; kNever.
-  TimePoint earliest(std::span<const ScopeDraw> draws, TimePoint from, TimePoint now, std::int64_t length_s,
-                     const Promise* except) const;
+  /// The earliest time from `from` on when `draws` would fit for `length`; kNever.
+  TimePoint earliest(std::span<const ScopeDraw> draws, TimePoint from, TimePoint now,
+                     std::int64_t length_s) const;
 
   /// Draw of a scope, budgeted or not, PUE included.
   std::int64_t total_mw(Scope scope) const;
@@ -104,8 +113,8 @@ class PowerLedger {
   /// kNoIndex where the node is in none.
   std::uint32_t index_at(ScopeKind kind, NodeIndex node) const;
   void add_work(const Job& job, int sign);
-  TimePoint earliest_in(const ScopeDraw& draw, TimePoint from, TimePoint now, std::int64_t length_s,
-                        const Promise* except) const;
+  void count_promise(const Promise& promise, int sign);
+  TimePoint earliest_in(const ScopeDraw& draw, TimePoint from, TimePoint now, std::int64_t length_s) const;
 
   const Cluster* cluster_;
   std::vector<std::int64_t> pue_milli_;

@@ -28,14 +28,23 @@ class Trial {
     if (count_places(state_, job_, window_end(now_, job_.limit_s)) < job_.shape->key.tasks) return false;
     // Alike tasks fill a node one by one, so that only power can keep from placing what was counted.
     if (power_is_ample(state_, job_, now_)) return true;
+    Promise ignored;
+    return find(ignored);
+  }
+
+  /// Where it would start now.
+  bool find(Promise& claim) {
     job_.end = job_.work.limit ? now_ + *job_.work.limit : kNever;
     Reason ignored;
     const bool power_blocked = job_.shape->power_blocked;
-    const auto found = find_places(state_, job_, now_, ignored);
+    auto found = find_places(state_, job_, now_, ignored);
     job_.shape->power_blocked = power_blocked;
-    if (found) undo(state_, job_, found->places);
     job_.end = kNever;
-    return found.has_value();
+    if (!found) return false;
+    undo(state_, job_, found->places);
+    claim.places = std::move(found->places);
+    claim.draws = std::move(found->draws);
+    return true;
   }
 
  private:
@@ -129,8 +138,8 @@ std::vector<Victim> take_away(State& state, Job& job, TimePoint now, Trial& tria
   return chosen;
 }
 
-/// Victims without which the job may start, and none that is not needed; empty if there are none.
-std::vector<Victim> choose(State& state, Job& job, TimePoint now) {
+/// Victims without which the job may start, and none that is not needed; empty if there are none. Where it would: `claim`.
+std::vector<Victim> choose(State& state, Job& job, TimePoint now, Promise& claim) {
   Trial trial(state, job, now);
   const std::vector<Victim> chosen = take_away(state, job, now, trial);
   std::vector<Victim> needed;
@@ -140,6 +149,10 @@ std::vector<Victim> choose(State& state, Job& job, TimePoint now) {
     trial.remove(*it->job);
     needed.push_back(*it);
   }
+  if (!needed.empty() && !trial.find(claim)) {
+    for (const Victim& v : needed) trial.restore(*v.job);
+    return {};
+  }
   for (const Victim& v : needed) trial.restore(*v.job);
   std::ranges::reverse(needed);
   return needed;
@@ -148,8 +161,13 @@ std::vector<Victim> choose(State& state, Job& job, TimePoint now) {
 }  // namespace
 
 bool preempt_for(State& state, Job& job, TimePoint now, Plan& plan) {
-  const std::vector<Victim> victims = choose(state, job, now);
+  Promise claim;
+  const std::vector<Victim> victims = choose(state, job, now, claim);
   if (victims.empty()) return false;
+  if (job.promise) {
+    retire_promise(state, job);
+    lay_ghosts(state);
+  }
   for (const Victim& v : victims) {
     Preempt preempt;
     preempt.id = v.job->work.id;
@@ -159,16 +177,14 @@ bool preempt_for(State& state, Job& job, TimePoint now, Plan& plan) {
     preempt.reason.subject = state.accounts.at(job.work.account).account.name;
     plan.preempts.push_back(std::move(preempt));
     stop_running(state, *v.job, now + v.job->work.grace);
+    if (v.job->end < claim.begin) continue;
+    claim.begin = v.job->end;
+    claim.because = v.job->work.id;
   }
-  if (job.promise) {
-    retire_promise(state, job);
-    lay_ghosts(state);
-  }
-  auto claim = plan_promise(state, job, now);
-  if (claim) {
-    claim->claim = true;
-    give_promise(state, job, std::move(*claim), now);
-  }
+  // What is promised to others from a later time on waits for it, by the grace at most.
+  claim.end = window_end(claim.begin, job.limit_s);
+  claim.claim = true;
+  give_promise(state, job, std::move(claim), now);
   return true;
 }
 

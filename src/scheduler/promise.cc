@@ -79,9 +79,13 @@ void set_rank(State& state, Job& job, std::int32_t rank) {
   if (job.promise) count_promise(state, job, 1);
 }
 
+bool has_lower_promises(const State& state, std::int32_t rank) {
+  return !state.promises_of_rank.empty() && state.promises_of_rank.begin()->first < rank;
+}
+
 std::vector<Job*> lower_promises(const State& state, std::int32_t rank) {
   std::vector<Job*> lower;
-  if (state.promises_of_rank.empty() || state.promises_of_rank.begin()->first >= rank) return lower;
+  if (!has_lower_promises(state, rank)) return lower;
   for (const auto& [id, job] : state.promised) {
     if (job->rank < rank && !job->promise->claim) lower.push_back(job);
   }

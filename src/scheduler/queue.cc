@@ -27,7 +27,6 @@ void Queue::remove(Job& job) {
   job.group = nullptr;
   --size_;
   if (!group.members.empty()) return;
-  group.unplannable = false;
   auto& groups = group.shape->groups;
   groups[group.index_in_shape] = groups.back();
   groups[group.index_in_shape]->index_in_shape = group.index_in_shape;

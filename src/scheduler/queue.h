@@ -25,8 +25,7 @@ struct Group {
   std::set<Turn> members;
   ReasonCode code = ReasonCode::kNone;  // of members without a reason of their own
   std::shared_ptr<const Reason> reason;
-  bool mixed = false;        // some member was told another code
-  bool unplannable = false;  // the last attempt to promise a member something found no time
+  bool mixed = false;  // some member was told another code
   std::size_t index_in_shape = 0;
   std::uint64_t seen_walk = 0;
   std::uint64_t asked_walk = 0;  // a member asked for the way to be cleared

@@ -82,11 +82,26 @@ void drop_promise(State& state, Job& job, TimePoint now);
 void retire_promise(State& state, Job& job);
 void lay_ghosts(State& state);
 void set_rank(State& state, Job& job, std::int32_t rank);
+bool has_lower_promises(const State& state, std::int32_t rank);
 /// Promises to work of lower ranks, but claims: the lowest rank, then the latest, first.
 std::vector<Job*> lower_promises(const State& state, std::int32_t rank);
-/// The earliest that running work's limits allow, on capacity that is promised to nobody else; nullopt if none of it will
-/// be free for certain. If the job has a promise: only one that begins earlier.
-std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now);
+/// The earliest that the limits of what runs and of what is promised allow, before `cutoff`; nullopt if there is none for
+/// certain. If the job has a promise: only one that begins clearly earlier. Promises of ranks below `heed_rank_min` are not
+/// there, but claims; the power of those must be given back before.
+std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now,
+                                    std::int32_t heed_rank_min = INT32_MIN, TimePoint cutoff = kNever);
+/// What a promise must begin before to be worth moving from `begin`.
+TimePoint sooner_than(const State& state, TimePoint begin, TimePoint now);
+
+// give_way.cc: promises of lower ranks that give way to one of a higher rank.
+struct Arrangement {
+  Promise promise;
+  std::vector<Job*> displaced;  // must lose their promises for it
+};
+/// The earliest promise for a job: beside all others, or where lower ranks give way if it then begins clearly earlier. With
+/// `beside` false only the latter.
+std::optional<Arrangement> arrange(State& state, const Job& job, TimePoint now, bool beside);
+
 
 // run.cc: running work.
 /// Takes over places that are occupied in the pool already.

@@ -59,6 +59,34 @@ Cluster random_cluster(Dice& dice) {
   return c;
 }
 
+Cluster even_cluster(int nodes) {
+  Cluster c;
+  Capability kind;
+  kind.kind = "h100";
+  kind.memory_bytes = std::int64_t{80} << 30;
+  kind.power_idle_w = 100;
+  kind.power_max_w = 700;
+  c.kinds.push_back(kind);
+  c.sites.push_back({.name = "s", .zone = "FR", .jurisdiction = "FR"});
+  for (int i = 0; i < nodes; ++i) {
+    Node n;
+    n.name = fmt::format("n{}", i);
+    n.accelerators = 8;
+    n.cpu_milli = 96'000;
+    n.memory_mib = 1 << 20;
+    n.idle_mw = 1'000'000;
+    c.nodes.push_back(n);
+  }
+  return c;
+}
+
+Accounts one_account() {
+  Account all;
+  all.name = "all";
+  all.quota = kUnlimitedQuota;
+  return {all};
+}
+
 Accounts random_accounts(Dice& dice, bool tight) {
   Accounts accounts;
   for (AccountIndex t = 0; t < 2; ++t) {

@@ -31,6 +31,10 @@ class Dice {
   std::uint64_t last_ = 0;
 };
 
+/// One site of equal nodes: 8 accelerators of 100 to 700 W, 96 cores, 1 kW idle.
+Cluster even_cluster(int nodes);
+Accounts one_account();
+
 /// Up to two sites, nine nodes of up to four devices, racks, domains, two kinds.
 Cluster random_cluster(Dice& dice);
 /// Two tenants with up to two projects each, some with tight quotas.

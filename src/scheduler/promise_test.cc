@@ -1,0 +1,156 @@
+// Promises one behind the other, and those of lower ranks that give way.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <map>
+
+#include "scheduler/scheduler.h"
+#include "scheduler/world_test_support.h"
+
+namespace millrace::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::kStart;
+
+/// Takes whole nodes.
+Workload job_of(WorkloadId id, int nodes, std::chrono::seconds limit = 1h, std::int32_t priority = 0) {
+  Workload w;
+  w.id = id;
+  w.demand = {.cpu_milli = 1000, .memory_mib = 100, .accelerators = 8};
+  w.tasks = nodes;
+  w.limit = limit;
+  w.submitted = kStart + std::chrono::seconds(static_cast<int>(id));
+  w.priority = priority;
+  w.cpu_draw_milli = 0;
+  return w;
+}
+
+Scheduler make(int nodes, Policies policies = {}) {
+  policies.replan_every = 0s;
+  return std::move(*Scheduler::create(testing::even_cluster(nodes), testing::one_account(), policies));
+}
+
+void submit(Scheduler& s, const Workload& w, TimePoint now = kStart) { ASSERT_TRUE(s.submit(w, now)); }
+
+std::vector<WorkloadId> started(const Plan& plan) {
+  std::vector<WorkloadId> ids;
+  for (const Start& start : plan.starts) ids.push_back(start.id);
+  return ids;
+}
+
+using Ids = std::vector<WorkloadId>;
+
+TEST(Promise, a_gang_is_promised_nodes_behind_others_that_were_promised_them_before) {
+  Scheduler s = make(2);
+  submit(s, job_of(1, 1));
+  submit(s, job_of(2, 1));
+  submit(s, job_of(3, 1));
+  submit(s, job_of(4, 2));
+  submit(s, job_of(5, 1, 90min));
+  EXPECT_EQ(started(s.pass(kStart)), (Ids{1, 2}));
+  EXPECT_EQ(s.expected_start(3), kStart + 1h);
+  EXPECT_EQ(s.expected_start(4), kStart + 2h);
+  EXPECT_EQ(s.expected_start(5), kStart + 3h);
+  ASSERT_TRUE(s.ended(1, kStart + 1h));
+  ASSERT_TRUE(s.ended(2, kStart + 1h));
+  EXPECT_EQ(started(s.pass(kStart + 1h)), (Ids{3})) << "5 would delay the gang";
+  ASSERT_TRUE(s.ended(3, kStart + 2h));
+  EXPECT_EQ(started(s.pass(kStart + 2h)), (Ids{4}));
+}
+
+TEST(Promise, work_that_comes_on_and_on_never_passes_a_gang_of_the_same_or_a_higher_class) {
+  Policies policies;
+  policies.starvation = std::nullopt;
+  Scheduler s = make(4, policies);
+  WorkloadId id = 0;
+  for (; id < 5; ++id) submit(s, job_of(id + 1, 1, std::chrono::minutes(30 + 7 * static_cast<int>(id))));
+  const WorkloadId gang = ++id;
+  submit(s, job_of(gang, 4, 1h, 1));
+  std::map<TimePoint, WorkloadId> ends;
+  TimePoint begun = TimePoint::max();
+  for (TimePoint now = kStart; now < kStart + 8h && begun == TimePoint::max(); now += 1min) {
+    while (!ends.empty() && ends.begin()->first <= now) {
+      ASSERT_TRUE(s.ended(ends.begin()->second, now));
+      ends.erase(ends.begin());
+    }
+    ++id;
+    submit(s, job_of(id, 1, std::chrono::minutes(25 + static_cast<int>(id % 7))), now);
+    for (const Start& start : s.pass(now).starts) {
+      if (start.id == gang) begun = now;
+      ends.emplace(now + std::chrono::minutes(20) + std::chrono::seconds(static_cast<int>(start.id)), start.id);
+    }
+  }
+  EXPECT_LE(begun, kStart + 1h);
+}
+
+TEST(Promise, promises_of_a_lower_rank_give_way_and_only_as_far_as_is_needed) {
+  Scheduler s = make(4);
+  for (WorkloadId id = 1; id <= 4; ++id) submit(s, job_of(id, 1, std::chrono::hours(static_cast<int>(id))));
+  s.pass(kStart);
+  for (WorkloadId id = 5; id <= 8; ++id) submit(s, job_of(id, 1, 10h));
+  s.full_pass(kStart);
+  for (WorkloadId id = 5; id <= 8; ++id) EXPECT_EQ(s.expected_start(id), kStart + std::chrono::hours(static_cast<int>(id) - 4));
+  submit(s, job_of(9, 2, 1h, 1));
+  s.full_pass(kStart);
+  EXPECT_EQ(s.expected_start(9), kStart + 2h);
+  EXPECT_EQ(s.expected_start(7), kStart + 3h) << "not on its nodes";
+  EXPECT_EQ(s.expected_start(8), kStart + 4h);
+  EXPECT_EQ(s.expected_start(5), kStart + 3h) << "behind it";
+  EXPECT_EQ(s.expected_start(6), kStart + 3h);
+}
+
+TEST(Promise, a_higher_rank_gets_a_promise_though_lower_ones_hold_all_there_may_be) {
+  Policies policies;
+  policies.reservations = 2;
+  Scheduler s = make(1, policies);
+  for (WorkloadId id = 1; id <= 3; ++id) submit(s, job_of(id, 1));
+  s.pass(kStart);
+  EXPECT_EQ(s.expected_start(3), kStart + 2h);
+  submit(s, job_of(4, 1, 1h, 1));
+  s.full_pass(kStart);
+  EXPECT_EQ(s.expected_start(4), kStart + 1h);
+  EXPECT_EQ(s.expected_start(2), kStart + 2h);
+  EXPECT_FALSE(s.expected_start(3));
+}
+
+TEST(Promise, what_is_promised_behind_it_does_not_keep_late_work_from_starting) {
+  Scheduler s = make(1);
+  for (WorkloadId id = 1; id <= 3; ++id) submit(s, job_of(id, 1));
+  s.pass(kStart);
+  EXPECT_TRUE(s.pass(kStart + 1h).starts.empty()) << "1 overruns its limit";
+  ASSERT_TRUE(s.ended(1, kStart + 1h + 30s));
+  EXPECT_EQ(started(s.pass(kStart + 1h + 30s)), (Ids{2}));
+  ASSERT_TRUE(s.ended(2, kStart + 2h + 30s));
+  EXPECT_EQ(started(s.pass(kStart + 2h + 30s)), (Ids{3}));
+}
+
+TEST(Promise, power_is_promised_behind_what_others_were_promised_before) {
+  Scheduler s = make(3);
+  // 3 kW idle; one node at full load draws 4.8 kW more.
+  ASSERT_TRUE(s.set_budget({{ScopeKind::kSite, 0}, kStart, 8'000'000}, kStart));
+  for (WorkloadId id = 1; id <= 3; ++id) {
+    Workload w = job_of(id, 1);
+    w.accelerator_draw_milli = 1000;
+    submit(s, w);
+  }
+  EXPECT_EQ(started(s.pass(kStart)), (Ids{1}));
+  EXPECT_EQ(s.expected_start(2), kStart + 1h);
+  EXPECT_EQ(s.expected_start(3), kStart + 2h);
+  ASSERT_TRUE(s.ended(1, kStart + 1h + 10s));
+  EXPECT_EQ(started(s.pass(kStart + 1h + 10s)), (Ids{2})) << "late, and what is behind it waits";
+  ASSERT_TRUE(s.ended(2, kStart + 2h));
+  EXPECT_EQ(started(s.pass(kStart + 2h)), (Ids{3}));
+}
+
+TEST(Promise, a_device_may_be_promised_to_more_than_thirty_two_one_behind_the_other) {
+  Policies policies;
+  policies.reservations = 50;
+  Scheduler s = make(1, policies);
+  for (WorkloadId id = 1; id <= 45; ++id) submit(s, job_of(id, 1));
+  s.pass(kStart);
+  EXPECT_EQ(s.expected_start(45), kStart + 44h);
+}
+
+}  // namespace
+}  // namespace millrace::scheduler
