@@ -90,7 +90,10 @@ std::int64_t limit_class(const std::optional<std::chrono::seconds>& limit);
 /// When work that starts at `now` counts as over for backfill; kNever without limit.
 TimePoint window_end(TimePoint now, std::int64_t limit_s);
 
-/// Accelerator-milliseconds (of thousandths of an accelerator, seconds) that a stop at `now` throws away.
-std::int64_t loss_of(const Job& job, TimePoint now);
+/// Whether it is paused without loss, given so long between being told to stop and being stopped.
+bool is_pausable(const Job& job, std::chrono::microseconds notice);
+
+/// Accelerator-milliseconds (of thousandths of an accelerator, seconds) that a stop throws away of what was done by `now`.
+std::int64_t loss_of(const Job& job, TimePoint now, std::chrono::microseconds notice);
 
 }  // namespace millrace::scheduler
