@@ -175,7 +175,7 @@ void Model::arrange(Item& item, TimePoint now, bool beside) {
   std::optional<Keep> keep;
   std::vector<WorkloadId> drops;
   if (beside) keep = plan(item, now, INT32_MIN, kNever);
-  if (lower && (!keep || keep->begin > now)) {
+  if (lower && !item.promise && (!keep || keep->begin > now)) {
     if (auto over = plan(item, now, item.rank(), keep ? sooner_than(keep->begin, now) : kNever)) {
       drops = in_the_way(item, *over, now);
       keep = over;
