@@ -251,6 +251,17 @@ class Pass {
     state_.fresh.push_back(job.work.id);
   }
 
+  /// Whether what is promised to it would serve the other now.
+  bool holds_room(const Job& holder, const Job& other) const {
+    const Shape& shape = *other.shape;
+    if (shape.siblings != nullptr && shape.siblings == holder.shape->siblings) return true;
+    return std::ranges::any_of(holder.promise->places, [&](const TaskPlace& p) {
+      const NodeRecord& record = state_.pool.node(p.node);
+      return record.listed && fits(record.now, shape.key.demand) &&
+             std::ranges::binary_search(shape.classes, record.node_class);
+    });
+  }
+
   /// Whether it has room now if the last promises of lower ranks are dropped: as few as that takes.
   bool ask_for_room(Job& job) {
     std::vector<Job*> lower = lower_promises(state_, job.rank);
@@ -261,6 +272,7 @@ class Pass {
     }
     Shape& shape = *job.shape;
     if (shape.roomless_walk == state_.walk && job.limit_s >= shape.roomless_limit_s) return false;
+    std::erase_if(lower, [&](const Job* l) { return !holds_room(*l, job); });
     std::size_t dropped = 0;
     bool enough = false;
     while (!enough && dropped < lower.size()) {
