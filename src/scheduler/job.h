@@ -60,6 +60,7 @@ struct Job {
   TimePoint end = kNever;  // by its limit, or by when it was told to stop
   bool stopping = false;
   std::int32_t cap_milli = 1000;
+  std::int32_t cap_told = 1000;  // as the last plan said, or the start
   std::vector<TaskPlace> places;
   std::vector<ScopeDraw> draws;
 };

@@ -198,10 +198,16 @@ void lift_caps(State& state, TimePoint now, Plan& plan) {
     const std::int32_t cap = liftable(state, *job, now);
     if (cap < job->cap_milli + kStepMin && cap < 1000) continue;
     set_cap(state, *job, cap);
+    const auto told = std::ranges::find(plan.caps, job->work.id, &Cap::id);
+    if (told != plan.caps.end() && cap < job->cap_told) {
+      told->cap_milli = cap;  // lower than before all the same, for the reason that is told
+      continue;
+    }
+    if (told != plan.caps.end()) plan.caps.erase(told);
+    if (cap == job->cap_told) continue;
     Reason reason;
     reason.code = ReasonCode::kBudgetRoom;
     if (!job->draws.empty()) reason.subject = state.power.name_of(job->draws.back().budget->scope);
-    std::erase_if(plan.caps, [&](const Cap& c) { return c.id == job->work.id; });
     plan.caps.push_back({job->work.id, cap, std::move(reason)});
   }
 }

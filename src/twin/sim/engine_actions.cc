@@ -71,7 +71,7 @@ void Engine::carry_out(const control::StartRun& start) {
     fmt::format_to(std::back_inserter(text_), "{}:{:x},", place.node, place.devices);
   }
   text_.pop_back();
-  if (start.reason.code != scheduler::ReasonCode::kNone) text_ += "; " + start.reason.text();
+  if (start.reason.code != scheduler::ReasonCode::kNone) text_ += "; " + start.reason.text("job-");
   log_.add(now_, about_, "start", text_);
   events_.emplace_back(control::Started{.id = start.id, .run = start.run});
 }
@@ -98,7 +98,7 @@ void Engine::carry_out(const control::StopRun& stop) {
   log_id(job.id);
   text_.clear();
   fmt::format_to(std::back_inserter(text_), "run {} grace {} us; {}", stop.run, stop.grace.count(),
-                 stop.reason.text());
+                 stop.reason.text("job-"));
   log_.add(now_, about_, "stop", text_);
   if (job.broken) {
     end_run(slot, control::Exit::kLost);
@@ -128,7 +128,7 @@ void Engine::carry_out(const control::CapRun& cap) {
   tally_.gantt.cap(job, now_);
   log_id(job.id);
   text_.clear();
-  fmt::format_to(std::back_inserter(text_), "cap {}; {}", cap.cap_milli, cap.reason.text());
+  fmt::format_to(std::back_inserter(text_), "cap {}; {}", cap.cap_milli, cap.reason.text("job-"));
   log_.add(now_, about_, "cap", text_);
 }
 
@@ -136,7 +136,7 @@ void Engine::carry_out(const control::StoreReason& store) {
   ++tally_.holds;
   set_power_hold(jobs_[jobs_.slot_of(store.id)], store.reason.code == scheduler::ReasonCode::kPower);
   log_id(store.id);
-  log_.add(now_, about_, "hold", store.reason.text());
+  log_.add(now_, about_, "hold", store.reason.text("job-"));
 }
 
 void Engine::set_power_hold(Job& job, bool held) {
