@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "scheduler/power.h"
@@ -15,8 +16,8 @@ namespace millrace::scheduler {
 enum class ReasonCode : std::uint8_t {
   kNone,
   kNotBefore,  // it asked, or clean hours were chosen, to wait until `at`
-  kNeverFits,  // no set of nodes of these sites could run it even if they were empty, for its constraints
-  kCapacity,  // not enough free: needs `needed` accelerators (tasks where it has none), `free` are free for it
+  kNeverFits,  // no set of nodes could run it even if they were empty; of `resource` (of a node, or tasks) `free` is most
+  kCapacity,  // not enough free: needs `needed` of `resource`, `free` are free for it; `subject`: where, in words
   kDomain,    // as kCapacity, in one domain; `free` is that of the best domain
   kSpread,  // needs `needed` racks (or rails), `free` have room; `subject`: the siblings it is kept apart from
   kPromised,    // would fit, but what is free is promised at `at` to `other`
@@ -46,7 +47,8 @@ struct Reason {
   std::string resource;  // "accelerators", "cores", "MiB of memory", "tasks", "nodes", "racks", "rails", "W"
 
   /// "needs 64 accelerators in one domain; 48 are free, next at 2026-11-22 14:20 when 17 ends".
-  std::string text() const;
+  /// `called`: what people put before the number of work, as "job-".
+  std::string text(std::string_view called = {}) const;
 };
 
 struct Start {

@@ -108,14 +108,13 @@ std::optional<Arrangement> over_lower(State& state, const Job& job, TimePoint no
   if (!promise) return std::nullopt;
   Arrangement result{std::move(*promise), {}};
   Beside beside(state, job, result.promise, now);
-  if (job.promise) aside.take(*job.promise);
   for (auto it = lower.rbegin(); it != lower.rend(); ++it) {
     Job& keeps = **it;
     if (beside.fits(keeps)) {
       aside.put_back(*keeps.promise);
       const auto& draws = result.promise.draws;
       if (keeps.promise->draws.empty() || draws.empty() ||
-          state.power.earliest(draws, result.promise.begin, now, job.limit_s) == result.promise.begin)
+          state.power.earliest(draws, result.promise.begin, now, job.limit_s, true) == result.promise.begin)
         continue;
       aside.take(*keeps.promise);
     }
@@ -129,7 +128,9 @@ std::optional<Arrangement> over_lower(State& state, const Job& job, TimePoint no
 std::optional<Arrangement> arrange(State& state, const Job& job, TimePoint now, bool beside) {
   std::optional<Promise> promise;
   if (beside) promise = plan_promise(state, job, now);
-  if (has_lower_promises(state, job.rank) && (!promise || promise->begin > now)) {
+  // One that it has was taken from lower ranks already, as far as that was worth it.
+  const bool may_take = !job.promise && has_lower_promises(state, job.rank);
+  if (may_take && (!promise || promise->begin > now)) {
     const TimePoint cutoff = promise ? sooner_than(state, promise->begin, now) : kNever;
     if (auto over = over_lower(state, job, now, cutoff)) return over;
   }

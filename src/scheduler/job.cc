@@ -20,8 +20,14 @@ TimePoint window_end(TimePoint now, std::int64_t limit_s) {
   return now + std::chrono::seconds(limit_s);
 }
 
-std::int64_t loss_of(const Job& job, TimePoint now) {
+bool is_pausable(const Job& job, std::chrono::microseconds notice) {
+  const bool holds_its_state = job.work.checkpoint_every && job.work.checkpoint_every->count() == 0;
+  return holds_its_state && job.work.preemptible && !job.work.service && notice >= job.work.grace;
+}
+
+std::int64_t loss_of(const Job& job, TimePoint now, std::chrono::microseconds notice) {
   using std::chrono::milliseconds;
+  if (is_pausable(job, notice)) return 0;
   std::int64_t lost_ms = std::chrono::duration_cast<milliseconds>(now - job.started).count();
   if (job.work.checkpoint_every && job.work.checkpoint_every->count() > 0) {
     lost_ms %= milliseconds(*job.work.checkpoint_every).count();

@@ -34,6 +34,7 @@ struct Promise {
   std::vector<TaskPlace> places;      // the one that is free last comes first
   std::optional<WorkloadId> because;  // the workload that is expected to end last, running or promised
   bool claim = false;                 // others were told to stop for it
+  bool behind = false;                // it waits for other promised work to end
   std::vector<ScopeDraw> draws;
 };
 
@@ -59,6 +60,7 @@ struct Job {
   TimePoint end = kNever;  // by its limit, or by when it was told to stop
   bool stopping = false;
   std::int32_t cap_milli = 1000;
+  std::int32_t cap_told = 1000;  // as the last plan said, or the start
   std::vector<TaskPlace> places;
   std::vector<ScopeDraw> draws;
 };
@@ -90,7 +92,10 @@ std::int64_t limit_class(const std::optional<std::chrono::seconds>& limit);
 /// When work that starts at `now` counts as over for backfill; kNever without limit.
 TimePoint window_end(TimePoint now, std::int64_t limit_s);
 
-/// Accelerator-milliseconds (of thousandths of an accelerator, seconds) that a stop at `now` throws away.
-std::int64_t loss_of(const Job& job, TimePoint now);
+/// Whether it is paused without loss, given so long between being told to stop and being stopped.
+bool is_pausable(const Job& job, std::chrono::microseconds notice);
+
+/// Accelerator-milliseconds (of thousandths of an accelerator, seconds) that a stop throws away of what was done by `now`.
+std::int64_t loss_of(const Job& job, TimePoint now, std::chrono::microseconds notice);
 
 }  // namespace millrace::scheduler

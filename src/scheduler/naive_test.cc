@@ -29,6 +29,7 @@ class Pair {
     Policies policies;
     policies.preempt = false;
     policies.reservations = dice_.below(5);
+    policies.reservations_behind = dice_.below(4);
     policies.replan_every = std::chrono::seconds(300 * dice_.below(3));
     policies.forward_min_pct = 10 * dice_.below(3);
     policies.half_life = std::chrono::hours(1);

@@ -98,9 +98,9 @@ NodeState Model::free_now(NodeIndex n) const {
 std::vector<Model::PromiseRef> Model::promises() const {
   std::vector<PromiseRef> all;
   for (const auto& [id, item] : items_) {
-    if (item.where == Where::kPending && item.promise) all.push_back({id, *item.promise});
+    if (item.where == Where::kPending && item.promise) all.push_back({id, *item.promise, TimePoint::max()});
   }
-  for (const auto& [id, keep] : ghosts_) all.push_back({id, keep});
+  for (const auto& [id, keep] : ghosts_) all.push_back({id, keep, TimePoint::max()});
   return all;
 }
 

@@ -19,6 +19,7 @@ struct Keep {
   TimePoint begin;
   TimePoint end;
   std::vector<TaskPlace> places;
+  bool behind = false;
 };
 
 enum class Where { kWaiting, kPending, kRunning, kGone };
@@ -74,6 +75,7 @@ class Model {
   struct PromiseRef {
     WorkloadId id;
     Keep keep;
+    TimePoint leaves = TimePoint::max();
   };
   using Alike = std::tuple<AccountIndex, std::int32_t, std::string, std::int64_t>;
 
@@ -87,8 +89,9 @@ class Model {
                                                     std::optional<DomainIndex> domain);
   bool promise_is_free(const Item& item, TimePoint until);
   /// Promises as they bind: without those of ranks below.
-  std::vector<PromiseRef> heeded(WorkloadId self, std::int32_t rank_min) const;
-  TimePoint leaves(const PromiseRef& promise, TimePoint now) const;
+  std::vector<PromiseRef> heeded(WorkloadId self, std::int32_t rank_min, TimePoint now, bool leave) const;
+  TimePoint leaves(WorkloadId id, const Keep& keep, TimePoint now) const;
+  bool may_be_behind(const Item& item) const;
   TimePoint sooner_than(TimePoint begin, TimePoint now) const;
   std::optional<Keep> plan(const Item& item, TimePoint now, std::int32_t rank_min, TimePoint cutoff) const;
   std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> slots(

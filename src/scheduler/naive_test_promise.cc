@@ -5,16 +5,30 @@
 
 namespace millrace::scheduler::naive {
 
-std::vector<Model::PromiseRef> Model::heeded(WorkloadId self, std::int32_t rank_min) const {
+std::vector<Model::PromiseRef> Model::heeded(WorkloadId self, std::int32_t rank_min, TimePoint now,
+                                             bool leave) const {
   std::vector<PromiseRef> result;
-  for (const PromiseRef& p : promises()) {
-    if (p.id != self && items_.at(p.id).rank() >= rank_min) result.push_back(p);
+  for (PromiseRef& p : promises()) {
+    if (p.id == self || items_.at(p.id).rank() < rank_min) continue;
+    if (leave) p.leaves = leaves(p.id, p.keep, now);
+    result.push_back(p);
   }
   return result;
 }
 
-TimePoint Model::leaves(const PromiseRef& promise, TimePoint now) const {
-  return window(std::max(promise.keep.begin, now), items_.at(promise.id).w);
+TimePoint Model::leaves(WorkloadId id, const Keep& keep, TimePoint now) const {
+  return window(std::max(keep.begin, now), items_.at(id).w);
+}
+
+bool Model::may_be_behind(const Item& item) const {
+  if (item.promise && item.promise->behind) return true;
+  int behind = 0;
+  for (const auto& [id, other] : items_) {
+    if (other.where == Where::kPending && other.promise && other.promise->behind &&
+        other.rank() >= item.rank())
+      ++behind;
+  }
+  return behind < policies_.reservations_behind;
 }
 
 std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> Model::slots(
@@ -25,7 +39,7 @@ std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> Model::slots(
     if (other.where == Where::kRunning && other.end != TimePoint::max()) times.push_back(other.end);
   }
   for (const PromiseRef& p : promises) {
-    if (leaves(p, now) != TimePoint::max()) times.push_back(leaves(p, now));
+    if (p.leaves != TimePoint::max()) times.push_back(p.leaves);
   }
   std::sort(times.begin(), times.end());
   std::vector<std::uint32_t> taken;
@@ -64,7 +78,7 @@ NodeState Model::free_at(NodeIndex n, TimePoint at, TimePoint now,
     }
   }
   for (const PromiseRef& p : promises) {
-    if (p.keep.begin > std::max(at, now) || (at != TimePoint{} && leaves(p, now) <= at)) continue;
+    if (p.keep.begin > std::max(at, now) || (at != TimePoint{} && p.leaves <= at)) continue;
     for (const TaskPlace& place : p.keep.places) {
       if (place.node == n) take(free, items_.at(p.id).w.demand, place.devices);
     }
@@ -79,7 +93,7 @@ TimePoint Model::sooner_than(TimePoint begin, TimePoint now) const {
 std::optional<Keep> Model::plan(const Item& item, TimePoint now, std::int32_t rank_min,
                                 TimePoint cutoff) const {
   if (item.promise && item.promise->begin <= now) return std::nullopt;
-  const std::vector<PromiseRef> promises = heeded(item.w.id, rank_min);
+  const std::vector<PromiseRef> promises = heeded(item.w.id, rank_min, now, may_be_behind(item));
   const auto earliest = [&](std::optional<DomainIndex> domain) {
     std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> all;
     for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
@@ -121,7 +135,13 @@ std::optional<Keep> Model::plan(const Item& item, TimePoint now, std::int32_t ra
   if (best.empty()) return std::nullopt;
   Keep keep{.begin = std::max(now, std::get<0>(best.back())), .end = {}, .places = {}};
   keep.end = window(keep.begin, item.w);
-  for (const auto& [at, node, devices] : best) keep.places.push_back({node, devices});
+  for (const auto& [at, node, devices] : best) {
+    keep.places.push_back({node, devices});
+    for (const PromiseRef& p : promises) {
+      const auto on_it = [n = node](const TaskPlace& place) { return place.node == n; };
+      if (p.leaves <= at && std::ranges::any_of(p.keep.places, on_it)) keep.behind = true;
+    }
+  }
   if (item.promise) cutoff = std::min(cutoff, sooner_than(item.promise->begin, now));
   if (keep.begin >= cutoff) return std::nullopt;
   return keep;
@@ -142,7 +162,7 @@ bool Model::apart(const Item& item, const Keep& keep, const Item& other) const {
 
 /// Of lower ranks, those that a promise leaves no room for: room is given to the highest rank, and the earliest, first.
 std::vector<WorkloadId> Model::in_the_way(const Item& item, const Keep& keep, TimePoint now) const {
-  std::vector<PromiseRef> others = heeded(item.w.id, item.rank());
+  std::vector<PromiseRef> others = heeded(item.w.id, item.rank(), now, true);
   const auto fit_together = [&] {
     std::set<TimePoint> times{keep.begin};
     for (const PromiseRef& p : others) {
@@ -166,7 +186,7 @@ std::vector<WorkloadId> Model::in_the_way(const Item& item, const Keep& keep, Ti
     const Item& other = items_.at(*it);
     if (apart(item, keep, other)) {
       if (other.promise->begin >= keep.end) continue;
-      others.push_back({*it, *other.promise});
+      others.push_back({*it, *other.promise, leaves(*it, *other.promise, now)});
       if (fit_together()) continue;
       others.pop_back();
     }

@@ -175,7 +175,7 @@ void Model::arrange(Item& item, TimePoint now, bool beside) {
   std::optional<Keep> keep;
   std::vector<WorkloadId> drops;
   if (beside) keep = plan(item, now, INT32_MIN, kNever);
-  if (lower && (!keep || keep->begin > now)) {
+  if (lower && !item.promise && (!keep || keep->begin > now)) {
     if (auto over = plan(item, now, item.rank(), keep ? sooner_than(keep->begin, now) : kNever)) {
       drops = in_the_way(item, *over, now);
       keep = over;
@@ -213,12 +213,20 @@ void Model::ask(Item& item, const std::vector<WorkloadId>& drops) {
 }
 
 bool Model::ask_for_room(Item& item, TimePoint now) {
-  const std::vector<WorkloadId> lower = lower_promises(item.rank());
+  std::vector<WorkloadId> lower = lower_promises(item.rank());
   if (lower.empty() || fits_now(item.w) < item.w.tasks || asked_.contains(alike(item))) return false;
   if (!drops_.empty()) {
     ask(item, {});
     return true;
   }
+  std::erase_if(lower, [&](WorkloadId id) {
+    const Item& other = items_.at(id);
+    if (!apart(item, *other.promise, other)) return false;
+    return std::none_of(other.promise->places.begin(), other.promise->places.end(), [&](const TaskPlace& p) {
+      return cluster_.nodes[p.node].health == Health::kReady && eligible(item.w, p.node) &&
+             fits(free_now(p.node), item.w.demand);
+    });
+  });
   std::vector<WorkloadId> drops;
   bool enough = false;
   for (const WorkloadId id : lower) {

@@ -7,6 +7,7 @@
 #include "scheduler/place.h"
 #include "scheduler/state.h"
 #include "scheduler/walk.h"
+#include "scheduler/why.h"
 
 namespace millrace::scheduler {
 namespace {
@@ -52,9 +53,12 @@ class Pass {
     job.seen_walk = state_.walk;
     const bool consider = std::exchange(job.fresh, false) || full_;
     Reason reason;
-    if (try_start(job, reason, consider)) return;
+    Reason of_promise;
+    if (try_start(job, reason, of_promise, consider)) return;
     const bool claims = job.promise && job.promise->claim;
     if (!claims) plan_for(job, reason, consider);
+    // What it is promised is free, but for power: what it lacks elsewhere is not the reason then.
+    if (of_promise.code == ReasonCode::kPower && reason.code != ReasonCode::kQuota) reason = of_promise;
     if (consider) tell(job, std::move(reason));
   }
 
@@ -67,15 +71,15 @@ class Pass {
     if (full_) tell_group(group, job);
   }
 
-  bool try_start(Job& job, Reason& reason, bool consider) {
+  bool try_start(Job& job, Reason& reason, Reason& of_promise, bool consider) {
     if (job.shape->holds_most < job.shape->key.tasks) {
-      reason = never_fits(*job.shape);
+      reason = never_fits(state_, *job.shape);
       return false;
     }
     if (job.charged ? waits_for_quota(job) : blocked_by_quota(job, reason, consider)) return false;
     job.end = job.work.limit ? now_ + *job.work.limit : kNever;
     std::optional<Found> found;
-    if (job.promise) found = find_promised(state_, job, now_);
+    if (job.promise) found = find_promised(state_, job, now_, of_promise);
     if (!found) found = find(job, reason);
     if (!found) {
       job.end = kNever;
@@ -99,15 +103,6 @@ class Pass {
     shape.failed_limit_s = job.limit_s;
     shape.failure = reason;
     return std::nullopt;
-  }
-
-  static Reason never_fits(const Shape& shape) {
-    Reason reason;
-    reason.code = ReasonCode::kNeverFits;
-    reason.needed = shape.key.tasks;
-    reason.free = shape.holds_most;
-    reason.resource = "tasks";
-    return reason;
   }
 
   // What is left of a quota is kept for the first that it is too little for, from when that is considered until it starts,
@@ -251,6 +246,17 @@ class Pass {
     state_.fresh.push_back(job.work.id);
   }
 
+  /// Whether what is promised to it would serve the other now.
+  bool holds_room(const Job& holder, const Job& other) const {
+    const Shape& shape = *other.shape;
+    if (shape.siblings != nullptr && shape.siblings == holder.shape->siblings) return true;
+    return std::ranges::any_of(holder.promise->places, [&](const TaskPlace& p) {
+      const NodeRecord& record = state_.pool.node(p.node);
+      return record.listed && fits(record.now, shape.key.demand) &&
+             std::ranges::binary_search(shape.classes, record.node_class);
+    });
+  }
+
   /// Whether it has room now if the last promises of lower ranks are dropped: as few as that takes.
   bool ask_for_room(Job& job) {
     std::vector<Job*> lower = lower_promises(state_, job.rank);
@@ -261,6 +267,7 @@ class Pass {
     }
     Shape& shape = *job.shape;
     if (shape.roomless_walk == state_.walk && job.limit_s >= shape.roomless_limit_s) return false;
+    std::erase_if(lower, [&](const Job* l) { return !holds_room(*l, job); });
     std::size_t dropped = 0;
     bool enough = false;
     while (!enough && dropped < lower.size()) {
@@ -279,12 +286,20 @@ class Pass {
     return enough;
   }
 
-  void tell(Job& job, Reason reason) {
-    if (job.promise) {
-      reason.at = job.promise->begin;
-      reason.other = job.promise->because;
-      if (job.promise->claim) reason.code = ReasonCode::kPreempting;
+  void add_expected(const Promise& promise, Reason& reason) {
+    if (promise.claim) {
+      reason = {};
+      reason.code = ReasonCode::kPreempting;
+      reason.at = promise.begin;
+    } else if (lacks_room(reason.code) && promise.begin > now_) {
+      reason.at = promise.begin;
+      reason.other = promise.because;
+      if (reason.other && state_.find(*reason.other) == nullptr) reason.other.reset();
     }
+  }
+
+  void tell(Job& job, Reason reason) {
+    if (job.promise) add_expected(*job.promise, reason);
     if (job.code != reason.code) plan_.holds.push_back({job.work.id, reason});
     job.code = reason.code;
     if (job.group->code != reason.code) job.group->mixed = true;
@@ -447,6 +462,7 @@ Plan run_pass(State& state, TimePoint now, bool full) {
   stop_lost(state, now, plan);
   keep_budgets(state, now, plan);
   lift_caps(state, now, plan);
+  for (const Cap& cap : plan.caps) state.find(cap.id)->cap_told = cap.cap_milli;
   if (!state.last_full || (state.released && now - *state.last_full >= state.policies.replan_every))
     full = true;
   if (full) {

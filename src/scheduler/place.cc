@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "scheduler/why.h"
+
 namespace millrace::scheduler {
 namespace {
 
@@ -260,62 +262,14 @@ bool is_cappable(const State& state, const Job& job) {
          job.shape->key.accelerator_draw_milli > state.policies.cap_floor_milli;
 }
 
-Reason power_reason(const State& state, const PowerLedger::Lack& lack) {
-  Reason reason;
-  reason.code = ReasonCode::kPower;
-  reason.needed = lack.needed;
-  reason.free = lack.free;
-  reason.at = lack.at;
-  reason.subject = state.power.name_of(lack.budget->scope);
-  reason.resource = "W";
-  return reason;
-}
-
-/// Of the promises that keep it from starting, the one that begins first.
-void name_promise(State& state, const Job& job, Reason& reason) {
-  std::optional<UntilPromised::Entry> first;
-  for (const ClassIndex c : job.shape->classes) {
-    for (const auto& [free, entry] : state.pool.classes()[c].passing) {
-      if (!class_has_devices(free, job.shape->key.demand)) break;
-      if (tasks_that_fit(free, job.shape->key) == 0) continue;
-      if (!first || entry.nodes.rbegin()->begin < first->begin) first = *entry.nodes.rbegin();
-    }
-  }
-  if (!first) return;
-  reason.at = first->begin;
-  for (const Promised& p : state.pool.node(first->node).promises) {
-    if (p.begin == first->begin) reason.other = p.job->work.id;
-  }
-}
-
-Reason room_reason(const Job& job, std::int64_t free) {
-  const ShapeKey& key = job.shape->key;
-  Reason reason;
-  reason.code = ReasonCode::kCapacity;
-  reason.needed = key.tasks;
-  reason.free = free;
-  reason.resource = "tasks";
-  if (key.together == Together::kOneDomain) reason.code = ReasonCode::kDomain;
-  if (key.spread != Spread::kNone) {
-    reason.code = ReasonCode::kSpread;
-    reason.resource = std::string(name_of(key.spread)) + "s";
-    reason.subject = key.siblings;
-  } else if (key.demand.accelerators > 0) {
-    const std::int64_t each = std::int64_t{key.demand.accelerators} * key.demand.accelerator_milli;
-    reason.needed *= each;
-    reason.free *= each;
-    reason.resource = "accelerators";
-  }
-  return reason;
-}
-
 /// Capacity, or promises; nullopt when there is room.
 std::optional<Reason> no_room(State& state, const Job& job, TimePoint until) {
   const std::int64_t tasks = job.shape->key.tasks;
   if (count_places(state, job, until) >= tasks) return std::nullopt;
   const std::int64_t now = count_places(state, job, TimePoint::min());
-  Reason reason = room_reason(job, now);
+  Reason reason = room_reason(state, job, now);
   if (now < tasks) return reason;
+  reason.subject.clear();
   reason.code = ReasonCode::kPromised;
   name_promise(state, job, reason);
   return reason;
@@ -398,12 +352,12 @@ std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& 
     job.shape->power_blocked = true;
     reason = power_reason(state, *lack);
   } else {
-    reason = room_reason(job, 0);
+    reason = room_reason(state, job, 0);
   }
   return std::nullopt;
 }
 
-std::optional<Found> find_promised(State& state, Job& job, TimePoint now) {
+std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason& reason) {
   const Promise& promise = *job.promise;
   const Demand& demand = job.work.demand;
   const TimePoint until = window_end(now, job.limit_s);
@@ -421,8 +375,10 @@ std::optional<Found> find_promised(State& state, Job& job, TimePoint now) {
     found.places.push_back(place);
   }
   if (!state.power.any()) return found;
+  std::optional<PowerLedger::Lack> lack;
   const auto is_powered = [&](const std::vector<ScopeDraw>& draws) {
-    return !state.power.lack_promised(draws, now, until, promise.begin);
+    lack = state.power.lack_promised(draws, now, until, promise.begin);
+    return !lack;
   };
   state.power.set_aside(promise);
   found.draws = state.power.draws(job, found.places, 1000);
@@ -432,6 +388,7 @@ std::optional<Found> find_promised(State& state, Job& job, TimePoint now) {
     powered = is_powered(state.power.draws(job, found.places, found.cap_milli));
     if (powered) raise_cap(state, job, found, is_powered);
   }
+  if (!powered) reason = power_reason(state, *lack);
   state.power.put_back(promise);
   if (powered) return found;
   undo(state, job, found.places);

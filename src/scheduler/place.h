@@ -30,8 +30,9 @@ bool power_is_ample(const State& state, const Job& job, TimePoint now);
 /// Order among places: the policy's score, the site's cost, the node. For a domain: size, site cost, index.
 std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& reason);
 
-/// The places that it was promised, if they are free now and the budgets allow. Likewise occupied.
-std::optional<Found> find_promised(State& state, Job& job, TimePoint now);
+/// The places that it was promised, if they are free now and the budgets allow. Likewise occupied. A reason only if it is
+/// the budgets that do not.
+std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason& reason);
 
 /// Gives back what find_places occupied.
 void undo(State& state, Job& job, const std::vector<TaskPlace>& places);

@@ -226,7 +226,7 @@ class Earliest {
       std::erase_if(slots, [&](const Slot& slot) { return !groups.insert(group_of(slot.node)).second; });
     }
     if (std::ssize(slots) < key_.tasks) return {};
-    slots.resize(static_cast<std::size_t>(key_.tasks), Slot{{}, 0, 0, std::nullopt});
+    slots.resize(static_cast<std::size_t>(key_.tasks), Slot{});
     if (slots.back().at >= cutoff_) return {};
     return slots;
   }
@@ -244,6 +244,15 @@ class Earliest {
   std::priority_queue<Slot, std::vector<Slot>, LaterSlot> slots_;
 };
 
+/// Whether it may wait for other promised work to end: not too many do.
+bool may_be_behind(const State& state, const Job& job) {
+  if (job.promise && job.promise->behind) return true;
+  const auto behind = std::ranges::count_if(state.promised, [&](const auto& entry) {
+    return entry.second->rank >= job.rank && entry.second->promise->behind;
+  });
+  return behind < state.policies.reservations_behind;
+}
+
 }  // namespace
 
 TimePoint sooner_than(const State& state, TimePoint begin, TimePoint now) {
@@ -254,25 +263,30 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now,
                                     TimePoint cutoff) {
   if (job.promise && job.promise->begin <= now) return std::nullopt;
   if (job.promise) cutoff = std::min(cutoff, sooner_than(state, job.promise->begin, now));
-  Earliest earliest(state, job, Heed{&job, heed_rank_min}, now, cutoff);
+  const bool behind = may_be_behind(state, job);
+  Earliest earliest(state, job, Heed{&job, heed_rank_min, behind}, now, cutoff);
   const std::vector<Slot> slots =
       job.shape->key.together == Together::kOneDomain ? earliest.in_one_domain() : earliest.anywhere();
   if (slots.empty()) return std::nullopt;
   Promise promise;
   promise.begin = std::max(now, slots.back().at);
   promise.because = slots.back().because;
+  promise.behind = std::ranges::any_of(slots, &Slot::behind);
   for (auto it = slots.rbegin(); it != slots.rend(); ++it) promise.places.push_back({it->node, it->devices});
   const TimePoint room = promise.begin;
   const auto begin_under = [&](std::int32_t cap_milli) {
     promise.draws = state.power.draws(job, promise.places, cap_milli);
     if (promise.draws.empty()) return room;
-    return state.power.earliest(promise.draws, room, now, job.limit_s);
+    return state.power.earliest(promise.draws, room, now, job.limit_s, behind);
   };
   if (job.promise) state.power.set_aside(*job.promise);
   promise.begin = begin_under(1000);
   // Work that no budget ever lets draw all it would may start under a cap, so a promise is due to it too.
   if (promise.begin == kNever && state.policies.start_capped) {
     promise.begin = begin_under(state.policies.cap_floor_milli);
+  }
+  if (behind && promise.begin > room) {
+    promise.behind = promise.behind || state.power.is_behind(promise.draws, now, promise.begin);
   }
   if (job.promise) state.power.put_back(*job.promise);
   if (promise.begin >= cutoff) return std::nullopt;

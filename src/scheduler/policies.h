@@ -12,6 +12,9 @@ struct Policies {
   /// Blocked workloads that hold a promise at once; full passes give them, in order. More protects more large work, leaves
   /// less to backfill, and fixes the order of those that hold one: keep it well below what usually waits.
   std::int32_t reservations = 64;
+  /// Of them, those that wait for other promised work to end, of one rank and those above: enough that the first in order
+  /// are never passed. All that are promised keep their order, whatever becomes of shares meanwhile.
+  std::int32_t reservations_behind = 4;
   /// A pass looks at all that is pending, and tries to bring promises forward, at most this often; passes in between
   /// look only at what an event may have changed. Zero: every pass.
   std::chrono::seconds replan_every{60};

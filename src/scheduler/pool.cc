@@ -362,12 +362,12 @@ void Pool::refresh_times(ClassIndex index) {
 void Pool::find_lasting(const NodeRecord& record, const Heed& heed, TimePoint now) {
   changes_.clear();
   Balance balance(record.now);
-  for (const Tenant& t : record.running) changes_.push_back({t.job->end, t.job, t.devices, 1});
+  for (const Tenant& t : record.running) changes_.push_back({t.job->end, t.job, t.devices, 1, false});
   for (const Promised& p : record.promises) {
     if (!heed(p)) continue;
-    changes_.push_back({p.leaves(now), p.job, p.devices, 1});
+    if (heed.behind) changes_.push_back({p.leaves(now), p.job, p.devices, 1, true});
     if (p.begin > now) {
-      changes_.push_back({p.begin, p.job, p.devices, -1});
+      changes_.push_back({p.begin, p.job, p.devices, -1, true});
     } else {
       balance.move(p.job->work.demand, p.devices, -1);
     }
@@ -375,12 +375,15 @@ void Pool::find_lasting(const NodeRecord& record, const Heed& heed, TimePoint no
   std::ranges::sort(changes_, {}, [](const Change& c) {
     return std::tuple(c.at, -c.sign, c.job->work.id, c.devices);
   });
-  from_.assign(1, {.at = {}, .free = balance.free(), .because = std::nullopt});
+  from_.assign(1, {.at = {}, .free = balance.free(), .because = std::nullopt, .behind = false});
   for (auto next = changes_.begin(); next != changes_.end() && next->at != kNever;) {
     const TimePoint at = next->at;
-    from_.push_back({.at = at, .free = {}, .because = next->job->work.id});
-    for (; next != changes_.end() && next->at == at; ++next)
+    const bool behind = from_.back().behind;
+    from_.push_back({.at = at, .free = {}, .because = next->job->work.id, .behind = behind});
+    for (; next != changes_.end() && next->at == at; ++next) {
       balance.move(next->job->work.demand, next->devices, next->sign);
+      if (next->is_promised && next->sign > 0) from_.back().behind = true;
+    }
     from_.back().free = balance.free();
   }
   for (std::size_t i = from_.size() - 1; i > 0; --i) take_least(from_[i - 1].free, from_[i].free);
@@ -402,7 +405,11 @@ void Pool::slots(NodeIndex index, const Shape& shape, const Heed& heed, TimePoin
     while (std::ssize(out) - first < most && fits(free, key.demand)) {
       const std::uint32_t devices = *tightest_devices(free, key.demand);
       take(free, key.demand, devices);
-      out.push_back({.at = from.at, .node = index, .devices = devices, .because = from.because});
+      out.push_back({.at = from.at,
+                     .node = index,
+                     .devices = devices,
+                     .because = from.because,
+                     .behind = from.behind});
     }
     if (std::ssize(out) - first == most) return;
   }

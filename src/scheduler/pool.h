@@ -87,6 +87,7 @@ struct Promised {
 struct Heed {
   const Job* except = nullptr;
   std::int32_t rank_min = INT32_MIN;
+  bool behind = true;  // whether there may be something behind them
   bool operator()(const Promised& p) const {
     return p.job != except && (p.claim || p.job->rank >= rank_min);
   }
@@ -154,6 +155,7 @@ class Pool {
     NodeIndex node;
     std::uint32_t devices;
     std::optional<WorkloadId> because;
+    bool behind = false;  // promised work has left by then
     bool operator<(const Slot& other) const { return at != other.at ? at < other.at : node < other.node; }
   };
   void slots(NodeIndex index, const Shape& shape, const Heed& heed, TimePoint now, std::vector<Slot>& out);
@@ -176,11 +178,13 @@ class Pool {
     const Job* job;
     std::uint32_t devices;
     std::int32_t sign;  // 1: leaves
+    bool is_promised;
   };
   struct From {
     TimePoint at;
     NodeState free;
     std::optional<WorkloadId> because;
+    bool behind;
   };
   void find_lasting(const NodeRecord& record, const Heed& heed, TimePoint now);
 

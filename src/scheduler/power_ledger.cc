@@ -38,10 +38,10 @@ void add_running(Budgeted& b, std::int64_t mw, TimePoint end) {
 class PromisedPower {
  public:
   /// Of those that begin before `before`.
-  PromisedPower(const Budgeted& b, TimePoint now, TimePoint before = kNever)
+  PromisedPower(const Budgeted& b, TimePoint now, TimePoint before = kNever, bool ends = true)
       : budget_(&b),
         check_(b.checks.begin()),
-        end_(b.promise_ends.upper_bound(std::pair(now, kNever))),
+        end_(ends ? b.promise_ends.upper_bound(std::pair(now, kNever)) : b.promise_ends.end()),
         before_(before) {
     at(now);
   }
@@ -370,7 +370,7 @@ bool PowerLedger::ample(std::int64_t milliwatts, TimePoint now, TimePoint until)
 }
 
 TimePoint PowerLedger::earliest_in(const ScopeDraw& draw, TimePoint from, TimePoint now,
-                                   std::int64_t length_s) const {
+                                   std::int64_t length_s, bool behind) const {
   const Budgeted& b = *draw.budget;
   // `promised` goes on from `start`.
   const auto fits_later = [&](TimePoint start, PromisedPower promised) {
@@ -382,10 +382,11 @@ TimePoint PowerLedger::earliest_in(const ScopeDraw& draw, TimePoint from, TimePo
     return true;
   };
   TimePoint start = from;
-  PromisedPower promised(b, now);
+  PromisedPower promised(b, now, kNever, behind);
   auto end = b.ends.upper_bound(start);
   auto change = b.changes.upper_bound(start);
-  auto promise_end = b.promise_ends.upper_bound(std::pair(std::max(start, now), kNever));
+  auto promise_end =
+      behind ? b.promise_ends.upper_bound(std::pair(std::max(start, now), kNever)) : b.promise_ends.end();
   std::int64_t running = start <= now ? b.work_mw : running_after(b, start);
   // What should have ended by now and has not is expected to end at any moment.
   std::int64_t overdue = start <= now ? b.work_mw - running_after(b, now) : 0;
@@ -410,18 +411,26 @@ TimePoint PowerLedger::earliest_in(const ScopeDraw& draw, TimePoint from, TimePo
 }
 
 TimePoint PowerLedger::earliest(std::span<const ScopeDraw> draws, TimePoint from, TimePoint now,
-                                std::int64_t length_s) const {
+                                std::int64_t length_s, bool behind) const {
   TimePoint start = from;
   for (bool moved = true; moved && start != kNever;) {
     moved = false;
     for (const ScopeDraw& d : draws) {
-      const TimePoint found = earliest_in(d, start, now, length_s);
+      const TimePoint found = earliest_in(d, start, now, length_s, behind);
       if (found != start) moved = true;
       start = found;
       if (start == kNever) break;
     }
   }
   return start;
+}
+
+bool PowerLedger::is_behind(std::span<const ScopeDraw> draws, TimePoint now, TimePoint at) const {
+  return std::ranges::any_of(draws, [&](const ScopeDraw& d) {
+    const auto& ends = d.budget->promise_ends;
+    const auto it = ends.upper_bound(std::pair(now, kNever));
+    return it != ends.end() && it->first.first <= at;
+  });
 }
 
 std::optional<std::int64_t> PowerLedger::stated_budget(Scope scope, TimePoint at) const {

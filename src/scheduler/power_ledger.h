@@ -92,9 +92,12 @@ class PowerLedger {
                                     TimePoint begin) const;
   /// Whether each bound budget alone has room for it; false also where there are too many to look at all.
   bool ample(std::int64_t milliwatts, TimePoint now, TimePoint until) const;
-  /// The earliest time from `from` on when `draws` would fit for `length`; kNever.
-  TimePoint earliest(std::span<const ScopeDraw> draws, TimePoint from, TimePoint now,
-                     std::int64_t length_s) const;
+  /// The earliest time from `from` on when `draws` would fit for `length`; kNever. `behind`: also on what promised work
+  /// leaves.
+  TimePoint earliest(std::span<const ScopeDraw> draws, TimePoint from, TimePoint now, std::int64_t length_s,
+                     bool behind) const;
+  /// Whether promised work is over by then that draws of the same budgets.
+  bool is_behind(std::span<const ScopeDraw> draws, TimePoint now, TimePoint at) const;
 
   /// Draw of a scope, budgeted or not, PUE included.
   std::int64_t total_mw(Scope scope) const;
@@ -114,7 +117,8 @@ class PowerLedger {
   std::uint32_t index_at(ScopeKind kind, NodeIndex node) const;
   void add_work(const Job& job, int sign);
   void count_promise(const Promise& promise, int sign);
-  TimePoint earliest_in(const ScopeDraw& draw, TimePoint from, TimePoint now, std::int64_t length_s) const;
+  TimePoint earliest_in(const ScopeDraw& draw, TimePoint from, TimePoint now, std::int64_t length_s,
+                        bool behind) const;
 
   const Cluster* cluster_;
   std::vector<std::int64_t> pue_milli_;

@@ -97,7 +97,7 @@ std::vector<Victim> candidates(State& state, const Job& job, TimePoint now) {
     if (running.empty() || (a != job.work.account && !may_stop_of(state, job, a))) continue;
     for (const auto& [id, victim] : running) {
       const auto why = may_stop(state, job, *victim, now);
-      if (why) result.push_back({victim, *why, loss_of(*victim, now)});
+      if (why) result.push_back({victim, *why, loss_of(*victim, now, victim->work.grace)});
     }
   }
   std::ranges::sort(result, [](const Victim& a, const Victim& b) {

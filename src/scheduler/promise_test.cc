@@ -143,9 +143,19 @@ TEST(Promise, power_is_promised_behind_what_others_were_promised_before) {
   EXPECT_EQ(started(s.pass(kStart + 2h)), (Ids{3}));
 }
 
+TEST(Promise, few_are_promised_behind_others_so_that_those_of_another_account_do_not_wait_for_all_of_them) {
+  Policies policies;
+  policies.reservations_behind = 2;
+  Scheduler s = make(1, policies);
+  for (WorkloadId id = 1; id <= 9; ++id) submit(s, job_of(id, 1));
+  s.pass(kStart);
+  EXPECT_EQ(s.expected_start(4), kStart + 3h);
+  EXPECT_FALSE(s.expected_start(5));
+}
+
 TEST(Promise, a_device_may_be_promised_to_more_than_thirty_two_one_behind_the_other) {
   Policies policies;
-  policies.reservations = 50;
+  policies.reservations = policies.reservations_behind = 50;
   Scheduler s = make(1, policies);
   for (WorkloadId id = 1; id <= 45; ++id) submit(s, job_of(id, 1));
   s.pass(kStart);

@@ -19,7 +19,7 @@ void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::i
   job.phase = Phase::kRunning;
   job.started = now;
   job.places = std::move(places);
-  job.cap_milli = cap_milli;
+  job.cap_milli = job.cap_told = cap_milli;
   job.draws = state.power.draws(job, job.places, cap_milli);
   state.power.charge(job);
   if (!job.charged) state.accounts.use(job.work.account, job.shape->request, 1, now);

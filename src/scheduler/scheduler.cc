@@ -273,9 +273,18 @@ Plan Scheduler::full_pass(TimePoint now) { return run_pass(*state_, now, true); 
 std::optional<Reason> Scheduler::why(WorkloadId id) const {
   const Job* job = state_->find(id);
   if (job == nullptr || job->phase == Phase::kRunning) return std::nullopt;
-  if (job->reason) return *job->reason;
-  if (job->group != nullptr && job->group->reason) return *job->group->reason;
-  return Reason{};
+  Reason reason;
+  if (job->reason) {
+    reason = *job->reason;
+  } else if (job->group != nullptr && job->group->reason) {
+    reason = *job->group->reason;
+  }
+  // What it waited for may be gone since it was told.
+  const Job* other = reason.other ? state_->find(*reason.other) : nullptr;
+  const bool is_promised = other != nullptr && other->promise != nullptr;
+  if (reason.code == ReasonCode::kPromised && !is_promised) reason.at.reset();
+  if (other == nullptr || (reason.code == ReasonCode::kPromised && !is_promised)) reason.other.reset();
+  return reason;
 }
 
 std::optional<TimePoint> Scheduler::expected_start(WorkloadId id) const {

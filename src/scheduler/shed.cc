@@ -89,15 +89,18 @@ void cap_all(State& state, const Budgeted& b, TimePoint at, TimePoint now, Plan&
   }
 }
 
-int tier_of(const Job& job) {
-  if (job.work.preemptible && !job.work.service) return 0;
-  return job.work.service ? 2 : 1;
+/// Paused before anything loses work; then preemptible work, batch, services.
+int tier_of(const Job& job, std::chrono::microseconds notice) {
+  if (job.work.service) return 3;
+  if (is_pausable(job, notice)) return 0;
+  return job.work.preemptible ? 1 : 2;
 }
 
 void stop_some(State& state, const Budgeted& b, TimePoint at, TimePoint now, Plan& plan) {
+  const std::chrono::microseconds notice = std::max(at, now) - now;
   std::vector<Job*> jobs = drawing(state, b, at, now);
-  std::ranges::sort(jobs, {}, [now](const Job* job) {
-    return std::tuple(tier_of(*job), job->work.priority, loss_of(*job, now), job->work.id);
+  std::ranges::sort(jobs, {}, [=](const Job* job) {
+    return std::tuple(tier_of(*job, notice), job->work.priority, loss_of(*job, now, notice), job->work.id);
   });
   std::int64_t over = expected_mw(state, b, at, now) - b.budget_at(at);
   std::vector<Job*> chosen;
@@ -113,7 +116,6 @@ void stop_some(State& state, const Budgeted& b, TimePoint at, TimePoint now, Pla
       over += draw_in(job, b);
       continue;
     }
-    const std::chrono::microseconds notice = std::max(at, now) - now;
     const auto grace = std::min<std::chrono::microseconds>(job.work.grace, notice);
     const bool known = job.stopping;
     stop_running(state, job, now + grace);
@@ -196,10 +198,16 @@ void lift_caps(State& state, TimePoint now, Plan& plan) {
     const std::int32_t cap = liftable(state, *job, now);
     if (cap < job->cap_milli + kStepMin && cap < 1000) continue;
     set_cap(state, *job, cap);
+    const auto told = std::ranges::find(plan.caps, job->work.id, &Cap::id);
+    if (told != plan.caps.end() && cap < job->cap_told) {
+      told->cap_milli = cap;  // lower than before all the same, for the reason that is told
+      continue;
+    }
+    if (told != plan.caps.end()) plan.caps.erase(told);
+    if (cap == job->cap_told) continue;
     Reason reason;
     reason.code = ReasonCode::kBudgetRoom;
     if (!job->draws.empty()) reason.subject = state.power.name_of(job->draws.back().budget->scope);
-    std::erase_if(plan.caps, [&](const Cap& c) { return c.id == job->work.id; });
     plan.caps.push_back({job->work.id, cap, std::move(reason)});
   }
 }

@@ -67,7 +67,7 @@ struct Workload {
   bool preemptible = false;
   std::chrono::seconds grace{30};  // between being told to stop and being stopped
   std::optional<std::chrono::seconds>
-      checkpoint_every;  // what a stop loses is at most this; nullopt: everything
+      checkpoint_every;  // what a stop loses is at most this; 0: nothing, if it has its grace; nullopt: everything
 
   std::int32_t accelerator_draw_milli = 1000;  // predicted, of the dynamic range of each accelerator it holds
   std::int32_t cpu_draw_milli = 1000;          // predicted, of its share of Node::cpu_max_mw

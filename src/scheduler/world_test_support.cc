@@ -140,7 +140,7 @@ Workload random_workload(Dice& dice, WorkloadId id, TimePoint now, std::size_t a
   w.service = !w.limit && dice.one_in(2);
   w.preemptible = dice.one_in(2);
   w.grace = std::chrono::seconds(dice.below(120));
-  if (dice.one_in(2)) w.checkpoint_every = std::chrono::seconds(60 * (1 + dice.below(20)));
+  if (dice.one_in(2)) w.checkpoint_every = std::chrono::seconds(60 * dice.below(20));
   w.accelerator_draw_milli = 500 + dice.below(501);
   return w;
 }

@@ -83,7 +83,7 @@ std::string cap_text(std::int32_t cap_milli) {
 }
 
 std::string text_of(const scheduler::Reason& reason) {
-  std::string text = reason.text();
+  std::string text = reason.text("job-");
   if (!reason.other) return text;
   for (const std::string_view before : {"when ", "to ", "for "}) {
     const std::string bare = fmt::format("{}{}", before, *reason.other);

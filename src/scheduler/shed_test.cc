@@ -1,0 +1,97 @@
+// What is stopped when a budget falls, or for others: the least loss.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "scheduler/scheduler.h"
+#include "scheduler/world_test_support.h"
+
+namespace millrace::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::kStart;
+
+/// A quarter of a node; it draws 1.2 kW.
+Workload quarter(WorkloadId id, TimePoint submitted = kStart) {
+  Workload w;
+  w.id = id;
+  w.demand = {.cpu_milli = 1000, .memory_mib = 100, .accelerators = 2};
+  w.limit = 24h;
+  w.submitted = submitted;
+  w.preemptible = true;
+  w.cpu_draw_milli = 0;
+  return w;
+}
+
+std::vector<WorkloadId> stopped(const Plan& plan) {
+  std::vector<WorkloadId> ids;
+  for (const Preempt& p : plan.preempts) ids.push_back(p.id);
+  std::ranges::sort(ids);
+  return ids;
+}
+
+using Ids = std::vector<WorkloadId>;
+
+/// One node with four of these: 1 loses all it did, 2 what it did in the last hour, 3 nothing, 4 is not preemptible.
+class Shed : public ::testing::Test {
+ protected:
+  Shed() {
+    Policies policies;
+    policies.cap_floor_milli = 1000;
+    s_.emplace(std::move(*Scheduler::create(testing::even_cluster(1), testing::one_account(), policies)));
+    for (WorkloadId id = 1; id <= 4; ++id) {
+      Workload w = quarter(id);
+      if (id == 2) w.checkpoint_every = 1h;
+      if (id == 3) w.checkpoint_every = 0s;
+      w.priority = id == 3 ? 1 : 0;
+      w.preemptible = id != 4;
+      EXPECT_TRUE(s_->submit(w, kStart));
+    }
+    EXPECT_EQ(s_->pass(kStart).starts.size(), 4U);
+  }
+
+  /// After ten hours and a half the budget falls so that `of_four` of them may stay.
+  Ids stopped_by_a_fall(int of_four, std::chrono::seconds notice) {
+    const TimePoint now = kStart + 10h + 30min;
+    EXPECT_TRUE(s_->set_budget({{ScopeKind::kSite, 0}, now + notice, 1'000'000 + of_four * 1'200'000}, now));
+    return stopped(s_->pass(now));
+  }
+
+  std::optional<Scheduler> s_;
+};
+
+TEST_F(Shed, work_that_can_go_on_without_loss_is_paused_before_any_is_stopped_that_loses_something) {
+  EXPECT_EQ(stopped_by_a_fall(3, 60s), (Ids{3}));
+}
+
+TEST_F(Shed, then_goes_what_loses_least_and_batch_that_must_not_be_preempted_last) {
+  EXPECT_EQ(stopped_by_a_fall(2, 60s), (Ids{2, 3}));
+}
+
+TEST_F(Shed, all_that_may_be_preempted_goes_before_what_may_not) {
+  EXPECT_EQ(stopped_by_a_fall(1, 60s), (Ids{1, 2, 3}));
+}
+
+TEST_F(Shed, work_that_has_no_time_to_write_its_state_is_not_paused_but_loses_it) {
+  EXPECT_EQ(stopped_by_a_fall(3, 0s), (Ids{2})) << "3 is of a higher class, and its grace is 30 s";
+}
+
+TEST(Preempt, work_that_can_go_on_without_loss_is_stopped_first) {
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(1), testing::one_account(), {}));
+  for (WorkloadId id = 1; id <= 4; ++id) {
+    Workload w = quarter(id, kStart + std::chrono::minutes(id == 1 ? 0 : 20));
+    if (id == 1) w.checkpoint_every = 0s;
+    ASSERT_TRUE(s.submit(w, w.submitted));
+    ASSERT_EQ(s.pass(w.submitted).starts.size(), 1U);
+  }
+  Workload urgent = quarter(5, kStart + 1h);
+  urgent.priority = 1;
+  ASSERT_TRUE(s.submit(urgent, kStart + 1h));
+  EXPECT_EQ(stopped(s.pass(kStart + 1h)), (Ids{1}));
+}
+
+}  // namespace
+}  // namespace millrace::scheduler

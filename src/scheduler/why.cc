@@ -1,0 +1,165 @@
+#include "scheduler/why.h"
+
+#include <algorithm>
+
+#include "scheduler/place.h"
+
+namespace millrace::scheduler {
+namespace {
+
+/// Whose promise begins first on a node, if it is not the job's own.
+const Promised* first_other(const State& state, const Job& job, const UntilPromised::Entry& entry) {
+  const auto& promises = state.pool.node(entry.node).promises;
+  const auto it = std::ranges::find_if(
+      promises, [&](const Promised& p) { return p.job != &job && p.begin == entry.begin; });
+  return it == promises.end() ? nullptr : &*it;
+}
+
+/// Calls `of` with each state of a node that could serve the job, and how many nodes are in it, promises apart.
+template <typename Of>
+void each_state_now(const State& state, const Job& job, Of of) {
+  for (const ClassIndex index : job.shape->classes) {
+    const NodeClass& c = state.pool.classes()[index];
+    for (const auto& [free, peers] : c.lasting) {
+      if (!class_has_devices(free, job.shape->key.demand)) break;
+      of(free, std::ssize(peers.nodes) - peers.promised);
+    }
+    for (const auto& [free, entry] : c.passing) {
+      if (!class_has_devices(free, job.shape->key.demand)) break;
+      of(free, std::ssize(entry.nodes));
+    }
+  }
+}
+
+/// How many of its tasks fit now, promises apart, if they need `demand` alone.
+std::int64_t count_of(const State& state, const Job& job, const Demand& demand) {
+  ShapeKey key = job.shape->key;
+  key.demand = demand;
+  std::int64_t count = 0;
+  each_state_now(state, job, [&](const NodeState& free, std::int64_t nodes) {
+    if (count < key.tasks) count += tasks_that_fit(free, key) * nodes;
+  });
+  return std::min<std::int64_t>(count, key.tasks);
+}
+
+/// Of the nodes where `demand` fits, the most that one has free.
+std::int64_t most_free(const State& state, const Job& job, const Demand& demand,
+                       std::int64_t NodeState::*resource) {
+  std::int64_t most = 0;
+  each_state_now(state, job, [&](const NodeState& free, std::int64_t nodes) {
+    if (nodes > 0 && fits(free, demand)) most = std::max(most, free.*resource);
+  });
+  return most;
+}
+
+/// Accelerators are free, but not the cores or the memory beside them.
+void name_lack_beside(const State& state, const Job& job, Reason& reason) {
+  const ShapeKey& key = job.shape->key;
+  Demand demand = key.demand;
+  demand.cpu_milli = demand.memory_mib = 0;
+  if (count_of(state, job, demand) < key.tasks) return;
+  Demand with_cores = demand;
+  with_cores.cpu_milli = key.demand.cpu_milli;
+  const std::int64_t with_cores_fit = count_of(state, job, with_cores);
+  const bool cores = with_cores_fit < key.tasks;
+  const std::int64_t each = cores ? key.demand.cpu_milli : key.demand.memory_mib;
+  const std::int64_t fit = cores ? with_cores_fit : count_of(state, job, key.demand);
+  if (fit >= key.tasks) return;
+  reason.resource = cores ? "cores" : "MiB of memory";
+  reason.needed = each * key.tasks;
+  reason.free = each * fit;
+  reason.subject = " beside its accelerators";
+  if (key.tasks > 1) return;
+  reason.subject = " on a node with free accelerators";
+  reason.free = cores ? most_free(state, job, demand, &NodeState::cpu_milli_free)
+                      : most_free(state, job, with_cores, &NodeState::memory_mib_free);
+}
+
+}  // namespace
+
+bool lacks_room(ReasonCode code) {
+  return code == ReasonCode::kCapacity || code == ReasonCode::kDomain || code == ReasonCode::kSpread;
+}
+
+Reason never_fits(const State& state, const Shape& shape) {
+  Reason reason;
+  reason.code = ReasonCode::kNeverFits;
+  const auto most = [&](auto of) {
+    std::int64_t result = 0;
+    for (const ClassIndex c : shape.classes) result = std::max(result, of(state.pool.classes()[c]));
+    return result;
+  };
+  const auto lacks = [&](std::int64_t needed, std::int64_t there, const char* resource) {
+    reason.needed = needed;
+    reason.free = there;
+    reason.resource = resource;
+    return needed > there;
+  };
+  const Demand& demand = shape.key.demand;
+  if (shape.classes.empty()) {
+    reason.resource = "nodes";
+  } else if (!lacks(std::int64_t{demand.accelerators} * 1000,
+                    most([](const NodeClass& c) { return std::int64_t{c.accelerators} * 1000; }),
+                    "accelerators") &&
+             !lacks(demand.cpu_milli, most([](const NodeClass& c) { return c.cpu_milli; }), "cores") &&
+             !lacks(demand.memory_mib, most([](const NodeClass& c) { return c.memory_mib; }),
+                    "MiB of memory")) {
+    lacks(shape.key.tasks, shape.holds_most, "tasks");
+  }
+  return reason;
+}
+
+Reason power_reason(const State& state, const PowerLedger::Lack& lack) {
+  Reason reason;
+  reason.code = ReasonCode::kPower;
+  reason.needed = lack.needed;
+  reason.free = lack.free;
+  reason.at = lack.at;
+  reason.subject = state.power.name_of(lack.budget->scope);
+  reason.resource = "W";
+  return reason;
+}
+
+Reason room_reason(const State& state, const Job& job, std::int64_t free) {
+  const ShapeKey& key = job.shape->key;
+  Reason reason;
+  reason.code = ReasonCode::kCapacity;
+  reason.needed = key.tasks;
+  reason.free = free;
+  reason.resource = "tasks";
+  if (key.together == Together::kOneDomain) reason.code = ReasonCode::kDomain;
+  if (key.spread != Spread::kNone) {
+    reason.code = ReasonCode::kSpread;
+    reason.resource = std::string(name_of(key.spread)) + "s";
+    reason.subject = key.siblings;
+  } else if (key.demand.accelerators > 0) {
+    const std::int64_t each = std::int64_t{key.demand.accelerators} * key.demand.accelerator_milli;
+    reason.needed *= each;
+    reason.free *= each;
+    reason.resource = "accelerators";
+    if (key.together != Together::kOneDomain) name_lack_beside(state, job, reason);
+  }
+  return reason;
+}
+
+void name_promise(const State& state, const Job& job, Reason& reason) {
+  std::optional<UntilPromised::Entry> first;
+  for (const ClassIndex c : job.shape->classes) {
+    for (const auto& [free, entry] : state.pool.classes()[c].passing) {
+      if (!class_has_devices(free, job.shape->key.demand)) break;
+      if (tasks_that_fit(free, job.shape->key) == 0) continue;
+      // The first comes last; not one that is its own.
+      for (auto it = entry.nodes.rbegin(); it != entry.nodes.rend(); ++it) {
+        if (first && first->begin <= it->begin) break;
+        if (first_other(state, job, *it) == nullptr) continue;
+        first = *it;
+        break;
+      }
+    }
+  }
+  if (!first) return;
+  reason.at = first->begin;
+  reason.other = first_other(state, job, *first)->job->work.id;
+}
+
+}  // namespace millrace::scheduler

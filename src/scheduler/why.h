@@ -1,0 +1,21 @@
+// Why: what a person is told about work that cannot start.
+#pragma once
+
+#include "scheduler/state.h"
+
+namespace millrace::scheduler {
+
+/// Why it could not run there even if all were empty.
+Reason never_fits(const State& state, const Shape& shape);
+
+/// kCapacity, kDomain or kSpread.
+bool lacks_room(ReasonCode code);
+/// Room for `free` of its tasks is there now, promises apart.
+Reason room_reason(const State& state, const Job& job, std::int64_t free);
+
+Reason power_reason(const State& state, const PowerLedger::Lack& lack);
+
+/// Of others' promises that keep it from starting, the one that begins first.
+void name_promise(const State& state, const Job& job, Reason& reason);
+
+}  // namespace millrace::scheduler

@@ -1,0 +1,143 @@
+// What a person is told: it must be so.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "scheduler/scheduler.h"
+#include "scheduler/world_test_support.h"
+
+namespace millrace::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::kStart;
+
+Workload job_of(WorkloadId id, int accelerators, std::chrono::seconds limit = 1h, int tasks = 1) {
+  Workload w;
+  w.id = id;
+  w.demand = {.cpu_milli = 1000, .memory_mib = 100, .accelerators = accelerators};
+  w.tasks = tasks;
+  w.limit = limit;
+  w.submitted = kStart + std::chrono::seconds(static_cast<int>(id));
+  w.cpu_draw_milli = 0;
+  return w;
+}
+
+Scheduler make(int nodes, Policies policies = {}) {
+  policies.replan_every = 0s;
+  return std::move(*Scheduler::create(testing::even_cluster(nodes), testing::one_account(), policies));
+}
+
+void submit(Scheduler& s, const Workload& w) { ASSERT_TRUE(s.submit(w, kStart)); }
+
+TEST(Why, work_with_a_promise_of_its_own_is_told_whose_promise_it_waits_for) {
+  Scheduler s = make(2);
+  submit(s, job_of(1, 8));
+  submit(s, job_of(2, 8, 30min));
+  s.pass(kStart);
+  submit(s, job_of(3, 8, 1h, 2));
+  submit(s, job_of(4, 8, 2h));
+  s.pass(kStart);
+  ASSERT_TRUE(s.ended(2, kStart + 30min));
+  s.full_pass(kStart + 30min);
+  ASSERT_EQ(s.expected_start(4), kStart + 2h);
+  EXPECT_EQ(s.why(4)->text(), "what is free is promised to 3 at 2026-11-22 01:00");
+}
+
+TEST(Why, nobody_is_told_to_wait_for_what_is_gone) {
+  Scheduler s = make(2);
+  submit(s, job_of(1, 8));
+  submit(s, job_of(2, 8, 30min));
+  submit(s, job_of(3, 8, 1h, 2));
+  s.pass(kStart);
+  EXPECT_EQ(s.why(3)->text(), "needs 16 accelerators; 0 are free, next at 2026-11-22 01:00 when 1 ends");
+  ASSERT_TRUE(s.ended(1, kStart + 10min));
+  EXPECT_EQ(s.why(3)->text(), "needs 16 accelerators; 0 are free, next at 2026-11-22 01:00");
+}
+
+TEST(Why, work_that_only_power_holds_back_is_told_so_also_when_it_has_a_promise) {
+  Policies policies;
+  policies.start_capped = false;
+  Scheduler s = make(2, policies);
+  // 2 kW idle, 4.8 kW for each.
+  ASSERT_TRUE(s.set_budget({{ScopeKind::kSite, 0}, kStart, 8'000'000}, kStart));
+  submit(s, job_of(1, 8));
+  submit(s, job_of(2, 8));
+  s.pass(kStart);
+  ASSERT_EQ(s.expected_start(2), kStart + 1h);
+  s.full_pass(kStart + 1min);
+  EXPECT_EQ(s.why(2)->text(), "needs 4800 W; the power budget of site s leaves 1200 W");
+}
+
+TEST(Why, the_resource_that_is_short_is_named) {
+  Scheduler s = make(2);
+  for (WorkloadId id : {1, 2}) {
+    Workload w = job_of(id, 5);
+    w.demand.cpu_milli = 33'000;
+    w.demand.memory_mib = 1 << 19;
+    submit(s, w);
+    s.pass(kStart);
+  }
+  Workload cores = job_of(3, 1);
+  cores.demand.cpu_milli = 64'000;
+  submit(s, cores);
+  Workload memory = job_of(4, 1);
+  memory.demand.memory_mib = (1 << 19) + 1;
+  submit(s, memory);
+  Workload gang = job_of(5, 1, 1h, 3);
+  gang.demand.cpu_milli = 33'000;
+  submit(s, gang);
+  s.pass(kStart);
+  EXPECT_TRUE(s.why(3)->text().starts_with("needs 64 cores on a node with free accelerators; 63 are free"))
+      << s.why(3)->text();
+  EXPECT_TRUE(s.why(4)->text().starts_with(
+      "needs 524289 MiB of memory on a node with free accelerators; 524288 are free"))
+      << s.why(4)->text();
+  EXPECT_TRUE(s.why(5)->text().starts_with("needs 99 cores beside its accelerators; 66 are free"))
+      << s.why(5)->text();
+}
+
+TEST(Why, what_no_node_has_is_named) {
+  Scheduler s = make(2);
+  Workload memory = job_of(1, 1);
+  memory.demand.memory_mib = 1 << 21;
+  submit(s, memory);
+  Workload elsewhere = job_of(2, 1);
+  elsewhere.zones = {"DE"};
+  submit(s, elsewhere);
+  submit(s, job_of(3, 8, 1h, 3));
+  s.pass(kStart);
+  EXPECT_EQ(s.why(1)->text(),
+            "needs 2097152 MiB of memory on one node; the largest that meets its constraints has 1048576");
+  EXPECT_EQ(s.why(2)->text(), "no node meets its constraints");
+  EXPECT_EQ(s.why(3)->text(),
+            "needs 3 tasks; the nodes that meet its constraints could hold 2 even if they were empty");
+}
+
+TEST(Why, one_is_one) {
+  Scheduler s = make(1);
+  submit(s, job_of(1, 8));
+  submit(s, job_of(2, 1));
+  s.pass(kStart);
+  EXPECT_TRUE(s.why(2)->text().starts_with("needs 1 accelerator; 0 are free")) << s.why(2)->text();
+}
+
+TEST(Why, a_cap_below_the_one_before_is_never_said_to_be_for_room_in_the_budget) {
+  Scheduler s = make(1);
+  for (WorkloadId id = 1; id <= 4; ++id) submit(s, job_of(id, 2, 24h));
+  s.pass(kStart);
+  // Four of 1.2 kW. At half each is 0.2 kW too much, so that one is stopped and there is room above it.
+  ASSERT_TRUE(s.set_budget({{ScopeKind::kSite, 0}, kStart + 60s, 1'000'000 + 2'200'000}, kStart));
+  const Plan plan = s.pass(kStart);
+  ASSERT_EQ(plan.preempts.size(), 1U);
+  int lifted = 0;
+  for (const Cap& cap : plan.caps) {
+    EXPECT_EQ(cap.reason.code, ReasonCode::kBudgetFall) << cap.cap_milli;
+    lifted += cap.cap_milli > 500 ? 1 : 0;
+  }
+  EXPECT_GT(lifted, 0) << "this test does not test it";
+}
+
+}  // namespace
+}  // namespace millrace::scheduler
