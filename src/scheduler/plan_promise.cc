@@ -82,11 +82,11 @@ class Earliest {
       state_.pool.refresh_times(c);
       if (key_.demand.accelerators == 0) {
         push_free_now(of);
-        walks_.push_back({FreeTimes::Walk(of.times, FreeTimes::kFirstEnd), &of});
+        walks_.push_back({FreeTimes::Walk(of.times(heed_.behind), FreeTimes::kFirstEnd), &of});
         continue;
       }
       const std::int32_t k = key_.demand.accelerator_milli < 1000 ? 0 : key_.demand.accelerators;
-      walks_.push_back({FreeTimes::Walk(of.times, k), &of});
+      walks_.push_back({FreeTimes::Walk(of.times(heed_.behind), k), &of});
     }
   }
 
@@ -184,7 +184,7 @@ class Earliest {
       const NodeClass& c = state_.pool.classes()[record.node_class];
       if (c.accelerators < key_.demand.accelerators) continue;
       per_node = std::max(per_node, most_on(c));
-      times.push_back(!unheeded_.empty() || whole() == 0 ? 0 : c.times.at(whole(), record.place_in_class));
+      times.push_back(!unheeded_.empty() || whole() == 0 ? 0 : c.times(heed_.behind).at(whole(), record.place_in_class));
     }
     const std::int64_t needed = (key_.tasks + per_node - 1) / per_node;
     if (std::ssize(times) < needed) return INT64_MAX;

@@ -122,7 +122,7 @@ Pool::Pool(const Cluster& cluster) : cluster_(&cluster), nodes_(cluster.nodes.si
     domain_of_.push_back(cluster.nodes[i].domain);
     if (domain_of_[i] != kNoIndex) domains_[domain_of_[i]].nodes.push_back(i);
   }
-  for (NodeClass& c : classes_) c.times = FreeTimes(c.nodes.size(), c.accelerators);
+  for (NodeClass& c : classes_) c.times_behind = c.times_beside = FreeTimes(c.nodes.size(), c.accelerators);
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
     NodeRecord& record = nodes_[i];
     record.now = record.lasting = empty_state(record);
@@ -312,14 +312,14 @@ void Pool::set_health(NodeIndex index, Health health) {
   if (health == Health::kReady) gain(index);
 }
 
-FreeTimes::Times Pool::times_of(const NodeRecord& record) const {
+FreeTimes::Times Pool::times_of(const NodeRecord& record, bool behind) const {
   FreeTimes::Times times;
   times.fill(INT64_MAX);
   if (record.health != Health::kReady) return times;
   const auto count = static_cast<std::size_t>(classes_[record.node_class].accelerators);
   std::array<std::int64_t, kDevicesMax> whole{};
   std::array<std::int64_t, kDevicesMax> first_end;
-  std::array<std::int32_t, kDevicesMax> promised_milli{};  // at least, when all are there that may be at once
+  std::array<std::int32_t, kDevicesMax> promised_milli{};  // the least that is when all are there that may be at once
   first_end.fill(INT64_MAX);
   for (const Tenant& t : record.running) {
     const std::int64_t end = t.job->end.time_since_epoch().count();
@@ -331,15 +331,17 @@ FreeTimes::Times Pool::times_of(const NodeRecord& record) const {
     }
   }
   for (const Promised& t : record.promises) {
-    const std::int64_t end = t.end.time_since_epoch().count();
+    const std::int64_t end = behind ? t.end.time_since_epoch().count() : INT64_MAX;
+    const std::int32_t milli = t.job->work.demand.accelerator_milli;
     for (std::size_t d = 0; d < count; ++d) {
       if ((t.devices >> d & 1U) == 0) continue;
       whole[d] = std::max(whole[d], end);
       first_end[d] = std::min(first_end[d], end);
-      promised_milli[d] = std::max(promised_milli[d], t.job->work.demand.accelerator_milli);
+      promised_milli[d] = behind ? std::max(promised_milli[d], milli) : promised_milli[d] + milli;
     }
   }
   for (std::size_t d = 0; d < count; ++d) {
+    if (promised_milli[d] >= 1000 && !behind) continue;
     const bool part_free = record.now.device_milli_free[d] > promised_milli[d];
     times[0] = std::min(times[0], part_free ? 0 : first_end[d]);
   }
@@ -351,7 +353,8 @@ FreeTimes::Times Pool::times_of(const NodeRecord& record) const {
 void Pool::refresh_times(ClassIndex index) {
   for (const NodeIndex node : stale_[index]) {
     NodeRecord& record = nodes_[node];
-    classes_[index].times.set(record.place_in_class, times_of(record));
+    classes_[index].times_behind.set(record.place_in_class, times_of(record, true));
+    classes_[index].times_beside.set(record.place_in_class, times_of(record, false));
     record.times_stale = false;
     ++steps;
   }

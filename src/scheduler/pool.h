@@ -63,7 +63,10 @@ struct NodeClass {
   std::vector<NodeIndex> nodes;                            // every one, ready or not, ascending
   std::map<NodeState, Peers, FreerFirst> lasting;          // by what is free beyond all promises
   std::map<NodeState, UntilPromised, FreerFirst> passing;  // of nodes with promises: by what is free now
-  FreeTimes times;
+  FreeTimes times_behind;  // as all that runs or is promised leaves
+  FreeTimes times_beside;  // as what runs leaves, and nothing that is promised does
+
+  const FreeTimes& times(bool behind) const { return behind ? times_behind : times_beside; }
 };
 
 struct Tenant {
@@ -171,7 +174,7 @@ class Pool {
   template <typename Counts>
   void keep_lasting(NodeState& free, const NodeRecord& record, const Job* self, Counts counts) const;
   NodeState empty_state(const NodeRecord& record) const;
-  FreeTimes::Times times_of(const NodeRecord& record) const;
+  FreeTimes::Times times_of(const NodeRecord& record, bool behind) const;
 
   struct Change {
     TimePoint at;

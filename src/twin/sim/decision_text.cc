@@ -82,20 +82,7 @@ std::string cap_text(std::int32_t cap_milli) {
   return cap_milli >= 1000 ? "no power cap" : fmt::format("power cap {:.3g} %", cap_milli * 0.1);
 }
 
-std::string text_of(const scheduler::Reason& reason) {
-  std::string text = reason.text("job-");
-  if (!reason.other) return text;
-  for (const std::string_view before : {"when ", "to ", "for "}) {
-    const std::string bare = fmt::format("{}{}", before, *reason.other);
-    const auto at = text.rfind(bare);
-    if (at == std::string::npos) continue;
-    const auto after = at + bare.size();
-    if (after < text.size() && text[after] >= '0' && text[after] <= '9') continue;
-    text.insert(at + before.size(), "job-");
-    return text;
-  }
-  return text;
-}
+std::string text_of(const scheduler::Reason& reason) { return reason.text("job-"); }
 
 std::string start_text(const Job& job, VirtualTime waited, const scheduler::Reason& reason) {
   std::string text = waited > 0 ? fmt::format("waited {:.6g} s: ", static_cast<double>(waited) * 1e-6) : "";
