@@ -181,8 +181,14 @@ std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimeP
   return places;
 }
 
-std::optional<std::vector<TaskPlace>> Model::place(const Item& item, TimePoint until) {
-  if (item.w.together == Together::kAnywhere) return place_among(item, until, std::nullopt);
+bool Model::is_in_one_domain(const std::vector<TaskPlace>& places) const {
+  const DomainIndex first = cluster_.nodes[places.front().node].domain;
+  return first != kNoIndex && std::all_of(places.begin(), places.end(), [&](const TaskPlace& p) {
+           return cluster_.nodes[p.node].domain == first;
+         });
+}
+
+std::optional<std::vector<TaskPlace>> Model::place_in_one_domain(const Item& item, TimePoint until) {
   std::vector<std::tuple<std::size_t, std::int64_t, DomainIndex>> order;
   for (DomainIndex d = 0; d < cluster_.domains.size(); ++d) {
     std::size_t size = 0;
@@ -193,6 +199,13 @@ std::optional<std::vector<TaskPlace>> Model::place(const Item& item, TimePoint u
   std::sort(order.begin(), order.end());
   for (const auto& [size, cost, d] : order) {
     if (auto found = place_among(item, until, d)) return found;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::vector<TaskPlace>> Model::place(const Item& item, TimePoint until) {
+  if (item.w.together != Together::kAnywhere) {
+    if (auto found = place_in_one_domain(item, until)) return found;
   }
   if (item.w.together == Together::kOneDomain) return std::nullopt;
   return place_among(item, until, std::nullopt);

@@ -85,6 +85,8 @@ class Model {
   NodeState usable(NodeIndex node, TimePoint until, TimePoint promised_before = TimePoint::max()) const;
   std::vector<PromiseRef> promises() const;
   std::optional<std::vector<TaskPlace>> place(const Item& item, TimePoint until);
+  std::optional<std::vector<TaskPlace>> place_in_one_domain(const Item& item, TimePoint until);
+  bool is_in_one_domain(const std::vector<TaskPlace>& places) const;
   std::optional<std::vector<TaskPlace>> place_among(const Item& item, TimePoint until,
                                                     std::optional<DomainIndex> domain);
   bool promise_is_free(const Item& item, TimePoint until);

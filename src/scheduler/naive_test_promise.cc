@@ -115,11 +115,13 @@ std::optional<Keep> Model::plan(const Item& item, TimePoint now, std::int32_t ra
     return chosen;
   };
   std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> best;
-  if (item.w.together == Together::kOneDomain) {
+  if (item.w.together != Together::kOneDomain) best = earliest(std::nullopt);
+  if (item.w.together != Together::kAnywhere) {
+    const TimePoint latest = best.empty() ? TimePoint::max() : std::get<0>(best.back());
     std::optional<std::tuple<TimePoint, std::size_t, std::int64_t, DomainIndex>> key;
     for (DomainIndex d = 0; d < cluster_.domains.size(); ++d) {
       const auto chosen = earliest(d);
-      if (chosen.empty()) continue;
+      if (chosen.empty() || std::get<0>(chosen.back()) > latest) continue;
       std::size_t size = 0;
       for (const Node& node : cluster_.nodes) size += node.domain == d ? 1 : 0;
       const SiteIndex site = cluster_.domains[d].site;
@@ -129,8 +131,6 @@ std::optional<Keep> Model::plan(const Item& item, TimePoint now, std::int32_t ra
       key = here;
       best = chosen;
     }
-  } else {
-    best = earliest(std::nullopt);
   }
   if (best.empty()) return std::nullopt;
   Keep keep{.begin = std::max(now, std::get<0>(best.back())), .end = {}, .places = {}};

@@ -107,7 +107,14 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
     return false;
   }
   std::optional<std::vector<TaskPlace>> places;
-  if (item.promise && promise_is_free(item, window(now, item.w))) places = item.promise->places;
+  if (item.promise && promise_is_free(item, window(now, item.w))) {
+    places = item.promise->places;
+    if (item.w.together == Together::kPreferDomain && !is_in_one_domain(*places)) {
+      ignored_ = {item.w.id};
+      if (auto gathered = place_in_one_domain(item, window(now, item.w))) places = gathered;
+      ignored_.clear();
+    }
+  }
   if (!places) places = place(item, window(now, item.w));
   if (!places) {
     promised_only = consider && ask_for_room(item, now);
@@ -298,7 +305,7 @@ std::vector<Start> Model::pass(TimePoint now, bool full) {
     last_full_ = now;
     released_ = false;
   }
-  planning_ = full;
+  planning_ = full || !released_;
   bool again = true;
   for (int i = 0; i < 8 && again; ++i) {
     again = walk(now, full);

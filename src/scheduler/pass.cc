@@ -21,7 +21,8 @@ class Pass {
 
   void run(bool full) {
     unsettled_ = true;
-    planning_ = full;
+    // What is free for promises goes to all in order; between full passes fresh work alone asks for what was left.
+    planning_ = full || !state_.released;
     for (; walks_ < kWalksMax && unsettled_; ++walks_) {
       unsettled_ = walk(full);
       full = false;
@@ -80,6 +81,7 @@ class Pass {
     job.end = job.work.limit ? now_ + *job.work.limit : kNever;
     std::optional<Found> found;
     if (job.promise) found = find_promised(state_, job, now_, of_promise);
+    if (found) gather(state_, job, now_, *found);
     if (!found) found = find(job, reason);
     if (!found) {
       job.end = kNever;
@@ -378,7 +380,7 @@ class Pass {
   TimePoint now_;
   Plan& plan_;
   bool full_ = false;
-  bool planning_ = false;  // the pass began with a full walk: promises are given
+  bool planning_ = false;  // promises are given
   std::int64_t starts_promised_ = 0;
   bool due_ = false;
   bool unsettled_ = false;

@@ -232,15 +232,14 @@ std::vector<DomainIndex> domains_with_room(State& state, const Job& job, TimePoi
   return result;
 }
 
+bool attempt_in_one_domain(State& state, const Job& job, Attempt& a, TimePoint until) {
+  return std::ranges::any_of(domains_with_room(state, job, until), [&](DomainIndex d) { return a.in_domain(d); });
+}
+
 bool attempt(State& state, const Job& job, Attempt& a, TimePoint until) {
   const Together together = job.shape->key.together;
-  if (together != Together::kAnywhere) {
-    for (const DomainIndex d : domains_with_room(state, job, until)) {
-      if (a.in_domain(d)) return true;
-    }
-    if (together == Together::kOneDomain) return false;
-  }
-  return a.anywhere();
+  if (together != Together::kAnywhere && attempt_in_one_domain(state, job, a, until)) return true;
+  return together != Together::kOneDomain && a.anywhere();
 }
 
 /// The highest cap at which the draw fits, when it fits at the floor.
@@ -393,6 +392,26 @@ std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason
   if (powered) return found;
   undo(state, job, found.places);
   return std::nullopt;
+}
+
+void gather(State& state, Job& job, TimePoint now, Found& found) {
+  if (job.shape->key.together != Together::kPreferDomain) return;
+  const auto domain_of = [&](const TaskPlace& p) { return state.cluster.nodes[p.node].domain; };
+  const DomainIndex first = domain_of(found.places.front());
+  const bool apart = std::ranges::any_of(found.places, [&](const TaskPlace& p) { return domain_of(p) != first; });
+  if (!apart && first != kNoIndex) return;
+  undo(state, job, found.places);
+  state.pool.unpromise(job, *job.promise);
+  state.power.set_aside(*job.promise);
+  Attempt in_one(state, job, now, found.cap_milli);
+  if (attempt_in_one_domain(state, job, in_one, window_end(now, job.limit_s))) {
+    found.places = std::move(in_one.places());
+    found.draws = std::move(in_one.draws());
+  } else {
+    for (const TaskPlace& place : found.places) state.pool.occupy(job, place);
+  }
+  state.power.put_back(*job.promise);
+  state.pool.promise(job, *job.promise);
 }
 
 }  // namespace millrace::scheduler

@@ -34,6 +34,10 @@ std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& 
 /// the budgets that do not.
 std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason& reason);
 
+/// Of work that prefers a domain and has what it was promised across several: places in one, if there are such. Occupies
+/// them in place of `found`, or changes nothing.
+void gather(State& state, Job& job, TimePoint now, Found& found);
+
 /// Gives back what find_places occupied.
 void undo(State& state, Job& job, const std::vector<TaskPlace>& places);
 

@@ -244,6 +244,18 @@ class Earliest {
   std::priority_queue<Slot, std::vector<Slot>, LaterSlot> slots_;
 };
 
+/// Work that prefers a domain gets one where that costs it no time.
+std::vector<Slot> earliest_slots(State& state, const Job& job, const Heed& heed, TimePoint now,
+                                 TimePoint cutoff) {
+  const Together together = job.shape->key.together;
+  if (together == Together::kOneDomain) return Earliest(state, job, heed, now, cutoff).in_one_domain();
+  std::vector<Slot> slots = Earliest(state, job, heed, now, cutoff).anywhere();
+  if (together == Together::kAnywhere || slots.empty()) return slots;
+  const TimePoint no_later = slots.back().at + std::chrono::microseconds(1);
+  std::vector<Slot> in_domain = Earliest(state, job, heed, now, no_later).in_one_domain();
+  return in_domain.empty() ? slots : in_domain;
+}
+
 /// Whether it may wait for other promised work to end: not too many do.
 bool may_be_behind(const State& state, const Job& job) {
   if (job.promise && job.promise->behind) return true;
@@ -264,9 +276,8 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now,
   if (job.promise && job.promise->begin <= now) return std::nullopt;
   if (job.promise) cutoff = std::min(cutoff, sooner_than(state, job.promise->begin, now));
   const bool behind = may_be_behind(state, job);
-  Earliest earliest(state, job, Heed{&job, heed_rank_min, behind}, now, cutoff);
   const std::vector<Slot> slots =
-      job.shape->key.together == Together::kOneDomain ? earliest.in_one_domain() : earliest.anywhere();
+      earliest_slots(state, job, Heed{&job, heed_rank_min, behind}, now, cutoff);
   if (slots.empty()) return std::nullopt;
   Promise promise;
   promise.begin = std::max(now, slots.back().at);

@@ -162,7 +162,16 @@ std::vector<Victim> choose(State& state, Job& job, TimePoint now, Promise& claim
 
 bool preempt_for(State& state, Job& job, TimePoint now, Plan& plan) {
   Promise claim;
+  // What it is promised is its own: whose end it waits for may be the one whose loss is least.
+  if (job.promise) {
+    state.pool.unpromise(job, *job.promise);
+    state.power.set_aside(*job.promise);
+  }
   const std::vector<Victim> victims = choose(state, job, now, claim);
+  if (job.promise) {
+    state.power.put_back(*job.promise);
+    state.pool.promise(job, *job.promise);
+  }
   if (victims.empty()) return false;
   if (job.promise) {
     retire_promise(state, job);

@@ -162,5 +162,71 @@ TEST(Promise, a_device_may_be_promised_to_more_than_thirty_two_one_behind_the_ot
   EXPECT_EQ(s.expected_start(45), kStart + 44h);
 }
 
+TEST(Promise, work_that_comes_between_full_passes_is_promised_its_start_at_once) {
+  Policies policies;
+  policies.replan_every = 1h;
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(2), testing::one_account(), policies));
+  submit(s, job_of(1, 1));
+  s.pass(kStart);
+  submit(s, job_of(2, 2), kStart + 2s);
+  s.pass(kStart + 2s);
+  EXPECT_EQ(s.expected_start(2), kStart + 1h);
+  submit(s, job_of(3, 1, 2h), kStart + 3s);
+  EXPECT_TRUE(started(s.pass(kStart + 3s)).empty()) << "it would delay the gang";
+}
+
+/// Domains of 2 and 2 nodes.
+Scheduler two_domains() {
+  Cluster cluster = testing::even_cluster(4);
+  cluster.domains = {{"d0", 0}, {"d1", 0}};
+  for (NodeIndex n = 0; n < 4; ++n) cluster.nodes[n].domain = n / 2;
+  Policies policies;
+  policies.replan_every = 0s;
+  return std::move(*Scheduler::create(std::move(cluster), testing::one_account(), policies));
+}
+
+Workload gang_of_two(WorkloadId id) {
+  Workload w = job_of(id, 2);
+  w.together = Together::kPreferDomain;
+  return w;
+}
+
+bool in_one_domain(const Start& start) { return start.places[0].node / 2 == start.places[1].node / 2; }
+
+TEST(Promise, a_gang_that_waited_runs_in_one_domain_where_that_costs_it_no_time) {
+  Scheduler s = two_domains();
+  submit(s, job_of(1, 1));
+  submit(s, job_of(2, 3));
+  submit(s, gang_of_two(3));
+  submit(s, gang_of_two(4));
+  ASSERT_EQ(started(s.pass(kStart)), (Ids{1, 2}));
+  ASSERT_EQ(s.expected_start(4), kStart + 1h);
+  ASSERT_TRUE(s.ended(1, kStart + 1h));
+  ASSERT_TRUE(s.ended(2, kStart + 1h));
+  const Plan plan = s.pass(kStart + 1h);
+  ASSERT_EQ(plan.starts.size(), 2U);
+  EXPECT_TRUE(in_one_domain(plan.starts[0]));
+  EXPECT_TRUE(in_one_domain(plan.starts[1]));
+}
+
+TEST(Promise, a_gang_that_was_promised_several_domains_starts_in_one_that_has_become_free) {
+  Scheduler s = two_domains();
+  // One after the other, so that node n is that of job n + 1: what is promised is nodes 0 and 2.
+  const std::chrono::seconds limits[] = {1h, 3h, 1h, 3h};
+  for (WorkloadId id = 1; id <= 4; ++id) {
+    submit(s, job_of(id, 1, limits[id - 1]));
+    ASSERT_EQ(s.pass(kStart).starts.at(0).places.at(0).node, id - 1);
+  }
+  submit(s, gang_of_two(5));
+  s.pass(kStart);
+  ASSERT_EQ(s.expected_start(5), kStart + 1h);
+  ASSERT_TRUE(s.ended(2, kStart + 50min));
+  ASSERT_TRUE(s.ended(1, kStart + 1h));
+  ASSERT_TRUE(s.ended(3, kStart + 1h));
+  const Plan plan = s.pass(kStart + 1h);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_TRUE(in_one_domain(plan.starts[0]));
+}
+
 }  // namespace
 }  // namespace millrace::scheduler
