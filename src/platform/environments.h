@@ -148,8 +148,9 @@ class Environments {
   const EnvironmentPorts ports_;
   const MonotonicPoint watched_since_;  // since when its use is known; before that, it counts as used
   mutable std::mutex mutex_;
-  mutable std::map<std::string, Seen, std::less<>> seen_;  // guarded by mutex_; policies() notes who can be reached
-  std::set<std::string, std::less<>> wanted_;      // guarded by mutex_: to be started when that can be
+  mutable std::map<std::string, Seen, std::less<>>
+      seen_;                                   // guarded by mutex_; policies() notes who can be reached
+  std::set<std::string, std::less<>> wanted_;  // guarded by mutex_: to be started when that can be
 };
 
 }  // namespace millrace::platform

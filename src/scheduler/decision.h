@@ -18,7 +18,7 @@ enum class ReasonCode : std::uint8_t {
   kNotBefore,  // it asked, or clean hours were chosen, to wait until `at`
   kNeverFits,  // no set of nodes could run it even if they were empty; of `resource` (of a node, or tasks) `free` is most
   kCapacity,  // not enough free: needs `needed` of `resource`, `free` are free for it; `subject`: where, in words
-  kDomain,    // as kCapacity, in one domain; `free` is that of the best domain
+  kDomain,  // as kCapacity, in one domain; `free` is that of the best domain
   kSpread,  // needs `needed` racks (or rails), `free` have room; `subject`: the siblings it is kept apart from
   kPromised,    // would fit, but what is free is promised at `at` to `other`
   kQuota,       // `subject` is an account: its quota lacks `needed` of `resource`, `free` is left

@@ -187,7 +187,8 @@ class Pass {
 
   // What was taken from lower ranks in this walk is given back to them, as far as none of a higher rank needs it.
   bool has_depth(std::int32_t rank) const {
-    const auto displaced = std::ranges::count_if(displaced_, [rank](const Job* j) { return j->rank >= rank; });
+    const auto displaced =
+        std::ranges::count_if(displaced_, [rank](const Job* j) { return j->rank >= rank; });
     return std::ssize(state_.promised) + starts_promised_ + displaced < state_.policies.reservations;
   }
 

@@ -233,7 +233,8 @@ std::vector<DomainIndex> domains_with_room(State& state, const Job& job, TimePoi
 }
 
 bool attempt_in_one_domain(State& state, const Job& job, Attempt& a, TimePoint until) {
-  return std::ranges::any_of(domains_with_room(state, job, until), [&](DomainIndex d) { return a.in_domain(d); });
+  return std::ranges::any_of(domains_with_room(state, job, until),
+                             [&](DomainIndex d) { return a.in_domain(d); });
 }
 
 bool attempt(State& state, const Job& job, Attempt& a, TimePoint until) {
@@ -398,7 +399,8 @@ void gather(State& state, Job& job, TimePoint now, Found& found) {
   if (job.shape->key.together != Together::kPreferDomain) return;
   const auto domain_of = [&](const TaskPlace& p) { return state.cluster.nodes[p.node].domain; };
   const DomainIndex first = domain_of(found.places.front());
-  const bool apart = std::ranges::any_of(found.places, [&](const TaskPlace& p) { return domain_of(p) != first; });
+  const bool apart =
+      std::ranges::any_of(found.places, [&](const TaskPlace& p) { return domain_of(p) != first; });
   if (!apart && first != kNoIndex) return;
   undo(state, job, found.places);
   state.pool.unpromise(job, *job.promise);

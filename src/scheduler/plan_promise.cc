@@ -184,7 +184,8 @@ class Earliest {
       const NodeClass& c = state_.pool.classes()[record.node_class];
       if (c.accelerators < key_.demand.accelerators) continue;
       per_node = std::max(per_node, most_on(c));
-      times.push_back(!unheeded_.empty() || whole() == 0 ? 0 : c.times(heed_.behind).at(whole(), record.place_in_class));
+      times.push_back(
+          !unheeded_.empty() || whole() == 0 ? 0 : c.times(heed_.behind).at(whole(), record.place_in_class));
     }
     const std::int64_t needed = (key_.tasks + per_node - 1) / per_node;
     if (std::ssize(times) < needed) return INT64_MAX;
@@ -276,8 +277,7 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now,
   if (job.promise && job.promise->begin <= now) return std::nullopt;
   if (job.promise) cutoff = std::min(cutoff, sooner_than(state, job.promise->begin, now));
   const bool behind = may_be_behind(state, job);
-  const std::vector<Slot> slots =
-      earliest_slots(state, job, Heed{&job, heed_rank_min, behind}, now, cutoff);
+  const std::vector<Slot> slots = earliest_slots(state, job, Heed{&job, heed_rank_min, behind}, now, cutoff);
   if (slots.empty()) return std::nullopt;
   Promise promise;
   promise.begin = std::max(now, slots.back().at);

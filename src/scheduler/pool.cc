@@ -280,8 +280,7 @@ void Pool::end_changed(const Job& job) {
 void Pool::promise(const Job& job, const Promise& promise) {
   for (const TaskPlace& place : promise.places) {
     unlist(place.node);
-    nodes_[place.node].promises.push_back(
-        {&job, place.devices, promise.begin, promise.end, promise.claim});
+    nodes_[place.node].promises.push_back({&job, place.devices, promise.begin, promise.end, promise.claim});
     count_apart(job, place.node, 0, 1);
     changed(place.node);
   }
@@ -319,7 +318,8 @@ FreeTimes::Times Pool::times_of(const NodeRecord& record, bool behind) const {
   const auto count = static_cast<std::size_t>(classes_[record.node_class].accelerators);
   std::array<std::int64_t, kDevicesMax> whole{};
   std::array<std::int64_t, kDevicesMax> first_end;
-  std::array<std::int32_t, kDevicesMax> promised_milli{};  // the least that is when all are there that may be at once
+  std::array<std::int32_t, kDevicesMax>
+      promised_milli{};  // the least that is when all are there that may be at once
   first_end.fill(INT64_MAX);
   for (const Tenant& t : record.running) {
     const std::int64_t end = t.job->end.time_since_epoch().count();
@@ -375,9 +375,8 @@ void Pool::find_lasting(const NodeRecord& record, const Heed& heed, TimePoint no
       balance.move(p.job->work.demand, p.devices, -1);
     }
   }
-  std::ranges::sort(changes_, {}, [](const Change& c) {
-    return std::tuple(c.at, -c.sign, c.job->work.id, c.devices);
-  });
+  std::ranges::sort(changes_, {},
+                    [](const Change& c) { return std::tuple(c.at, -c.sign, c.job->work.id, c.devices); });
   from_.assign(1, {.at = {}, .free = balance.free(), .because = std::nullopt, .behind = false});
   for (auto next = changes_.begin(); next != changes_.end() && next->at != kNever;) {
     const TimePoint at = next->at;
@@ -408,11 +407,8 @@ void Pool::slots(NodeIndex index, const Shape& shape, const Heed& heed, TimePoin
     while (std::ssize(out) - first < most && fits(free, key.demand)) {
       const std::uint32_t devices = *tightest_devices(free, key.demand);
       take(free, key.demand, devices);
-      out.push_back({.at = from.at,
-                     .node = index,
-                     .devices = devices,
-                     .because = from.because,
-                     .behind = from.behind});
+      out.push_back(
+          {.at = from.at, .node = index, .devices = devices, .because = from.because, .behind = from.behind});
     }
     if (std::ssize(out) - first == most) return;
   }

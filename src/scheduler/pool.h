@@ -63,7 +63,7 @@ struct NodeClass {
   std::vector<NodeIndex> nodes;                            // every one, ready or not, ascending
   std::map<NodeState, Peers, FreerFirst> lasting;          // by what is free beyond all promises
   std::map<NodeState, UntilPromised, FreerFirst> passing;  // of nodes with promises: by what is free now
-  FreeTimes times_behind;  // as all that runs or is promised leaves
+  FreeTimes times_behind;                                  // as all that runs or is promised leaves
   FreeTimes times_beside;  // as what runs leaves, and nothing that is promised does
 
   const FreeTimes& times(bool behind) const { return behind ? times_behind : times_beside; }
@@ -91,9 +91,7 @@ struct Heed {
   const Job* except = nullptr;
   std::int32_t rank_min = INT32_MIN;
   bool behind = true;  // whether there may be something behind them
-  bool operator()(const Promised& p) const {
-    return p.job != except && (p.claim || p.job->rank >= rank_min);
-  }
+  bool operator()(const Promised& p) const { return p.job != except && (p.claim || p.job->rank >= rank_min); }
 };
 
 struct NodeRecord {

@@ -331,8 +331,8 @@ void PowerLedger::count_promise(const Promise& promise, int sign) {
   }
 }
 
-std::optional<PowerLedger::Lack> PowerLedger::lack(const ScopeDraw& more, TimePoint now,
-                                                   TimePoint until, TimePoint promised_before) const {
+std::optional<PowerLedger::Lack> PowerLedger::lack(const ScopeDraw& more, TimePoint now, TimePoint until,
+                                                   TimePoint promised_before) const {
   const Budgeted& b = *more.budget;
   PromisedPower promised(b, now, promised_before);
   const std::int64_t left = b.budget_at(now) - b.idle_mw - b.work_mw - promised.at(now);

@@ -23,7 +23,8 @@ struct Budgeted {
   std::int64_t work_mw = 0;                // of all work that has not been confirmed to have ended
   std::int64_t stopping_mw = 0;            // part of it that was told to stop
   std::map<TimePoint, std::int64_t> ends;  // work by its expected end
-  std::map<std::pair<TimePoint, TimePoint>, std::int64_t> promise_ends;  // by when their work is over, and their begin
+  std::map<std::pair<TimePoint, TimePoint>, std::int64_t>
+      promise_ends;                                          // by when their work is over, and their begin
   std::map<TimePoint, std::optional<std::int64_t>> changes;  // the budget from then on
   std::map<TimePoint, std::optional<std::int64_t>> stated;   // the same, PUE included
   struct Check {

@@ -107,12 +107,12 @@ std::vector<Victim> candidates(State& state, const Job& job, TimePoint now) {
   return result;
 }
 
-/// The first of the candidates, as few as suffice, taken away; empty, and nothing is, if all of them do not.
-std::vector<Victim> take_away(State& state, Job& job, TimePoint now, Trial& trial) {
+/// The first of `from`, as few as suffice, taken away; empty, and nothing is, if all of them do not.
+std::vector<Victim> take_away(State& state, const Job& job, const std::vector<Victim>& from, Trial& trial) {
   std::vector<Victim> chosen;
   std::size_t tried = 0;  // so many do not suffice
   bool enough = false;
-  for (const Victim& v : candidates(state, job, now)) {
+  for (const Victim& v : from) {
     // An account may have come back to its nominal quota through the victims before.
     const AccountIndex holder = v.job->work.account;
     if (holder != job.work.account && !may_stop_of(state, job, holder)) continue;
@@ -139,9 +139,10 @@ std::vector<Victim> take_away(State& state, Job& job, TimePoint now, Trial& tria
 }
 
 /// Victims without which the job may start, and none that is not needed; empty if there are none. Where it would: `claim`.
-std::vector<Victim> choose(State& state, Job& job, TimePoint now, Promise& claim) {
+std::vector<Victim> choose(State& state, Job& job, const std::vector<Victim>& from, TimePoint now,
+                           Promise& claim) {
   Trial trial(state, job, now);
-  const std::vector<Victim> chosen = take_away(state, job, now, trial);
+  const std::vector<Victim> chosen = take_away(state, job, from, trial);
   std::vector<Victim> needed;
   for (auto it = chosen.rbegin(); it != chosen.rend(); ++it) {
     trial.restore(*it->job);
@@ -161,13 +162,15 @@ std::vector<Victim> choose(State& state, Job& job, TimePoint now, Promise& claim
 }  // namespace
 
 bool preempt_for(State& state, Job& job, TimePoint now, Plan& plan) {
+  const std::vector<Victim> from = candidates(state, job, now);
+  if (from.empty()) return false;
   Promise claim;
   // What it is promised is its own: whose end it waits for may be the one whose loss is least.
   if (job.promise) {
     state.pool.unpromise(job, *job.promise);
     state.power.set_aside(*job.promise);
   }
-  const std::vector<Victim> victims = choose(state, job, now, claim);
+  const std::vector<Victim> victims = choose(state, job, from, now, claim);
   if (job.promise) {
     state.power.put_back(*job.promise);
     state.pool.promise(job, *job.promise);

@@ -78,7 +78,8 @@ TEST(Promise, work_that_comes_on_and_on_never_passes_a_gang_of_the_same_or_a_hig
     submit(s, job_of(id, 1, std::chrono::minutes(25 + static_cast<int>(id % 7))), now);
     for (const Start& start : s.pass(now).starts) {
       if (start.id == gang) begun = now;
-      ends.emplace(now + std::chrono::minutes(20) + std::chrono::seconds(static_cast<int>(start.id)), start.id);
+      ends.emplace(now + std::chrono::minutes(20) + std::chrono::seconds(static_cast<int>(start.id)),
+                   start.id);
     }
   }
   EXPECT_LE(begun, kStart + 1h);
@@ -90,7 +91,8 @@ TEST(Promise, promises_of_a_lower_rank_give_way_and_only_as_far_as_is_needed) {
   s.pass(kStart);
   for (WorkloadId id = 5; id <= 8; ++id) submit(s, job_of(id, 1, 10h));
   s.full_pass(kStart);
-  for (WorkloadId id = 5; id <= 8; ++id) EXPECT_EQ(s.expected_start(id), kStart + std::chrono::hours(static_cast<int>(id) - 4));
+  for (WorkloadId id = 5; id <= 8; ++id)
+    EXPECT_EQ(s.expected_start(id), kStart + std::chrono::hours(static_cast<int>(id) - 4));
   submit(s, job_of(9, 2, 1h, 1));
   s.full_pass(kStart);
   EXPECT_EQ(s.expected_start(9), kStart + 2h);

@@ -102,7 +102,6 @@ struct Arrangement {
 /// clearly earlier. With `beside` false only the latter.
 std::optional<Arrangement> arrange(State& state, const Job& job, TimePoint now, bool beside);
 
-
 // run.cc: running work.
 /// Takes over places that are occupied in the pool already.
 void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::int32_t cap_milli,

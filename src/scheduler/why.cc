@@ -44,7 +44,7 @@ std::int64_t count_of(const State& state, const Job& job, const Demand& demand) 
 
 /// Of the nodes where `demand` fits, the most that one has free.
 std::int64_t most_free(const State& state, const Job& job, const Demand& demand,
-                       std::int64_t NodeState::*resource) {
+                       std::int64_t NodeState::* resource) {
   std::int64_t most = 0;
   each_state_now(state, job, [&](const NodeState& free, std::int64_t nodes) {
     if (nodes > 0 && fits(free, demand)) most = std::max(most, free.*resource);
