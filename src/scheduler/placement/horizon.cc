@@ -5,6 +5,7 @@
 
 #include "core/rng.h"
 #include "scheduler/placement/devices.h"
+#include "scheduler/tightest.h"
 
 namespace millrace::scheduler {
 namespace {
@@ -107,6 +108,7 @@ std::int64_t HorizonFit::loss(const FreeNode& node) {
 }
 
 std::optional<Fit> HorizonFit::score(const NodeState& node, const Demand& demand) {
+  if (typical_.empty()) return TightestFit().score(node, demand);
   if (!fits(node, demand)) return std::nullopt;
   const auto before = loss(free_of(node));
   std::optional<Fit> best;

@@ -89,6 +89,11 @@ TEST(Horizon, without_expectations_the_tightest_node_wins) {
             policy.score(node_with({1000}, 4000), part(400))->score);
 }
 
+TEST(Horizon, without_expectations_a_part_goes_to_the_fullest_device_that_holds_it) {
+  HorizonFit policy;
+  EXPECT_EQ(policy.score(node_with({1000, 1000, 500, 400}), part(500))->devices, 0b100U);
+}
+
 TEST(Horizon, new_expectations_replace_the_old_ones) {
   HorizonFit policy;
   policy.expect(std::array{typical(part(400))});
