@@ -350,11 +350,8 @@ scheduler::Workload WorkManager::workload_of(const WantedWork& wanted, Turn& tur
     workload.kinds.push_back(static_cast<scheduler::KindIndex>(found - kinds.begin()));
     has_kind = true;
   }
-  // An empty set would mean every kind: where no node has one that was asked for, no zone has it either.
-  if (!has_kind)
-    workload.zones = {"no node has an accelerator of the kinds asked for"};
-  else
-    workload.zones = wanted.zones;
+  if (!has_kind) workload.kinds = {scheduler::kNoKind};  // an empty set would mean every kind
+  workload.zones = wanted.zones;
   workload.jurisdictions = wanted.jurisdictions;
   if (wanted.one_domain)
     workload.together = scheduler::Together::kOneDomain;

@@ -19,6 +19,8 @@ using NodeIndex = std::uint32_t;
 /// "Not in any": for `Rack::feed`, `Node::rack`, `Node::rail` and `Node::domain`.
 inline constexpr std::uint32_t kNoIndex = UINT32_MAX;
 inline constexpr FeedIndex kNoFeed = UINT16_MAX;
+/// A kind that no node has.
+inline constexpr KindIndex kNoKind = UINT16_MAX;
 
 /// Devices of one node; a set of devices is a bit mask.
 inline constexpr int kDevicesMax = 16;

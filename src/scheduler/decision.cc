@@ -46,20 +46,27 @@ std::string expected(const Reason& reason, std::string_view called) {
   return text;
 }
 
+/// "; 2 nodes that could serve it take nothing new (cordoned or down)"
+std::string closed(const Reason& reason) {
+  if (reason.closed == 0) return "";
+  return fmt::format("; {} that could serve it {} nothing new (cordoned or down)",
+                     amount(reason.closed, "nodes"), reason.closed == 1 ? "takes" : "take");
+}
+
 std::string lacking(const Reason& reason, std::string_view where, std::string_view called) {
   const std::string free = number(reason.free, reason.resource);
-  return fmt::format("needs {}{}; {} {} free{}", amount(reason.needed, reason.resource), where, free,
-                     free == "1" ? "is" : "are", expected(reason, called));
+  return fmt::format("needs {}{}; {} {} free{}{}", amount(reason.needed, reason.resource), where, free,
+                     free == "1" ? "is" : "are", expected(reason, called), closed(reason));
 }
 
 /// "needs 3 different rails; 2 have room", "needs a rack without another replica of it; 0 have room"
 std::string spread_text(const Reason& reason, std::string_view called) {
   const std::string one = reason.resource.substr(0, reason.resource.size() - 1);
   return fmt::format(
-      "needs {}{}; {} {} room{}",
+      "needs {}{}; {} {} room{}{}",
       reason.needed == 1 ? "a " + one : fmt::format("{} different {}", reason.needed, reason.resource),
       reason.subject.empty() ? "" : " without another replica of it", reason.free,
-      reason.free == 1 ? "has" : "have", expected(reason, called));
+      reason.free == 1 ? "has" : "have", expected(reason, called), closed(reason));
 }
 
 std::string from(const Reason& reason) {
@@ -71,7 +78,7 @@ std::string hold_text(const Reason& r, std::string_view called) {
     case ReasonCode::kNotBefore:
       return r.at ? fmt::format("waits until {}", minute_of(*r.at)) : "waits";
     case ReasonCode::kNeverFits:
-      if (r.resource == "nodes") return "no node meets its constraints";
+      if (r.resource == "nodes") return r.subject;
       if (r.resource != "tasks")
         return fmt::format("needs {} on one node; the largest that meets its constraints has {}",
                            amount(r.needed, r.resource), number(r.free, r.resource));

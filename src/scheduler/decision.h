@@ -16,7 +16,8 @@ namespace millrace::scheduler {
 enum class ReasonCode : std::uint8_t {
   kNone,
   kNotBefore,  // it asked, or clean hours were chosen, to wait until `at`
-  kNeverFits,  // no set of nodes could run it even if they were empty; of `resource` (of a node, or tasks) `free` is most
+  kNeverFits,  // no set of nodes could run it even if they were empty; of `resource` (of a node, or tasks) `free` is most;
+               // "nodes": none meets its constraints, `subject`: which, in words
   kCapacity,  // not enough free: needs `needed` of `resource`, `free` are free for it; `subject`: where, in words
   kDomain,  // as kCapacity, in one domain; `free` is that of the best domain
   kSpread,  // needs `needed` racks (or rails), `free` have room; `subject`: the siblings it is kept apart from
@@ -44,6 +45,8 @@ struct Reason {
   std::optional<TimePoint> at;      // when this is expected to end, where known
   std::optional<WorkloadId> other;  // the workload that `at` or the hold comes from
   std::string subject;              // name of the account, scope or node meant
+  std::int64_t closed =
+      0;  // of kCapacity, kDomain, kSpread: nodes that could serve it, but take nothing new now
   std::string resource;  // "accelerators", "cores", "MiB of memory", "tasks", "nodes", "racks", "rails", "W"
 
   /// "needs 64 accelerators in one domain; 48 are free, next at 2026-11-22 14:20 when 17 ends".

@@ -115,6 +115,7 @@ Pool::Pool(const Cluster& cluster) : cluster_(&cluster), nodes_(cluster.nodes.si
     nodes_[i].place_in_class = static_cast<std::uint32_t>(of.nodes.size());
     nodes_[i].health = cluster.nodes[i].health;
     of.nodes.push_back(i);
+    if (nodes_[i].health != Health::kReady) ++of.closed;
   }
   stale_.resize(classes_.size());
   domains_.resize(cluster.domains.size());
@@ -306,6 +307,9 @@ void Pool::unpromise(const Job& job, const Promise& promise) {
 
 void Pool::set_health(NodeIndex index, Health health) {
   unlist(index);
+  std::int64_t& closed = classes_[nodes_[index].node_class].closed;
+  closed += static_cast<std::int64_t>(health != Health::kReady) -
+            static_cast<std::int64_t>(nodes_[index].health != Health::kReady);
   nodes_[index].health = health;
   changed(index);
   if (health == Health::kReady) gain(index);

@@ -60,6 +60,7 @@ struct NodeClass {
   std::int64_t memory_mib = 0;
   bool attested = false;
   std::int64_t cpu_max_mw = 0;
+  std::int64_t closed = 0;                                 // nodes that are not ready
   std::vector<NodeIndex> nodes;                            // every one, ready or not, ascending
   std::map<NodeState, Peers, FreerFirst> lasting;          // by what is free beyond all promises
   std::map<NodeState, UntilPromised, FreerFirst> passing;  // of nodes with promises: by what is free now

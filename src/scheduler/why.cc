@@ -1,5 +1,8 @@
 #include "scheduler/why.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "scheduler/place.h"
@@ -52,9 +55,10 @@ std::int64_t most_free(const State& state, const Job& job, const Demand& demand,
   return most;
 }
 
-/// Accelerators are free, but not the cores or the memory beside them.
+/// Accelerators are free if it needs any, but not the cores or the memory.
 void name_lack_beside(const State& state, const Job& job, Reason& reason) {
   const ShapeKey& key = job.shape->key;
+  const bool beside = key.demand.accelerators > 0;
   Demand demand = key.demand;
   demand.cpu_milli = demand.memory_mib = 0;
   if (count_of(state, job, demand) < key.tasks) return;
@@ -68,11 +72,39 @@ void name_lack_beside(const State& state, const Job& job, Reason& reason) {
   reason.resource = cores ? "cores" : "MiB of memory";
   reason.needed = each * key.tasks;
   reason.free = each * fit;
-  reason.subject = " beside its accelerators";
+  reason.subject = beside ? " beside its accelerators" : "";
   if (key.tasks > 1) return;
-  reason.subject = " on a node with free accelerators";
+  reason.subject = beside ? " on a node with free accelerators" : " on one node";
   reason.free = cores ? most_free(state, job, demand, &NodeState::cpu_milli_free)
                       : most_free(state, job, with_cores, &NodeState::memory_mib_free);
+}
+
+/// Which constraint no node meets, or that none meets them all.
+std::string unmet(const State& state, const ShapeKey& key) {
+  const auto none = [&](auto meets) { return std::ranges::none_of(state.pool.classes(), meets); };
+  const auto in = [](const std::vector<std::string>& wanted, const std::string& value) {
+    return wanted.empty() || std::ranges::find(wanted, value) != wanted.end();
+  };
+  const auto& sites = state.cluster.sites;
+  if (none([&](const NodeClass& c) { return in(key.zones, sites[c.site].zone); }))
+    return fmt::format("no node is in zone {}", fmt::join(key.zones, " or "));
+  if (none([&](const NodeClass& c) { return in(key.jurisdictions, sites[c.site].jurisdiction); }))
+    return fmt::format("no node is where the law of {} applies", fmt::join(key.jurisdictions, " or "));
+  if (key.attested && none([](const NodeClass& c) { return c.attested; })) return "no node is attested";
+  if (key.demand.accelerators > 0) {
+    const auto of_kind = [&](const NodeClass& c) {
+      return c.accelerators > 0 &&
+             (key.kinds.empty() || std::ranges::find(key.kinds, c.kind) != key.kinds.end());
+    };
+    const auto& kinds = state.cluster.kinds;
+    const auto memory_mib = [&](const NodeClass& c) {
+      return kinds[c.kind].memory_bytes.value_or(0) / (1 << 20);
+    };
+    if (none(of_kind)) return "no node has an accelerator of the kinds asked for";
+    if (none([&](const NodeClass& c) { return of_kind(c) && memory_mib(c) >= key.accelerator_memory_mib; }))
+      return fmt::format("no accelerator is known to have {} MiB of memory", key.accelerator_memory_mib);
+  }
+  return "no node meets all of its constraints";
 }
 
 }  // namespace
@@ -98,6 +130,7 @@ Reason never_fits(const State& state, const Shape& shape) {
   const Demand& demand = shape.key.demand;
   if (shape.classes.empty()) {
     reason.resource = "nodes";
+    reason.subject = unmet(state, shape.key);
   } else if (!lacks(std::int64_t{demand.accelerators} * 1000,
                     most([](const NodeClass& c) { return std::int64_t{c.accelerators} * 1000; }),
                     "accelerators") &&
@@ -127,6 +160,7 @@ Reason room_reason(const State& state, const Job& job, std::int64_t free) {
   reason.needed = key.tasks;
   reason.free = free;
   reason.resource = "tasks";
+  for (const ClassIndex c : job.shape->classes) reason.closed += state.pool.classes()[c].closed;
   if (key.together == Together::kOneDomain) reason.code = ReasonCode::kDomain;
   if (key.spread != Spread::kNone) {
     reason.code = ReasonCode::kSpread;
@@ -137,8 +171,8 @@ Reason room_reason(const State& state, const Job& job, std::int64_t free) {
     reason.needed *= each;
     reason.free *= each;
     reason.resource = "accelerators";
-    if (key.together != Together::kOneDomain) name_lack_beside(state, job, reason);
   }
+  if (reason.code == ReasonCode::kCapacity) name_lack_beside(state, job, reason);
   return reason;
 }
 

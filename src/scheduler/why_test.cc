@@ -110,9 +110,63 @@ TEST(Why, what_no_node_has_is_named) {
   s.pass(kStart);
   EXPECT_EQ(s.why(1)->text(),
             "needs 2097152 MiB of memory on one node; the largest that meets its constraints has 1048576");
-  EXPECT_EQ(s.why(2)->text(), "no node meets its constraints");
+  EXPECT_EQ(s.why(2)->text(), "no node is in zone DE");
   EXPECT_EQ(s.why(3)->text(),
             "needs 3 tasks; the nodes that meet its constraints could hold 2 even if they were empty");
+}
+
+TEST(Why, of_work_without_accelerators_the_cores_or_the_memory_that_are_short_are_named) {
+  Scheduler s = make(2);
+  for (WorkloadId id : {1, 2}) {
+    Workload w = job_of(id, 0);
+    w.demand.cpu_milli = 90'000;
+    submit(s, w);
+  }
+  s.pass(kStart);
+  Workload one = job_of(3, 0);
+  one.demand.cpu_milli = 8000;
+  submit(s, one);
+  Workload gang = job_of(4, 0, 1h, 3);
+  gang.demand.cpu_milli = 4000;
+  submit(s, gang);
+  Workload memory = job_of(5, 0);
+  memory.demand.memory_mib = 1 << 20;
+  submit(s, memory);
+  s.pass(kStart);
+  EXPECT_TRUE(s.why(3)->text().starts_with("needs 8 cores on one node; 6 are free, next at"))
+      << s.why(3)->text();
+  EXPECT_TRUE(s.why(4)->text().starts_with("needs 12 cores; 8 are free")) << s.why(4)->text();
+  EXPECT_TRUE(s.why(5)->text().starts_with("needs 1048576 MiB of memory on one node; 1048476 are free"))
+      << s.why(5)->text();
+}
+
+TEST(Why, nodes_that_take_nothing_new_are_told) {
+  Scheduler s = make(2);
+  s.set_health(0, Health::kCordoned, kStart);
+  s.set_health(1, Health::kDown, kStart);
+  s.set_health(1, Health::kReady, kStart);
+  submit(s, job_of(1, 8));
+  submit(s, job_of(2, 8));
+  s.pass(kStart);
+  EXPECT_TRUE(s.why(2)->text().ends_with("; 1 node that could serve it takes nothing new (cordoned or down)"))
+      << s.why(2)->text();
+}
+
+TEST(Why, the_constraint_that_no_node_meets_is_named) {
+  Scheduler s = make(1);
+  Workload law = job_of(1, 8);
+  law.jurisdictions = {"US", "CH"};
+  submit(s, law);
+  Workload attested = job_of(2, 8);
+  attested.attested = true;
+  submit(s, attested);
+  Workload memory = job_of(3, 8);
+  memory.accelerator_memory_mib = 1 << 20;
+  submit(s, memory);
+  s.pass(kStart);
+  EXPECT_EQ(s.why(1)->text(), "no node is where the law of US or CH applies");
+  EXPECT_EQ(s.why(2)->text(), "no node is attested");
+  EXPECT_EQ(s.why(3)->text(), "no accelerator is known to have 1048576 MiB of memory");
 }
 
 TEST(Why, one_is_one) {
