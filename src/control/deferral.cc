@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <span>
 #include <utility>
 
 #include "scheduler/shift.h"
@@ -10,6 +12,35 @@ namespace millrace::control {
 
 using std::chrono::hours;
 using std::chrono::microseconds;
+
+namespace {
+
+using Difference = std::vector<double>::difference_type;
+
+/// Of coming hours: where the cheapest `work_h` in a row begin.
+Difference cheapest_stretch(std::span<const double> coming, Difference work_h) {
+  double sum = std::accumulate(coming.begin(), coming.begin() + work_h, 0.0);
+  double least = sum;
+  Difference best = 0;
+  for (Difference at = 1; at + work_h <= std::ssize(coming); ++at) {
+    sum += coming[static_cast<std::size_t>(at + work_h - 1)] - coming[static_cast<std::size_t>(at - 1)];
+    // Sums of equal hours in another order may differ in their last bits.
+    if (sum >= least - 1e-9 * (1.0 + std::abs(least))) continue;
+    least = sum;
+    best = at;
+  }
+  return best;
+}
+
+/// The first of the `work_h` cheapest.
+Difference first_of_cheapest(std::span<const double> coming, Difference work_h) {
+  std::vector<double> sorted(coming.begin(), coming.end());
+  const auto dearest = sorted.begin() + (work_h - 1);
+  std::ranges::nth_element(sorted, dearest);
+  return std::ranges::find_if(coming, [&](double value) { return value <= *dearest; }) - coming.begin();
+}
+
+}  // namespace
 
 void Deferral::set_outlook(HourOutlook outlook) {
   outlook_ = std::move(outlook);
@@ -72,6 +103,18 @@ std::optional<TimePoint> Deferral::pause_until(TimePoint now, microseconds work,
   const double cost = std::max(std::abs(outlook_.now), std::abs(instead)) * static_cast<double>(lost.count());
   const bool is_clear = saving >= kClearSaving * std::abs(outlook_.now) && saving * rest >= 2.0 * cost;
   return is_clear ? until : std::nullopt;
+}
+
+TimePoint Deferral::expected_start(TimePoint now, microseconds work, TimePoint deadline,
+                                   bool interruptible) const {
+  const TimePoint hour = std::chrono::floor<hours>(now);
+  const TimePoint latest = std::max(deadline - work, now);
+  const auto work_h = std::max<Difference>((work + hours(1) - microseconds(1)) / hours(1), 1);
+  const auto left_h = std::min<Difference>((deadline - hour) / hours(1) - 1, std::ssize(outlook_.coming));
+  if (left_h < work_h) return std::min<TimePoint>(hour + hours(1), latest);
+  const std::span<const double> coming(outlook_.coming.data(), static_cast<std::size_t>(left_h));
+  const Difference at = interruptible ? first_of_cheapest(coming, work_h) : cheapest_stretch(coming, work_h);
+  return std::min<TimePoint>(hour + hours(at + 1), latest);
 }
 
 }  // namespace millrace::control

@@ -36,6 +36,12 @@ class Deferral {
                                        std::chrono::microseconds lost);
   static constexpr double kClearSaving = 0.1;
 
+  /// To tell a person: when work that waits is expected to start, as it looks now: the beginning of the cheapest stretch of
+  /// whole hours before its deadline or, if it can be paused, of the first of its cheapest hours. Never before the next
+  /// hour, nor later than the deadline allows. The next hour where there is no outlook.
+  TimePoint expected_start(TimePoint now, std::chrono::microseconds work, TimePoint deadline,
+                           bool interruptible) const;
+
  private:
   const std::vector<bool>& starts_of(std::int32_t work_h);
 

@@ -62,6 +62,24 @@ TEST(Deferral, WhatRunsIsPausedOnlyForASavingThatIsClearAndWorthThePause) {
       << "it would be late";
 }
 
+TEST(Deferral, TheExpectedStartIsTheBeginningOfTheCheapestStretchOrHour) {
+  Deferral deferral;
+  deferral.set_outlook(outlook_of(300, {300, 100, 300, 50, 60, 300, 10}));
+  const auto start = [&](TimePoint now, std::chrono::microseconds work, TimePoint deadline,
+                         bool interruptible) {
+    return deferral.expected_start(now, work, deadline, interruptible);
+  };
+  EXPECT_EQ(start(at(0), hours(2), at(8), false), at(4)) << "50 and 60 in a row";
+  EXPECT_EQ(start(at(0), hours(2), at(8), true), at(4)) << "50, then 10";
+  EXPECT_EQ(start(at(0), hours(3), at(8), true), at(4));
+  EXPECT_EQ(start(at(0), hours(4), at(8), true), at(2));
+  EXPECT_EQ(start(at(0), hours(1), at(8), false), at(7));
+  EXPECT_EQ(start(at(0), hours(1), at(4), false), at(2)) << "what comes after the deadline is no choice";
+  EXPECT_EQ(start(at(0) + minutes(30), hours(1), at(2) + minutes(30), false), at(1)) << "at hours' borders";
+  EXPECT_EQ(start(at(0) + minutes(30), hours(1), at(1) + minutes(45), false), at(0) + minutes(45))
+      << "no later than the deadline allows";
+}
+
 TEST(Deferral, WithoutAnOutlookNothingWaits) {
   Deferral deferral;
   EXPECT_EQ(deferral.wait_until(at(0), hours(1), at(4), true), std::nullopt);

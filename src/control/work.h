@@ -142,7 +142,7 @@ struct ObservedWork {
   WorkState state = WorkState::kQueued;
   std::string reason_code, reason;  // why it is in this state; for people of its tenant
   std::string full_reason;          // names other tenants' work too, for who may see that; empty: as `reason`
-  std::optional<TimePoint> expected_start;  // queued, and only where the scheduler has promised one
+  std::optional<TimePoint> expected_start;  // queued; promised by the scheduler, or that of cleaner hours
   std::optional<int> exit_code;             // of the last run: 128 + signal where a signal ended it
   std::uint32_t run = 0;                    // runs so far; the present one's number
   std::uint32_t failures = 0;

@@ -85,6 +85,7 @@ class WorkManager final : public WorkView {
     ObservedWork observed;
     std::set<WorkloadId> waits_for;  // of `after`: not over yet
     scheduler::AccountIndex account = 0;
+    std::optional<TimePoint> clean_start;  // while it waits for cleaner hours: when those are expected
   };
   struct Inbox {
     std::map<std::string, std::string> wanted;  // key -> record, newest
@@ -131,9 +132,9 @@ class WorkManager final : public WorkView {
   scheduler::Workload workload_of(const WantedWork& wanted, Turn& turn);
 
   // What may wait for clean hours (work_manager_defer.cc)
-  std::optional<TimePoint> start_not_before(const Entry& entry, TimePoint now);
+  std::optional<TimePoint> start_not_before(Entry& entry, TimePoint now);
   void ask_deferred(Turn& turn);
-  void ask_running(const Entry& entry, Turn& turn);
+  void ask_running(Entry& entry, Turn& turn);
   void ask_next_hour(const Entry& entry, TimePoint now);
   bool know_outlook(TimePoint now);
 

@@ -41,6 +41,12 @@ std::string needs_of(const WantedWork& wanted) {
                             demand.memory_mib);
 }
 
+std::string clean_hours_text(const WantedWork& wanted) {
+  std::string latest = to_rfc3339(*wanted.deadline - *wanted.time_limit).substr(0, 16);
+  latest[10] = ' ';
+  return fmt::format("waits for cleaner hours, until {} at the latest", latest);
+}
+
 void explain(ObservedWork& work, std::string_view code, std::string reason, std::string full_reason = {}) {
   work.reason_code = code;
   work.full_reason = full_reason != reason ? std::move(full_reason) : std::string();
@@ -71,6 +77,8 @@ void WorkManager::cannot_go(Entry& entry) {
 void WorkManager::set_reason(Entry& entry, const scheduler::Reason& reason) {
   if (!entry.waits_for.empty()) return explain(entry.observed, kDependency, waits_text(entry.waits_for));
   if (reason.code == scheduler::ReasonCode::kNone) return explain(entry.observed, "", "");
+  if (reason.code == scheduler::ReasonCode::kNotBefore && entry.clean_start)
+    return explain(entry.observed, name_of(reason.code), clean_hours_text(entry.wanted));
   scheduler::Reason full = reason;
   if (reason.other) full.other = number_of(*reason.other);  // as people know it
   scheduler::Reason told = full;
@@ -82,14 +90,16 @@ void WorkManager::set_reason(Entry& entry, const scheduler::Reason& reason) {
     if (reason.code == scheduler::ReasonCode::kReclaim) told.subject.clear();  // the other's account
   }
   std::string more;
-  if (reason.code == scheduler::ReasonCode::kNeverFits)
+  if (reason.code == scheduler::ReasonCode::kNeverFits && reason.resource == "tasks")
     more = fmt::format(" (each needs {})", needs_of(entry.wanted));
+  if (reason.code == scheduler::ReasonCode::kNotBefore) more = " to be tried again";
   explain(entry.observed, name_of(reason.code), told.text() + more, full.text() + more);
 }
 
 void WorkManager::apply(const StartRun& start, Turn& turn) {
   Entry& entry = *find_entry(start.id);
   ObservedWork& seen = entry.observed;
+  entry.clean_start.reset();
   seen.state = WorkState::kStarting;
   seen.run = start.run;
   seen.places = named(start.places);

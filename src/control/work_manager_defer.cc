@@ -56,18 +56,21 @@ bool WorkManager::know_outlook(TimePoint now) {
   return has_outlook_;
 }
 
-std::optional<TimePoint> WorkManager::start_not_before(const Entry& entry, TimePoint now) {
+std::optional<TimePoint> WorkManager::start_not_before(Entry& entry, TimePoint now) {
+  entry.clean_start.reset();
   if (!entry.waits_for.empty()) return kHeld;
   const WantedWork& wanted = entry.wanted;
   if (!may_wait(wanted) || !know_outlook(now)) return std::nullopt;
   // Whatever it saved: if it has to begin again, it still ends in time.
   const TimePoint latest = *wanted.deadline - *wanted.time_limit;
   if (latest <= now) return std::nullopt;
-  const auto until = deferral_.wait_until(now, left_of(wanted, entry.observed, now), *wanted.deadline,
-                                          is_interruptible(wanted));
+  const microseconds left = left_of(wanted, entry.observed, now);
+  const bool interruptible = is_interruptible(wanted);
+  const auto until = deferral_.wait_until(now, left, *wanted.deadline, interruptible);
   if (!until) return std::nullopt;
   const TimePoint ask = std::min(*until, latest);
   ask_again_.emplace(ask, wanted.id);
+  entry.clean_start = std::min(deferral_.expected_start(now, left, *wanted.deadline, interruptible), latest);
   return ask;
 }
 
@@ -75,7 +78,7 @@ void WorkManager::ask_deferred(Turn& turn) {
   while (!ask_again_.empty() && ask_again_.begin()->first <= turn.now) {
     const WorkloadId id = ask_again_.begin()->second;
     ask_again_.erase(ask_again_.begin());
-    const Entry* const entry = find_entry(id);
+    Entry* const entry = find_entry(id);
     if (entry == nullptr) continue;
     switch (entry->observed.state) {
       case WorkState::kQueued:
@@ -94,7 +97,7 @@ void WorkManager::ask_deferred(Turn& turn) {
   }
 }
 
-void WorkManager::ask_running(const Entry& entry, Turn& turn) {
+void WorkManager::ask_running(Entry& entry, Turn& turn) {
   const WantedWork& wanted = entry.wanted;
   const ObservedWork& seen = entry.observed;
   // Also work that cannot be paused is asked once, if it waited before it started.
@@ -102,10 +105,11 @@ void WorkManager::ask_running(const Entry& entry, Turn& turn) {
   ask_next_hour(entry, turn.now);
   const TimePoint latest = *wanted.deadline - *wanted.time_limit;
   if (latest <= turn.now + wanted.grace || !know_outlook(turn.now)) return;
-  const auto until = deferral_.pause_until(turn.now, left_of(wanted, seen, turn.now), *wanted.deadline,
-                                           wanted.grace + kStartUp);
+  const microseconds left = left_of(wanted, seen, turn.now);
+  const auto until = deferral_.pause_until(turn.now, left, *wanted.deadline, wanted.grace + kStartUp);
   if (!until) return;
   const TimePoint ask = std::min(*until, latest);
+  entry.clean_start = std::min(deferral_.expected_start(turn.now, left, *wanted.deadline, true), latest);
   turn.events.emplace_back(Paused{.id = wanted.id, .run = seen.run, .until = ask, .grace = wanted.grace});
   turn.pauses[wanted.id] = {"cleaner_hours", "is paused for cleaner hours"};
   ask_again_.emplace(ask, wanted.id);

@@ -41,6 +41,8 @@ TEST(WorkManager, ADeferrableJobWaitsForCleanHoursWithinItsDeadlineAndOthersDoNo
   site.go(0);
   EXPECT_EQ(site.seen(patient).state, WorkState::kQueued);
   EXPECT_EQ(site.seen(patient).reason_code, "not_before");
+  EXPECT_EQ(site.seen(patient).reason, "waits for cleaner hours, until 2026-01-01 11:00 at the latest");
+  EXPECT_EQ(site.seen(patient).expected_start, at(2 * 3600));
   EXPECT_EQ(site.seen(pressed).state, WorkState::kRunning);
   EXPECT_EQ(site.seen(other).state, WorkState::kRunning);
   ASSERT_TRUE(site.wake) << "it is asked about again without anything happening";

@@ -42,6 +42,7 @@ TEST(WorkManager, AClockThatIsSetBackKeepsNothingWaitingForTheOldTime) {
   site.settle();
   site.runs.refuse_one_in = 0;
   ASSERT_EQ(site.seen(refused).state, WorkState::kQueued) << "tried again a little later, a day ahead";
+  EXPECT_TRUE(site.seen(refused).reason.ends_with(" to be tried again")) << site.seen(refused).reason;
   site.clock_offset = seconds(0);
   site.go(20);
   EXPECT_EQ(site.seen(refused).state, WorkState::kRunning);

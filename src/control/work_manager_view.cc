@@ -26,7 +26,9 @@ std::vector<AcceleratorStatus> accelerators_of(const scheduler::Node& node, cons
 
 ObservedWork WorkManager::shown(const Entry& entry) const {
   ObservedWork seen = entry.observed;
-  if (seen.state == WorkState::kQueued) seen.expected_start = state_.scheduler().expected_start(seen.id);
+  if (seen.state != WorkState::kQueued) return seen;
+  seen.expected_start = state_.scheduler().expected_start(seen.id);
+  if (!seen.expected_start) seen.expected_start = entry.clean_start;
   return seen;
 }
 

@@ -3,13 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "host/file.h"
-#include "twin/sim/hour_plan.h"
 #include "twin/sim/test_world.h"
 
 namespace millrace::twin {
 namespace {
-
-constexpr VirtualTime kHour = 3'600'000'000;
 
 TEST(DecisionText, UnitsAndNamesAreForAPerson) {
   std::string text;
@@ -40,26 +37,6 @@ TEST(DecisionText, WorkIsCalledAsInTheLog) {
   EXPECT_NE(text_of(reason).find("promised to job-2 at"), std::string::npos) << text_of(reason);
   reason.code = scheduler::ReasonCode::kPriority;
   EXPECT_NE(text_of(reason).find("stopped for job-2,"), std::string::npos) << text_of(reason);
-}
-
-HourPlan plan_of(std::vector<double> coming) {
-  HourPlan plan;
-  plan.set_outlook({.hour = {}, .now = 300.0, .coming = std::move(coming), .error = {}});
-  return plan;
-}
-
-TEST(HourPlan, IsTheBeginningOfTheCheapestStretchOrHour) {
-  const HourPlan plan = plan_of({300, 100, 300, 50, 60, 300, 10});
-  EXPECT_EQ(plan.start(0, 2 * kHour, 8 * kHour, false), 4 * kHour) << "50 and 60 in a row";
-  EXPECT_EQ(plan.start(0, 2 * kHour, 8 * kHour, true), 4 * kHour) << "50, then 10";
-  EXPECT_EQ(plan.start(0, 3 * kHour, 8 * kHour, true), 4 * kHour);
-  EXPECT_EQ(plan.start(0, 4 * kHour, 8 * kHour, true), 2 * kHour);
-  EXPECT_EQ(plan.start(0, kHour, 8 * kHour, false), 7 * kHour);
-  EXPECT_EQ(plan.start(0, kHour, 4 * kHour, false), 2 * kHour)
-      << "what comes after the deadline is no choice";
-  EXPECT_EQ(plan.start(kHour / 2, kHour, 5 * kHour / 2, false), kHour) << "at hours' borders";
-  EXPECT_EQ(plan.start(kHour / 2, kHour, 7 * kHour / 4, false), 3 * kHour / 4)
-      << "no later than the deadline allows";
 }
 
 TEST(DecisionLogOfARun, ReasonsOfStartsHoldsAndBudgetsAreToldInWords) {

@@ -16,7 +16,6 @@
 #include "twin/progress.h"
 #include "twin/sim/decision_log.h"
 #include "twin/sim/event_queue.h"
-#include "twin/sim/hour_plan.h"
 #include "twin/sim/inputs.h"
 #include "twin/sim/job_table.h"
 #include "twin/sim/node_room.h"
@@ -124,7 +123,6 @@ class Engine {
   PowerBook power_;
   Outlooks outlooks_;
   control::Deferral deferral_;
-  HourPlan hour_plan_;
   std::unordered_map<std::string, scheduler::SiteIndex> site_of_scope_;  // "rack r1"; looked up only
   std::vector<scheduler::WorkloadId> deferrable_;  // that are not over, and some that are
   Tally tally_;

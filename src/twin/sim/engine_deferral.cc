@@ -16,9 +16,7 @@ constexpr VirtualTime kHourUs = 3'600'000'000;
 // As an hour begins everything that may wait is asked again: what waits may go, what runs and can be paused may wait.
 void Engine::hour_begins() {
   queue_.put(now_ / kHourUs * kHourUs + kHourUs, EventKind::kHour, 0);
-  control::HourOutlook outlook = outlooks_.next(now_ / kHourUs * kHourUs);
-  hour_plan_.set_outlook(outlook);
-  deferral_.set_outlook(std::move(outlook));
+  deferral_.set_outlook(outlooks_.next(now_ / kHourUs * kHourUs));
   std::erase_if(deferrable_, [&](scheduler::WorkloadId id) { return jobs_.slot_of(id) == kNoSlot; });
   for (const scheduler::WorkloadId id : deferrable_) {
     Job& job = jobs_[jobs_.slot_of(id)];
@@ -49,7 +47,8 @@ std::string Engine::hold_text(Job& job, const scheduler::Reason& reason) {
   if (reason.code != scheduler::ReasonCode::kNotBefore || !may_wait(job.trace)) return text_of(reason);
   const VirtualTime deadline = job.arrival + (job.trace.deadline - job.trace.arrival).count();
   const auto work_us = static_cast<VirtualTime>(job.left_us / speeds_.slowest(job.trace));
-  job.planned = hour_plan_.start(now_, work_us, deadline, job.trace.interruptible);
+  job.planned = to_virtual(deferral_.expected_start(to_time(now_), std::chrono::microseconds(work_us),
+                                                    to_time(deadline), job.trace.interruptible));
   return fmt::format(
       "waits for {} hours; expected to start at {}, and at {} at the latest to meet its deadline",
       config_.policy.shift_by == "price" ? "cheap" : "clean", second_of(to_time(job.planned)),
