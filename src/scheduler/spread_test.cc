@@ -102,7 +102,9 @@ TEST(Spread, the_reason_names_rails_and_how_many_have_room) {
   ASSERT_TRUE(s.submit(work(1, Spread::kRail, 2), kStart));
   EXPECT_TRUE(s.pass(kStart).starts.empty());
   EXPECT_EQ(s.why(1)->code, ReasonCode::kSpread);
-  EXPECT_EQ(s.why(1)->text(), "needs 2 different rails; 1 has room");
+  EXPECT_EQ(
+      s.why(1)->text(),
+      "needs 2 different rails; 1 has room; 4 nodes that could serve it take nothing new (cordoned or down)");
 }
 
 TEST(Spread, a_node_on_no_rail_is_one_of_its_own) {
