@@ -40,7 +40,9 @@ std::string other_of(const Reason& reason, std::string_view called) {
 
 /// ", next at 2026-11-22 14:20 when 17 ends"
 std::string expected(const Reason& reason, std::string_view called) {
-  if (!reason.at) return "";
+  if (!reason.at && !reason.other) return "";
+  if (!reason.at)
+    return fmt::format(", next when {} ends, which has no time limit", other_of(reason, called));
   std::string text = fmt::format(", next at {}", minute_of(*reason.at));
   if (reason.other) text += fmt::format(" when {} ends", other_of(reason, called));
   return text;

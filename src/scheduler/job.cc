@@ -15,6 +15,11 @@ std::int64_t limit_class(const std::optional<std::chrono::seconds>& limit) {
   return (minutes + unit - 1) / unit * unit * 60;
 }
 
+TimePoint end_of(const Workload& work, TimePoint started) {
+  if (work.limit) return started + *work.limit;
+  return work.service ? kNever : kSomeDay;
+}
+
 TimePoint window_end(TimePoint now, std::int64_t limit_s) {
   if (limit_s == INT64_MAX) return kNever;
   return now + std::chrono::seconds(limit_s);

@@ -14,6 +14,8 @@
 namespace millrace::scheduler {
 
 inline constexpr TimePoint kNever = TimePoint::max();
+/// When work that has no limit, but is no service, is taken to end: later than anything that is planned.
+inline constexpr TimePoint kSomeDay = std::chrono::sys_days{std::chrono::year{2999} / 1 / 1};
 /// Rank of work that has waited longer than the starvation bound: above every priority class.
 inline constexpr std::int32_t kStarvedRank = INT32_MAX;
 
@@ -88,6 +90,9 @@ inline Turn turn_of(Job& job) {
 /// A limit as backfill counts it: minutes rounded up to six significant bits (exact up to an hour and at most 3 % more
 /// beyond), so that workloads of nearly equal limits are one group.
 std::int64_t limit_class(const std::optional<std::chrono::seconds>& limit);
+
+/// When work that has started will have ended: by its limit; without, kSomeDay, and kNever if it is a service.
+TimePoint end_of(const Workload& work, TimePoint started);
 
 /// When work that starts at `now` counts as over for backfill; kNever without limit.
 TimePoint window_end(TimePoint now, std::int64_t limit_s);

@@ -15,6 +15,9 @@
 
 namespace millrace::scheduler::naive {
 
+/// When work without a limit that is no service is taken to end.
+inline constexpr TimePoint kSomeDay = std::chrono::sys_days{std::chrono::year{2999} / 1 / 1};
+
 struct Keep {
   TimePoint begin;
   TimePoint end;

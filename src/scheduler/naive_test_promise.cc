@@ -142,6 +142,7 @@ std::optional<Keep> Model::plan(const Item& item, TimePoint now, std::int32_t ra
       if (p.leaves <= at && std::ranges::any_of(p.keep.places, on_it)) keep.behind = true;
     }
   }
+  if (item.rank() != INT32_MAX) cutoff = std::min(cutoff, kSomeDay);
   if (item.promise) cutoff = std::min(cutoff, sooner_than(item.promise->begin, now));
   if (keep.begin >= cutoff) return std::nullopt;
   return keep;

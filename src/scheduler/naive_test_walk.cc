@@ -131,7 +131,7 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
   item.promise.reset();
   item.where = Where::kRunning;
   item.started = now;
-  item.end = item.w.limit ? now + *item.w.limit : TimePoint::max();
+  item.end = item.w.limit ? now + *item.w.limit : item.w.service ? TimePoint::max() : kSomeDay;
   item.places = *places;
   use(item.w.account, item.w, 1, now);
   starts_.push_back({.id = item.w.id, .places = *places, .cap_milli = 1000, .reason = {}});

@@ -78,7 +78,7 @@ class Pass {
       return false;
     }
     if (job.charged ? waits_for_quota(job) : blocked_by_quota(job, reason, consider)) return false;
-    job.end = job.work.limit ? now_ + *job.work.limit : kNever;
+    job.end = end_of(job.work, now_);
     std::optional<Found> found;
     if (job.promise) found = find_promised(state_, job, now_, of_promise);
     if (found) gather(state_, job, now_, *found);
@@ -295,7 +295,7 @@ class Pass {
       reason.code = ReasonCode::kPreempting;
       reason.at = promise.begin;
     } else if (lacks_room(reason.code) && promise.begin > now_) {
-      reason.at = promise.begin;
+      if (promise.begin < kSomeDay) reason.at = promise.begin;
       reason.other = promise.because;
       if (reason.other && state_.find(*reason.other) == nullptr) reason.other.reset();
     }

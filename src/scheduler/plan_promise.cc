@@ -275,6 +275,8 @@ TimePoint sooner_than(const State& state, TimePoint begin, TimePoint now) {
 std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now, std::int32_t heed_rank_min,
                                     TimePoint cutoff) {
   if (job.promise && job.promise->begin <= now) return std::nullopt;
+  // What ends nobody knows when is kept for work that has waited too long alone: else what is free until then stood idle.
+  if (job.rank != kStarvedRank) cutoff = std::min(cutoff, kSomeDay);
   if (job.promise) cutoff = std::min(cutoff, sooner_than(state, job.promise->begin, now));
   const bool behind = may_be_behind(state, job);
   const std::vector<Slot> slots = earliest_slots(state, job, Heed{&job, heed_rank_min, behind}, now, cutoff);

@@ -34,7 +34,7 @@ class Trial {
 
   /// Where it would start now.
   bool find(Promise& claim) {
-    job_.end = job_.work.limit ? now_ + *job_.work.limit : kNever;
+    job_.end = end_of(job_.work, now_);
     Reason ignored;
     const bool power_blocked = job_.shape->power_blocked;
     auto found = find_places(state_, job_, now_, ignored);

@@ -151,7 +151,7 @@ Result<void> Scheduler::adopt(const Running& running) {
                    fmt::format("workload {}: its places are not free", running.workload.id));
   }
   Job& job = *TRY(make_job(*state_, running.workload));
-  job.end = running.workload.limit ? running.started + *running.workload.limit : kNever;
+  job.end = end_of(running.workload, running.started);
   for (const TaskPlace& place : running.places) state_->pool.occupy(job, place);
   begin_running(*state_, job, running.places, running.cap_milli, running.started);
   return {};
@@ -289,7 +289,7 @@ std::optional<Reason> Scheduler::why(WorkloadId id) const {
 
 std::optional<TimePoint> Scheduler::expected_start(WorkloadId id) const {
   const Job* job = state_->find(id);
-  if (job == nullptr || !job->promise) return std::nullopt;
+  if (job == nullptr || !job->promise || job->promise->begin >= kSomeDay) return std::nullopt;
   return job->promise->begin;
 }
 

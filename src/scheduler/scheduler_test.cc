@@ -407,6 +407,36 @@ TEST(Scheduler, waiting_is_bounded_whatever_the_priority_of_others) {
   EXPECT_LE(*started, kStart + 4h + 31min) << "the bound and the longest limit of what ran then";
 }
 
+TEST(Scheduler, waiting_is_bounded_though_others_have_no_time_limit) {
+  Policies policies;
+  policies.starvation = 4h;
+  policies.replan_every = 0s;
+  Scheduler s = make(cluster_of(1), policies);
+  const auto unlimited = [](WorkloadId id) {
+    Workload w = job_of(id, 4, 1h);
+    w.limit.reset();
+    return w;
+  };
+  for (WorkloadId id : {1, 2}) ASSERT_TRUE(s.submit(unlimited(id), kStart));
+  s.pass(kStart);
+  ASSERT_TRUE(s.submit(job_of(3, 8, 1h), kStart));
+  for (WorkloadId id : {4, 5}) ASSERT_TRUE(s.submit(unlimited(id), kStart));
+  s.pass(kStart);
+  ASSERT_TRUE(s.ended(1, kStart + 1h));
+  ASSERT_EQ(s.pass(kStart + 1h).starts.size(), 1U)
+      << "nobody knows when 2 ends, so nothing stands idle for 3";
+  s.pass(kStart + 5h);
+  EXPECT_EQ(s.why(3)->text(), "needs 8 accelerators; 0 are free, next when 2 ends, which has no time limit");
+  EXPECT_EQ(s.expected_start(3), std::nullopt);
+  ASSERT_TRUE(s.ended(2, kStart + 6h));
+  EXPECT_TRUE(s.pass(kStart + 6h).starts.empty()) << "5 would take what is kept for 3";
+  EXPECT_EQ(s.why(5)->text(), "what is free is promised to 3");
+  ASSERT_TRUE(s.ended(4, kStart + 7h));
+  const Plan plan = s.pass(kStart + 7h);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].id, 3U);
+}
+
 /// Steps of one end and one arrival on a full cluster with a queue, on average.
 std::uint64_t steps_of_an_event(int nodes) {
   Cluster cluster = cluster_of(nodes);

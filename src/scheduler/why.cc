@@ -192,7 +192,7 @@ void name_promise(const State& state, const Job& job, Reason& reason) {
     }
   }
   if (!first) return;
-  reason.at = first->begin;
+  if (first->begin < kSomeDay) reason.at = first->begin;
   reason.other = first_other(state, job, *first)->job->work.id;
 }
 
