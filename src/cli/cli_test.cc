@@ -7,6 +7,7 @@
 
 #include "cli/folder_archive.h"
 #include "cli/ignore.h"
+#include "cli/output.h"
 #include "host/file.h"
 #include "host/process.h"
 #include "host/sha256.h"
@@ -45,6 +46,25 @@ TEST(Ignore, PatternsAreThoseOfGitignore) {
   EXPECT_TRUE(ignore.leaves_out("#odd", false));
   EXPECT_TRUE(ignore.leaves_out("trailing", false));
   EXPECT_FALSE(ignore.leaves_out("comment", false));
+}
+
+TEST(Limits, ThatAreLookedAtAreToldAndWhereIfNotEverywhere) {
+  const auto line = [](std::initializer_list<const char*> kinds) {
+    boost::json::array nodes;
+    for (const char* kind : kinds) {
+      nodes.push_back({{"name", fmt::format("n{}", nodes.size())},
+                       {"limits_kind", kind == nullptr ? boost::json::value() : boost::json::value(kind)}});
+    }
+    return limits_line(nodes);
+  };
+  const std::string mean = "rlimits, memory and processes are looked at, processor time is not limited";
+  EXPECT_EQ(line({}), "");
+  EXPECT_EQ(line({"cgroup-v2", "cgroup-v1", nullptr}), "");
+  EXPECT_EQ(line({"rlimits", "rlimits"}), "limits: " + mean);
+  EXPECT_EQ(line({"rlimits", "cgroup-v1", "rlimits"}), "limits of n0, n2: " + mean);
+  const char* weak = "rlimits";
+  EXPECT_EQ(line({weak, weak, weak, weak, weak, weak, "cgroup-v2"}),
+            "limits of n0, n1, n2, n3 and 2 more: " + mean);
 }
 
 class ArchiveTest : public ::testing::Test {

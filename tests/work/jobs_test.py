@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from harness import Millrace, wait_for  # noqa: E402
 
 PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
-FIELDS = {"id", "state", "reason", "expected_start", "exit_code", "attempts", "nodes", "runs", "started_at", "ended_at",
+FIELDS = {"id", "state", "reason", "expected_start", "exit_code", "attempts", "nodes", "limits_kind", "runs", "started_at", "ended_at",
           "accelerator_s", "cpu_s", "energy_j", "co2e_g", "cost_microeur", "basis"}
 
 
@@ -164,6 +164,18 @@ class Jobs(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("2", done.stderr)
         self.assertIn("memroy", done.stderr)
+    def test_what_holds_limits_is_told_of_the_installation_nodes_and_jobs(self):
+        kind = self.millrace.json("node", "list")[0]["limits_kind"]
+        self.assertIn(kind, ("cgroup-v2", "cgroup-v1", "rlimits"))
+        self.assertEqual(self.millrace.json("status")["limits_kind"], kind)
+        self.assertEqual(self.millrace.json("top")["nodes"][0]["limits_kind"], kind)
+        self.assertRegex(self.millrace.cli("status").stdout, rf"\nof work +{kind}")
+        note = "limits: rlimits, memory and processes are looked at, processor time is not limited\n"
+        self.assertEqual(note in self.millrace.cli("top").stdout, kind == "rlimits")
+        job_id = self.millrace.submit({"command": ["true"]})
+        self.millrace.wait_job(job_id, {"succeeded"})
+        self.assertEqual(self.millrace.job(job_id)["limits_kind"], kind)
+        self.assertRegex(self.millrace.cli("job", "show", job_id).stdout, rf"\nlimits_kind +{kind}\n")
 
     def test_a_secret_is_a_file_and_nowhere_else(self):
         subprocess.run([PROGRAM, "secret", "set", "token", "--home", self.millrace.home], input="s3cr3t-text", text=True, check=True,
