@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "cli/output.h"
 #include "cli/parser_line.h"
 
@@ -7,8 +9,11 @@ namespace {
 void add_run(Line& line) {
   auto& run = line.run;
   auto* sub =
-      api_command(line, &line.app, "run", "run a command as a job, here and now: run [options] -- COMMAND...",
+      api_command(line, &line.app, "run", fmt::format("run a command as a job, here and now: {}", kRunForm),
                   [&line](const Client& client) { return run_job(client, line.run, line.json); });
+  sub->footer(
+      "The job's standard input is empty, whatever this command's is. Data goes with it as files of the\n"
+      "folder that is sent: millrace run -- sh -c 'python3 main.py < data.txt'");
   sub->add_option("--name", run.name, "what you call it");
   sub->add_option("--image", run.image, "root file system (default: base)");
   sub->add_option("--cpus", run.cpus, "cores (default: 1)")->check(kNotNegative);

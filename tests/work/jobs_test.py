@@ -164,6 +164,19 @@ class Jobs(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("2", done.stderr)
         self.assertIn("memroy", done.stderr)
+    def test_a_jobs_standard_input_is_empty_and_nothing_waits_for_that_of_run(self):
+        self.assertIn("standard input is empty", self.run_job("--help").stdout)
+        done = self.run_job("--", "sh", "-c", "cat; echo end", text="not for the job")
+        self.assertEqual((done.returncode, done.stdout), (0, "end\n"), done.stderr)
+        inherited, kept_open = os.pipe()
+        try:
+            done = subprocess.run([PROGRAM, "run", "--home", self.millrace.home, "--", "cat"], cwd=self.folder, stdin=inherited,
+                                  capture_output=True, timeout=60)
+        finally:
+            os.close(inherited)
+            os.close(kept_open)
+        self.assertEqual((done.returncode, done.stdout), (0, b""), done.stderr)
+
     def test_what_holds_limits_is_told_of_the_installation_nodes_and_jobs(self):
         kind = self.millrace.json("node", "list")[0]["limits_kind"]
         self.assertIn(kind, ("cgroup-v2", "cgroup-v1", "rlimits"))
