@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@
 
 namespace millrace::cli {
 namespace {
+
+using testing::HasSubstr;
 
 TEST(Ignore, NamesMatchGlobs) {
   EXPECT_TRUE(matches_name("*.o", "a.o"));
@@ -132,13 +135,24 @@ TEST_F(ArchiveTest, TheSameFolderMakesTheSameBytes) {
 }
 
 TEST_F(ArchiveTest, WhatIsTooMuchIsNamed) {
+  const auto write_large = [&](const std::string& path, std::int64_t size) {
+    write(path, "");
+    ASSERT_EQ(::truncate((folder_ + "/" + path).c_str(), size), 0);
+  };
   write("small", "1");
+  write("smaller", "");
   ASSERT_TRUE(host::make_dirs(folder_ + "/data"));
-  write("data/huge", "");
-  ASSERT_EQ(::truncate((folder_ + "/data/huge").c_str(), kArchiveMax + 1), 0);
+  write_large("data/huge", kArchiveMax + 1);
+  write_large("data/more", kArchiveMax);
+  write_large("model.bin", kArchiveMax / 2);
   const auto refused = archive_folder(folder_);
   ASSERT_FALSE(refused);
-  EXPECT_TRUE(refused.error().message.contains("most of it is data")) << refused.error().message;
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument) << "bad input, in exit codes";
+  const std::string& told = refused.error().message;
+  EXPECT_THAT(told, HasSubstr("holds 640.0 MiB in "));
+  EXPECT_THAT(told, HasSubstr("largest: data (512.0 MiB), model.bin (128.0 MiB), a (1.0 KiB). "));
+  EXPECT_THAT(told, HasSubstr("At most 256MiB and "));
+  EXPECT_THAT(told, HasSubstr("lines in .millraceignore"));
   write(".millraceignore", "data/\n");
   EXPECT_TRUE(archive_folder(folder_));
 }

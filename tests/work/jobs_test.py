@@ -164,6 +164,26 @@ class Jobs(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("2", done.stderr)
         self.assertIn("memroy", done.stderr)
+
+    def test_what_is_no_job_file_is_told_what_is_expected(self):
+        for text, words in (("", "standard input is empty"), (" \n", "standard input is empty"), ("<job/>", "standard input:1: "),
+                            ('{"command":', "standard input:1: JSON")):
+            done = subprocess.run([PROGRAM, "job", "submit", "-", "--no-workdir", "--home", self.millrace.home], text=True,
+                                  capture_output=True, input=text, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), text)
+            self.assertIn(words, done.stderr)
+            self.assertIn("TOML or JSON with at least a command", done.stderr)
+
+    def test_a_folder_that_is_too_large_is_bad_input(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(folder + "/model.bin", "wb") as model:
+                model.truncate(300 << 20)
+            for done in (self.run_job("--", "true", folder=folder),
+                         self.millrace.cli("job", "submit", __file__, "--workdir", folder, check=False)):
+                self.assertEqual(done.returncode, 2, done.stderr)
+                for words in ("holds 300.0 MiB in 1 file;", "largest: model.bin (300.0 MiB)", "At most 256MiB", ".millraceignore"):
+                    self.assertIn(words, done.stderr)
+
     def test_a_jobs_standard_input_is_empty_and_nothing_waits_for_that_of_run(self):
         self.assertIn("standard input is empty", self.run_job("--help").stdout)
         done = self.run_job("--", "sh", "-c", "cat; echo end", text="not for the job")
