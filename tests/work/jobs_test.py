@@ -155,8 +155,17 @@ class Jobs(unittest.TestCase):
         self.assertIn("accelerator", why)
         self.millrace.cli("job", "cancel", job_id)
         self.assertEqual(self.millrace.wait_job(job_id, {"cancelled"})["state"], "cancelled")
-        image = self.millrace.submit({"command": ["true"], "image": "nowhere"})
-        self.assertIn("image", self.millrace.wait_job(image, {"failed"})["reason"])
+
+    def test_an_image_that_is_not_there_is_refused_with_those_that_are(self):
+        before = self.millrace.json("job", "list")
+        file = pathlib.Path(self.folder, "job.json")
+        file.write_text(json.dumps({"command": ["true"], "image": "nowhere"}))
+        refused = [self.run_job("--image", "nowhere", "--", "true")]
+        refused += [self.millrace.cli("job", "submit", str(file), "--no-workdir", *more, check=False) for more in ((), ("--dry-run",))]
+        for done in refused:
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertRegex(done.stderr, "image: there is no image 'nowhere'; there is: .*base.*; see: millrace image list")
+        self.assertEqual(self.millrace.json("job", "list"), before)
 
     def test_a_wrong_file_names_line_and_key(self):
         done = subprocess.run([PROGRAM, "job", "submit", "-", "--no-workdir", "--home", self.millrace.home], text=True, capture_output=True,
