@@ -28,10 +28,9 @@ constexpr std::size_t kNameMax = 100;  // of the header of ustar (POSIX 1003.1, 
 constexpr std::size_t kEntriesMax = 100'000;
 constexpr int kDepthMax = 64;
 constexpr std::size_t kPiece = 1 << 20;
-// Of what is too much anyway no more is looked at.
-constexpr std::size_t kSeenMax = 1'000'000;
-constexpr std::int64_t kSizeMax = 1LL
-                                  << 50;  // bytes; so does a sparse file of any size leave room in 64 bits
+// Of what is too much anyway no more is looked at: some seconds, and a sum that sparse files of any size leave in 64 bits.
+constexpr std::size_t kSeenMax = 250'000;
+constexpr std::int64_t kSizeMax = 1LL << 50;
 constexpr int kNamed = 3;
 
 /// For people: "1.2 GiB".
@@ -113,8 +112,9 @@ class Walk {
     for (const auto& [size, name] : by_size | std::views::take(kNamed))
       named += fmt::format("{}{} ({})", named.empty() ? "" : ", ", name, rounded(-size));
     const char* more = is_enough() ? "more than " : "";
-    return too_large(fmt::format("{} holds {}{} in {}{} file{}; largest: {}", folder_, more, rounded(total_),
-                                 more, seen_, seen_ == 1 ? "" : "s", named));
+    return too_large(fmt::format("{} holds {}{} in {}{} file{}; largest{}: {}", folder_, more,
+                                 rounded(total_), more, seen_, seen_ == 1 ? "" : "s",
+                                 is_enough() ? " of these" : "", named));
   }
 
   const std::string folder_;
