@@ -41,7 +41,7 @@
  *   reason: string|null}} JobRun */
 /** @typedef {{id: string, name: string, tenant: string, project: string, user: string, submitted_at: string,
  *   state: WorkState, reason_code: string|null, reason: string|null, expected_start: string|null, stopping: boolean,
- *   exit_code: number|null, attempts: number, nodes: string[], runs: JobRun[], started_at: string|null, ended_at: string|null,
+ *   exit_code: number|null, attempts: number, nodes: string[], limits_kind: string|null, runs: JobRun[], started_at: string|null, ended_at: string|null,
  *   accelerator_s: number, cpu_s: number, energy_j: number|null, co2e_g: number|null, cost_microeur: number,
  *   basis: string, array: string|null, elements: number, counts: Record<string, number>|null}} Job */
 /** @typedef {{id: string, kind: 'job'|'environment'|'service', name: string, tenant: string, project: string,

@@ -26,6 +26,11 @@ Naming naming_for(const Call& call) {
   return sees_all ? Naming::kEverybody : Naming::kOwnTenant;
 }
 
+Reply job_reply(Services& services, const Call& call, int status, const platform::Job& job) {
+  NodeLimits limits(services.jobs.view());
+  return json_reply(status, job_json(job, naming_for(call), limits));
+}
+
 /// The job file in the body: its text, or its members beside our own.
 Result<platform::JobSpec> spec_of(const json::object& body) {
   const auto text_at = [&](std::string_view name, std::string_view otherwise) {
@@ -59,7 +64,7 @@ Result<platform::JobRequest> request_of(Services& services, const Call& call) {
 
 Result<Reply> submit_job(Services& services, const Call& call) {
   const auto request = TRY(request_of(services, call));
-  return json_reply(201, job_json(TRY(services.jobs.submit(request)), naming_for(call)));
+  return job_reply(services, call, 201, TRY(services.jobs.submit(request)));
 }
 
 Result<Reply> plan_job(Services& services, const Call& call) {
@@ -80,7 +85,8 @@ Result<Reply> list_jobs(Services& services, const Call& call) {
   if (const auto state = call.query_text("state"); !state.empty())
     filter.state = TRY(control::parse_work_state(state));
   const auto page = TRY(services.jobs.list(filter, limit_of(call), call.query_text("after")));
-  return page_reply(page, [&](const platform::Job& job) { return job_json(job, naming_for(call)); });
+  NodeLimits limits(services.jobs.view());
+  return page_reply(page, [&](const platform::Job& job) { return job_json(job, naming_for(call), limits); });
 }
 
 Result<Reply> show_job(Services& services, const Call& call) {
@@ -90,7 +96,7 @@ Result<Reply> show_job(Services& services, const Call& call) {
     job = services.jobs.show(id);
     return !job || control::is_over(job->now.state);
   });
-  return json_reply(200, job_json(TRY(std::move(job)), naming_for(call)));
+  return job_reply(services, call, 200, TRY(std::move(job)));
 }
 
 Result<Reply> show_spec(Services& services, const Call& call) {
@@ -99,7 +105,7 @@ Result<Reply> show_spec(Services& services, const Call& call) {
 }
 
 Result<Reply> cancel_job(Services& services, const Call& call) {
-  return json_reply(200, job_json(TRY(services.jobs.cancel(call.path_text("id"))), naming_for(call)));
+  return job_reply(services, call, 200, TRY(services.jobs.cancel(call.path_text("id"))));
 }
 
 Result<Reply> why_job(Services& services, const Call& call) {

@@ -1,4 +1,6 @@
 // health, the OpenAPI document, status and live figures
+#include <algorithm>
+
 #include "api/handlers.h"
 #include "api/metrics.h"
 
@@ -33,6 +35,11 @@ Result<Reply> status(Services& services, const Call&) {
   json::object urls, limits;
   for (const auto& [name, url] : site.urls) urls[name] = url;
   for (const auto& [name, limit] : site.limits) limits[name] = limit;
+  const auto nodes = services.jobs.view().nodes();
+  auto node =
+      std::ranges::find(nodes, "rlimits", &control::NodeStatus::limits_kind);  // the exception is told
+  if (node == nodes.end()) node = nodes.begin();
+  const bool has_none = node == nodes.end();
   return json_reply(
       200, json::object{{"version", services.version},
                         {"home", site.home},
@@ -41,6 +48,8 @@ Result<Reply> status(Services& services, const Call&) {
                         {"processes", std::move(processes)},
                         {"urls", std::move(urls)},
                         {"limits", std::move(limits)},
+                        {"limits_kind", has_none ? json::value() : text_json(node->limits_kind)},
+                        {"limits_why", has_none ? json::value() : text_json(node->limits_why)},
                         {"defaults", json::object{{"model", text_json(site.default_model)},
                                                   {"embed_model", text_json(site.default_embed_model)}}}});
 }

@@ -45,7 +45,21 @@ json::array node_names(const control::ObservedWork& work) {
   return json::array(names.begin(), names.end());
 }
 
-json::object job_json(const platform::Job& job, Naming naming) {
+json::value NodeLimits::kind_of(const control::ObservedWork& work) {
+  if (work.places.empty()) return nullptr;
+  if (!kinds_) {
+    kinds_.emplace();
+    for (auto& node : view_.nodes()) kinds_->emplace(std::move(node.name), std::move(node.limits_kind));
+  }
+  std::string weakest;  // by name they are ordered so: cgroup-v1 < cgroup-v2 < rlimits
+  for (const auto& place : work.places) {
+    const auto known = kinds_->find(place.node);
+    if (known != kinds_->end()) weakest = std::max(weakest, known->second);
+  }
+  return text_json(weakest);
+}
+
+json::object job_json(const platform::Job& job, Naming naming, NodeLimits& limits) {
   const control::ObservedWork& now = job.now;
   const platform::JobRecord& record = job.record;
   return {{"id", job.id},
@@ -62,6 +76,7 @@ json::object job_json(const platform::Job& job, Naming naming) {
           {"exit_code", now.exit_code ? json::value(*now.exit_code) : json::value()},
           {"attempts", std::int64_t(now.run)},
           {"nodes", node_names(now)},
+          {"limits_kind", limits.kind_of(now)},
           {"runs", runs_json(now, naming)},
           {"started_at", time_json(now.started_at)},
           {"ended_at", time_json(now.ended_at)},

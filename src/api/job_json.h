@@ -2,9 +2,13 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <map>
+#include <optional>
+#include <string>
 
 #include "api/handlers.h"
 #include "control/work.h"
+#include "control/work_view.h"
 #include "platform/jobs.h"
 
 namespace millrace::api {
@@ -19,7 +23,19 @@ boost::json::value reason_json(const T& work, Naming naming) {
       as_text(naming == Naming::kEverybody && !work.full_reason.empty() ? work.full_reason : work.reason));
 }
 
-boost::json::object job_json(const platform::Job& job, Naming naming);
+/// What holds work to its limits on the nodes that it ran on. Asks for the nodes once, and only where something ran.
+class NodeLimits {
+ public:
+  explicit NodeLimits(const control::WorkView& view) : view_(view) {}
+  /// A node's limits_kind; of several nodes the weakest. Null before a run, and where those nodes are gone.
+  boost::json::value kind_of(const control::ObservedWork& work);
+
+ private:
+  const control::WorkView& view_;
+  std::optional<std::map<std::string, std::string>> kinds_;  // by node
+};
+
+boost::json::object job_json(const platform::Job& job, Naming naming, NodeLimits& limits);
 
 /// An entry of the queue; `position` 0: it does not wait.
 boost::json::object queue_json(const control::WantedWork& wanted, const control::ObservedWork& now,

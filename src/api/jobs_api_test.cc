@@ -131,6 +131,39 @@ TEST(JobsApi, figures_are_as_scripts_read_them) {
   EXPECT_EQ(job.at("basis"), "modelled");
 }
 
+TEST(JobsApi, a_job_tells_what_held_it_to_its_limits_where_it_ran) {
+  World world;
+  EXPECT_TRUE(world.expect(201, "POST", "/api/v1/jobs", "developer", R"({"command": ["true"]})")
+                  .at("limits_kind")
+                  .is_null())
+      << "before a run";
+  auto node = world.view.nodes().front();
+  node.limits_kind = "cgroup-v2";
+  auto other = node;
+  other.name = "n2";
+  other.limits_kind = "rlimits";
+  other.limits_why = "not root";
+  world.view.set_nodes({node, other});
+  const auto kind_on = [&](std::vector<control::NamedPlace> places) {
+    ObservedWork work;
+    work.id = workload_id(1);
+    work.state = WorkState::kSucceeded;
+    work.places = std::move(places);
+    world.view.set(work);
+    const auto job = world.expect(200, "GET", "/api/v1/jobs/1", "viewer");
+    EXPECT_EQ(world.expect(200, "GET", "/api/v1/jobs", "viewer").at("data").at(0), job);
+    return job.at("limits_kind");
+  };
+  EXPECT_EQ(kind_on({{"n1", 1}}), "cgroup-v2");
+  EXPECT_EQ(kind_on({{"n2", 1}, {"n1", 1}}), "rlimits") << "the weakest of them";
+  EXPECT_TRUE(kind_on({{"gone", 1}}).is_null());
+  const auto status = world.expect(200, "GET", "/api/v1/status", kAdmin);
+  EXPECT_EQ(status.at("limits_kind"), "rlimits") << "the node that is the exception";
+  EXPECT_EQ(status.at("limits_why"), "not root");
+  world.view.set_nodes({});
+  EXPECT_TRUE(world.expect(200, "GET", "/api/v1/status", kAdmin).at("limits_kind").is_null());
+}
+
 TEST(JobsApi, why_tells_the_schedulers_reason_and_promise) {
   World world;
   (void)world.job("developer");

@@ -34,6 +34,11 @@ Result<std::string> image_root(const std::string& image) {
   return TRY(executor::find_image(executor::images_folder(cache), image)).path;
 }
 
+Result<void> check_image(const std::string& image) {
+  TRY_VOID(image_root(image));
+  return {};
+}
+
 /// Removes what was written longer ago than `keep`.
 void sweep_logs(const std::string& folder, std::chrono::days keep) {
   namespace fs = std::filesystem;
@@ -126,7 +131,7 @@ Result<void> ServerWork::open_services() {
   const host::Config& config = ports_.config;
   store::Store& store = *ports_.stores.store;
   archives_.emplace(platform::WorkArchivesOptions{.folder = installation.path("archives")}, ports_.clock);
-  platform::JobsOptions options{.work_folder = installation.path("work")};
+  platform::JobsOptions options{.work_folder = installation.path("work"), .check_image = check_image};
   options.mounts = TRY(platform::parse_mounts(config.jobs.mounts));
   jobs_.emplace(std::move(options), platform::JobsPorts{store, ports_.clock, ports_.directory, *secrets_,
                                                         *loop_, *archives_, *numbers_});
@@ -139,10 +144,7 @@ Result<void> ServerWork::open_services() {
           .domain = config.environments.domain,
           .idle = std::chrono::seconds{config.environments.idle_s},
           .make_folder = [](const std::string& folder) { return executor::make_sandbox_folder(folder); },
-          .check_image = [](const std::string& image) -> Result<void> {
-            TRY_VOID(image_root(image));
-            return {};
-          }},
+          .check_image = check_image},
       platform::EnvironmentPorts{store, ports_.clock, ports_.directory, *loop_, *numbers_, ports_.rng});
   return {};
 }

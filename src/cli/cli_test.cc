@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -7,12 +8,15 @@
 
 #include "cli/folder_archive.h"
 #include "cli/ignore.h"
+#include "cli/output.h"
 #include "host/file.h"
 #include "host/process.h"
 #include "host/sha256.h"
 
 namespace millrace::cli {
 namespace {
+
+using testing::HasSubstr;
 
 TEST(Ignore, NamesMatchGlobs) {
   EXPECT_TRUE(matches_name("*.o", "a.o"));
@@ -45,6 +49,25 @@ TEST(Ignore, PatternsAreThoseOfGitignore) {
   EXPECT_TRUE(ignore.leaves_out("#odd", false));
   EXPECT_TRUE(ignore.leaves_out("trailing", false));
   EXPECT_FALSE(ignore.leaves_out("comment", false));
+}
+
+TEST(Limits, ThatAreLookedAtAreToldAndWhereIfNotEverywhere) {
+  const auto line = [](std::initializer_list<const char*> kinds) {
+    boost::json::array nodes;
+    for (const char* kind : kinds) {
+      nodes.push_back({{"name", fmt::format("n{}", nodes.size())},
+                       {"limits_kind", kind == nullptr ? boost::json::value() : boost::json::value(kind)}});
+    }
+    return limits_line(nodes);
+  };
+  const std::string mean = "rlimits, memory and processes are looked at, processor time is not limited";
+  EXPECT_EQ(line({}), "");
+  EXPECT_EQ(line({"cgroup-v2", "cgroup-v1", nullptr}), "");
+  EXPECT_EQ(line({"rlimits", "rlimits"}), "limits: " + mean);
+  EXPECT_EQ(line({"rlimits", "cgroup-v1", "rlimits"}), "limits of n0, n2: " + mean);
+  const char* weak = "rlimits";
+  EXPECT_EQ(line({weak, weak, weak, weak, weak, weak, "cgroup-v2"}),
+            "limits of n0, n1, n2, n3 and 2 more: " + mean);
 }
 
 class ArchiveTest : public ::testing::Test {
@@ -112,13 +135,24 @@ TEST_F(ArchiveTest, TheSameFolderMakesTheSameBytes) {
 }
 
 TEST_F(ArchiveTest, WhatIsTooMuchIsNamed) {
+  const auto write_large = [&](const std::string& path, std::int64_t size) {
+    write(path, "");
+    ASSERT_EQ(::truncate((folder_ + "/" + path).c_str(), size), 0);
+  };
   write("small", "1");
+  write("smaller", "");
   ASSERT_TRUE(host::make_dirs(folder_ + "/data"));
-  write("data/huge", "");
-  ASSERT_EQ(::truncate((folder_ + "/data/huge").c_str(), kArchiveMax + 1), 0);
+  write_large("data/huge", kArchiveMax + 1);
+  write_large("data/more", kArchiveMax);
+  write_large("model.bin", kArchiveMax / 2);
   const auto refused = archive_folder(folder_);
   ASSERT_FALSE(refused);
-  EXPECT_TRUE(refused.error().message.contains("most of it is data")) << refused.error().message;
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument) << "bad input, in exit codes";
+  const std::string& told = refused.error().message;
+  EXPECT_THAT(told, HasSubstr("holds 640.0 MiB in "));
+  EXPECT_THAT(told, HasSubstr("largest: data (512.0 MiB), model.bin (128.0 MiB), a (1.0 KiB). "));
+  EXPECT_THAT(told, HasSubstr("At most 256MiB and "));
+  EXPECT_THAT(told, HasSubstr("lines in .millraceignore"));
   write(".millraceignore", "data/\n");
   EXPECT_TRUE(archive_folder(folder_));
 }

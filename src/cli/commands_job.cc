@@ -16,6 +16,7 @@
 #include "cli/output.h"
 #include "core/amount.h"
 #include "host/file.h"
+#include "host/utf8.h"
 
 namespace millrace::cli {
 namespace {
@@ -172,6 +173,17 @@ Result<std::string> read_job_file(const std::string& path) {
                  fmt::format("standard input: a job file has at most {} bytes", kJobFileMax));
 }
 
+/// What no job file can be; empty for what the server may look at.
+std::string_view fault_of(std::string_view source) {
+  if (source.find_first_not_of(" \t\r\n") == std::string_view::npos) return "is empty";
+  while (!source.empty()) {
+    const auto length = host::utf8_length(source);
+    if (length == 0) return "is no text in UTF-8";
+    source.remove_prefix(length);
+  }
+  return "";
+}
+
 void print_plan(const json::value& plan) {
   fmt::print("{:20} {}\n", "project", cell(plan, "project"));
   for (const auto& member : plan.at("spec").as_object()) {
@@ -210,6 +222,12 @@ int run_job(const Client& client, const RunOptions& options, bool as_json) {
 int job_submit(const Client& client, const SubmitOptions& options, bool as_json) {
   const auto source = read_job_file(options.file);
   if (!source) return report({ErrorCode::kInvalidArgument, source.error().message});
+  if (const auto fault = fault_of(*source); !fault.empty()) {
+    return report({ErrorCode::kInvalidArgument,
+                   fmt::format("{} {}; want a job file: TOML or JSON with at least a command, such as: "
+                               "command = [\"python3\", \"train.py\"]",
+                               file_name_of(options.file), fault)});
+  }
   const auto body = submission(client, *source, file_name_of(options.file), options.project, options.workdir,
                                !options.no_workdir && !options.dry_run);
   if (!body) return report(body.error());

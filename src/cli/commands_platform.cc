@@ -94,6 +94,12 @@ void add_settings(const EndpointOptions& options, json::object& body) {
   if (!options.spread.empty()) body["spread"] = options.spread;
 }
 
+/// "cgroup-v2", or what rlimits mean and why it is them.
+std::string limits_text(const json::value& status) {
+  const std::string kind = cell(status, "limits_kind");
+  return kind == "rlimits" ? fmt::format("{} ({})", kRlimitsMean, cell(status, "limits_why")) : kind;
+}
+
 }  // namespace
 
 int show_env(const Client& client, bool as_json) {
@@ -142,6 +148,7 @@ int show_status(const Client& client, bool as_json) {
       fmt::print("{:16} {}\n", std::string_view(member.key()), cell(answer->at(part), member.key()));
     }
   }
+  fmt::print("{:16} {}\n", "of work", limits_text(*answer));
   return kOk;
 }
 

@@ -68,8 +68,10 @@ void print_look(const json::value& seen) {
                cell(site, "budget_until") == "-" ? "" : " until " + cell(site, "budget_until"),
                site.at("infeasible").as_bool() ? " (below what the nodes draw idle)" : "");
   }
+  const auto& nodes = seen.at("nodes").as_array();
+  if (const auto limits = limits_line(nodes); !limits.empty()) fmt::print("{}\n", limits);
   fmt::print("\n");
-  print_nodes(seen.at("nodes").as_array());
+  print_nodes(nodes);
   std::vector<json::value> running;
   std::size_t waiting = 0;
   for (const auto& item : seen.at("work").as_array()) {

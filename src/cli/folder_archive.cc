@@ -10,6 +10,9 @@
 #include <cerrno>
 #include <cstdlib>
 #include <map>
+#include <ranges>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "cli/ignore.h"
@@ -25,6 +28,31 @@ constexpr std::size_t kNameMax = 100;  // of the header of ustar (POSIX 1003.1, 
 constexpr std::size_t kEntriesMax = 100'000;
 constexpr int kDepthMax = 64;
 constexpr std::size_t kPiece = 1 << 20;
+// Of what is too much anyway no more is looked at: some seconds, and a sum that sparse files of any size leave in 64 bits.
+constexpr std::size_t kSeenMax = 250'000;
+constexpr std::int64_t kSizeMax = 1LL << 50;
+constexpr int kNamed = 3;
+
+/// For people: "1.2 GiB".
+std::string rounded(std::int64_t bytes) {
+  constexpr double kKiB = 1024;
+  double value = static_cast<double>(bytes) / kKiB;
+  const char* unit = "KiB";
+  for (const char* next : {"MiB", "GiB", "TiB"}) {
+    if (value < kKiB) break;
+    value /= kKiB;
+    unit = next;
+  }
+  return fmt::format("{:.1f} {}", value, unit);
+}
+
+Error too_large(const std::string& what) {
+  return {
+      ErrorCode::kInvalidArgument,
+      fmt::format("{}. At most {} and {} files are sent with a job: leave some out with lines in {}, name "
+                  "another folder with --workdir, or send none with --no-workdir",
+                  what, format_size(kArchiveMax), kEntriesMax, kIgnoreFile)};
+}
 
 struct Entry {
   std::string path;  // below the folder
@@ -38,38 +66,55 @@ class Walk {
 
   Result<std::vector<Entry>> entries() {
     TRY_VOID(visit("", 0));
+    if (is_too_much()) return std::unexpected(too_much());
     return std::move(entries_);
   }
 
  private:
+  bool is_too_much() const { return total_ > kArchiveMax || seen_ > kEntriesMax; }
+  bool is_enough() const { return total_ >= kSizeMax || seen_ >= kSeenMax; }
+
   Result<void> visit(const std::string& prefix, int depth) {
-    for (const std::string& name : TRY(host::list_dir(folder_ + "/" + prefix))) {
+    const auto names = host::list_dir(folder_ + "/" + prefix);
+    if (!names && is_too_much()) return {};  // which is what there is to tell
+    if (!names) return std::unexpected(names.error());
+    for (const std::string& name : *names) {
+      if (is_enough()) return {};
       Entry entry{.path = prefix + name, .info = {}};
       if (::lstat((folder_ + "/" + entry.path).c_str(), &entry.info) != 0) continue;  // it went away
       const bool is_folder = S_ISDIR(entry.info.st_mode);
       const bool is_kept = is_folder || S_ISREG(entry.info.st_mode) || S_ISLNK(entry.info.st_mode);
       if (!is_kept || ignore_.leaves_out(entry.path, is_folder)) continue;
-      TRY_VOID(count(entry, name, depth));
+      count(entry, name, depth);
       const std::string below = entry.path + "/";
-      entries_.push_back(std::move(entry));
+      if (!is_too_much()) entries_.push_back(std::move(entry));
       if (is_folder && depth < kDepthMax) TRY_VOID(visit(below, depth + 1));
     }
     return {};
   }
 
-  Result<void> count(const Entry& entry, const std::string& name, int depth) {
+  /// A header of one block and whole blocks of the file are what an entry takes, but for one with a long name.
+  void count(const Entry& entry, const std::string& name, int depth) {
+    constexpr std::int64_t kWhole = kBlock;
     if (depth == 0) top_ = name;
-    const std::int64_t size = S_ISREG(entry.info.st_mode) ? entry.info.st_size : 0;
-    sizes_[top_] += size;
-    total_ += size;
-    if (total_ <= kArchiveMax && entries_.size() < kEntriesMax) return {};
-    const auto largest = std::ranges::max_element(sizes_, {}, [](const auto& of) { return of.second; });
-    return failure(
-        ErrorCode::kExhausted,
-        fmt::format(
-            "{} has more than {} or {} files, which is what is sent with a job; most of it is {}: leave it "
-            "out with a line in {}, name another folder with --workdir, or send none with --no-workdir",
-            folder_, format_size(kArchiveMax), kEntriesMax, largest->first, kIgnoreFile));
+    const std::int64_t size =
+        S_ISREG(entry.info.st_mode) ? std::min<std::int64_t>(entry.info.st_size, kSizeMax) : 0;
+    const std::int64_t taken = kWhole + (size + kWhole - 1) / kWhole * kWhole;
+    sizes_[top_] += taken;
+    total_ += taken;
+    ++seen_;
+  }
+
+  Error too_much() const {
+    std::set<std::pair<std::int64_t, std::string>> by_size;  // the largest first, alike ones by name
+    for (const auto& [name, size] : sizes_) by_size.emplace(-size, name);
+    std::string named;
+    for (const auto& [size, name] : by_size | std::views::take(kNamed))
+      named += fmt::format("{}{} ({})", named.empty() ? "" : ", ", name, rounded(-size));
+    const char* more = is_enough() ? "more than " : "";
+    return too_large(fmt::format("{} holds {}{} in {}{} file{}; largest{}: {}", folder_, more,
+                                 rounded(total_), more, seen_, seen_ == 1 ? "" : "s",
+                                 is_enough() ? " of these" : "", named));
   }
 
   const std::string folder_;
@@ -78,6 +123,7 @@ class Walk {
   std::map<std::string, std::int64_t> sizes_;  // by name at the top
   std::string top_;
   std::int64_t total_ = 0;
+  std::size_t seen_ = 0;
 };
 
 /// The archive's bytes, on their way to the file.
@@ -200,9 +246,8 @@ Result<FolderArchive> archive_folder(const std::string& folder) {
   for (const Entry& entry : entries) TRY_VOID(writer.add(folder, entry));
   auto archive = TRY(writer.finish(std::move(file), static_cast<std::int64_t>(entries.size())));
   if (archive.size_bytes <= kArchiveMax) return archive;
-  return failure(ErrorCode::kExhausted,
-                 fmt::format("{} makes an archive of {}, at most {} are sent", folder,
-                             format_size(archive.size_bytes), format_size(kArchiveMax)));
+  return std::unexpected(
+      too_large(fmt::format("{} makes an archive of {}", folder, rounded(archive.size_bytes))));
 }
 
 Result<std::string> read_archive(const FolderArchive& archive, std::int64_t from, std::size_t max) {

@@ -20,8 +20,8 @@ struct FolderArchive {
 };
 
 /// Files, folders and symbolic links below `folder`, but for what its .millraceignore leaves out, and .git. Ordered by
-/// name, owned by nobody, so that the same folder makes the same bytes. kExhausted, naming what is largest, for more than
-/// kArchiveMax; kInvalidArgument for a path of which no archive can be made.
+/// name, owned by nobody, so that the same folder makes the same bytes. kInvalidArgument for more than kArchiveMax, telling
+/// its size and what is largest.
 Result<FolderArchive> archive_folder(const std::string& folder);
 
 /// `max` bytes of the archive from `from` on.

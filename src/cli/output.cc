@@ -1,6 +1,7 @@
 #include "cli/output.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -83,6 +84,22 @@ int print_list(const Client& client, const std::string& path, const std::vector<
 void print_object(const boost::json::value& object, std::size_t width) {
   for (const auto& member : object.as_object())
     fmt::print("{:{}} {}\n", std::string_view(member.key()), width, cell(object, member.key()));
+}
+
+std::string limits_line(const boost::json::array& nodes) {
+  constexpr std::size_t kNamed = 4;
+  std::vector<std::string> weak;
+  for (const auto& node : nodes) {
+    if (cell(node, "limits_kind") == "rlimits") weak.push_back(cell(node, "name"));
+  }
+  if (weak.empty()) return "";
+  std::string of;
+  if (weak.size() < nodes.size()) {
+    const std::size_t more = weak.size() - std::min(weak.size(), kNamed);
+    weak.resize(weak.size() - more);
+    of = fmt::format(" of {}{}", fmt::join(weak, ", "), more > 0 ? fmt::format(" and {} more", more) : "");
+  }
+  return fmt::format("limits{}: {}", of, kRlimitsMean);
 }
 
 void show_progress(const std::string& line, bool last) {

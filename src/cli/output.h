@@ -31,6 +31,12 @@ int print_list(const Client& client, const std::string& path, const std::vector<
 /// One member a line, its name padded to `width`.
 void print_object(const boost::json::value& object, std::size_t width = 20);
 
+inline constexpr const char* kRlimitsMean =
+    "rlimits, memory and processes are looked at, processor time is not limited";
+
+/// Where nodes hold work by rlimits: what that means, and which nodes if not all; empty where none does.
+std::string limits_line(const boost::json::array& nodes);
+
 /// A line on stderr that replaces the one before; only on a terminal. `last`: it stays.
 void show_progress(const std::string& line, bool last);
 

@@ -388,30 +388,6 @@ void add_ledger(Line& line) {
   });
 }
 
-/// The command that was meant, as far as it was understood, and what is wrong after it.
-int report_usage(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App* at = &app;
-  std::string path = "millrace";
-  while (!at->get_subcommands().empty()) {
-    at = at->get_subcommands().front();
-    path += " " + at->get_name();
-  }
-  std::string what = error.what();
-  if (at->get_require_subcommand_min() > 0 && at->get_subcommands().empty()) {
-    std::vector<std::string> names;
-    for (const auto* sub : at->get_subcommands([](const CLI::App* sub) { return !sub->get_group().empty(); }))
-      names.push_back(sub->get_name());
-    const auto rest = at->remaining();
-    const bool unknown = !rest.empty() && !rest.front().starts_with('-');
-    what = fmt::format(
-        "{}; there is: {}",
-        unknown ? fmt::format("there is no command '{} {}'", path, rest.front()) : path + " does what?",
-        fmt::join(names, ", "));
-  }
-  fmt::print(stderr, "millrace: {}; see: {} --help\n", what, path);
-  return kUsage;
-}
-
 }  // namespace
 
 int run(int argc, const char* const* argv, const Roles& roles) {
@@ -437,7 +413,7 @@ int run(int argc, const char* const* argv, const Roles& roles) {
     line.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const bool wants_text = error.get_exit_code() == 0;  // --help, --version
-    return wants_text ? line.app.exit(error) : report_usage(line.app, error);
+    return wants_text ? line.app.exit(error) : report_usage(line.app, error, {argv + 1, argv + argc});
   }
   return line.chosen();
 }

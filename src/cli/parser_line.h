@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
@@ -53,6 +54,11 @@ CLI::App* api_command(Line& line, CLI::App* parent, const std::string& name, con
                       std::function<int(const Client&)> run);
 
 CLI::App* group(CLI::App& app, const std::string& name, const std::string& help);
+
+inline constexpr const char* kRunForm = "millrace run [OPTIONS] -- COMMAND...";
+
+/// Tells what is wrong with the line, of which `words` are all but the program's name; kUsage.
+int report_usage(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& words);
 
 /// run, job, queue, node, top, site, secret.
 void add_work(Line& line);

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "cli/output.h"
 #include "cli/parser_line.h"
 
@@ -7,8 +9,11 @@ namespace {
 void add_run(Line& line) {
   auto& run = line.run;
   auto* sub =
-      api_command(line, &line.app, "run", "run a command as a job, here and now: run [options] -- COMMAND...",
+      api_command(line, &line.app, "run", fmt::format("run a command as a job, here and now: {}", kRunForm),
                   [&line](const Client& client) { return run_job(client, line.run, line.json); });
+  sub->footer(
+      "The job's standard input is empty, whatever this command's is. Data goes with it as files of the\n"
+      "folder that is sent: millrace run -- sh -c 'python3 main.py < data.txt'");
   sub->add_option("--name", run.name, "what you call it");
   sub->add_option("--image", run.image, "root file system (default: base)");
   sub->add_option("--cpus", run.cpus, "cores (default: 1)")->check(kNotNegative);
@@ -20,7 +25,8 @@ void add_run(Line& line) {
   sub->add_option("--time-limit", run.time_limit, "such as 30m (default: none)");
   sub->add_option("--priority-class", run.priority_class, "low, normal or high (default: normal)");
   sub->add_option("-e,--env", run.env, "NAME=VALUE, as often as you like")->allow_extra_args(false);
-  sub->add_option("--workdir", run.workdir, "folder to send as its working folder (default: this one)");
+  sub->add_option("--workdir", run.workdir,
+                  "folder to send as its working folder, at most 256 MiB (default: this one)");
   sub->add_flag("--no-workdir", run.no_workdir, "send no folder");
   sub->add_flag("--host-network", run.host_network,
                 "the host's network instead of the platform's endpoints alone");
@@ -37,7 +43,7 @@ void add_submit(Line& line, CLI::App* job) {
                   [&line](const Client& client) { return job_submit(client, line.submit, line.json); });
   submit->add_option("file", line.submit.file, "the file; - is standard input")->required();
   submit->add_option("--workdir", line.submit.workdir,
-                     "folder to send as its working folder (default: this one)");
+                     "folder to send as its working folder, at most 256 MiB (default: this one)");
   submit->add_flag("--no-workdir", line.submit.no_workdir, "send no folder");
   submit->add_option("--project", line.submit.project, "its project (default: the key's)");
   submit->add_flag("--dry-run", line.submit.dry_run, "check it and show the plan, with every default");

@@ -16,6 +16,7 @@ namespace millrace::executor {
 namespace {
 
 constexpr const char* kDescription = "/etc/millrace-image.json";
+constexpr std::size_t kNamed = 10;             // of those that there are, before who named another
 constexpr const char* kDeleted = ".deleted.";  // of a folder that is being removed
 
 Result<Image> read_image(const std::string& folder, const std::string& name) {
@@ -52,10 +53,14 @@ Result<Image> find_image(const std::string& folder, const std::string& name) {
   if (host::exists(folder + "/" + name + kDescription)) return read_image(folder, name);
   std::vector<std::string> names;
   for (const Image& image : TRY(list_images(folder))) names.push_back(image.name);
+  const std::size_t more = names.size() - std::min(names.size(), kNamed);
+  names.resize(names.size() - more);
   return failure(
       ErrorCode::kNotFound,
-      fmt::format("there is no image '{}' in {}; there is: {}. Make it with: millrace image build {}", name,
-                  folder, names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")), name));
+      fmt::format("there is no image '{}'; there is: {}{}; see: millrace image list. Make it with: millrace "
+                  "image build {}",
+                  name, names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")),
+                  more > 0 ? fmt::format(" and {} more", more) : "", name));
 }
 
 Result<std::vector<Image>> list_images(const std::string& folder) {

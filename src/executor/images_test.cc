@@ -46,7 +46,14 @@ TEST_F(ImagesTest, AnUnknownOneIsRefusedWithWhatThereIs) {
   const auto missing = find_image(folder_, "torch");
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
-  EXPECT_THAT(missing.error().message, testing::HasSubstr("base"));
+  EXPECT_EQ(
+      missing.error().message,
+      "there is no image 'torch'; there is: base; see: millrace image list. Make it with: millrace image "
+      "build torch");
+  for (int i = 10; i < 22; ++i) make("i" + std::to_string(i));
+  EXPECT_THAT(
+      find_image(folder_, "torch").error().message,
+      testing::HasSubstr("there is: base, i10, i11, i12, i13, i14, i15, i16, i17, i18 and 3 more; see"));
   for (const char* name : {"", "..", "a/b", ".x", "A", "-x"})
     EXPECT_EQ(find_image(folder_, name).error().code, ErrorCode::kInvalidArgument) << name;
 }

@@ -318,13 +318,19 @@ Result<JobSpec> parse_job(std::string_view text, JobFormat format, const std::st
     return failure(ErrorCode::kInvalidArgument,
                    fmt::format("{}: a job file has at most {} bytes", file, kJobFileMax));
   }
-  if (format == JobFormat::kGuess) {
+  const bool is_guess = format == JobFormat::kGuess;
+  if (is_guess) {
     const auto first = text.find_first_not_of(" \t\r\n");
     const bool is_json = first != std::string_view::npos && text[first] == '{';
     format = is_json ? JobFormat::kJson : JobFormat::kToml;
   }
-  const auto document = TRY(format == JobFormat::kJson ? host::TomlDocument::parse_json(text, file)
-                                                       : host::TomlDocument::parse(text, file));
+  auto read = format == JobFormat::kJson ? host::TomlDocument::parse_json(text, file)
+                                         : host::TomlDocument::parse(text, file);
+  if (!read && is_guess) {
+    read.error().message +=
+        "; want TOML or JSON with at least a command, such as: command = [\"python3\", \"train.py\"]";
+  }
+  const auto document = TRY(std::move(read));
   JobSpec spec = Reader(document->root()).read();
   TRY_VOID(document->finish());
   return spec;

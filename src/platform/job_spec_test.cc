@@ -165,6 +165,17 @@ TEST(JobSpec, AFaultNamesLineAndKey) {
   EXPECT_TRUE(fault_of("{\"command\": [\"a\"],\n\n\"retries\": -1}").starts_with("job.toml:3: retries: "));
 }
 
+TEST(JobSpec, WhatIsNeitherTomlNorJsonIsToldWhatIsWanted) {
+  for (const char* text : {"this is <xml>", R"({"command": )", "#!/bin/sh\npython3 train.py --all"}) {
+    const std::string fault = fault_of(text);
+    EXPECT_TRUE(fault.starts_with("job.toml:")) << fault;
+    EXPECT_TRUE(fault.ends_with(R"(; want TOML or JSON with at least a command, such as: )"
+                                R"(command = ["python3", "train.py"])"))
+        << fault;
+  }
+  EXPECT_TRUE(fault_of("cpus = 2").contains("command: is missing: want an array")) << "it is a job file";
+}
+
 TEST(JobSpec, PathsThatLeadElsewhereAreRefused) {
   for (const char* path : {"", "/", "x", "/a/../b", "/a/./b", "//a", "/a/", "/a//b", "/a\\nb"}) {
     const auto mount = fmt::format("command = ['a']\n[[mount]]\nsource = '/s'\npath = \"{}\"\n", path);

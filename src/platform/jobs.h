@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -57,8 +58,10 @@ struct JobFilter {
 };
 
 struct JobsOptions {
-  std::string work_folder = {};               // HOME/work: as control's
-  std::vector<std::string> mounts = {};       // host folders that jobs may mount: "/srv/data", "/srv/out:rw"
+  std::string work_folder = {};          // HOME/work: as control's
+  std::vector<std::string> mounts = {};  // host folders that jobs may mount: "/srv/data", "/srv/out:rw"
+  /// Why an image cannot be used, kNotFound for one that is not there; success if it can. None: not asked.
+  std::function<Result<void>(const std::string& image)> check_image = {};
   std::int64_t pending_per_project = 20'000;  // elements that are not over
   std::int64_t pending_total = 100'000;
 };
@@ -84,8 +87,8 @@ class Jobs {
  public:
   Jobs(JobsOptions options, JobsPorts ports);
 
-  /// One transaction. kInvalidArgument naming the key that cannot be; kNotFound for a job, secret or archive that is not
-  /// there; kDenied where the tenant has no quota of machines; kExhausted where too much waits already.
+  /// One transaction. kInvalidArgument naming the key that cannot be; kNotFound for an archive that is not there; kDenied
+  /// where the tenant has no quota of machines; kExhausted where too much waits already.
   Result<Job> submit(const JobRequest& request);
   /// All checks of submit, and nothing done.
   Result<JobPlan> plan(const JobRequest& request);
@@ -119,6 +122,7 @@ class Jobs {
   Result<void> check_quota(const JobRequest& request) const;
   Result<void> check_secrets(const JobRequest& request) const;
   Result<void> check_mounts(const JobRequest& request) const;
+  Result<void> check_image(const std::string& image) const;
   Result<std::vector<control::WorkloadId>> ids_of_after(const JobRequest& request) const;
   Result<void> check_pending(const std::string& project, std::int64_t more);
   void count_pending();

@@ -117,6 +117,14 @@ Result<void> Jobs::check_mounts(const JobRequest& request) const {
   return {};
 }
 
+/// The one that everybody gets who names none is not refused: it may be there by the time that the job starts.
+Result<void> Jobs::check_image(const std::string& image) const {
+  if (!options_.check_image || image == JobSpec().image) return {};
+  const auto usable = options_.check_image(image);
+  if (usable || usable.error().code != ErrorCode::kNotFound) return usable;
+  return bad("image", usable.error().message);
+}
+
 Result<std::vector<control::WorkloadId>> Jobs::ids_of_after(const JobRequest& request) const {
   std::vector<control::WorkloadId> all;
   for (const std::string& id : request.spec.after) {
@@ -147,6 +155,7 @@ Result<Jobs::Checked> Jobs::check(const JobRequest& request) {
   }
   TRY_VOID(check_secrets(request));
   TRY_VOID(check_mounts(request));
+  TRY_VOID(check_image(spec.image));
   Checked checked{.after = TRY(ids_of_after(request)), .archive = ""};
   if (!request.workdir.empty()) {
     checked.archive = TRY(ports_.archives.file_of(request.project, request.workdir));
@@ -179,6 +188,10 @@ Result<JobPlan> Jobs::plan(const JobRequest& request) {
                     "even while nothing else runs, and {} are needed: it will wait",
                     plan.fitting_nodes, plan.nodes, static_cast<double>(spec.cpu_milli) / 1000,
                     format_size(spec.memory_mib << 20), spec.accelerators, spec.nodes));
+  }
+  if (options_.check_image) {
+    if (const auto usable = options_.check_image(spec.image); !usable)
+      plan.notes.push_back(usable.error().message + "; until then it fails at its start");
   }
   if (!spec.time_limit) {
     plan.notes.emplace_back(

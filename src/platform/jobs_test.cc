@@ -289,6 +289,32 @@ TEST_F(JobsTest, TheLogIsOfOneElement) {
   EXPECT_TRUE(refusal.error().message.contains("such as 1_4"));
 }
 
+TEST_F(JobsTest, AnImageThatIsNotThereIsRefusedBeforeAnythingIsSubmitted) {
+  make_jobs({.check_image = [](const std::string& image) -> Result<void> {
+    if (image == "torch") return {};
+    return failure(ErrorCode::kNotFound, fmt::format("there is no image '{}'; there is: torch", image));
+  }});
+  const std::string wrong = "command = ['a']\nimage = 'toch'\n";
+  const auto fault = refused(wrong);
+  EXPECT_EQ(fault.code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(fault.message, "image: there is no image 'toch'; there is: torch");
+  const auto plan = jobs_->plan(request(wrong));
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().message, fault.message);
+  EXPECT_TRUE(jobs_->list({}, 10, "")->data.empty());
+  EXPECT_EQ(submit("command = ['a']\nimage = 'torch'\n").id, "1");
+}
+
+TEST_F(JobsTest, TheDefaultImageMayComeLaterAndAPlanSaysSo) {
+  make_jobs({.check_image = [](const std::string&) -> Result<void> {
+    return failure(ErrorCode::kNotFound, "there is no image 'base'");
+  }});
+  EXPECT_EQ(submit("command = ['a']\n").id, "1");
+  const auto plan = jobs_->plan(request("command = ['a']\ntime_limit = '1h'\n"));
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->notes.at(1), "there is no image 'base'; until then it fails at its start");
+}
+
 TEST_F(JobsTest, APlanTellsWhatWouldBeAndChangesNothing) {
   control::NodeStatus node;
   node.name = "n1";

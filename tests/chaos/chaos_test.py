@@ -199,6 +199,9 @@ def main():
             time.sleep(rng.uniform(0.1, 0.6))
             role = ROLES[i % len(ROLES)] if i < len(ROLES) else rng.choice(ROLES)
             wait_for(lambda: running(millrace), 30, 0.1)
+            if rng.random() < 0.5:  # what serves again; else what may still be getting up
+                before = len(log)
+                wait_for(lambda: any(seen.usage for seen in log[before:]), 30, 0.05)
             print(f"kill {i}: {role}", flush=True)
             kill_one(millrace, role, rng)
         wait_for(lambda: running(millrace), 30, 0.1)

@@ -7,7 +7,7 @@ const STATES = ['succeeded', 'failed', 'cancelled', 'timed_out', 'lost'];
 
 function job(id, fields) {
   return { id: String(id), name: `train-${id}`, tenant: 'default', project: 'default', user: 'user-1', submitted_at: ago(90), state: 'running',
-    reason_code: null, reason: null, expected_start: null, stopping: false, exit_code: null, attempts: 1, nodes: ['n01'], runs: [], started_at: ago(50),
+    reason_code: null, reason: null, expected_start: null, stopping: false, exit_code: null, attempts: 1, nodes: ['n01'], limits_kind: 'cgroup-v2', runs: [], started_at: ago(50),
     ended_at: null, accelerator_s: 0, cpu_s: 12.5, energy_j: 4200, co2e_g: 0.07, cost_microeur: 12_300, basis: 'modelled', array: null,
     elements: 1, counts: null, ...fields };
 }

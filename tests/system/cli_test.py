@@ -80,6 +80,8 @@ class Cli(suite.Case):
     def test_a_wrong_line_is_told_what_would_be_right(self):
         self.fails(2, ["there is no command 'millrace nonsense'", "endpoint", "see: millrace --help"], "nonsense")
         self.fails(2, ["millrace key does what?", "create, list, revoke"], "key")
+        self.fails(2, ["millrace run has no option '--bogus'", "the form is: millrace run [OPTIONS] -- COMMAND..."], "run", "--bogus",
+                   "--", "true")
         self.fails(2, ["--project is required", "see: millrace key create --help"], "key", "create")
         self.fails(2, ["'abc' is not a number of 0 or more"], "key", "create", "--project", "default", "--concurrency", "abc")
         self.fails(2, ["--unlimited or limits, not both"], "quota", "set", "--tenant", "default", "--unlimited",

@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from harness import Millrace, wait_for  # noqa: E402
 
 PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
-FIELDS = {"id", "state", "reason", "expected_start", "exit_code", "attempts", "nodes", "runs", "started_at", "ended_at",
+FIELDS = {"id", "state", "reason", "expected_start", "exit_code", "attempts", "nodes", "limits_kind", "runs", "started_at", "ended_at",
           "accelerator_s", "cpu_s", "energy_j", "co2e_g", "cost_microeur", "basis"}
 
 
@@ -155,8 +155,17 @@ class Jobs(unittest.TestCase):
         self.assertIn("accelerator", why)
         self.millrace.cli("job", "cancel", job_id)
         self.assertEqual(self.millrace.wait_job(job_id, {"cancelled"})["state"], "cancelled")
-        image = self.millrace.submit({"command": ["true"], "image": "nowhere"})
-        self.assertIn("image", self.millrace.wait_job(image, {"failed"})["reason"])
+
+    def test_an_image_that_is_not_there_is_refused_with_those_that_are(self):
+        before = self.millrace.json("job", "list")
+        file = pathlib.Path(self.folder, "job.json")
+        file.write_text(json.dumps({"command": ["true"], "image": "nowhere"}))
+        refused = [self.run_job("--image", "nowhere", "--", "true")]
+        refused += [self.millrace.cli("job", "submit", str(file), "--no-workdir", *more, check=False) for more in ((), ("--dry-run",))]
+        for done in refused:
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertRegex(done.stderr, "image: there is no image 'nowhere'; there is: .*base.*; see: millrace image list")
+        self.assertEqual(self.millrace.json("job", "list"), before)
 
     def test_a_wrong_file_names_line_and_key(self):
         done = subprocess.run([PROGRAM, "job", "submit", "-", "--no-workdir", "--home", self.millrace.home], text=True, capture_output=True,
@@ -164,6 +173,51 @@ class Jobs(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("2", done.stderr)
         self.assertIn("memroy", done.stderr)
+
+    def test_what_is_no_job_file_is_told_what_is_expected(self):
+        for text, words in (("", "standard input is empty"), (" \n", "standard input is empty"), ("<job/>", "standard input:1: "),
+                            ('{"command":', "standard input:1: JSON")):
+            done = subprocess.run([PROGRAM, "job", "submit", "-", "--no-workdir", "--home", self.millrace.home], text=True,
+                                  capture_output=True, input=text, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), text)
+            self.assertIn(words, done.stderr)
+            self.assertIn("TOML or JSON with at least a command", done.stderr)
+
+    def test_a_folder_that_is_too_large_is_bad_input(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(folder + "/model.bin", "wb") as model:
+                model.truncate(300 << 20)
+            for done in (self.run_job("--", "true", folder=folder),
+                         self.millrace.cli("job", "submit", __file__, "--workdir", folder, check=False)):
+                self.assertEqual(done.returncode, 2, done.stderr)
+                for words in ("holds 300.0 MiB in 1 file;", "largest: model.bin (300.0 MiB)", "At most 256MiB", ".millraceignore"):
+                    self.assertIn(words, done.stderr)
+
+    def test_a_jobs_standard_input_is_empty_and_nothing_waits_for_that_of_run(self):
+        self.assertIn("standard input is empty", self.run_job("--help").stdout)
+        done = self.run_job("--", "sh", "-c", "cat; echo end", text="not for the job")
+        self.assertEqual((done.returncode, done.stdout), (0, "end\n"), done.stderr)
+        inherited, kept_open = os.pipe()
+        try:
+            done = subprocess.run([PROGRAM, "run", "--home", self.millrace.home, "--", "cat"], cwd=self.folder, stdin=inherited,
+                                  capture_output=True, timeout=60)
+        finally:
+            os.close(inherited)
+            os.close(kept_open)
+        self.assertEqual((done.returncode, done.stdout), (0, b""), done.stderr)
+
+    def test_what_holds_limits_is_told_of_the_installation_nodes_and_jobs(self):
+        kind = self.millrace.json("node", "list")[0]["limits_kind"]
+        self.assertIn(kind, ("cgroup-v2", "cgroup-v1", "rlimits"))
+        self.assertEqual(self.millrace.json("status")["limits_kind"], kind)
+        self.assertEqual(self.millrace.json("top")["nodes"][0]["limits_kind"], kind)
+        self.assertRegex(self.millrace.cli("status").stdout, rf"\nof work +{kind}")
+        note = "limits: rlimits, memory and processes are looked at, processor time is not limited\n"
+        self.assertEqual(note in self.millrace.cli("top").stdout, kind == "rlimits")
+        job_id = self.millrace.submit({"command": ["true"]})
+        self.millrace.wait_job(job_id, {"succeeded"})
+        self.assertEqual(self.millrace.job(job_id)["limits_kind"], kind)
+        self.assertRegex(self.millrace.cli("job", "show", job_id).stdout, rf"\nlimits_kind +{kind}\n")
 
     def test_a_secret_is_a_file_and_nowhere_else(self):
         subprocess.run([PROGRAM, "secret", "set", "token", "--home", self.millrace.home], input="s3cr3t-text", text=True, check=True,
