@@ -59,6 +59,12 @@ Result<void> keep_options(const Installation& installation, const KeptOptions& o
   return host::write_file_atomic(installation.path("up.json"), writer.text(), 0600);
 }
 
+bool has_kept_options(const Installation& installation) {
+  return host::exists(installation.path("up.json"));
+}
+
+void forget_options(const Installation& installation) { ::unlink(installation.path("up.json").c_str()); }
+
 Result<host::Config> load_settings(const Installation& installation) {
   std::vector<host::ConfigOverride> overrides;
   if (const auto text = host::read_file(installation.path("up.json"), 64 * 1024)) {

@@ -38,6 +38,10 @@ struct KeptOptions {
   std::string listen, tls_cert, tls_key;
 };
 Result<void> keep_options(const Installation& installation, const KeptOptions& options);
+/// Whether there are any: `down` has not been there since `up`.
+bool has_kept_options(const Installation& installation);
+/// Of an installation that is stopped.
+void forget_options(const Installation& installation);
 
 /// A role's mark on the home: locked while its process lives, and telling its pid.
 class RoleMark {

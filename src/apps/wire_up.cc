@@ -122,8 +122,12 @@ Result<void> start(const cli::UpOptions& options, pid_t& foreground_pid) {
     if (options.tls_cert.empty() != options.tls_key.empty()) {
       return failure(ErrorCode::kInvalidArgument, "up: --tls-cert and --tls-key go together");
     }
-    TRY_VOID(keep_options(installation,
-                          {options.listen, absolute_path(options.tls_cert), absolute_path(options.tls_key)}));
+    // What was killed, not stopped, goes on as it was: its gateway may still listen where it was told to.
+    const bool is_told = !options.listen.empty() || !options.tls_cert.empty();
+    if (is_told || !has_kept_options(installation)) {
+      TRY_VOID(keep_options(
+          installation, {options.listen, absolute_path(options.tls_cert), absolute_path(options.tls_key)}));
+    }
     const host::Config config = TRY(load_settings(installation));
     TRY_VOID(check_settings(config));
     TRY_VOID(make_secrets(installation));

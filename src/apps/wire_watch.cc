@@ -144,6 +144,7 @@ int run_down(const std::string& home) {
   stop(*installation, {.role = "watch"}, **log);
   stop(*installation, {.role = "gateway"}, **log);  // only there if the watcher was killed
   stop(*installation, {.role = "server", .stop_signal = SIGINT}, **log);
+  forget_options(*installation);
   fmt::print(stderr, "Millrace at {} {}\n", installation->home, any ? "is stopped" : "was not running");
   return cli::kOk;
 }

@@ -122,6 +122,13 @@ class Lifecycle(suite.Case):
         wait_for(self.answers, 20, 0.01)
         self.assertEqual([self.millrace.chat(max_tokens=1)[0] for _ in range(20)], [200] * 20)
 
+    def test_what_was_killed_goes_on_where_it_listened(self):
+        with Millrace(suite.program(), "--bare") as other:
+            for role in ("up", "gateway"):
+                kill9(other.pid(role))
+            other.up("--bare")
+            self.assertEqual(other.read_env()["MILLRACE_URL"], other.env["MILLRACE_URL"])
+
     def test_down_leaves_nothing_to_be_metered_later(self):
         with Millrace(suite.program(), "--bare") as other:
             key_file = pathlib.Path(other.home, "upstream.key")
