@@ -1,0 +1,95 @@
+// The starvation bound: whatever else waits or runs, what has waited too long goes first.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <map>
+
+#include "scheduler/scheduler.h"
+#include "scheduler/world_test_support.h"
+
+namespace millrace::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::kStart;
+
+Workload job_of(WorkloadId id, int accelerators, std::chrono::seconds limit, int tasks = 1) {
+  Workload w;
+  w.id = id;
+  w.demand = {.cpu_milli = 1000, .memory_mib = 100, .accelerators = accelerators};
+  w.tasks = tasks;
+  w.limit = limit;
+  w.submitted = kStart + std::chrono::seconds(id);
+  return w;
+}
+
+Scheduler make(int nodes, const Policies& policies) {
+  return std::move(*Scheduler::create(testing::even_cluster(nodes), testing::one_account(), policies));
+}
+
+TEST(Starvation, waiting_is_bounded_whatever_the_priority_of_others) {
+  Policies policies;
+  policies.starvation = 4h;
+  policies.preempt = false;
+  Scheduler s = make(2, policies);
+  ASSERT_TRUE(s.submit(job_of(1, 8, 1h, 2), kStart + 1s));
+  std::map<WorkloadId, TimePoint> ends;
+  WorkloadId ids = 10;
+  TimePoint now = kStart;
+  std::optional<TimePoint> started;
+  for (int minute = 0; minute < 600 && !started; ++minute) {
+    now = kStart + std::chrono::minutes(minute);
+    for (auto it = ends.begin(); it != ends.end();) {
+      const bool over = it->second <= now;
+      if (over) ASSERT_TRUE(s.ended(it->first, now));
+      it = over ? ends.erase(it) : std::next(it);
+    }
+    while (s.usage().pending < 10) {
+      ++ids;
+      Workload w = job_of(ids, 4, std::chrono::minutes(20 + ids % 11));
+      w.priority = 1;
+      w.submitted = now;
+      ASSERT_TRUE(s.submit(w, now));
+    }
+    for (const Start& start : s.pass(now).starts) {
+      if (start.id == 1) started = now;
+      ends[start.id] = now + std::chrono::minutes(20 + start.id % 11);
+    }
+  }
+  ASSERT_TRUE(started);
+  EXPECT_GT(*started, kStart + 3h) << "else the bound is not what let it in";
+  EXPECT_LE(*started, kStart + 4h + 31min) << "the bound and the longest limit of what ran then";
+}
+
+TEST(Starvation, waiting_is_bounded_though_others_have_no_time_limit) {
+  Policies policies;
+  policies.starvation = 4h;
+  policies.replan_every = 0s;
+  Scheduler s = make(1, policies);
+  const auto unlimited = [](WorkloadId id) {
+    Workload w = job_of(id, 4, 1h);
+    w.limit.reset();
+    return w;
+  };
+  for (WorkloadId id : {1, 2}) ASSERT_TRUE(s.submit(unlimited(id), kStart));
+  s.pass(kStart);
+  ASSERT_TRUE(s.submit(job_of(3, 8, 1h), kStart));
+  for (WorkloadId id : {4, 5}) ASSERT_TRUE(s.submit(unlimited(id), kStart));
+  s.pass(kStart);
+  ASSERT_TRUE(s.ended(1, kStart + 1h));
+  ASSERT_EQ(s.pass(kStart + 1h).starts.size(), 1U)
+      << "nobody knows when 2 ends, so nothing stands idle for 3";
+  s.pass(kStart + 5h);
+  EXPECT_EQ(s.why(3)->text(), "needs 8 accelerators; 0 are free, next when 2 ends, which has no time limit");
+  EXPECT_EQ(s.expected_start(3), std::nullopt);
+  ASSERT_TRUE(s.ended(2, kStart + 6h));
+  EXPECT_TRUE(s.pass(kStart + 6h).starts.empty()) << "5 would take what is kept for 3";
+  EXPECT_EQ(s.why(5)->text(), "what is free is promised to 3");
+  ASSERT_TRUE(s.ended(4, kStart + 7h));
+  const Plan plan = s.pass(kStart + 7h);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].id, 3U);
+}
+
+}  // namespace
+}  // namespace millrace::scheduler
