@@ -59,7 +59,7 @@ struct JournalSlot {
 class Journal {
  public:
   struct Options {
-    std::uint32_t slots = 16384;                  // 16 to 2^20
+    std::uint32_t slots = 65536;                  // 16 to 2^20
     std::chrono::milliseconds sync_interval{50};  // what power loss may cost; kill -9 costs nothing
   };
 
