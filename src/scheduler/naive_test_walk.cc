@@ -124,6 +124,7 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
   if (item.promise) {
     ghosts_.emplace_back(item.w.id, *item.promise);
     ++starts_promised_;
+    if (item.promise->begin > now) released_ = true;
   }
   for (AccountIndex a = 0; a < use_.size(); ++a) {
     if (use_[a].kept && use_[a].kept->second == item.w.id) unkept_.push_back(a);
@@ -150,7 +151,13 @@ void Model::visit(Item& item, TimePoint now, bool full) {
   bool kept_back = false;
   bool promised_only = false;
   if (!ever_fits(item.w) || try_start(item, now, consider, kept_back, promised_only)) return;
-  if (kept_back) return;
+  if (kept_back) {
+    if (!consider || !item.promise || item.promise->begin > now) return;
+    ghosts_.emplace_back(item.w.id, *item.promise);
+    item.promise.reset();
+    released_ = true;
+    return;
+  }
   if (promised_only) return;
   if (!consider) return;
   if (item.promise) {

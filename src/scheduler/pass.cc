@@ -58,9 +58,18 @@ class Pass {
     if (try_start(job, reason, of_promise, consider)) return;
     const bool claims = job.promise && job.promise->claim;
     if (!claims) plan_for(job, reason, consider);
+    if (consider && !claims) give_up_late_promise(job, reason);
     // What it is promised is free, but for power: what it lacks elsewhere is not the reason then.
     if (of_promise.code == ReasonCode::kPower && reason.code != ReasonCode::kQuota) reason = of_promise;
     if (consider) tell(job, std::move(reason));
+  }
+
+  // What it was promised is free, and it may not start for its quota: others need not wait for that.
+  void give_up_late_promise(Job& job, const Reason& reason) {
+    const bool by_quota = reason.code == ReasonCode::kQuota || reason.code == ReasonCode::kQuotaKept;
+    if (!by_quota || !job.promise || job.promise->begin > now_) return;
+    retire_promise(state_, job);
+    state_.released = true;
   }
 
   void follow(Walk& order, Group& group, const Turn& turn) {
@@ -148,6 +157,7 @@ class Pass {
     }
     if (job.promise) {
       ++starts_promised_;
+      if (job.promise->begin > now_) state_.released = true;  // those behind it may be brought forward
       retire_promise(state_, job);
     }
     unqueue(state_, job);
@@ -301,8 +311,17 @@ class Pass {
     }
   }
 
+  // Until the walk is over what has started holds its promise as well.
+  void forget_started(Reason& reason) const {
+    const Job* other = reason.other ? state_.find(*reason.other) : nullptr;
+    if (other == nullptr || other->phase != Phase::kRunning) return;
+    reason.other.reset();
+    reason.at.reset();
+  }
+
   void tell(Job& job, Reason reason) {
     if (job.promise) add_expected(*job.promise, reason);
+    if (reason.code == ReasonCode::kPromised) forget_started(reason);
     if (job.code != reason.code) plan_.holds.push_back({job.work.id, reason});
     job.code = reason.code;
     if (job.group->code != reason.code) job.group->mixed = true;

@@ -69,9 +69,19 @@ class Trial {
   TimePoint now_;
 };
 
+/// The strictest of an account's and of those above it.
+Reclaim reclaim_of(const State& state, AccountIndex account) {
+  Reclaim strictest = Reclaim::kAny;
+  for (AccountIndex a = account; a != kNoAccount; a = state.accounts.at(a).account.parent) {
+    const Reclaim its = state.accounts.at(a).account.reclaim;
+    if (its == Reclaim::kNever || strictest == Reclaim::kAny) strictest = its;
+  }
+  return strictest;
+}
+
 /// Whether it may stop work of another account at all, as things are.
 bool may_stop_of(const State& state, const Job& job, AccountIndex holder) {
-  if (state.accounts.at(job.work.account).account.reclaim == Reclaim::kNever) return false;
+  if (reclaim_of(state, job.work.account) == Reclaim::kNever) return false;
   return state.accounts.may_reclaim(job.work.account, job.shape->request, holder);
 }
 
@@ -84,8 +94,7 @@ std::optional<ReasonCode> may_stop(const State& state, const Job& job, const Job
     if (lower) return ReasonCode::kPriority;
     return std::nullopt;
   }
-  const Reclaim reclaim = state.accounts.at(job.work.account).account.reclaim;
-  if (reclaim == Reclaim::kLowerPriority && !lower) return std::nullopt;
+  if (!lower && reclaim_of(state, job.work.account) == Reclaim::kLowerPriority) return std::nullopt;
   return ReasonCode::kReclaim;
 }
 

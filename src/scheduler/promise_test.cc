@@ -177,6 +177,50 @@ TEST(Promise, work_that_comes_between_full_passes_is_promised_its_start_at_once)
   EXPECT_TRUE(started(s.pass(kStart + 3s)).empty()) << "it would delay the gang";
 }
 
+TEST(Promise, work_that_its_quota_keeps_from_starting_keeps_nothing_from_others) {
+  Accounts accounts(2);
+  accounts[0].name = "b";
+  accounts[1].name = "c";
+  for (Account& account : accounts) account.quota = kUnlimitedQuota;
+  accounts[1].quota.ceiling.accelerators_milli = 8000;
+  Policies policies;
+  policies.replan_every = 0s;
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(2), accounts, policies));
+  const auto of_c = [](WorkloadId id) {
+    Workload w = job_of(id, 1, 20h);
+    w.account = 1;
+    return w;
+  };
+  submit(s, job_of(1, 1));
+  submit(s, job_of(2, 1));
+  s.pass(kStart);
+  submit(s, of_c(3));
+  submit(s, of_c(4));
+  s.pass(kStart);
+  ASSERT_EQ(s.expected_start(4), kStart + 1h);
+  ASSERT_TRUE(s.ended(1, kStart + 1h));
+  ASSERT_TRUE(s.ended(2, kStart + 1h));
+  EXPECT_EQ(started(s.pass(kStart + 1h)), (Ids{3})) << "the ceiling of c";
+  submit(s, job_of(5, 1, 24h), kStart + 1h);
+  EXPECT_EQ(started(s.pass(kStart + 1h)), (Ids{5}));
+}
+
+TEST(Promise, what_waits_behind_work_that_starts_early_is_brought_forward) {
+  Policies policies;
+  policies.replan_every = 1min;
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(2), testing::one_account(), policies));
+  submit(s, job_of(1, 1, 1h));
+  submit(s, job_of(2, 1, 2h));
+  submit(s, job_of(3, 1, 1h));  // 1 to 2 o'clock
+  submit(s, job_of(4, 2, 1h));
+  s.pass(kStart);
+  ASSERT_EQ(s.expected_start(4), kStart + 2h);
+  ASSERT_TRUE(s.ended(2, kStart + 10min));
+  ASSERT_EQ(started(s.pass(kStart + 10min)), (Ids{3}));
+  s.pass(kStart + 12min);
+  EXPECT_EQ(s.expected_start(4), kStart + 70min);
+}
+
 /// Domains of 2 and 2 nodes.
 Scheduler two_domains() {
   Cluster cluster = testing::even_cluster(4);

@@ -65,7 +65,7 @@ TEST(Scheduler, starts_what_fits_and_holds_the_rest_with_a_reason) {
   EXPECT_EQ(plan.starts[0].places[0].devices, 0b111111U);
   ASSERT_EQ(plan.holds.size(), 1U);
   EXPECT_EQ(plan.holds[0].reason.text(),
-            "needs 4 accelerators; 0 are free, next at 2026-11-22 01:00 when 1 ends");
+            "needs 4 accelerators on one node; 2 are free, next at 2026-11-22 01:00 when 1 ends");
 }
 
 Scheduler make(const Cluster& cluster, const Policies& policies = {},

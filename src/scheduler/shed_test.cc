@@ -93,5 +93,38 @@ TEST(Preempt, work_that_can_go_on_without_loss_is_stopped_first) {
   EXPECT_EQ(stopped(s.pass(kStart + 1h)), (Ids{1})) << "though it is promised what 1 runs on";
 }
 
+/// What a project of "owner" stops of what "borrower" has beyond its quota, of the same priority.
+std::vector<WorkloadId> taken_back(Reclaim of_tenant, Reclaim of_project) {
+  Accounts accounts(3);
+  accounts[0].name = "borrower";
+  accounts[1].name = "owner";
+  accounts[1].reclaim = of_tenant;
+  for (AccountIndex a : {0, 1}) {
+    accounts[a].quota = kUnlimitedQuota;
+    accounts[a].quota.nominal.accelerators_milli = 8000;
+    accounts[a].quota.borrow.accelerators_milli = 8000;
+  }
+  accounts[2] = {.name = "owner/project", .parent = 1, .quota = kUnlimitedQuota, .reclaim = of_project};
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(2), accounts, {}));
+  for (WorkloadId id : {1, 2}) {
+    Workload w = quarter(id, kStart);
+    w.demand.accelerators = 8;
+    EXPECT_TRUE(s.submit(w, kStart));
+  }
+  EXPECT_EQ(s.pass(kStart).starts.size(), 2U);
+  Workload w = quarter(3, kStart + 1h);
+  w.demand.accelerators = 8;
+  w.account = 2;
+  EXPECT_TRUE(s.submit(w, kStart + 1h));
+  return stopped(s.pass(kStart + 1h));
+}
+
+TEST(Preempt, what_a_tenant_may_take_back_binds_its_projects) {
+  EXPECT_EQ(taken_back(Reclaim::kAny, Reclaim::kAny).size(), 1U);
+  EXPECT_EQ(taken_back(Reclaim::kLowerPriority, Reclaim::kAny).size(), 0U);
+  EXPECT_EQ(taken_back(Reclaim::kNever, Reclaim::kLowerPriority).size(), 0U);
+  EXPECT_EQ(taken_back(Reclaim::kAny, Reclaim::kNever).size(), 0U);
+}
+
 }  // namespace
 }  // namespace millrace::scheduler

@@ -55,10 +55,32 @@ std::int64_t most_free(const State& state, const Job& job, const Demand& demand,
   return most;
 }
 
+/// One task needs more accelerators than any node has free: how many the freest has.
+void name_most_devices(const State& state, const Job& job, Reason& reason) {
+  const Demand& demand = job.shape->key.demand;
+  std::int64_t most = 0;
+  for (const ClassIndex c : job.shape->classes) {
+    const auto look = [&](const NodeState& free) {
+      const auto devices = std::ranges::count_if(
+          free.device_milli_free, [&](std::int16_t milli) { return milli >= demand.accelerator_milli; });
+      most = std::max<std::int64_t>(most, devices);
+    };
+    const NodeClass& of = state.pool.classes()[c];
+    for (const auto& [free, peers] : of.lasting) {
+      if (std::ssize(peers.nodes) > peers.promised) look(free);
+    }
+    for (const auto& [free, entry] : of.passing) look(free);
+  }
+  if (most == 0 || most >= demand.accelerators) return;
+  reason.free = most * demand.accelerator_milli;
+  reason.subject = " on one node";
+}
+
 /// Accelerators are free if it needs any, but not the cores or the memory.
 void name_lack_beside(const State& state, const Job& job, Reason& reason) {
   const ShapeKey& key = job.shape->key;
   const bool beside = key.demand.accelerators > 0;
+  if (beside && key.tasks == 1 && reason.free == 0) name_most_devices(state, job, reason);
   Demand demand = key.demand;
   demand.cpu_milli = demand.memory_mib = 0;
   if (count_of(state, job, demand) < key.tasks) return;
