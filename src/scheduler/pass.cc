@@ -299,29 +299,9 @@ class Pass {
     return enough;
   }
 
-  void add_expected(const Promise& promise, Reason& reason) {
-    if (promise.claim) {
-      reason = {};
-      reason.code = ReasonCode::kPreempting;
-      reason.at = promise.begin;
-    } else if (lacks_room(reason.code) && promise.begin > now_) {
-      if (promise.begin < kSomeDay) reason.at = promise.begin;
-      reason.other = promise.because;
-      if (reason.other && state_.find(*reason.other) == nullptr) reason.other.reset();
-    }
-  }
-
-  // Until the walk is over what has started holds its promise as well.
-  void forget_started(Reason& reason) const {
-    const Job* other = reason.other ? state_.find(*reason.other) : nullptr;
-    if (other == nullptr || other->phase != Phase::kRunning) return;
-    reason.other.reset();
-    reason.at.reset();
-  }
-
   void tell(Job& job, Reason reason) {
-    if (job.promise) add_expected(*job.promise, reason);
-    if (reason.code == ReasonCode::kPromised) forget_started(reason);
+    if (job.promise) add_expected(state_, *job.promise, now_, reason);
+    if (reason.code == ReasonCode::kPromised) forget_started(state_, reason);
     if (job.code != reason.code) plan_.holds.push_back({job.work.id, reason});
     job.code = reason.code;
     if (job.group->code != reason.code) job.group->mixed = true;

@@ -218,4 +218,23 @@ void name_promise(const State& state, const Job& job, Reason& reason) {
   reason.other = first_other(state, job, *first)->job->work.id;
 }
 
+void add_expected(State& state, const Promise& promise, TimePoint now, Reason& reason) {
+  if (promise.claim) {
+    reason = {};
+    reason.code = ReasonCode::kPreempting;
+    reason.at = promise.begin;
+  } else if (lacks_room(reason.code) && promise.begin > now) {
+    if (promise.begin < kSomeDay) reason.at = promise.begin;
+    reason.other = promise.because;
+    if (reason.other && state.find(*reason.other) == nullptr) reason.other.reset();
+  }
+}
+
+void forget_started(State& state, Reason& reason) {
+  const Job* other = reason.other ? state.find(*reason.other) : nullptr;
+  if (other == nullptr || other->phase != Phase::kRunning) return;
+  reason.other.reset();
+  reason.at.reset();
+}
+
 }  // namespace millrace::scheduler

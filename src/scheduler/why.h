@@ -18,4 +18,10 @@ Reason power_reason(const State& state, const PowerLedger::Lack& lack);
 /// Of others' promises that keep it from starting, the one that begins first.
 void name_promise(const State& state, const Job& job, Reason& reason);
 
+/// When work that lacks room is expected to start, by its promise, and what it waits for until then.
+void add_expected(State& state, const Promise& promise, TimePoint now, Reason& reason);
+
+/// Of kPromised: until a walk is over, what has started in it holds its promise as well. It is not named.
+void forget_started(State& state, Reason& reason);
+
 }  // namespace millrace::scheduler
