@@ -42,9 +42,8 @@ std::string needs_of(const WantedWork& wanted) {
 }
 
 std::string clean_hours_text(const WantedWork& wanted) {
-  std::string latest = to_rfc3339(*wanted.deadline - *wanted.time_limit).substr(0, 16);
-  latest[10] = ' ';
-  return fmt::format("waits for cleaner hours, until {} at the latest", latest);
+  return fmt::format("waits for cleaner hours, until {} at the latest",
+                     scheduler::minute_of(*wanted.deadline - *wanted.time_limit));
 }
 
 void explain(ObservedWork& work, std::string_view code, std::string reason, std::string full_reason = {}) {

@@ -12,13 +12,6 @@ constexpr std::array kNames = {"none",         "not_before", "never_fits", "capa
                                "preempting",   "priority",   "reclaim",    "budget_fall", "budget_room",
                                "budget_start", "node_down"};
 
-/// "2026-11-22 14:20" (UTC).
-std::string minute_of(TimePoint time) {
-  std::string text = to_rfc3339(time).substr(0, 16);
-  text[10] = ' ';
-  return text;
-}
-
 /// Accelerators and cores are kept in thousandths, power in milliwatts.
 std::string number(std::int64_t value, const std::string& resource) {
   if (resource == "W") return fmt::format("{}", (value + 500) / 1000);
@@ -113,6 +106,12 @@ std::string hold_text(const Reason& r, std::string_view called) {
 }
 
 }  // namespace
+
+std::string minute_of(TimePoint time) {
+  std::string text = to_rfc3339(time).substr(0, 16);
+  text[10] = ' ';
+  return text;
+}
 
 const char* name_of(ReasonCode code) { return kNames[static_cast<std::size_t>(code)]; }
 

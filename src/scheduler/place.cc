@@ -403,8 +403,7 @@ void gather(State& state, Job& job, TimePoint now, Found& found) {
       std::ranges::any_of(found.places, [&](const TaskPlace& p) { return domain_of(p) != first; });
   if (!apart && first != kNoIndex) return;
   undo(state, job, found.places);
-  state.pool.unpromise(job, *job.promise);
-  state.power.set_aside(*job.promise);
+  const OwnPromiseAside aside(state, job);
   Attempt in_one(state, job, now, found.cap_milli);
   if (attempt_in_one_domain(state, job, in_one, window_end(now, job.limit_s))) {
     found.places = std::move(in_one.places());
@@ -412,8 +411,6 @@ void gather(State& state, Job& job, TimePoint now, Found& found) {
   } else {
     for (const TaskPlace& place : found.places) state.pool.occupy(job, place);
   }
-  state.power.put_back(*job.promise);
-  state.pool.promise(job, *job.promise);
 }
 
 }  // namespace millrace::scheduler

@@ -174,15 +174,11 @@ bool preempt_for(State& state, Job& job, TimePoint now, Plan& plan) {
   const std::vector<Victim> from = candidates(state, job, now);
   if (from.empty()) return false;
   Promise claim;
-  // What it is promised is its own: whose end it waits for may be the one whose loss is least.
-  if (job.promise) {
-    state.pool.unpromise(job, *job.promise);
-    state.power.set_aside(*job.promise);
-  }
-  const std::vector<Victim> victims = choose(state, job, from, now, claim);
-  if (job.promise) {
-    state.power.put_back(*job.promise);
-    state.pool.promise(job, *job.promise);
+  std::vector<Victim> victims;
+  {
+    // Whose end its promise waits for may be the one whose loss is least.
+    const OwnPromiseAside aside(state, job);
+    victims = choose(state, job, from, now, claim);
   }
   if (victims.empty()) return false;
   if (job.promise) {

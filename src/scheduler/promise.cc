@@ -79,6 +79,18 @@ void set_rank(State& state, Job& job, std::int32_t rank) {
   if (job.promise) count_promise(state, job, 1);
 }
 
+OwnPromiseAside::OwnPromiseAside(State& state, const Job& job) : state_(state), job_(job) {
+  if (!job.promise) return;
+  state.pool.unpromise(job, *job.promise);
+  state.power.set_aside(*job.promise);
+}
+
+OwnPromiseAside::~OwnPromiseAside() {
+  if (!job_.promise) return;
+  state_.power.put_back(*job_.promise);
+  state_.pool.promise(job_, *job_.promise);
+}
+
 bool has_lower_promises(const State& state, std::int32_t rank) {
   return !state.promises_of_rank.empty() && state.promises_of_rank.begin()->first < rank;
 }

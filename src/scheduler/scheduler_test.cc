@@ -7,55 +7,20 @@
 #include <map>
 
 #include "core/rng.h"
+#include "scheduler/world_test_support.h"
 
 namespace millrace::scheduler {
 namespace {
 
 using namespace std::chrono_literals;
 
-const TimePoint kStart{std::chrono::sys_days{std::chrono::year{2026} / 11 / 22}};
-
-Cluster cluster_of(int nodes, int accelerators = 8) {
-  Cluster c;
-  Capability kind;
-  kind.kind = "h100";
-  kind.memory_bytes = std::int64_t{80} << 30;
-  kind.power_idle_w = 100;
-  kind.power_max_w = 700;
-  c.kinds.push_back(kind);
-  c.sites.push_back({.name = "s", .zone = "FR", .jurisdiction = "FR"});
-  for (int i = 0; i < nodes; ++i) {
-    Node n;
-    n.name = "n" + std::to_string(i);
-    n.accelerators = accelerators;
-    n.cpu_milli = 96'000;
-    n.memory_mib = 1 << 20;
-    n.idle_mw = 1'000'000;
-    c.nodes.push_back(n);
-  }
-  return c;
-}
-
-Workload job_of(WorkloadId id, int accelerators, std::optional<std::chrono::seconds> limit = 1h,
-                int tasks = 1) {
-  Workload w;
-  w.id = id;
-  w.demand = {.cpu_milli = 1000, .memory_mib = 100, .accelerators = accelerators};
-  w.tasks = tasks;
-  w.limit = limit;
-  w.submitted = kStart + std::chrono::seconds(id);
-  return w;
-}
-
-Accounts one_account() {
-  Account a;
-  a.name = "all";
-  a.quota = kUnlimitedQuota;
-  return {a};
-}
+using testing::even_cluster;
+using testing::job_of;
+using testing::kStart;
+using testing::one_account;
 
 TEST(Scheduler, starts_what_fits_and_holds_the_rest_with_a_reason) {
-  auto s = Scheduler::create(cluster_of(1), one_account(), {});
+  auto s = Scheduler::create(even_cluster(1), one_account(), {});
   ASSERT_TRUE(s);
   ASSERT_TRUE(s->submit(job_of(1, 6), kStart));
   ASSERT_TRUE(s->submit(job_of(2, 4), kStart));
@@ -74,7 +39,7 @@ Scheduler make(const Cluster& cluster, const Policies& policies = {},
 }
 
 TEST(Scheduler, work_of_a_higher_class_stops_the_least_loss_in_its_account_and_starts_when_that_has_ended) {
-  Scheduler s = make(cluster_of(1));
+  Scheduler s = make(even_cluster(1));
   for (WorkloadId id : {1, 2}) {
     Workload w = job_of(id, 4);
     w.preemptible = true;
@@ -97,7 +62,7 @@ TEST(Scheduler, work_of_a_higher_class_stops_the_least_loss_in_its_account_and_s
 }
 
 TEST(Scheduler, nothing_is_stopped_for_work_that_would_still_not_fit) {
-  Scheduler s = make(cluster_of(1));
+  Scheduler s = make(even_cluster(1));
   Workload small = job_of(1, 4);
   small.preemptible = true;
   ASSERT_TRUE(s.submit(small, kStart));
@@ -110,7 +75,7 @@ TEST(Scheduler, nothing_is_stopped_for_work_that_would_still_not_fit) {
 }
 
 TEST(Scheduler, work_is_stopped_if_its_node_was_down_between_two_passes_and_the_node_is_named) {
-  Scheduler s = make(cluster_of(2));
+  Scheduler s = make(even_cluster(2));
   ASSERT_TRUE(s.submit(job_of(1, 8, std::nullopt), kStart));
   ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
   s.set_health(0, Health::kDown, kStart + 10s);
@@ -123,7 +88,7 @@ TEST(Scheduler, work_is_stopped_if_its_node_was_down_between_two_passes_and_the_
 }
 
 TEST(Scheduler, a_falling_budget_caps_first_then_pauses_preemptible_work_then_sheds_batch) {
-  Scheduler s = make(cluster_of(1));
+  Scheduler s = make(even_cluster(1));
   for (WorkloadId id = 1; id <= 4; ++id) {
     Workload w = job_of(id, 2);
     w.cpu_draw_milli = 0;
@@ -154,7 +119,7 @@ TEST(Scheduler, a_falling_budget_caps_first_then_pauses_preemptible_work_then_sh
 }
 
 TEST(Scheduler, a_budget_below_idle_draw_is_reported_with_the_nodes_to_switch_off) {
-  Scheduler s = make(cluster_of(3));
+  Scheduler s = make(even_cluster(3));
   ASSERT_TRUE(s.set_budget({{ScopeKind::kSite, 0}, kStart, 1'500'000}, kStart));
   const Plan plan = s.pass(kStart);
   ASSERT_EQ(plan.infeasible.size(), 1U);
@@ -163,7 +128,7 @@ TEST(Scheduler, a_budget_below_idle_draw_is_reported_with_the_nodes_to_switch_of
 }
 
 TEST(Scheduler, work_is_not_started_that_a_known_fall_of_the_budget_would_stop) {
-  Scheduler s = make(cluster_of(1));
+  Scheduler s = make(even_cluster(1));
   ASSERT_TRUE(s.set_budget({{ScopeKind::kNode, 0}, kStart + 600s, 1'100'000}, kStart));
   ASSERT_TRUE(s.submit(job_of(1, 8, 1h), kStart));
   ASSERT_TRUE(s.submit(job_of(2, 8, 300s), kStart));
@@ -177,7 +142,7 @@ TEST(Scheduler, promises_that_a_falling_budget_leaves_overdrawn_do_not_keep_each
   Policies policies;
   policies.replan_every = 60s;
   policies.start_capped = false;
-  Scheduler s = make(cluster_of(2), policies);
+  Scheduler s = make(even_cluster(2), policies);
   const Scope site{ScopeKind::kSite, 0};
   // 2 kW idle; each job 8 accelerators of 600 W: 4.8 kW. Two fit at first, one after the fall.
   ASSERT_TRUE(s.set_budget({site, kStart, 12'000'000}, kStart));
@@ -201,7 +166,7 @@ TEST(Scheduler, promises_that_a_falling_budget_leaves_overdrawn_do_not_keep_each
 }
 
 TEST(Scheduler, a_budget_that_full_load_cannot_exceed_holds_nothing_back) {
-  Cluster cluster = cluster_of(2);
+  Cluster cluster = even_cluster(2);
   cluster.nodes[0].attested = true;
   Scheduler s = make(cluster);
   // All there is: 2 x (1 kW + 8 x 600 W).
@@ -226,7 +191,7 @@ TEST(Scheduler, a_budget_that_full_load_cannot_exceed_holds_nothing_back) {
 }
 
 TEST(Scheduler, a_budget_that_falls_below_full_load_counts_what_runs_already) {
-  Scheduler s = make(cluster_of(1));
+  Scheduler s = make(even_cluster(1));
   const Scope node{ScopeKind::kNode, 0};
   ASSERT_TRUE(s.set_budget({node, kStart, 5'800'000}, kStart));
   for (WorkloadId id = 1; id <= 4; ++id) ASSERT_TRUE(s.submit(job_of(id, 2), kStart));
@@ -237,7 +202,7 @@ TEST(Scheduler, a_budget_that_falls_below_full_load_counts_what_runs_already) {
 }
 
 TEST(Scheduler, a_draw_beyond_full_load_is_refused) {
-  Scheduler s = make(cluster_of(1));
+  Scheduler s = make(even_cluster(1));
   Workload w = job_of(1, 1);
   w.accelerator_draw_milli = 1001;
   EXPECT_EQ(s.submit(w, kStart).error().code, ErrorCode::kInvalidArgument);
@@ -259,7 +224,7 @@ TEST(Scheduler, shares_of_what_runs_converge_to_the_weights) {
   policies.half_life = 1h;
   policies.starvation = std::nullopt;
   policies.reservations = 2;
-  Scheduler s = make(cluster_of(4), policies, accounts);
+  Scheduler s = make(even_cluster(4), policies, accounts);
   std::map<WorkloadId, TimePoint> running;
   WorkloadId ids = 0;
   int waiting[2] = {0, 0};
@@ -293,7 +258,7 @@ TEST(Scheduler, one_that_takes_over_past_use_counts_it_as_the_one_before_would_h
   for (AccountIndex i = 1; i <= 2; ++i) {
     accounts.push_back({.name = std::to_string(i), .parent = 0, .quota = kUnlimitedQuota});
   }
-  auto before = Scheduler::create(cluster_of(4), accounts, {});
+  auto before = Scheduler::create(even_cluster(4), accounts, {});
   ASSERT_TRUE(before);
   SeededRng rng(5);
   std::map<WorkloadId, Workload> works;
@@ -312,7 +277,7 @@ TEST(Scheduler, one_that_takes_over_past_use_counts_it_as_the_one_before_would_h
       running[start.id] = {.workload = works.at(start.id), .started = now, .places = start.places};
   }
   ASSERT_FALSE(running.empty());
-  auto after = Scheduler::create(cluster_of(4), accounts, {});
+  auto after = Scheduler::create(even_cluster(4), accounts, {});
   ASSERT_TRUE(after);
   for (AccountIndex i = 0; i <= 2; ++i) ASSERT_TRUE(after->set_past_use(i, before->past_use(i)));
   for (const auto& [id, each] : running) ASSERT_TRUE(after->adopt(each));
@@ -337,7 +302,7 @@ TEST(Scheduler, backfill_never_delays_what_was_promised) {
     policies.preempt = false;
     policies.reservations = 4;
     policies.starvation = std::nullopt;
-    Scheduler s = make(cluster_of(4), policies);
+    Scheduler s = make(even_cluster(4), policies);
     std::map<WorkloadId, TimePoint> ends;
     std::map<WorkloadId, TimePoint> promises;
     std::map<WorkloadId, std::chrono::seconds> limits;
@@ -375,7 +340,7 @@ TEST(Scheduler, backfill_never_delays_what_was_promised) {
 
 /// Steps of one end and one arrival on a full cluster with a queue, on average.
 std::uint64_t steps_of_an_event(int nodes) {
-  Cluster cluster = cluster_of(nodes);
+  Cluster cluster = even_cluster(nodes);
   Policies policies;
   policies.replan_every = 24h;
   Scheduler s = make(cluster, policies);
@@ -416,7 +381,7 @@ TEST(Scheduler, an_event_costs_no_more_than_the_logarithm_of_the_cluster) {
 std::uint64_t steps_of_a_promise_of_cores(int nodes) {
   Policies policies;
   policies.replan_every = 24h;
-  Scheduler s = make(cluster_of(nodes), policies);
+  Scheduler s = make(even_cluster(nodes), policies);
   const auto cores = [](WorkloadId id, std::int64_t milli, std::chrono::seconds limit) {
     Workload w = job_of(id, 0, limit);
     w.demand.cpu_milli = milli;

@@ -11,17 +11,8 @@ namespace millrace::scheduler {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::job_of;
 using testing::kStart;
-
-Workload job_of(WorkloadId id, int accelerators, std::chrono::seconds limit, int tasks = 1) {
-  Workload w;
-  w.id = id;
-  w.demand = {.cpu_milli = 1000, .memory_mib = 100, .accelerators = accelerators};
-  w.tasks = tasks;
-  w.limit = limit;
-  w.submitted = kStart + std::chrono::seconds(id);
-  return w;
-}
 
 Scheduler make(int nodes, const Policies& policies) {
   return std::move(*Scheduler::create(testing::even_cluster(nodes), testing::one_account(), policies));

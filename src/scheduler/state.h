@@ -82,6 +82,19 @@ void drop_promise(State& state, Job& job, TimePoint now);
 void retire_promise(State& state, Job& job);
 void lay_ghosts(State& state);
 void set_rank(State& state, Job& job, std::int32_t rank);
+
+/// What a job is promised, if anything, is there for itself as long as this lives. Nothing is given or dropped meanwhile.
+class OwnPromiseAside {
+ public:
+  OwnPromiseAside(State& state, const Job& job);
+  OwnPromiseAside(const OwnPromiseAside&) = delete;
+  OwnPromiseAside& operator=(const OwnPromiseAside&) = delete;
+  ~OwnPromiseAside();
+
+ private:
+  State& state_;
+  const Job& job_;
+};
 bool has_lower_promises(const State& state, std::int32_t rank);
 /// Promises to work of lower ranks, but claims: the lowest rank, then the latest, first.
 std::vector<Job*> lower_promises(const State& state, std::int32_t rank);

@@ -18,17 +18,18 @@ const Promised* first_other(const State& state, const Job& job, const UntilPromi
   return it == promises.end() ? nullptr : &*it;
 }
 
-/// Calls `of` with each state of a node that could serve the job, and how many nodes are in it, promises apart.
+/// Calls `of` with each state of a node that meets the job's constraints and has devices for `least`, and how many nodes
+/// are in it, promises apart.
 template <typename Of>
-void each_state_now(const State& state, const Job& job, Of of) {
+void each_state_now(const State& state, const Job& job, const Demand& least, Of of) {
   for (const ClassIndex index : job.shape->classes) {
     const NodeClass& c = state.pool.classes()[index];
     for (const auto& [free, peers] : c.lasting) {
-      if (!class_has_devices(free, job.shape->key.demand)) break;
+      if (!class_has_devices(free, least)) break;
       of(free, std::ssize(peers.nodes) - peers.promised);
     }
     for (const auto& [free, entry] : c.passing) {
-      if (!class_has_devices(free, job.shape->key.demand)) break;
+      if (!class_has_devices(free, least)) break;
       of(free, std::ssize(entry.nodes));
     }
   }
@@ -39,7 +40,7 @@ std::int64_t count_of(const State& state, const Job& job, const Demand& demand) 
   ShapeKey key = job.shape->key;
   key.demand = demand;
   std::int64_t count = 0;
-  each_state_now(state, job, [&](const NodeState& free, std::int64_t nodes) {
+  each_state_now(state, job, job.shape->key.demand, [&](const NodeState& free, std::int64_t nodes) {
     if (count < key.tasks) count += tasks_that_fit(free, key) * nodes;
   });
   return std::min<std::int64_t>(count, key.tasks);
@@ -49,7 +50,7 @@ std::int64_t count_of(const State& state, const Job& job, const Demand& demand) 
 std::int64_t most_free(const State& state, const Job& job, const Demand& demand,
                        std::int64_t NodeState::* resource) {
   std::int64_t most = 0;
-  each_state_now(state, job, [&](const NodeState& free, std::int64_t nodes) {
+  each_state_now(state, job, job.shape->key.demand, [&](const NodeState& free, std::int64_t nodes) {
     if (nodes > 0 && fits(free, demand)) most = std::max(most, free.*resource);
   });
   return most;
@@ -58,19 +59,14 @@ std::int64_t most_free(const State& state, const Job& job, const Demand& demand,
 /// One task needs more accelerators than any node has free: how many the freest has.
 void name_most_devices(const State& state, const Job& job, Reason& reason) {
   const Demand& demand = job.shape->key.demand;
+  const Demand one{.accelerators = 1, .accelerator_milli = demand.accelerator_milli};
   std::int64_t most = 0;
-  for (const ClassIndex c : job.shape->classes) {
-    const auto look = [&](const NodeState& free) {
-      const auto devices = std::ranges::count_if(
-          free.device_milli_free, [&](std::int16_t milli) { return milli >= demand.accelerator_milli; });
-      most = std::max<std::int64_t>(most, devices);
-    };
-    const NodeClass& of = state.pool.classes()[c];
-    for (const auto& [free, peers] : of.lasting) {
-      if (std::ssize(peers.nodes) > peers.promised) look(free);
-    }
-    for (const auto& [free, entry] : of.passing) look(free);
-  }
+  each_state_now(state, job, one, [&](const NodeState& free, std::int64_t nodes) {
+    if (nodes == 0) return;
+    const auto devices = std::ranges::count_if(
+        free.device_milli_free, [&](std::int16_t milli) { return milli >= demand.accelerator_milli; });
+    most = std::max<std::int64_t>(most, devices);
+  });
   if (most == 0 || most >= demand.accelerators) return;
   reason.free = most * demand.accelerator_milli;
   reason.subject = " on one node";

@@ -87,6 +87,16 @@ Accounts one_account() {
   return {all};
 }
 
+Workload job_of(WorkloadId id, int accelerators, std::optional<std::chrono::seconds> limit, int tasks) {
+  Workload w;
+  w.id = id;
+  w.demand = {.cpu_milli = 1000, .memory_mib = 100, .accelerators = accelerators};
+  w.tasks = tasks;
+  w.limit = limit;
+  w.submitted = kStart + std::chrono::seconds(id);
+  return w;
+}
+
 Accounts random_accounts(Dice& dice, bool tight) {
   Accounts accounts;
   for (AccountIndex t = 0; t < 2; ++t) {

@@ -34,6 +34,9 @@ class Dice {
 /// One site of equal nodes: 8 accelerators of 100 to 700 W, 96 cores, 1 kW idle.
 Cluster even_cluster(int nodes);
 Accounts one_account();
+/// A core, 100 MiB and so many accelerators for each task; submitted `id` seconds after kStart.
+Workload job_of(WorkloadId id, int accelerators,
+                std::optional<std::chrono::seconds> limit = std::chrono::hours(1), int tasks = 1);
 
 /// Up to two sites, nine nodes of up to four devices, racks, domains, two kinds.
 Cluster random_cluster(Dice& dice);
