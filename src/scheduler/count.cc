@@ -41,10 +41,11 @@ std::int64_t count_until(State& state, const NodeClass& c, const ShapeKey& key, 
   return count;
 }
 
-std::int64_t count_anywhere(State& state, const Job& job, TimePoint until) {
+std::int64_t count_among(State& state, const Job& job, const std::vector<ClassIndex>& classes,
+                         TimePoint until) {
   const ShapeKey& key = job.shape->key;
   std::int64_t count = 0;
-  for (const ClassIndex index : job.shape->classes) {
+  for (const ClassIndex index : classes) {
     const NodeClass& c = state.pool.classes()[index];
     count += until == TimePoint::min() ? count_now(state, c, key) : count_until(state, c, key, until);
     if (count >= key.tasks) return key.tasks;
@@ -52,10 +53,11 @@ std::int64_t count_anywhere(State& state, const Job& job, TimePoint until) {
   return count;
 }
 
-std::int64_t count_spread(State& state, const Job& job, TimePoint until) {
+std::int64_t count_spread(State& state, const Job& job, const std::vector<ClassIndex>& classes,
+                          TimePoint until) {
   const ShapeKey& key = job.shape->key;
   TaskCount count(state.cluster, key.spread);
-  for (const ClassIndex c : job.shape->classes) {
+  for (const ClassIndex c : classes) {
     for (const NodeIndex node : state.pool.classes()[c].nodes) {
       count.add(node, count_on(state, job, node, until));
       if (count.value() >= key.tasks) return key.tasks;
@@ -97,8 +99,15 @@ bool is_kept_off(const State& state, const Job& job, NodeIndex node, TimePoint u
 
 std::int64_t count_places(State& state, const Job& job, TimePoint until) {
   if (job.shape->key.together == Together::kOneDomain) return count_in_domains(state, job, until);
-  if (job.shape->key.spread != Spread::kNone) return count_spread(state, job, until);
-  return count_anywhere(state, job, until);
+  const bool spread = job.shape->key.spread != Spread::kNone;
+  std::int64_t best = 0;
+  for (const auto& classes : job.shape->within) {
+    const std::int64_t count =
+        spread ? count_spread(state, job, classes, until) : count_among(state, job, classes, until);
+    best = std::max(best, count);
+    if (best >= job.shape->key.tasks) break;
+  }
+  return best;
 }
 
 }  // namespace millrace::scheduler

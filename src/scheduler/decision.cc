@@ -17,7 +17,7 @@ std::string number(std::int64_t value, const std::string& resource) {
   if (resource == "W") return fmt::format("{}", (value + 500) / 1000);
   if (resource != "accelerators" && resource != "cores") return fmt::format("{}", value);
   if (value % 1000 == 0) return fmt::format("{}", value / 1000);
-  return fmt::format("{}.{:03}", value / 1000, value % 1000);
+  return fmt::format("{}", static_cast<double>(value) / 1000.0);
 }
 
 /// "1 core", "64 cores".
@@ -78,8 +78,8 @@ std::string hold_text(const Reason& r, std::string_view called) {
         return fmt::format("needs {} on one node; the largest that meets its constraints has {}",
                            amount(r.needed, r.resource), number(r.free, r.resource));
       return fmt::format(
-          "needs {}; the nodes that meet its constraints could hold {} even if they were empty",
-          amount(r.needed, r.resource), number(r.free, r.resource));
+          "needs {}{}; the nodes that meet its constraints could hold {} even if they were empty",
+          amount(r.needed, r.resource), r.subject, number(r.free, r.resource));
     case ReasonCode::kCapacity:
       return lacking(r, r.subject, called);
     case ReasonCode::kDomain:

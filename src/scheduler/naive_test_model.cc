@@ -139,9 +139,27 @@ NodeState Model::usable(NodeIndex n, TimePoint until, TimePoint promised_before)
   return least;
 }
 
-std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimePoint until,
-                                                         std::optional<DomainIndex> domain) {
+/// As if some of its tasks ran already; what it is promised is kept all the same.
+NodeState Model::usable_beside(const Item& item, const std::vector<TaskPlace>& places, TimePoint now,
+                               NodeIndex n) {
+  Item& self = items_.at(item.w.id);
+  const Item as_it_is = self;
+  const auto ghosts = ghosts_;
+  if (self.promise) ghosts_.emplace_back(self.w.id, *self.promise);
+  self.where = Where::kRunning;
+  self.places = places;
+  self.end = end_of(self.w, now);
+  const NodeState result = usable(n, window(now, self.w));
+  self = as_it_is;
+  ghosts_ = ghosts;
+  return result;
+}
+
+std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimePoint now,
+                                                         std::optional<DomainIndex> domain,
+                                                         std::set<SiteIndex> not_on) {
   TightestFit policy;
+  const TimePoint until = window(now, item.w);
   std::vector<NodeState> free;
   for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) free.push_back(usable(n, until));
   std::vector<TaskPlace> places;
@@ -150,6 +168,8 @@ std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimeP
     for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
       if (cluster_.nodes[n].health != Health::kReady || !eligible(item.w, n)) continue;
       if (domain && cluster_.nodes[n].domain != *domain) continue;
+      if (not_on.contains(cluster_.nodes[n].site)) continue;
+      if (!places.empty() && cluster_.nodes[n].site != cluster_.nodes[places.front().node].site) continue;
       const auto here =
           std::count_if(places.begin(), places.end(), [&](const TaskPlace& p) { return p.node == n; });
       if (item.w.tasks_per_node > 0 && here >= item.w.tasks_per_node) continue;
@@ -174,9 +194,13 @@ std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimeP
       const std::tuple candidate{rank, fit->score, cost, n, devices};
       if (!best || candidate < *best) best = candidate;
     }
-    if (!best) return std::nullopt;
+    if (!best && places.empty()) return std::nullopt;
+    if (!best) {
+      not_on.insert(cluster_.nodes[places.front().node].site);
+      return place_among(item, now, domain, std::move(not_on));
+    }
     places.push_back({std::get<3>(*best), std::get<4>(*best)});
-    take(free[std::get<3>(*best)], item.w.demand, std::get<4>(*best));
+    free[std::get<3>(*best)] = usable_beside(item, places, now, std::get<3>(*best));
   }
   return places;
 }
@@ -188,7 +212,7 @@ bool Model::is_in_one_domain(const std::vector<TaskPlace>& places) const {
          });
 }
 
-std::optional<std::vector<TaskPlace>> Model::place_in_one_domain(const Item& item, TimePoint until) {
+std::optional<std::vector<TaskPlace>> Model::place_in_one_domain(const Item& item, TimePoint now) {
   std::vector<std::tuple<std::size_t, std::int64_t, DomainIndex>> order;
   for (DomainIndex d = 0; d < cluster_.domains.size(); ++d) {
     std::size_t size = 0;
@@ -198,48 +222,56 @@ std::optional<std::vector<TaskPlace>> Model::place_in_one_domain(const Item& ite
   }
   std::sort(order.begin(), order.end());
   for (const auto& [size, cost, d] : order) {
-    if (auto found = place_among(item, until, d)) return found;
+    Model alone = *this;
+    for (Node& node : alone.cluster_.nodes) {
+      if (node.domain != d) node.health = Health::kDown;
+    }
+    if (alone.count(item.w, window(now, item.w)) < item.w.tasks) continue;
+    if (auto found = place_among(item, now, d, {})) return found;
   }
   return std::nullopt;
 }
 
-std::optional<std::vector<TaskPlace>> Model::place(const Item& item, TimePoint until) {
+std::optional<std::vector<TaskPlace>> Model::place(const Item& item, TimePoint now) {
+  if (count(item.w, window(now, item.w)) < item.w.tasks) return std::nullopt;
   if (item.w.together != Together::kAnywhere) {
-    if (auto found = place_in_one_domain(item, until)) return found;
+    if (auto found = place_in_one_domain(item, now)) return found;
   }
   if (item.w.together == Together::kOneDomain) return std::nullopt;
-  return place_among(item, until, std::nullopt);
+  return place_among(item, now, std::nullopt, {});
 }
 
-int Model::fits_now(const Workload& w) const {
-  int count = 0;
-  std::map<int, int> in_domain;
-  std::map<int, std::set<int>> groups_of;
-  std::set<int> groups;
+int Model::fits_on(const Workload& w, NodeState free) {
+  int here = 0;
+  while (fits(free, w.demand) && here < w.tasks && (w.tasks_per_node == 0 || here < w.tasks_per_node)) {
+    take(free, w.demand, *tightest_devices(free, w.demand));
+    ++here;
+  }
+  return here;
+}
+
+int Model::count(const Workload& w, std::optional<TimePoint> until) const {
+  // Each place that it may be in with all of its tasks, and what of it is counted.
+  std::map<std::uint32_t, std::map<int, int>> in;
   for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
-    if (cluster_.nodes[n].health != Health::kReady || !eligible(w, n)) continue;
-    if (kept_off(w, n, {})) continue;
-    NodeState free = free_now(n);
-    int here = 0;
-    while (fits(free, w.demand) && here < w.tasks && (w.tasks_per_node == 0 || here < w.tasks_per_node)) {
-      take(free, w.demand, *tightest_devices(free, w.demand));
-      ++here;
-    }
+    const Node& node = cluster_.nodes[n];
+    if (node.health != Health::kReady || !eligible(w, n)) continue;
+    if (kept_off(w, n, until ? promises() : std::vector<PromiseRef>{})) continue;
+    const int here = fits_on(w, until ? usable(n, *until) : free_now(n));
     if (here == 0) continue;
-    const int domain = static_cast<int>(cluster_.nodes[n].domain);
-    const int group = group_key(cluster_, n, w.spread);
-    const bool another = groups_of[domain].insert(group).second;
-    if (w.spread != Spread::kNone) here = another ? 1 : 0;
-    groups.insert(group);
-    count += here;
-    if (cluster_.nodes[n].domain != kNoIndex) in_domain[domain] += here;
+    if (w.together == Together::kOneDomain && node.domain == kNoIndex) continue;
+    const std::uint32_t site = w.tasks == 1 ? 0 : node.site;
+    int& of_group =
+        in[w.together == Together::kOneDomain ? node.domain : site][group_key(cluster_, n, w.spread)];
+    of_group = w.spread == Spread::kNone ? of_group + here : 1;
   }
-  if (w.together == Together::kOneDomain) {
-    int best = 0;
-    for (const auto& [d, c] : in_domain) best = std::max(best, c);
-    return best;
+  int most = 0;
+  for (const auto& [place, groups] : in) {
+    int sum = 0;
+    for (const auto& [group, tasks] : groups) sum += tasks;
+    most = std::max(most, sum);
   }
-  return w.spread != Spread::kNone ? static_cast<int>(groups.size()) : count;
+  return most;
 }
 
 bool Model::promise_is_free(const Item& item, TimePoint until) {

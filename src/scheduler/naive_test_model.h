@@ -51,6 +51,8 @@ struct Use {
 int group_key(const Cluster& c, NodeIndex n, Spread spread);
 /// When work that starts then counts as over.
 TimePoint window(TimePoint now, const Workload& w);
+/// When it will have ended if it starts then.
+TimePoint end_of(const Workload& w, TimePoint started);
 
 /// No budgets, no preemption: those are held against their invariants instead.
 class Model {
@@ -68,7 +70,7 @@ class Model {
   const std::map<WorkloadId, Item>& items() const { return items_; }
   NodeState free_now(NodeIndex node) const;
   /// Tasks of `w` that would fit now if nothing were promised.
-  int fits_now(const Workload& w) const;
+  int fits_now(const Workload& w) const { return count(w, std::nullopt); }
   /// Whether it could start now, promises and quotas kept.
   bool could_start(WorkloadId id, TimePoint now);
   bool lacks_quota(const Item& item) const { return lacking(item).has_value(); }
@@ -80,18 +82,25 @@ class Model {
     Keep keep;
     TimePoint leaves = TimePoint::max();
   };
+  using Slot = std::tuple<TimePoint, NodeIndex, std::uint32_t>;  // from when on, and the devices
   using Alike = std::tuple<AccountIndex, std::int32_t, std::string, std::int64_t>;
 
   bool eligible(const Workload& w, NodeIndex node) const;
   bool kept_off(const Workload& w, NodeIndex node, const std::vector<PromiseRef>& promises) const;
   NodeState total(NodeIndex node) const;
   NodeState usable(NodeIndex node, TimePoint until, TimePoint promised_before = TimePoint::max()) const;
+  NodeState usable_beside(const Item& item, const std::vector<TaskPlace>& places, TimePoint now,
+                          NodeIndex node);
   std::vector<PromiseRef> promises() const;
-  std::optional<std::vector<TaskPlace>> place(const Item& item, TimePoint until);
-  std::optional<std::vector<TaskPlace>> place_in_one_domain(const Item& item, TimePoint until);
+  std::optional<std::vector<TaskPlace>> place(const Item& item, TimePoint now);
+  std::optional<std::vector<TaskPlace>> place_in_one_domain(const Item& item, TimePoint now);
   bool is_in_one_domain(const std::vector<TaskPlace>& places) const;
-  std::optional<std::vector<TaskPlace>> place_among(const Item& item, TimePoint until,
-                                                    std::optional<DomainIndex> domain);
+  std::optional<std::vector<TaskPlace>> place_among(const Item& item, TimePoint now,
+                                                    std::optional<DomainIndex> domain,
+                                                    std::set<SiteIndex> not_on);
+  static int fits_on(const Workload& w, NodeState free);
+  /// Tasks that fit what work that is over by then may use; past all promises without.
+  int count(const Workload& w, std::optional<TimePoint> until) const;
   bool promise_is_free(const Item& item, TimePoint until);
   /// Promises as they bind: without those of ranks below.
   std::vector<PromiseRef> heeded(WorkloadId self, std::int32_t rank_min, TimePoint now, bool leave) const;
@@ -99,8 +108,10 @@ class Model {
   bool may_be_behind(const Item& item) const;
   TimePoint sooner_than(TimePoint begin, TimePoint now) const;
   std::optional<Keep> plan(const Item& item, TimePoint now, std::int32_t rank_min, TimePoint cutoff) const;
-  std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> slots(
-      const Item& item, NodeIndex node, TimePoint now, const std::vector<PromiseRef>& promises) const;
+  std::vector<Slot> slots(const Item& item, NodeIndex node, TimePoint now,
+                          const std::vector<PromiseRef>& promises) const;
+  std::vector<Slot> earliest(const Item& item, TimePoint now, const std::vector<PromiseRef>& promises,
+                             std::optional<DomainIndex> domain, std::optional<SiteIndex> site) const;
   NodeState free_at(NodeIndex node, TimePoint at, TimePoint now,
                     const std::vector<PromiseRef>& promises) const;
   std::vector<WorkloadId> in_the_way(const Item& item, const Keep& keep, TimePoint now) const;

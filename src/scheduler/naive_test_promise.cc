@@ -31,9 +31,9 @@ bool Model::may_be_behind(const Item& item) const {
   return behind < policies_.reservations_behind;
 }
 
-std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> Model::slots(
-    const Item& item, NodeIndex n, TimePoint now, const std::vector<PromiseRef>& promises) const {
-  std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> result;
+std::vector<Model::Slot> Model::slots(const Item& item, NodeIndex n, TimePoint now,
+                                      const std::vector<PromiseRef>& promises) const {
+  std::vector<Slot> result;
   std::vector<TimePoint> times{TimePoint{}};
   for (const auto& [id, other] : items_) {
     if (other.where == Where::kRunning && other.end != TimePoint::max()) times.push_back(other.end);
@@ -90,43 +90,59 @@ TimePoint Model::sooner_than(TimePoint begin, TimePoint now) const {
   return begin - (begin - now) * policies_.forward_min_pct / 100;
 }
 
+std::vector<Model::Slot> Model::earliest(const Item& item, TimePoint now,
+                                         const std::vector<PromiseRef>& promises,
+                                         std::optional<DomainIndex> domain,
+                                         std::optional<SiteIndex> site) const {
+  std::vector<Slot> all;
+  for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
+    const Node& node = cluster_.nodes[n];
+    if (node.health != Health::kReady || !eligible(item.w, n)) continue;
+    if ((domain && node.domain != *domain) || (site && node.site != *site)) continue;
+    if (kept_off(item.w, n, promises)) continue;
+    for (const Slot& slot : slots(item, n, now, promises)) all.push_back(slot);
+  }
+  std::sort(all.begin(), all.end());
+  std::vector<Slot> chosen;
+  std::set<int> groups;
+  for (const Slot& slot : all) {
+    if (static_cast<int>(chosen.size()) == item.w.tasks) break;
+    const int group = group_key(cluster_, std::get<1>(slot), item.w.spread);
+    if (item.w.spread != Spread::kNone && !groups.insert(group).second) continue;
+    chosen.push_back(slot);
+  }
+  if (static_cast<int>(chosen.size()) < item.w.tasks) chosen.clear();
+  return chosen;
+}
+
 std::optional<Keep> Model::plan(const Item& item, TimePoint now, std::int32_t rank_min,
                                 TimePoint cutoff) const {
   if (item.promise && item.promise->begin <= now) return std::nullopt;
   const std::vector<PromiseRef> promises = heeded(item.w.id, rank_min, now, may_be_behind(item));
-  const auto earliest = [&](std::optional<DomainIndex> domain) {
-    std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> all;
-    for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
-      if (cluster_.nodes[n].health != Health::kReady || !eligible(item.w, n)) continue;
-      if (domain && cluster_.nodes[n].domain != *domain) continue;
-      if (kept_off(item.w, n, promises)) continue;
-      for (const auto& slot : slots(item, n, now, promises)) all.push_back(slot);
-    }
-    std::sort(all.begin(), all.end());
-    std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> chosen;
-    std::set<int> groups;
-    for (const auto& slot : all) {
-      if (static_cast<int>(chosen.size()) == item.w.tasks) break;
-      const int group = group_key(cluster_, std::get<1>(slot), item.w.spread);
-      if (item.w.spread != Spread::kNone && !groups.insert(group).second) continue;
-      chosen.push_back(slot);
-    }
-    if (static_cast<int>(chosen.size()) < item.w.tasks) chosen.clear();
-    return chosen;
+  const auto cost_of = [&](SiteIndex site) {
+    return site < policies_.site_cost.size() ? policies_.site_cost[site] : 0;
   };
-  std::vector<std::tuple<TimePoint, NodeIndex, std::uint32_t>> best;
-  if (item.w.together != Together::kOneDomain) best = earliest(std::nullopt);
+  std::vector<Slot> best;
+  if (item.w.together != Together::kOneDomain && item.w.tasks == 1)
+    best = earliest(item, now, promises, {}, {});
+  if (item.w.together != Together::kOneDomain && item.w.tasks > 1) {
+    std::vector<std::tuple<TimePoint, std::int64_t, SiteIndex>> order;
+    for (SiteIndex s = 0; s < cluster_.sites.size(); ++s) {
+      const auto chosen = earliest(item, now, promises, {}, s);
+      if (!chosen.empty()) order.emplace_back(std::get<0>(chosen.back()), cost_of(s), s);
+    }
+    const auto first = std::min_element(order.begin(), order.end());
+    if (first != order.end()) best = earliest(item, now, promises, {}, std::get<2>(*first));
+  }
   if (item.w.together != Together::kAnywhere) {
     const TimePoint latest = best.empty() ? TimePoint::max() : std::get<0>(best.back());
     std::optional<std::tuple<TimePoint, std::size_t, std::int64_t, DomainIndex>> key;
     for (DomainIndex d = 0; d < cluster_.domains.size(); ++d) {
-      const auto chosen = earliest(d);
+      const auto chosen = earliest(item, now, promises, d, {});
       if (chosen.empty() || std::get<0>(chosen.back()) > latest) continue;
       std::size_t size = 0;
       for (const Node& node : cluster_.nodes) size += node.domain == d ? 1 : 0;
-      const SiteIndex site = cluster_.domains[d].site;
-      const std::int64_t cost = site < policies_.site_cost.size() ? policies_.site_cost[site] : 0;
-      const std::tuple here{std::get<0>(chosen.back()), size, cost, d};
+      const std::tuple here{std::get<0>(chosen.back()), size, cost_of(cluster_.domains[d].site), d};
       if (key && *key < here) continue;
       key = here;
       best = chosen;

@@ -6,6 +6,11 @@
 #include "scheduler/naive_test_model.h"
 
 namespace millrace::scheduler::naive {
+TimePoint end_of(const Workload& w, TimePoint started) {
+  if (w.limit) return started + *w.limit;
+  return w.service ? TimePoint::max() : kSomeDay;
+}
+
 TimePoint window(TimePoint now, const Workload& w) {
   if (!w.limit) return TimePoint::max();
   std::int64_t minutes = (w.limit->count() + 59) / 60;
@@ -90,7 +95,7 @@ bool Model::could_start(WorkloadId id, TimePoint now) {
   const Item& item = items_.at(id);
   if (lacking(item) || quota_is_kept(item)) return false;
   if (item.promise && promise_is_free(item, window(now, item.w))) return true;
-  return place(item, window(now, item.w)).has_value();
+  return place(item, now).has_value();
 }
 
 bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back, bool& promised_only) {
@@ -111,11 +116,11 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
     places = item.promise->places;
     if (item.w.together == Together::kPreferDomain && !is_in_one_domain(*places)) {
       ignored_ = {item.w.id};
-      if (auto gathered = place_in_one_domain(item, window(now, item.w))) places = gathered;
+      if (auto gathered = place_in_one_domain(item, now)) places = gathered;
       ignored_.clear();
     }
   }
-  if (!places) places = place(item, window(now, item.w));
+  if (!places) places = place(item, now);
   if (!places) {
     promised_only = consider && ask_for_room(item, now);
     return false;
@@ -132,7 +137,7 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
   item.promise.reset();
   item.where = Where::kRunning;
   item.started = now;
-  item.end = item.w.limit ? now + *item.w.limit : item.w.service ? TimePoint::max() : kSomeDay;
+  item.end = end_of(item.w, now);
   item.places = *places;
   use(item.w.account, item.w, 1, now);
   starts_.push_back({.id = item.w.id, .places = *places, .cap_milli = 1000, .reason = {}});
@@ -246,7 +251,7 @@ bool Model::ask_for_room(Item& item, TimePoint now) {
   for (const WorkloadId id : lower) {
     drops.push_back(id);
     ignored_.insert(id);
-    enough = place(item, window(now, item.w)).has_value();
+    enough = place(item, now).has_value();
     if (enough) break;
   }
   ignored_.clear();

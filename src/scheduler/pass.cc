@@ -40,6 +40,7 @@ class Pass {
     preemptors_.clear();
     ++state_.walk;
     Walk order(state_.accounts, now_);
+    order_ = &order;
     collect(state_, order, now_, full_);
     while (auto entry = order.next()) {
       Job& job = *entry->turn.job;
@@ -69,6 +70,7 @@ class Pass {
     const bool by_quota = reason.code == ReasonCode::kQuota || reason.code == ReasonCode::kQuotaKept;
     if (!by_quota || !job.promise || job.promise->begin > now_) return;
     retire_promise(state_, job);
+    order_->share_fell();
     state_.released = true;
   }
 
@@ -237,6 +239,7 @@ class Pass {
   // Planned anew in the next walk.
   void displace(Job& job) {
     retire_promise(state_, job);
+    order_->share_fell();
     job.displaced_walk = state_.walk;
     displaced_.push_back(&job);
     state_.released = true;
@@ -379,6 +382,7 @@ class Pass {
   State& state_;
   TimePoint now_;
   Plan& plan_;
+  Walk* order_ = nullptr;  // of the walk at hand
   bool full_ = false;
   bool planning_ = false;  // promises are given
   std::int64_t starts_promised_ = 0;

@@ -51,7 +51,15 @@ class Attempt {
         cap_(cap) {}
 
   bool anywhere() {
-    return place([&] { return best_anywhere(); });
+    Sites left;
+    for (const auto& classes : job_.shape->within) left.push_back(&classes);
+    while (left.size() > 1) {
+      const auto first = best_of(left);
+      if (first == left.end()) return false;
+      if (among(**first)) return true;
+      left.erase(first);
+    }
+    return !left.empty() && among(*left.front());
   }
   bool in_domain(DomainIndex domain) {
     return place([&] { return best_in(domain); });
@@ -61,6 +69,8 @@ class Attempt {
   const std::optional<PowerLedger::Lack>& lack() const { return lack_; }
 
  private:
+  using Sites = std::vector<const std::vector<ClassIndex>*>;
+
   template <typename Best>
   bool place(Best best) {
     places_.clear();
@@ -132,9 +142,26 @@ class Attempt {
     return promised != kNever && promised >= until_;
   }
 
-  std::optional<Candidate> best_anywhere() {
+  bool among(const std::vector<ClassIndex>& classes) {
+    return place([&] { return best_among(classes); });
+  }
+
+  /// The one that has the best place for one task.
+  Sites::iterator best_of(Sites& sites) {
+    auto result = sites.end();
     std::optional<Candidate> best;
-    for (const ClassIndex c : job_.shape->classes) {
+    for (auto it = sites.begin(); it != sites.end(); ++it) {
+      const auto candidate = best_among(**it);
+      if (!candidate || (best && *best < *candidate)) continue;
+      best = candidate;
+      result = it;
+    }
+    return result;
+  }
+
+  std::optional<Candidate> best_among(const std::vector<ClassIndex>& classes) {
+    std::optional<Candidate> best;
+    for (const ClassIndex c : classes) {
       consider_lasting(state_.pool.classes()[c], best);
       consider_passing(state_.pool.classes()[c], best);
     }

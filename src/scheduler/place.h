@@ -15,7 +15,7 @@ struct Found {
 };
 
 /// Tasks of `job` that fit now, for work that is over by `until`; TimePoint::min() looks past all promises. At most its
-/// number of tasks. With one domain: of the best domain. With spread: failure groups.
+/// number of tasks. Of a gang: on the best site; with one domain: in the best domain. With spread: failure groups.
 std::int64_t count_places(State& state, const Job& job, TimePoint until);
 
 /// The same on one node alone.
@@ -27,7 +27,8 @@ bool is_kept_off(const State& state, const Job& job, NodeIndex node, TimePoint u
 bool power_is_ample(const State& state, const Job& job, TimePoint now);
 
 /// Finds places for all tasks and occupies them (job.end must be set), or changes nothing and says why in `reason`.
-/// Order among places: the policy's score, the site's cost, the node. For a domain: size, site cost, index.
+/// Order among places: the policy's score, the site's cost, the node. For a domain: size, site cost, index. A gang is
+/// placed on the site of the best place for one of its tasks, or where that has no room for all, of the next.
 std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& reason);
 
 /// The places that it was promised, if they are free now and the budgets allow. Likewise occupied. A reason only if it is

@@ -22,9 +22,16 @@ std::int64_t bound_of(TimePoint at) { return at.time_since_epoch().count(); }
 /// The earliest slots of a gang, taken in order of (time, node).
 class Earliest {
  public:
-  /// Only slots before `cutoff` count.
-  Earliest(State& state, const Job& job, const Heed& heed, TimePoint now, TimePoint cutoff)
-      : state_(state), job_(job), heed_(heed), now_(now), key_(job.shape->key), cutoff_(cutoff) {
+  /// Only slots before `cutoff`, and nodes of `classes`, count.
+  Earliest(State& state, const Job& job, const Heed& heed, TimePoint now, TimePoint cutoff,
+           const std::vector<ClassIndex>& classes)
+      : state_(state),
+        job_(job),
+        heed_(heed),
+        now_(now),
+        key_(job.shape->key),
+        cutoff_(cutoff),
+        classes_(classes) {
     find_unheeded();
   }
 
@@ -47,7 +54,7 @@ class Earliest {
   std::vector<Slot> in_one_domain() {
     std::vector<std::tuple<std::int64_t, std::size_t, std::int64_t, DomainIndex>> order;
     const auto& domains = state_.pool.domains();
-    for (const ClassIndex c : job_.shape->classes) state_.pool.refresh_times(c);
+    for (const ClassIndex c : classes_) state_.pool.refresh_times(c);
     for (DomainIndex d = 0; d < domains.size(); ++d) {
       const std::int64_t bound = domain_bound(d);
       const SiteIndex site = state_.cluster.domains[d].site;
@@ -76,7 +83,7 @@ class Earliest {
   };
 
   void open_walks() {
-    for (const ClassIndex c : job_.shape->classes) {
+    for (const ClassIndex c : classes_) {
       const NodeClass& of = state_.pool.classes()[c];
       if (of.accelerators < key_.demand.accelerators) continue;
       state_.pool.refresh_times(c);
@@ -136,7 +143,7 @@ class Earliest {
   }
 
   bool eligible(NodeIndex node) const {
-    return std::ranges::binary_search(job_.shape->classes, state_.pool.node(node).node_class);
+    return std::ranges::binary_search(classes_, state_.pool.node(node).node_class);
   }
 
   void push_slots(NodeIndex node) {
@@ -180,7 +187,7 @@ class Earliest {
     for (const NodeIndex node : state_.pool.domains()[d].nodes) {
       ++state_.counters.steps;
       const NodeRecord& record = state_.pool.node(node);
-      if (!std::ranges::binary_search(job_.shape->classes, record.node_class)) continue;
+      if (!std::ranges::binary_search(classes_, record.node_class)) continue;
       const NodeClass& c = state_.pool.classes()[record.node_class];
       if (c.accelerators < key_.demand.accelerators) continue;
       per_node = std::max(per_node, most_on(c));
@@ -238,6 +245,7 @@ class Earliest {
   TimePoint now_;
   const ShapeKey& key_;
   TimePoint cutoff_;
+  const std::vector<ClassIndex>& classes_;
   std::vector<Open> walks_;
   std::vector<Unheeded> unheeded_;
   std::set<NodeIndex> pushed_;  // before the walks
@@ -245,15 +253,37 @@ class Earliest {
   std::priority_queue<Slot, std::vector<Slot>, LaterSlot> slots_;
 };
 
+/// Of a gang: of the site where it fits first; of those the cheapest, first.
+std::vector<Slot> anywhere(State& state, const Job& job, const Heed& heed, TimePoint now, TimePoint cutoff) {
+  std::vector<Slot> best;
+  std::int64_t best_cost = 0;
+  for (const auto& classes : job.shape->within) {
+    std::vector<Slot> slots = Earliest(state, job, heed, now, cutoff, classes).anywhere();
+    if (slots.empty()) continue;
+    const SiteIndex site = state.pool.classes()[classes.front()].site;
+    const std::int64_t cost = site < state.policies.site_cost.size() ? state.policies.site_cost[site] : 0;
+    const bool later =
+        !best.empty() && std::pair(best.back().at, best_cost) <= std::pair(slots.back().at, cost);
+    if (later) continue;
+    cutoff = slots.back().at + std::chrono::microseconds(1);
+    best = std::move(slots);
+    best_cost = cost;
+  }
+  return best;
+}
+
 /// Work that prefers a domain gets one where that costs it no time.
 std::vector<Slot> earliest_slots(State& state, const Job& job, const Heed& heed, TimePoint now,
                                  TimePoint cutoff) {
   const Together together = job.shape->key.together;
-  if (together == Together::kOneDomain) return Earliest(state, job, heed, now, cutoff).in_one_domain();
-  std::vector<Slot> slots = Earliest(state, job, heed, now, cutoff).anywhere();
+  const auto in_one_domain = [&](TimePoint before) {
+    return Earliest(state, job, heed, now, before, job.shape->classes).in_one_domain();
+  };
+  if (together == Together::kOneDomain) return in_one_domain(cutoff);
+  std::vector<Slot> slots = anywhere(state, job, heed, now, cutoff);
   if (together == Together::kAnywhere || slots.empty()) return slots;
   const TimePoint no_later = slots.back().at + std::chrono::microseconds(1);
-  std::vector<Slot> in_domain = Earliest(state, job, heed, now, no_later).in_one_domain();
+  std::vector<Slot> in_domain = in_one_domain(no_later);
   return in_domain.empty() ? slots : in_domain;
 }
 

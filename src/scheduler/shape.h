@@ -45,12 +45,14 @@ struct Shape {
   ShapeKey key;
   std::uint32_t number = 0;         // unique for the life of a scheduler
   std::vector<ClassIndex> classes;  // of nodes that meet its constraints
-  Amount request;                   // of all tasks
-  std::int64_t holds_most = 0;      // tasks that those nodes could hold if they were empty
-  Siblings* siblings = nullptr;     // that it is kept apart from
-  std::size_t users = 0;            // workloads of this shape, pending or running
-  std::vector<Group*> groups;       // with pending work of this shape
-  bool power_blocked = false;       // the last try found places, but no power
+  std::vector<std::vector<ClassIndex>>
+      within;                    // its tasks run in one of these: a gang on one site, one task anywhere
+  Amount request;                // of all tasks
+  std::int64_t holds_most = 0;   // tasks that those nodes could hold if they were empty
+  Siblings* siblings = nullptr;  // that it is kept apart from
+  std::size_t users = 0;         // workloads of this shape, pending or running
+  std::vector<Group*> groups;    // with pending work of this shape
+  bool power_blocked = false;    // the last try found places, but no power
 
   // The last try that failed, so that the same need not be tried again in the same walk.
   std::uint64_t failed_walk = 0;

@@ -1,5 +1,7 @@
 // Interning of shapes, and which nodes one may use at all.
 #include <algorithm>
+#include <map>
+#include <span>
 
 #include "scheduler/state.h"
 
@@ -30,15 +32,24 @@ NodeState empty(const NodeClass& c) {
   return state;
 }
 
-/// Tasks that would fit if every node were empty and ready.
-std::int64_t room_when_empty(const State& state, const Shape& shape) {
-  const ShapeKey& key = shape.key;
+/// A gang's tasks talk to each other all the time: between sites that is too slow.
+std::vector<std::vector<ClassIndex>> on_one_site(const State& state, const Shape& shape) {
+  if (shape.key.tasks == 1) return {shape.classes};
+  std::map<SiteIndex, std::vector<ClassIndex>> of_site;
+  for (const ClassIndex c : shape.classes) of_site[state.pool.classes()[c].site].push_back(c);
+  std::vector<std::vector<ClassIndex>> result;
+  for (auto& [site, classes] : of_site) result.push_back(std::move(classes));
+  return result;
+}
+
+/// Tasks that would fit if every node of these classes were empty and ready.
+std::int64_t room_when_empty(const State& state, const ShapeKey& key, std::span<const ClassIndex> classes) {
   const bool one_domain = key.together == Together::kOneDomain;
   std::vector<TaskCount> in_domain(one_domain ? state.cluster.domains.size() : 0,
                                    TaskCount(state.cluster, key.spread));
   TaskCount spread(state.cluster, key.spread);
   std::int64_t all = 0;
-  for (const ClassIndex index : shape.classes) {
+  for (const ClassIndex index : classes) {
     const NodeClass& c = state.pool.classes()[index];
     const std::int64_t each = tasks_that_fit(empty(c), key);
     if (each == 0) continue;
@@ -69,7 +80,9 @@ Shape& intern(State& state, const Workload& workload) {
   for (ClassIndex c = 0; c < state.pool.classes().size(); ++c) {
     if (allows(state, shape.key, state.pool.classes()[c])) shape.classes.push_back(c);
   }
-  shape.holds_most = room_when_empty(state, shape);
+  shape.within = on_one_site(state, shape);
+  for (const auto& classes : shape.within)
+    shape.holds_most = std::max(shape.holds_most, room_when_empty(state, shape.key, classes));
   if (!shape.key.siblings.empty()) {
     shape.siblings = &state.siblings[{shape.key.siblings, shape.key.spread}];
     ++shape.siblings->shapes;

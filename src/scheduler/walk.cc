@@ -19,6 +19,10 @@ void Walk::offer(std::size_t index) {
   heads_.push({lane.rank, shares_of(lane), lane.entries.top().turn, index, lane.version});
 }
 
+void Walk::share_fell() {
+  for (std::size_t lane = 0; lane < lanes_.size(); ++lane) offer(lane);
+}
+
 void Walk::add(Job& job, Group* follow) {
   const AccountIndex account = job.rank == kStarvedRank ? kNoAccount : job.work.account;
   const auto [it, added] = lane_of_.try_emplace({job.rank, account}, lanes_.size());

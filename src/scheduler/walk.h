@@ -29,6 +29,8 @@ class Walk {
   /// The member after `turn` that has no promise; nothing if there is none.
   void add_after(Group& group, const Turn& turn);
   std::optional<Entry> next();
+  /// What an account holds became less during the walk: whose turn it is is looked at anew. (Where it grows, that is seen.)
+  void share_fell();
 
  private:
   struct LaterTurn {

@@ -18,11 +18,11 @@ const Promised* first_other(const State& state, const Job& job, const UntilPromi
   return it == promises.end() ? nullptr : &*it;
 }
 
-/// Calls `of` with each state of a node that meets the job's constraints and has devices for `least`, and how many nodes
+/// Calls `of` with each state of a node of these classes that has devices for `least`, and how many nodes
 /// are in it, promises apart.
 template <typename Of>
-void each_state_now(const State& state, const Job& job, const Demand& least, Of of) {
-  for (const ClassIndex index : job.shape->classes) {
+void each_state_now(const State& state, const std::vector<ClassIndex>& classes, const Demand& least, Of of) {
+  for (const ClassIndex index : classes) {
     const NodeClass& c = state.pool.classes()[index];
     for (const auto& [free, peers] : c.lasting) {
       if (!class_has_devices(free, least)) break;
@@ -39,20 +39,25 @@ void each_state_now(const State& state, const Job& job, const Demand& least, Of 
 std::int64_t count_of(const State& state, const Job& job, const Demand& demand) {
   ShapeKey key = job.shape->key;
   key.demand = demand;
-  std::int64_t count = 0;
-  each_state_now(state, job, job.shape->key.demand, [&](const NodeState& free, std::int64_t nodes) {
-    if (count < key.tasks) count += tasks_that_fit(free, key) * nodes;
-  });
-  return std::min<std::int64_t>(count, key.tasks);
+  std::int64_t best = 0;
+  for (const auto& classes : job.shape->within) {
+    std::int64_t count = 0;
+    each_state_now(state, classes, job.shape->key.demand, [&](const NodeState& free, std::int64_t nodes) {
+      if (count < key.tasks) count += tasks_that_fit(free, key) * nodes;
+    });
+    best = std::max(best, count);
+  }
+  return std::min<std::int64_t>(best, key.tasks);
 }
 
 /// Of the nodes where `demand` fits, the most that one has free.
 std::int64_t most_free(const State& state, const Job& job, const Demand& demand,
                        std::int64_t NodeState::* resource) {
   std::int64_t most = 0;
-  each_state_now(state, job, job.shape->key.demand, [&](const NodeState& free, std::int64_t nodes) {
-    if (nodes > 0 && fits(free, demand)) most = std::max(most, free.*resource);
-  });
+  each_state_now(state, job.shape->classes, job.shape->key.demand,
+                 [&](const NodeState& free, std::int64_t nodes) {
+                   if (nodes > 0 && fits(free, demand)) most = std::max(most, free.*resource);
+                 });
   return most;
 }
 
@@ -61,7 +66,7 @@ void name_most_devices(const State& state, const Job& job, Reason& reason) {
   const Demand& demand = job.shape->key.demand;
   const Demand one{.accelerators = 1, .accelerator_milli = demand.accelerator_milli};
   std::int64_t most = 0;
-  each_state_now(state, job, one, [&](const NodeState& free, std::int64_t nodes) {
+  each_state_now(state, job.shape->classes, one, [&](const NodeState& free, std::int64_t nodes) {
     if (nodes == 0) return;
     const auto devices = std::ranges::count_if(
         free.device_milli_free, [&](std::int16_t milli) { return milli >= demand.accelerator_milli; });
@@ -70,6 +75,10 @@ void name_most_devices(const State& state, const Job& job, Reason& reason) {
   if (most == 0 || most >= demand.accelerators) return;
   reason.free = most * demand.accelerator_milli;
   reason.subject = " on one node";
+}
+
+const char* one_of_several_sites(const Job& job) {
+  return job.shape->within.size() > 1 ? " on one site" : "";
 }
 
 /// Accelerators are free if it needs any, but not the cores or the memory.
@@ -91,7 +100,10 @@ void name_lack_beside(const State& state, const Job& job, Reason& reason) {
   reason.needed = each * key.tasks;
   reason.free = each * fit;
   reason.subject = beside ? " beside its accelerators" : "";
-  if (key.tasks > 1) return;
+  if (key.tasks > 1) {
+    reason.subject += one_of_several_sites(job);
+    return;
+  }
   reason.subject = beside ? " on a node with free accelerators" : " on one node";
   reason.free = cores ? most_free(state, job, demand, &NodeState::cpu_milli_free)
                       : most_free(state, job, with_cores, &NodeState::memory_mib_free);
@@ -156,6 +168,7 @@ Reason never_fits(const State& state, const Shape& shape) {
              !lacks(demand.memory_mib, most([](const NodeClass& c) { return c.memory_mib; }),
                     "MiB of memory")) {
     lacks(shape.key.tasks, shape.holds_most, "tasks");
+    if (shape.within.size() > 1) reason.subject = " on one site";
   }
   return reason;
 }
@@ -190,7 +203,9 @@ Reason room_reason(const State& state, const Job& job, std::int64_t free) {
     reason.free *= each;
     reason.resource = "accelerators";
   }
-  if (reason.code == ReasonCode::kCapacity) name_lack_beside(state, job, reason);
+  if (reason.code != ReasonCode::kCapacity) return reason;
+  reason.subject = one_of_several_sites(job);
+  name_lack_beside(state, job, reason);
   return reason;
 }
 
