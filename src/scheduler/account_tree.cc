@@ -159,7 +159,8 @@ Shares AccountTree::shares(AccountIndex account, TimePoint now) const {
   return result;
 }
 
-bool AccountTree::may_reclaim(AccountIndex waiting, const Amount& request, AccountIndex holder) const {
+bool AccountTree::may_reclaim(AccountIndex waiting, const Amount& request, AccountIndex holder,
+                              const Amount& more) const {
   if (waiting == holder) return false;
   AccountIndex a = waiting;
   AccountIndex b = holder;
@@ -170,7 +171,7 @@ bool AccountTree::may_reclaim(AccountIndex waiting, const Amount& request, Accou
     deeper = entries_[deeper].account.parent;
   }
   if (!within(entries_[a].used, request, entries_[a].account.quota.nominal)) return false;
-  return !within(entries_[b].used, {}, entries_[b].account.quota.nominal);
+  return !within(entries_[b].used, more, entries_[b].account.quota.nominal);
 }
 
 }  // namespace millrace::scheduler

@@ -71,8 +71,9 @@ class AccountTree {
   void unkeep(AccountIndex account);
 
   /// Whether reclaiming for `waiting` (which needs `request`) may stop work of `holder`: below the lowest account that they
-  /// have in common, the one stays within its nominal quota and the other uses more than its own.
-  bool may_reclaim(AccountIndex waiting, const Amount& request, AccountIndex holder) const;
+  /// have in common, the one stays within its nominal quota and the other, with `more` on top, uses more than its own.
+  bool may_reclaim(AccountIndex waiting, const Amount& request, AccountIndex holder,
+                   const Amount& more) const;
 
  private:
   double share(const Entry& entry, TimePoint now) const;

@@ -56,6 +56,7 @@ struct Job {
   bool charged = false;                  // its request is part of what its account uses
   std::uint64_t seen_walk = 0;
   std::uint64_t displaced_walk = 0;  // its promise was taken for work of a higher rank
+  std::uint64_t yielded_pass = 0;    // its promise was dropped for work that takes back what it would borrow
 
   // Running.
   TimePoint started{};
@@ -63,6 +64,8 @@ struct Job {
   bool stopping = false;
   std::int32_t cap_milli = 1000;
   std::int32_t cap_told = 1000;  // as the last plan said, or the start
+  const Budgeted* capped_by =
+      nullptr;  // what keeps it from drawing more; null where nothing does, or that is not known
   std::vector<TaskPlace> places;
   std::vector<ScopeDraw> draws;
 };

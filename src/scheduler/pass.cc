@@ -167,10 +167,10 @@ class Pass {
     Start decision{.id = job.work.id, .places = found.places, .cap_milli = found.cap_milli, .reason = {}};
     if (found.cap_milli < 1000) {
       decision.reason.code = ReasonCode::kBudgetStart;
-      decision.reason.subject = state_.power.name_of(found.draws.back().budget->scope);
+      decision.reason.subject = state_.power.name_of(found.capped_by->scope);
     }
     plan_.starts.push_back(std::move(decision));
-    begin_running(state_, job, std::move(found.places), found.cap_milli, now_);
+    begin_running(state_, job, std::move(found.places), found.cap_milli, found.capped_by, now_);
     job.reason.reset();
   }
 
@@ -207,7 +207,7 @@ class Pass {
   /// Gives it a promise, or a better one. `beside`: without one that a lower rank has, there is depth for it.
   void promise(Job& job, bool beside) {
     Shape& shape = *job.shape;
-    if (job.displaced_walk == state_.walk) return;
+    if (job.displaced_walk == state_.walk || job.yielded_pass == state_.counters.passes) return;
     if (!job.promise && shape.unplannable_walk == state_.walk && job.limit_s >= shape.unplannable_limit_s)
       return;
     auto arranged = arrange(state_, job, now_, beside);
@@ -257,6 +257,10 @@ class Pass {
   // Of alike workloads one asks in a walk, and one in all is heard; the others ask again in the next.
   void ask(Job& job, std::vector<Job*> drops) {
     if (drops_.empty()) drops_ = std::move(drops);
+    for (Job* l : drops_) {
+      // It may come first in order, and must not get the same again.
+      if (l->rank >= job.rank) l->yielded_pass = state_.counters.passes;
+    }
     job.group->asked_walk = state_.walk;
     job.fresh = true;
     state_.fresh.push_back(job.work.id);
@@ -273,16 +277,20 @@ class Pass {
     });
   }
 
-  /// Whether it has room now if the last promises of lower ranks are dropped: as few as that takes.
+  /// Whether it has room now if the last promises that yield to it are dropped: as few as that takes.
   bool ask_for_room(Job& job) {
-    std::vector<Job*> lower = lower_promises(state_, job.rank);
-    if (lower.empty() || job.group->asked_walk == state_.walk) return false;
+    if (job.group->asked_walk == state_.walk) return false;
+    std::vector<Job*> lower = yielding_promises(state_, job);
+    if (lower.empty()) return false;
     if (!drops_.empty()) {
       ask(job, {});
       return true;
     }
     Shape& shape = *job.shape;
-    if (shape.roomless_walk == state_.walk && job.limit_s >= shape.roomless_limit_s) return false;
+    if (shape.roomless_walk == state_.walk && job.limit_s >= shape.roomless_limit_s &&
+        shape.roomless_without == lower)
+      return false;
+    const std::vector<Job*> all = lower;
     std::erase_if(lower, [&](const Job* l) { return !holds_room(*l, job); });
     std::size_t dropped = 0;
     bool enough = false;
@@ -298,6 +306,7 @@ class Pass {
     } else {
       shape.roomless_walk = state_.walk;
       shape.roomless_limit_s = job.limit_s;
+      shape.roomless_without = all;
     }
     return enough;
   }
@@ -467,8 +476,7 @@ Plan run_pass(State& state, TimePoint now, bool full) {
   tell_waiting(state, plan);
   stop_lost(state, now, plan);
   keep_budgets(state, now, plan);
-  lift_caps(state, now, plan);
-  for (const Cap& cap : plan.caps) state.find(cap.id)->cap_told = cap.cap_milli;
+  const bool eased = state.power_eased;
   if (!state.last_full || (state.released && now - *state.last_full >= state.policies.replan_every))
     full = true;
   if (full) {
@@ -484,6 +492,9 @@ Plan run_pass(State& state, TimePoint now, bool full) {
     }
   });
   if (pass.walks() > 1) settle_holds(state, plan);
+  // What waits, or was paused, comes before what runs, only slower.
+  if (eased || state.power_eased) lift_caps(state, now, plan);
+  for (const Cap& cap : plan.caps) state.find(cap.id)->cap_told = cap.cap_milli;
   plan.wake = wake_time(state, now, pass.unsettled());
   return plan;
 }

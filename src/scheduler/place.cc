@@ -112,7 +112,7 @@ class Attempt {
       const auto it = std::ranges::find(draws_, b, &ScopeDraw::budget);
       const std::int64_t before = it == draws_.end() ? 0 : it->milliwatts;
       if (const auto lack = state_.power.lack(ScopeDraw{b, before + mw}, now_, until_)) {
-        if (!lack_) lack_ = lack;
+        lack_ = PowerLedger::telling(lack_, lack);
         return false;
       }
     }
@@ -270,23 +270,19 @@ bool attempt(State& state, const Job& job, Attempt& a, TimePoint until) {
   return together != Together::kOneDomain && a.anywhere();
 }
 
-/// The highest cap at which the draw fits, when it fits at the floor.
-template <typename Fits>
-void raise_cap(State& state, const Job& job, Found& found, Fits fits) {
+/// The highest cap at which the draw does not lack anything, when it does not at the least.
+template <typename LackOf>
+void raise_cap(State& state, const Job& job, Found& found, LackOf lack_of) {
   std::int32_t low = found.cap_milli;
   std::int32_t high = 1000;
   while (low + 1 < high) {
     const std::int32_t middle = (low + high) / 2;
-    (fits(state.power.draws(job, found.places, middle)) ? low : high) = middle;
+    (lack_of(state.power.draws(job, found.places, middle)) ? high : low) = middle;
   }
   found.cap_milli = low;
   found.draws = state.power.draws(job, found.places, low);
-}
-
-/// Whether it may start under a cap, and that would save anything.
-bool is_cappable(const State& state, const Job& job) {
-  return state.policies.start_capped && job.shape->key.demand.accelerators > 0 &&
-         job.shape->key.accelerator_draw_milli > state.policies.cap_floor_milli;
+  const auto lack = lack_of(state.power.draws(job, found.places, high));
+  if (lack) found.capped_by = lack->budget;
 }
 
 /// Capacity, or promises; nullopt when there is room.
@@ -336,7 +332,20 @@ bool fits_on(const NodeState& free, const Demand& demand, std::uint32_t devices)
   return true;
 }
 
+bool is_within(const std::vector<ScopeDraw>& draws, const std::vector<ScopeDraw>& promised) {
+  return std::ranges::all_of(draws, [&](const ScopeDraw& d) {
+    const auto its = std::ranges::find(promised, d.budget, &ScopeDraw::budget);
+    return its != promised.end() && d.milliwatts <= its->milliwatts;
+  });
+}
+
 }  // namespace
+
+std::int32_t least_cap(const State& state, const Job& job) {
+  const bool saves = job.shape->key.demand.accelerators > 0 &&
+                     job.shape->key.accelerator_draw_milli > state.policies.cap_floor_milli;
+  return state.policies.start_capped && saves ? state.policies.cap_floor_milli : 1000;
+}
 
 bool power_is_ample(const State& state, const Job& job, TimePoint now) {
   if (!state.power.any()) return true;
@@ -359,21 +368,21 @@ std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& 
     return std::nullopt;
   }
   std::optional<PowerLedger::Lack> lack;
-  for (const std::int32_t cap : {1000, state.policies.cap_floor_milli}) {
-    if (cap < 1000 && !is_cappable(state, job)) break;
-    if (auto sure = sure_lack(state, job, now, cap)) {
-      if (!lack) lack = sure;
-      continue;
-    }
-    Attempt a(state, job, now, cap);
-    if (attempt(state, job, a, until)) {
-      Found found{std::move(a.places()), cap, std::move(a.draws())};
-      if (cap < 1000) {
-        raise_cap(state, job, found, [&](const auto& draws) { return !state.power.lack(draws, now, until); });
+  for (std::int32_t cap = 1000;; cap = least_cap(state, job)) {
+    // What it lacks at the least that would do is what keeps it from starting.
+    lack = sure_lack(state, job, now, cap);
+    if (!lack) {
+      Attempt a(state, job, now, cap);
+      if (attempt(state, job, a, until)) {
+        Found found{.places = std::move(a.places()), .cap_milli = cap, .draws = std::move(a.draws())};
+        if (cap < 1000)
+          raise_cap(state, job, found,
+                    [&](const auto& draws) { return state.power.lack(draws, now, until); });
+        return found;
       }
-      return found;
+      lack = a.lack();
     }
-    if (!lack) lack = a.lack();
+    if (cap == least_cap(state, job)) break;
   }
   if (lack) {
     job.shape->power_blocked = true;
@@ -402,22 +411,22 @@ std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason
     found.places.push_back(place);
   }
   if (!state.power.any()) return found;
-  std::optional<PowerLedger::Lack> lack;
-  const auto is_powered = [&](const std::vector<ScopeDraw>& draws) {
-    lack = state.power.lack_promised(draws, now, until, promise.begin);
-    return !lack;
+  const auto lack_of = [&](const std::vector<ScopeDraw>& draws) {
+    // Whatever is promised later was planned beside what it was promised, not beside more.
+    if (!is_within(draws, promise.draws)) return state.power.lack(draws, now, until);
+    return state.power.lack_promised(draws, now, until, promise.begin);
   };
   state.power.set_aside(promise);
   found.draws = state.power.draws(job, found.places, 1000);
-  bool powered = is_powered(found.draws);
-  if (!powered && is_cappable(state, job)) {
-    found.cap_milli = state.policies.cap_floor_milli;
-    powered = is_powered(state.power.draws(job, found.places, found.cap_milli));
-    if (powered) raise_cap(state, job, found, is_powered);
+  auto lack = lack_of(found.draws);
+  if (lack && least_cap(state, job) < 1000) {
+    found.cap_milli = least_cap(state, job);
+    lack = lack_of(state.power.draws(job, found.places, found.cap_milli));
+    if (!lack) raise_cap(state, job, found, lack_of);
   }
-  if (!powered) reason = power_reason(state, *lack);
+  if (lack) reason = power_reason(state, *lack);
   state.power.put_back(promise);
-  if (powered) return found;
+  if (!lack) return found;
   undo(state, job, found.places);
   return std::nullopt;
 }
@@ -430,7 +439,7 @@ void gather(State& state, Job& job, TimePoint now, Found& found) {
       std::ranges::any_of(found.places, [&](const TaskPlace& p) { return domain_of(p) != first; });
   if (!apart && first != kNoIndex) return;
   undo(state, job, found.places);
-  const OwnPromiseAside aside(state, job);
+  const PromisesAside aside(state, {&job});
   Attempt in_one(state, job, now, found.cap_milli);
   if (attempt_in_one_domain(state, job, in_one, window_end(now, job.limit_s))) {
     found.places = std::move(in_one.places());

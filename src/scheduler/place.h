@@ -11,6 +11,7 @@ namespace millrace::scheduler {
 struct Found {
   std::vector<TaskPlace> places;
   std::int32_t cap_milli = 1000;
+  const Budgeted* capped_by = nullptr;  // what keeps it from drawing more, if it is capped
   std::vector<ScopeDraw> draws;
 };
 
@@ -22,6 +23,9 @@ std::int64_t count_places(State& state, const Job& job, TimePoint until);
 std::int64_t count_on(State& state, const Job& job, NodeIndex node, TimePoint until);
 /// Whether work that it is kept apart from is in the node's failure group.
 bool is_kept_off(const State& state, const Job& job, NodeIndex node, TimePoint until);
+
+/// The least that its accelerators may be capped at to start it.
+std::int32_t least_cap(const State& state, const Job& job);
 
 /// Whether its draw is within every budget wherever it runs now; false if that is not plain to see.
 bool power_is_ample(const State& state, const Job& job, TimePoint now);

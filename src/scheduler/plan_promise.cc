@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "scheduler/place.h"
 #include "scheduler/state.h"
 
 namespace millrace::scheduler {
@@ -324,9 +325,11 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now,
   };
   if (job.promise) state.power.set_aside(*job.promise);
   promise.begin = begin_under(1000);
-  // Work that no budget ever lets draw all it would may start under a cap, so a promise is due to it too.
-  if (promise.begin == kNever && state.policies.start_capped) {
-    promise.begin = begin_under(state.policies.cap_floor_milli);
+  // Under a cap, where that brings it forward.
+  if (promise.begin > room && least_cap(state, job) < 1000) {
+    const TimePoint uncapped = promise.begin;
+    promise.begin = begin_under(least_cap(state, job));
+    if (promise.begin == uncapped) begin_under(1000);
   }
   if (behind && promise.begin > room) {
     promise.behind = promise.behind || state.power.is_behind(promise.draws, now, promise.begin);

@@ -348,18 +348,24 @@ std::optional<PowerLedger::Lack> PowerLedger::lack(const ScopeDraw& more, TimePo
 
 std::optional<PowerLedger::Lack> PowerLedger::lack(std::span<const ScopeDraw> more, TimePoint now,
                                                    TimePoint until) const {
-  for (const ScopeDraw& d : more) {
-    if (auto found = lack(d, now, until)) return found;
-  }
-  return std::nullopt;
+  std::optional<Lack> found;
+  for (const ScopeDraw& d : more) found = telling(found, lack(d, now, until));
+  return found;
+}
+
+std::optional<PowerLedger::Lack> PowerLedger::telling(const std::optional<Lack>& a,
+                                                      const std::optional<Lack>& b) {
+  if (!a || !b) return a ? a : b;
+  const auto width = [](const Lack& of) { return of.budget->scope.kind; };  // they stand in order
+  if (width(*a) != width(*b)) return width(*a) < width(*b) ? b : a;
+  return b->needed - b->free < a->needed - a->free ? b : a;
 }
 
 std::optional<PowerLedger::Lack> PowerLedger::lack_promised(std::span<const ScopeDraw> more, TimePoint now,
                                                             TimePoint until, TimePoint begin) const {
-  for (const ScopeDraw& d : more) {
-    if (auto found = lack(d, now, until, begin)) return found;
-  }
-  return std::nullopt;
+  std::optional<Lack> found;
+  for (const ScopeDraw& d : more) found = telling(found, lack(d, now, until, begin));
+  return found;
 }
 
 bool PowerLedger::ample(std::int64_t milliwatts, TimePoint now, TimePoint until) const {

@@ -86,7 +86,10 @@ class PowerLedger {
   };
   std::optional<Lack> lack(const ScopeDraw& more, TimePoint now, TimePoint until,
                            TimePoint promised_before = kNever) const;
+  /// Of several that lack, the one of the widest scope.
   std::optional<Lack> lack(std::span<const ScopeDraw> more, TimePoint now, TimePoint until) const;
+  /// Which of two a person is told: of the wider scope, since places outside of it are fewer; then the one that lacks less.
+  static std::optional<Lack> telling(const std::optional<Lack>& a, const std::optional<Lack>& b);
   /// The same for work that was promised its draw from `begin` on, apart from that promise: what begins later was planned
   /// beside it or behind it.
   std::optional<Lack> lack_promised(std::span<const ScopeDraw> more, TimePoint now, TimePoint until,

@@ -69,22 +69,6 @@ class Trial {
   TimePoint now_;
 };
 
-/// The strictest of an account's and of those above it.
-Reclaim reclaim_of(const State& state, AccountIndex account) {
-  Reclaim strictest = Reclaim::kAny;
-  for (AccountIndex a = account; a != kNoAccount; a = state.accounts.at(a).account.parent) {
-    const Reclaim its = state.accounts.at(a).account.reclaim;
-    if (its == Reclaim::kNever || strictest == Reclaim::kAny) strictest = its;
-  }
-  return strictest;
-}
-
-/// Whether it may stop work of another account at all, as things are.
-bool may_stop_of(const State& state, const Job& job, AccountIndex holder) {
-  if (reclaim_of(state, job.work.account) == Reclaim::kNever) return false;
-  return state.accounts.may_reclaim(job.work.account, job.shape->request, holder);
-}
-
 /// Of its own account, or of one that it may stop work of.
 std::optional<ReasonCode> may_stop(const State& state, const Job& job, const Job& victim, TimePoint now) {
   // What has started in this very pass stays.
@@ -94,7 +78,7 @@ std::optional<ReasonCode> may_stop(const State& state, const Job& job, const Job
     if (lower) return ReasonCode::kPriority;
     return std::nullopt;
   }
-  if (!lower && reclaim_of(state, job.work.account) == Reclaim::kLowerPriority) return std::nullopt;
+  if (!reclaims_from(state, job, victim)) return std::nullopt;
   return ReasonCode::kReclaim;
 }
 
@@ -103,7 +87,7 @@ std::vector<Victim> candidates(State& state, const Job& job, TimePoint now) {
   std::vector<Victim> result;
   for (AccountIndex a = 0; a < state.accounts.size(); ++a) {
     const auto& running = state.accounts.at(a).running;
-    if (running.empty() || (a != job.work.account && !may_stop_of(state, job, a))) continue;
+    if (running.empty() || (a != job.work.account && !may_take_back(state, job, a))) continue;
     for (const auto& [id, victim] : running) {
       const auto why = may_stop(state, job, *victim, now);
       if (why) result.push_back({victim, *why, loss_of(*victim, now, victim->work.grace)});
@@ -124,7 +108,7 @@ std::vector<Victim> take_away(State& state, const Job& job, const std::vector<Vi
   for (const Victim& v : from) {
     // An account may have come back to its nominal quota through the victims before.
     const AccountIndex holder = v.job->work.account;
-    if (holder != job.work.account && !may_stop_of(state, job, holder)) continue;
+    if (holder != job.work.account && !may_take_back(state, job, holder)) continue;
     trial.remove(*v.job);
     chosen.push_back(v);
     if (chosen.size() < 2 * tried) continue;
@@ -168,19 +152,44 @@ std::vector<Victim> choose(State& state, Job& job, const std::vector<Victim>& fr
   return needed;
 }
 
+bool is_on_nodes_of(const Promise& promise, const Promise& claim) {
+  return std::ranges::any_of(promise.places, [&](const TaskPlace& p) {
+    return std::ranges::find(claim.places, p.node, &TaskPlace::node) != claim.places.end();
+  });
+}
+
+/// It is promised something else by the next full pass.
+void displace(State& state, Job& job, TimePoint now) {
+  drop_promise(state, job, now);
+  job.fresh = true;
+  state.fresh.push_back(job.work.id);
+}
+
+/// Whether what it is promised is there no later than what they would leave.
+bool comes_by_itself(const Job& job, const std::vector<Victim>& victims, TimePoint now) {
+  if (!job.promise || job.promise->begin <= now) return false;
+  return std::ranges::any_of(victims, [&](const Victim& v) {
+    return std::min(v.job->end, now + v.job->work.grace) >= job.promise->begin;
+  });
+}
+
 }  // namespace
 
 bool preempt_for(State& state, Job& job, TimePoint now, Plan& plan) {
   const std::vector<Victim> from = candidates(state, job, now);
   if (from.empty()) return false;
+  const std::vector<Job*> yielding = yielding_promises(state, job);
   Promise claim;
   std::vector<Victim> victims;
   {
     // Whose end its promise waits for may be the one whose loss is least.
-    const OwnPromiseAside aside(state, job);
+    std::vector<const Job*> yield{&job};
+    yield.insert(yield.end(), yielding.begin(), yielding.end());
+    const PromisesAside aside(state, std::move(yield));
     victims = choose(state, job, from, now, claim);
   }
   if (victims.empty()) return false;
+  if (comes_by_itself(job, victims, now)) return false;
   if (job.promise) {
     retire_promise(state, job);
     lay_ghosts(state);
@@ -197,6 +206,9 @@ bool preempt_for(State& state, Job& job, TimePoint now, Plan& plan) {
     if (v.job->end < claim.begin) continue;
     claim.begin = v.job->end;
     claim.because = v.job->work.id;
+  }
+  for (Job* holder : yielding) {
+    if (is_on_nodes_of(*holder->promise, claim)) displace(state, *holder, now);
   }
   // What is promised to others from a later time on waits for it, by the grace at most.
   claim.end = window_end(claim.begin, job.limit_s);

@@ -79,16 +79,20 @@ void set_rank(State& state, Job& job, std::int32_t rank) {
   if (job.promise) count_promise(state, job, 1);
 }
 
-OwnPromiseAside::OwnPromiseAside(State& state, const Job& job) : state_(state), job_(job) {
-  if (!job.promise) return;
-  state.pool.unpromise(job, *job.promise);
-  state.power.set_aside(*job.promise);
+PromisesAside::PromisesAside(State& state, std::vector<const Job*> jobs)
+    : state_(state), jobs_(std::move(jobs)) {
+  std::erase_if(jobs_, [](const Job* job) { return job->promise == nullptr; });
+  for (const Job* job : jobs_) {
+    state.pool.unpromise(*job, *job->promise);
+    state.power.set_aside(*job->promise);
+  }
 }
 
-OwnPromiseAside::~OwnPromiseAside() {
-  if (!job_.promise) return;
-  state_.power.put_back(*job_.promise);
-  state_.pool.promise(job_, *job_.promise);
+PromisesAside::~PromisesAside() {
+  for (const Job* job : jobs_) {
+    state_.power.put_back(*job->promise);
+    state_.pool.promise(*job, *job->promise);
+  }
 }
 
 bool has_lower_promises(const State& state, std::int32_t rank) {

@@ -15,11 +15,12 @@ void count(Usage& usage, const Amount& amount, int sign) {
 }  // namespace
 
 void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::int32_t cap_milli,
-                   TimePoint now) {
+                   const Budgeted* capped_by, TimePoint now) {
   job.phase = Phase::kRunning;
   job.started = now;
   job.places = std::move(places);
   job.cap_milli = job.cap_told = cap_milli;
+  job.capped_by = capped_by;
   job.draws = state.power.draws(job, job.places, cap_milli);
   state.power.charge(job);
   if (!job.charged) state.accounts.use(job.work.account, job.shape->request, 1, now);
@@ -53,10 +54,11 @@ void end_running(State& state, Job& job, TimePoint now) {
   state.power_eased = true;
 }
 
-void set_cap(State& state, Job& job, std::int32_t cap_milli) {
+void set_cap(State& state, Job& job, std::int32_t cap_milli, const Budgeted* capped_by) {
   state.power.release(job);
   if (cap_milli < job.cap_milli) state.power_eased = true;
   job.cap_milli = cap_milli;
+  job.capped_by = capped_by;
   job.draws = state.power.draws(job, job.places, cap_milli);
   state.power.charge(job);
   if (cap_milli < 1000) {

@@ -153,7 +153,7 @@ Result<void> Scheduler::adopt(const Running& running) {
   Job& job = *TRY(make_job(*state_, running.workload));
   job.end = end_of(running.workload, running.started);
   for (const TaskPlace& place : running.places) state_->pool.occupy(job, place);
-  begin_running(*state_, job, running.places, running.cap_milli, running.started);
+  begin_running(*state_, job, running.places, running.cap_milli, nullptr, running.started);
   return {};
 }
 

@@ -14,6 +14,7 @@
 namespace millrace::scheduler {
 
 struct Group;
+struct Job;
 struct Siblings;
 using ClassIndex = std::uint32_t;
 
@@ -61,8 +62,9 @@ struct Shape {
   std::uint64_t candidate_walk = 0;    // what was gained before it may fit
   std::uint64_t unplannable_walk = 0;  // no promise could be planned for this limit or a longer one
   std::int64_t unplannable_limit_s = 0;
-  std::uint64_t roomless_walk = 0;  // no room even without the promises of lower ranks
+  std::uint64_t roomless_walk = 0;  // no room even without the promises that it was tried without
   std::int64_t roomless_limit_s = 0;
+  std::vector<Job*> roomless_without;
 };
 
 ShapeKey shape_key_of(const Workload& workload);

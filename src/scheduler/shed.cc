@@ -1,6 +1,9 @@
 // When a budget falls: cap, then pause preemptible work, then shed batch, then anything. When it rises: lift caps.
 #include <algorithm>
+#include <map>
+#include <set>
 #include <tuple>
+#include <utility>
 
 #include "scheduler/state.h"
 
@@ -63,9 +66,9 @@ std::int64_t draw_capped(const State& state, const Job& job, const Budgeted& b, 
   return 0;
 }
 
-/// The highest common cap that keeps the budget, or the floor.
-void cap_all(State& state, const Budgeted& b, TimePoint at, TimePoint now, Plan& plan) {
-  const std::vector<Job*> jobs = drawing(state, b, at, now);
+/// The highest common cap of these that keeps the budget, or the floor.
+void cap_these(State& state, const std::vector<Job*>& jobs, const Budgeted& b, TimePoint at, TimePoint now,
+               Plan& plan) {
   const std::int64_t over = expected_mw(state, b, at, now) - b.budget_at(at);
   const auto saved = [&](std::int32_t cap) {
     std::int64_t sum = 0;
@@ -84,8 +87,18 @@ void cap_all(State& state, const Budgeted& b, TimePoint at, TimePoint now, Plan&
     if (job->cap_milli <= low || job->work.accelerator_draw_milli <= low ||
         job->work.demand.accelerators == 0)
       continue;
-    set_cap(state, *job, low);
+    set_cap(state, *job, low, &b);
     plan.caps.push_back({job->work.id, low, reason});
+  }
+}
+
+/// The lowest class first, services last.
+void cap_some(State& state, const Budgeted& b, TimePoint at, TimePoint now, Plan& plan) {
+  std::map<std::pair<bool, std::int32_t>, std::vector<Job*>> classes;
+  for (Job* job : drawing(state, b, at, now)) classes[{job->work.service, job->work.priority}].push_back(job);
+  for (const auto& [which, jobs] : classes) {
+    if (expected_mw(state, b, at, now) <= b.budget_at(at)) return;
+    cap_these(state, jobs, b, at, now, plan);
   }
 }
 
@@ -152,26 +165,37 @@ void report_infeasible(State& state, Budgeted& b, TimePoint at, Plan& plan) {
 
 void keep_at(State& state, Budgeted& b, TimePoint at, TimePoint now, Plan& plan) {
   if (expected_mw(state, b, at, now) <= b.budget_at(at)) return;
-  cap_all(state, b, at, now, plan);
+  cap_some(state, b, at, now, plan);
   if (expected_mw(state, b, at, now) > b.budget_at(at)) stop_some(state, b, at, now, plan);
   report_infeasible(state, b, at, plan);
 }
 
+struct Liftable {
+  std::int32_t cap_milli = 1000;
+  const Budgeted* by = nullptr;  // what keeps it from more
+};
+
 /// The highest cap at which a capped job fits all its budgets.
-std::int32_t liftable(State& state, Job& job, TimePoint now) {
-  const auto fits = [&](std::int32_t cap) {
+Liftable liftable(State& state, Job& job, TimePoint now) {
+  const auto lack_of = [&](std::int32_t cap) {
     auto more = state.power.draws(job, job.places, cap);
     for (ScopeDraw& d : more) d.milliwatts -= draw_in(job, *d.budget);
-    return !state.power.lack(more, now, job.end);
+    return state.power.lack(more, now, job.end);
   };
   std::int32_t low = job.cap_milli;
   std::int32_t high = std::max(std::min(job.work.accelerator_draw_milli, 1000), low);
-  if (fits(high)) return 1000;
+  auto lack = lack_of(high);
+  if (!lack) return {};
   while (low + 1 < high) {
     const std::int32_t middle = (low + high) / 2;
-    (fits(middle) ? low : high) = middle;
+    if (const auto its = lack_of(middle)) {
+      high = middle;
+      lack = its;
+    } else {
+      low = middle;
+    }
   }
-  return low;
+  return {low, lack->budget};
 }
 
 }  // namespace
@@ -190,14 +214,24 @@ void keep_budgets(State& state, TimePoint now, Plan& plan) {
 void lift_caps(State& state, TimePoint now, Plan& plan) {
   // Smaller steps than this are not worth a message to the executor.
   constexpr std::int32_t kStepMin = 25;
-  if (state.capped.empty() || !state.power_eased) return;
+  if (state.capped.empty()) return;
+  std::set<WorkloadId> has_what_there_is;
+  for (const Start& start : plan.starts) has_what_there_is.insert(start.id);
   std::vector<Job*> jobs;
-  for (const auto& [id, job] : state.capped) jobs.push_back(job);
+  for (const auto& [id, job] : state.capped) {
+    if (!job->stopping && !has_what_there_is.contains(id)) jobs.push_back(job);
+  }
+  std::ranges::sort(jobs, [](const Job* a, const Job* b) {
+    return std::tuple(b->work.service, b->work.priority, a->work.id) <
+           std::tuple(a->work.service, a->work.priority, b->work.id);
+  });
   for (Job* job : jobs) {
-    if (job->stopping) continue;
-    const std::int32_t cap = liftable(state, *job, now);
+    const auto [cap, by] = liftable(state, *job, now);
     if (cap < job->cap_milli + kStepMin && cap < 1000) continue;
-    set_cap(state, *job, cap);
+    const Budgeted* eased = job->capped_by;
+    if (eased == nullptr && !job->draws.empty())
+      eased = job->draws.back().budget;  // what it was is not known
+    set_cap(state, *job, cap, by);
     const auto told = std::ranges::find(plan.caps, job->work.id, &Cap::id);
     if (told != plan.caps.end() && cap < job->cap_told) {
       told->cap_milli = cap;  // lower than before all the same, for the reason that is told
@@ -207,7 +241,7 @@ void lift_caps(State& state, TimePoint now, Plan& plan) {
     if (cap == job->cap_told) continue;
     Reason reason;
     reason.code = ReasonCode::kBudgetRoom;
-    if (!job->draws.empty()) reason.subject = state.power.name_of(job->draws.back().budget->scope);
+    if (eased != nullptr) reason.subject = state.power.name_of(eased->scope);
     plan.caps.push_back({job->work.id, cap, std::move(reason)});
   }
 }

@@ -83,17 +83,18 @@ void retire_promise(State& state, Job& job);
 void lay_ghosts(State& state);
 void set_rank(State& state, Job& job, std::int32_t rank);
 
-/// What a job is promised, if anything, is there for itself as long as this lives. Nothing is given or dropped meanwhile.
-class OwnPromiseAside {
+/// What these are promised, if anything, keeps nothing from others as long as this lives. Nothing is given or dropped
+/// meanwhile.
+class PromisesAside {
  public:
-  OwnPromiseAside(State& state, const Job& job);
-  OwnPromiseAside(const OwnPromiseAside&) = delete;
-  OwnPromiseAside& operator=(const OwnPromiseAside&) = delete;
-  ~OwnPromiseAside();
+  PromisesAside(State& state, std::vector<const Job*> jobs);
+  PromisesAside(const PromisesAside&) = delete;
+  PromisesAside& operator=(const PromisesAside&) = delete;
+  ~PromisesAside();
 
  private:
   State& state_;
-  const Job& job_;
+  std::vector<const Job*> jobs_;
 };
 bool has_lower_promises(const State& state, std::int32_t rank);
 /// Promises to work of lower ranks, but claims: the lowest rank, then the latest, first.
@@ -118,10 +119,10 @@ std::optional<Arrangement> arrange(State& state, const Job& job, TimePoint now, 
 // run.cc: running work.
 /// Takes over places that are occupied in the pool already.
 void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::int32_t cap_milli,
-                   TimePoint now);
+                   const Budgeted* capped_by, TimePoint now);
 void stop_running(State& state, Job& job, TimePoint by);
 void end_running(State& state, Job& job, TimePoint now);
-void set_cap(State& state, Job& job, std::int32_t cap_milli);
+void set_cap(State& state, Job& job, std::int32_t cap_milli, const Budgeted* capped_by);
 std::vector<Job*> all_running(State& state);
 
 // queueing.cc: pending work.
@@ -130,6 +131,15 @@ void unqueue(State& state, Job& job);
 void fire_timers(State& state, TimePoint now);
 /// Forgets a job that is neither queued nor running any more.
 void forget(State& state, Job& job);
+
+// reclaim.cc: what an account may take back.
+/// Whether a job may take back from an account that, with `more`, uses more than its own: as quotas stand.
+bool may_take_back(const State& state, const Job& job, AccountIndex holder, const Amount& more = {});
+/// Whether the job's account takes back from such work at all.
+bool reclaims_from(const State& state, const Job& job, const Job& holder);
+/// Promises that give way to a job that could start without them: those of lower ranks, and those by which others would
+/// borrow what it may take back at once; no claims. The lowest rank, then the latest, first.
+std::vector<Job*> yielding_promises(const State& state, const Job& job);
 
 // preempt.cc
 /// Stops the running work whose loss is least so that `job` can start, and gives it a claim; false if no set of victims

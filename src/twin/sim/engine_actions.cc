@@ -88,6 +88,7 @@ void Engine::carry_out(const control::StopRun& stop) {
       break;
     case scheduler::ReasonCode::kBudgetFall:
       ++tally_.power_stops;
+      if (job.trace.interruptible && stop.grace.count() > 0) ++tally_.pauses;
       break;
     case scheduler::ReasonCode::kNotBefore:
       ++tally_.pauses;

@@ -376,11 +376,13 @@ TEST(Run, DeferrableWorkIsComparedAtEverySiteItRanAt) {
   config.sites[1].carbon = flat_series(700'000);
   config.cluster.racks[1] = {.name = "r1", .site = 1, .feed = scheduler::kNoFeed};
   config.cluster.domains[1].site = config.cluster.nodes[1].site = 1;
-  std::vector<TraceJob> jobs = {job_of(600, 3'600 * 3, 8, 2)};  // one task at each site
-  jobs[0].deferrable = true;
-  jobs[0].deadline = jobs[0].arrival + std::chrono::hours(24);
+  std::vector<TraceJob> jobs(2, job_of(600, 3'600 * 3, 8));  // one at each site
+  for (TraceJob& job : jobs) {
+    job.deferrable = true;
+    job.deadline = job.arrival + std::chrono::hours(24);
+  }
   const auto result = play_world(config, jobs).value();
-  EXPECT_EQ(result.jobs_done, 1);
+  EXPECT_EQ(result.jobs_done, 2);
   EXPECT_NEAR(value(result, "carbon_saving_pct"), 0.0, 0.01) << "intensities that never change";
 }
 

@@ -1,0 +1,155 @@
+// Work under a power budget: capped where that lets it start, promised what it needs at the least, and told what it lacks.
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "scheduler/scheduler.h"
+#include "scheduler/world_test_support.h"
+
+namespace millrace::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::kStart;
+
+/// Whole nodes, of 4.8 kW above idle each, or 2.4 kW at the least cap.
+Workload nodes_of(WorkloadId id, int nodes, std::chrono::seconds limit = 1h) {
+  Workload w = testing::job_of(id, 8, limit, nodes);
+  w.cpu_draw_milli = 0;
+  return w;
+}
+
+constexpr Scope kSite{ScopeKind::kSite, 0};
+
+/// So many nodes of 1 kW idle, and so much above that.
+Scheduler site_of(int nodes, std::int64_t above_idle_w, Cluster cluster = {}) {
+  if (cluster.nodes.empty()) cluster = testing::even_cluster(nodes);
+  Policies policies;
+  policies.replan_every = 0s;
+  Scheduler s = std::move(*Scheduler::create(std::move(cluster), testing::one_account(), policies));
+  EXPECT_TRUE(s.set_budget({kSite, kStart, (nodes * 1000 + above_idle_w) * 1000}, kStart));
+  return s;
+}
+
+void submit(Scheduler& s, const Workload& w, TimePoint now = kStart) { ASSERT_TRUE(s.submit(w, now)); }
+
+TEST(Power, work_is_promised_the_time_when_it_can_start_under_a_cap_and_nothing_later_delays_that) {
+  Scheduler s = site_of(4, 10'000);
+  submit(s, nodes_of(1, 1, 1h));
+  submit(s, nodes_of(2, 1, 2h));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 2U);
+  // It draws 9.6 kW at the least, 19.2 kW without a cap.
+  submit(s, nodes_of(3, 4));
+  s.pass(kStart);
+  EXPECT_EQ(s.expected_start(3), kStart + 2h);
+  submit(s, nodes_of(4, 1, 3h), kStart + 10min);
+  s.pass(kStart + 10min);
+  ASSERT_TRUE(s.ended(1, kStart + 1h));
+  EXPECT_TRUE(s.pass(kStart + 1h).starts.empty()) << "4 would keep 3 from its promise";
+  ASSERT_TRUE(s.ended(2, kStart + 2h));
+  const Plan plan = s.pass(kStart + 2h);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].id, 3U);
+  EXPECT_LT(plan.starts[0].cap_milli, 1000);
+  EXPECT_LE(s.draw_mw(kSite), 14'000'000);
+}
+
+TEST(Power, what_starts_at_its_promise_leaves_others_theirs) {
+  Scheduler s = site_of(5, 7'400);
+  submit(s, nodes_of(1, 2));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
+  // Promised 4.8 and 2.4 kW at once, under caps; the first could use all there is.
+  submit(s, nodes_of(2, 2));
+  submit(s, nodes_of(3, 1));
+  s.pass(kStart);
+  for (WorkloadId id : {2, 3}) ASSERT_EQ(s.expected_start(id), kStart + 1h);
+  ASSERT_TRUE(s.ended(1, kStart + 1h));
+  EXPECT_EQ(s.pass(kStart + 1h).starts.size(), 2U);
+  EXPECT_LE(s.draw_mw(kSite), 12'400'000);
+  EXPECT_GT(s.draw_mw(kSite), 12'350'000);
+}
+
+TEST(Power, a_hold_tells_the_draw_that_would_be_enough) {
+  Scheduler s = site_of(2, 2'000);
+  submit(s, nodes_of(1, 1));
+  s.pass(kStart);
+  EXPECT_EQ(s.why(1)->text(), "needs 2400 W; the power budget of site s leaves 2000 W");
+}
+
+/// Two nodes on one feed.
+Cluster on_a_feed() {
+  Cluster cluster = testing::even_cluster(2);
+  cluster.feeds.push_back({.name = "f", .site = 0});
+  cluster.racks.push_back({.name = "r", .site = 0, .feed = 0});
+  for (Node& node : cluster.nodes) node.rack = 0;
+  return cluster;
+}
+
+TEST(Power, of_budgets_that_lack_the_widest_is_named) {
+  Scheduler s = site_of(2, 20'000, on_a_feed());
+  ASSERT_TRUE(s.set_budget({{ScopeKind::kNode, 0}, kStart, 2'000'000}, kStart));
+  ASSERT_TRUE(s.set_budget({{ScopeKind::kFeed, 0}, kStart, 4'300'000}, kStart));
+  submit(s, nodes_of(1, 1));
+  s.pass(kStart);
+  EXPECT_EQ(s.why(1)->text(), "needs 2400 W; the power budget of feed f leaves 2300 W");
+}
+
+TEST(Power, work_that_starts_capped_is_told_which_budget_it_is_for) {
+  Scheduler s = site_of(2, 9'000, on_a_feed());
+  ASSERT_TRUE(s.set_budget({{ScopeKind::kFeed, 0}, kStart, 5'000'000}, kStart));
+  submit(s, nodes_of(1, 1));
+  const Plan plan = s.pass(kStart);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].reason.text(), "capped to fit the power budget of feed f");
+  ASSERT_TRUE(s.set_budget({{ScopeKind::kFeed, 0}, kStart + 1min, std::nullopt}, kStart + 1min));
+  const Plan later = s.pass(kStart + 1min);
+  ASSERT_EQ(later.caps.size(), 1U);
+  EXPECT_EQ(later.caps[0].cap_milli, 1000);
+  EXPECT_EQ(later.caps[0].reason.text(), "the power budget of feed f has room again");
+}
+
+TEST(Power, the_lowest_class_is_capped_first) {
+  Scheduler s = site_of(3, 100'000);
+  for (WorkloadId id : {1, 2, 3}) {
+    Workload w = nodes_of(id, 1);
+    w.priority = static_cast<std::int32_t>(id % 2);
+    submit(s, w);
+  }
+  ASSERT_EQ(s.pass(kStart).starts.size(), 3U);
+  ASSERT_TRUE(s.set_budget({kSite, kStart + 1min, 3'000'000 + 12'000'000}, kStart));
+  const Plan plan = s.pass(kStart);
+  ASSERT_EQ(plan.caps.size(), 1U);
+  EXPECT_EQ(plan.caps[0].id, 2U);
+  EXPECT_LE(s.draw_mw(kSite), 15'000'000);
+}
+
+TEST(Power, what_waits_starts_before_a_cap_is_lifted) {
+  Scheduler s = site_of(3, 7'400);
+  for (WorkloadId id : {1, 2}) submit(s, nodes_of(id, 1, id == 1 ? 1h : 5h));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 2U);  // 4.8 kW, and 2.6 kW under a cap
+  submit(s, nodes_of(3, 1));
+  s.pass(kStart);
+  ASSERT_TRUE(s.ended(1, kStart + 1h));
+  const Plan plan = s.pass(kStart + 1h);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].id, 3U);
+  EXPECT_EQ(plan.starts[0].cap_milli, 1000);
+  EXPECT_TRUE(plan.caps.empty());
+}
+
+TEST(Preempt, nothing_is_stopped_for_room_that_comes_by_itself_within_the_grace) {
+  Scheduler s = site_of(1, 100'000);
+  Workload low = nodes_of(1, 1, 1h);
+  low.preemptible = true;
+  low.grace = 5min;
+  submit(s, low);
+  ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
+  Workload high = nodes_of(2, 1);
+  high.priority = 1;
+  submit(s, high, kStart + 57min);
+  EXPECT_TRUE(s.pass(kStart + 57min).preempts.empty());
+  EXPECT_EQ(s.expected_start(2), kStart + 1h);
+}
+
+}  // namespace
+}  // namespace millrace::scheduler

@@ -1,0 +1,57 @@
+// What an account may take back of what others borrowed: running work, and promises by which they would borrow.
+#include <algorithm>
+#include <tuple>
+
+#include "scheduler/state.h"
+
+namespace millrace::scheduler {
+namespace {
+
+/// The strictest of an account's and of those above it.
+Reclaim reclaim_of(const State& state, AccountIndex account) {
+  Reclaim strictest = Reclaim::kAny;
+  for (AccountIndex a = account; a != kNoAccount; a = state.accounts.at(a).account.parent) {
+    const Reclaim its = state.accounts.at(a).account.reclaim;
+    if (its == Reclaim::kNever || strictest == Reclaim::kAny) strictest = its;
+  }
+  return strictest;
+}
+
+bool yields(const State& state, const Job& holder, const Job& job) {
+  if (holder.promise->claim) return false;
+  if (holder.rank < job.rank) return true;
+  return state.policies.preempt && holder.work.preemptible && reclaims_from(state, job, holder) &&
+         may_take_back(state, job, holder.work.account, holder.shape->request);
+}
+
+}  // namespace
+
+bool may_take_back(const State& state, const Job& job, AccountIndex holder, const Amount& more) {
+  return state.accounts.may_reclaim(job.work.account, job.shape->request, holder, more);
+}
+
+bool reclaims_from(const State& state, const Job& job, const Job& holder) {
+  switch (reclaim_of(state, job.work.account)) {
+    case Reclaim::kNever:
+      return false;
+    case Reclaim::kLowerPriority:
+      return holder.work.priority < job.work.priority;
+    case Reclaim::kAny:
+      return true;
+  }
+  return false;
+}
+
+std::vector<Job*> yielding_promises(const State& state, const Job& job) {
+  std::vector<Job*> result;
+  for (const auto& [id, holder] : state.promised) {
+    if (holder != &job && yields(state, *holder, job)) result.push_back(holder);
+  }
+  std::ranges::sort(result, [](const Job* a, const Job* b) {
+    return std::tuple(a->rank, b->promise->begin, b->work.id) <
+           std::tuple(b->rank, a->promise->begin, a->work.id);
+  });
+  return result;
+}
+
+}  // namespace millrace::scheduler

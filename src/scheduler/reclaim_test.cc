@@ -1,0 +1,77 @@
+// What others borrow, or are promised to borrow, goes back to its owner.
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "scheduler/scheduler.h"
+#include "scheduler/world_test_support.h"
+
+namespace millrace::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::kStart;
+
+constexpr AccountIndex kBorrower = 0;
+constexpr AccountIndex kOwner = 1;
+
+/// Two nodes; all of them are the owner's.
+class Reclaiming : public ::testing::Test {
+ protected:
+  Reclaiming() {
+    Accounts accounts(2);
+    accounts[kBorrower].name = "borrower";
+    accounts[kBorrower].quota = kUnlimitedQuota;
+    accounts[kBorrower].quota.nominal.accelerators_milli = 0;
+    accounts[kBorrower].quota.borrow.accelerators_milli = 24'000;
+    accounts[kOwner].name = "owner";
+    accounts[kOwner].quota = kUnlimitedQuota;
+    Policies policies;
+    policies.replan_every = 0s;
+    s_.emplace(std::move(*Scheduler::create(testing::even_cluster(2), accounts, policies)));
+    submit(1, kBorrower, 1, 1h);
+    EXPECT_EQ(s_->pass(kStart).starts.size(), 1U);
+    submit(2, kBorrower, 2, 1h);
+    s_->pass(kStart);
+    EXPECT_EQ(s_->expected_start(2), kStart + 1h) << "a node is kept for it until then";
+  }
+
+  void submit(WorkloadId id, AccountIndex account, int nodes, std::chrono::seconds limit) {
+    Workload w = testing::job_of(id, 8, limit, nodes);
+    w.account = account;
+    w.preemptible = true;
+    ASSERT_TRUE(s_->submit(w, kStart));
+  }
+
+  std::optional<Scheduler> s_;
+};
+
+TEST_F(Reclaiming, what_is_promised_to_a_borrower_keeps_nothing_from_the_owner) {
+  submit(3, kOwner, 1, 3h);
+  const Plan plan = s_->pass(kStart + 1min);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].id, 3U);
+  EXPECT_TRUE(plan.preempts.empty());
+  s_->full_pass(kStart + 2min);
+  EXPECT_EQ(s_->expected_start(2), kStart + 3h + 1min);
+}
+
+TEST_F(Reclaiming, nor_does_it_keep_the_owner_from_stopping_the_rest_that_it_needs) {
+  submit(3, kOwner, 2, 3h);
+  const Plan plan = s_->pass(kStart + 1min);
+  ASSERT_EQ(plan.preempts.size(), 1U);
+  EXPECT_EQ(plan.preempts[0].id, 1U);
+  ASSERT_TRUE(s_->ended(1, kStart + 90s));
+  const Plan next = s_->pass(kStart + 90s);
+  ASSERT_EQ(next.starts.size(), 1U);
+  EXPECT_EQ(next.starts[0].id, 3U);
+}
+
+TEST_F(Reclaiming, work_that_would_borrow_too_waits_behind_the_promise) {
+  submit(3, kBorrower, 1, 3h);
+  EXPECT_TRUE(s_->pass(kStart + 1min).starts.empty());
+  EXPECT_EQ(s_->expected_start(2), kStart + 1h);
+}
+
+}  // namespace
+}  // namespace millrace::scheduler
