@@ -205,11 +205,15 @@ std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimeP
   return places;
 }
 
-bool Model::is_in_one_domain(const std::vector<TaskPlace>& places) const {
+std::size_t Model::size_of_domain(const std::vector<TaskPlace>& places) const {
   const DomainIndex first = cluster_.nodes[places.front().node].domain;
-  return first != kNoIndex && std::all_of(places.begin(), places.end(), [&](const TaskPlace& p) {
-           return cluster_.nodes[p.node].domain == first;
-         });
+  if (first == kNoIndex) return SIZE_MAX;
+  for (const TaskPlace& p : places) {
+    if (cluster_.nodes[p.node].domain != first) return SIZE_MAX;
+  }
+  std::size_t size = 0;
+  for (const Node& node : cluster_.nodes) size += node.domain == first ? 1 : 0;
+  return size;
 }
 
 std::optional<std::vector<TaskPlace>> Model::place_in_one_domain(const Item& item, TimePoint now) {
@@ -370,10 +374,8 @@ bool Model::quota_is_kept(const Item& item) const {
 WorkloadId Model::first_in_order(const std::set<WorkloadId>& left, TimePoint now) const {
   const auto key = [&](WorkloadId id) {
     const Item& item = items_.at(id);
-    const std::vector<double> share =
-        item.starved ? std::vector<double>(kAccountDepthMax, 0.0) : shares(item.w.account, now);
-    return std::tuple(-std::int64_t{item.rank()}, share, item.starved ? 0 : item.w.nice, item.w.submitted,
-                      id);
+    return std::tuple(-std::int64_t{item.rank()}, shares(item.w.account, now), item.starved ? 0 : item.w.nice,
+                      item.w.submitted, id);
   };
   WorkloadId best = *left.begin();
   for (const WorkloadId id : left) {

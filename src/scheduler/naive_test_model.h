@@ -94,7 +94,7 @@ class Model {
   std::vector<PromiseRef> promises() const;
   std::optional<std::vector<TaskPlace>> place(const Item& item, TimePoint now);
   std::optional<std::vector<TaskPlace>> place_in_one_domain(const Item& item, TimePoint now);
-  bool is_in_one_domain(const std::vector<TaskPlace>& places) const;
+  std::size_t size_of_domain(const std::vector<TaskPlace>& places) const;  // SIZE_MAX: not in one
   std::optional<std::vector<TaskPlace>> place_among(const Item& item, TimePoint now,
                                                     std::optional<DomainIndex> domain,
                                                     std::set<SiteIndex> not_on);

@@ -114,9 +114,10 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
   std::optional<std::vector<TaskPlace>> places;
   if (item.promise && promise_is_free(item, window(now, item.w))) {
     places = item.promise->places;
-    if (item.w.together == Together::kPreferDomain && !is_in_one_domain(*places)) {
+    if (item.w.together != Together::kAnywhere) {
       ignored_ = {item.w.id};
-      if (auto gathered = place_in_one_domain(item, now)) places = gathered;
+      const auto gathered = place_in_one_domain(item, now);
+      if (gathered && size_of_domain(*gathered) < size_of_domain(*places)) places = gathered;
       ignored_.clear();
     }
   }

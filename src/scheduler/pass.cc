@@ -6,6 +6,7 @@
 #include "scheduler/collect.h"
 #include "scheduler/place.h"
 #include "scheduler/state.h"
+#include "scheduler/tell.h"
 #include "scheduler/walk.h"
 #include "scheduler/why.h"
 
@@ -62,7 +63,7 @@ class Pass {
     if (consider && !claims) give_up_late_promise(job, reason);
     // What it is promised is free, but for power: what it lacks elsewhere is not the reason then.
     if (of_promise.code == ReasonCode::kPower && reason.code != ReasonCode::kQuota) reason = of_promise;
-    if (consider) tell(job, std::move(reason));
+    if (consider) tell(state_, job, std::move(reason), now_, plan_);
   }
 
   // What it was promised is free, and it may not start for its quota: others need not wait for that.
@@ -80,7 +81,7 @@ class Pass {
       order.add_after(group, turn);
       return;
     }
-    if (full_) tell_group(group, job);
+    if (full_) tell_group(state_, group, job, plan_);
   }
 
   bool try_start(Job& job, Reason& reason, Reason& of_promise, bool consider) {
@@ -311,32 +312,6 @@ class Pass {
     return enough;
   }
 
-  void tell(Job& job, Reason reason) {
-    if (job.promise) add_expected(state_, *job.promise, now_, reason);
-    if (reason.code == ReasonCode::kPromised) forget_started(state_, reason);
-    if (job.code != reason.code) plan_.holds.push_back({job.work.id, reason});
-    job.code = reason.code;
-    if (job.group->code != reason.code) job.group->mixed = true;
-    job.reason = std::make_shared<const Reason>(std::move(reason));
-  }
-
-  // The rest of a group shares the fate of the member that was looked at last.
-  void tell_group(Group& group, const Job& last) {
-    const bool same = group.code == last.code;
-    group.code = last.code;
-    group.reason = last.reason;
-    if (same && !group.mixed) return;
-    for (const Turn& turn : group.members) {
-      Job& job = *turn.job;
-      if (job.promise || job.seen_walk == state_.walk) continue;
-      if (job.code != group.code) plan_.holds.push_back({job.work.id, *group.reason});
-      job.fresh = false;
-      job.code = group.code;
-      job.reason.reset();
-    }
-    group.mixed = false;
-  }
-
   // After the walk: what was given back is free again, and may let others start.
   bool settle() {
     bool again = std::exchange(due_, false) || !state_.ghosts.empty();
@@ -381,7 +356,7 @@ class Pass {
       }
       Reason reason;
       reason.code = ReasonCode::kPreempting;
-      tell(*job, std::move(reason));
+      tell(state_, *job, std::move(reason), now_, plan_);
       in_vain.clear();
       any = true;
     }
@@ -423,31 +398,6 @@ void note_budget_changes(State& state, TimePoint now) {
     if (due != b->changes.end() && due->first <= now) state.power_eased = state.released = true;
   }
   state.last_pass = now;
-}
-
-void tell_waiting(State& state, Plan& plan) {
-  for (const WorkloadId id : state.fresh) {
-    Job* job = state.find(id);
-    if (job == nullptr || job->phase != Phase::kWaiting || job->code == ReasonCode::kNotBefore) continue;
-    Reason reason;
-    reason.code = ReasonCode::kNotBefore;
-    reason.at = job->work.not_before;
-    job->code = reason.code;
-    job->reason = std::make_shared<const Reason>(reason);
-    plan.holds.push_back({id, std::move(reason)});
-  }
-}
-
-/// Of several walks only the last word on a workload counts.
-void settle_holds(State& state, Plan& plan) {
-  std::set<WorkloadId> said;
-  std::vector<Hold> kept;
-  for (auto it = plan.holds.rbegin(); it != plan.holds.rend(); ++it) {
-    const Job* job = state.find(it->id);
-    if (job->phase != Phase::kRunning && said.insert(it->id).second) kept.push_back(std::move(*it));
-  }
-  std::ranges::reverse(kept);
-  plan.holds = std::move(kept);
 }
 
 std::optional<TimePoint> earlier(std::optional<TimePoint> a, std::optional<TimePoint> b) {

@@ -393,6 +393,18 @@ std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& 
   return std::nullopt;
 }
 
+namespace {
+
+/// Nodes of the domain that all these places are in; SIZE_MAX if there is none.
+std::size_t size_of_domain(const State& state, const std::vector<TaskPlace>& places) {
+  const auto domain_of = [&](const TaskPlace& p) { return state.cluster.nodes[p.node].domain; };
+  const DomainIndex first = domain_of(places.front());
+  const bool apart = std::ranges::any_of(places, [&](const TaskPlace& p) { return domain_of(p) != first; });
+  return apart || first == kNoIndex ? SIZE_MAX : state.pool.domains()[first].nodes.size();
+}
+
+}  // namespace
+
 std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason& reason) {
   const Promise& promise = *job.promise;
   const Demand& demand = job.work.demand;
@@ -432,21 +444,20 @@ std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason
 }
 
 void gather(State& state, Job& job, TimePoint now, Found& found) {
-  if (job.shape->key.together != Together::kPreferDomain) return;
-  const auto domain_of = [&](const TaskPlace& p) { return state.cluster.nodes[p.node].domain; };
-  const DomainIndex first = domain_of(found.places.front());
-  const bool apart =
-      std::ranges::any_of(found.places, [&](const TaskPlace& p) { return domain_of(p) != first; });
-  if (!apart && first != kNoIndex) return;
+  if (job.shape->key.together == Together::kAnywhere) return;
+  const std::size_t size = size_of_domain(state, found.places);
   undo(state, job, found.places);
   const PromisesAside aside(state, {&job});
   Attempt in_one(state, job, now, found.cap_milli);
-  if (attempt_in_one_domain(state, job, in_one, window_end(now, job.limit_s))) {
+  const bool in_smaller = attempt_in_one_domain(state, job, in_one, window_end(now, job.limit_s)) &&
+                          size_of_domain(state, in_one.places()) < size;
+  if (in_smaller) {
     found.places = std::move(in_one.places());
     found.draws = std::move(in_one.draws());
-  } else {
-    for (const TaskPlace& place : found.places) state.pool.occupy(job, place);
+    return;
   }
+  undo(state, job, in_one.places());
+  for (const TaskPlace& place : found.places) state.pool.occupy(job, place);
 }
 
 }  // namespace millrace::scheduler

@@ -39,8 +39,8 @@ std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& 
 /// the budgets that do not.
 std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason& reason);
 
-/// Of work that prefers a domain and has what it was promised across several: places in one, if there are such. Occupies
-/// them in place of `found`, or changes nothing.
+/// Of work that prefers or needs a domain, and has what it was promised: places in a smaller one, if there are such now.
+/// Occupies them in place of `found`, or changes nothing.
 void gather(State& state, Job& job, TimePoint now, Found& found);
 
 /// Gives back what find_places occupied.

@@ -23,7 +23,8 @@ struct Policies {
   std::int32_t forward_min_pct = 10;
   /// Past use counts half after this.
   std::chrono::seconds half_life{7 * 24 * 3600};
-  /// A workload that has waited so long goes before all others, whatever class and share. nullopt: never.
+  /// A workload that has waited so long goes before all others that have not, whatever class and share; of those that have,
+  /// shares say whose turn it is, and of an account the first that came. nullopt: never.
   std::optional<std::chrono::seconds> starvation = std::chrono::seconds{3 * 24 * 3600};
   bool preempt = true;
   /// Workloads that one pass may stop others for.

@@ -274,5 +274,27 @@ TEST(Promise, a_gang_that_was_promised_several_domains_starts_in_one_that_has_be
   EXPECT_TRUE(in_one_domain(plan.starts[0]));
 }
 
+TEST(Promise, a_gang_that_needs_one_domain_starts_in_a_smaller_one_that_has_become_free_too) {
+  Cluster cluster = testing::even_cluster(5);
+  cluster.domains = {{"large", 0}, {"small", 0}};
+  for (NodeIndex n = 0; n < 5; ++n) cluster.nodes[n].domain = n < 3 ? 0 : 1;
+  Policies policies;
+  policies.replan_every = 0s;
+  Scheduler s = std::move(*Scheduler::create(std::move(cluster), testing::one_account(), policies));
+  for (WorkloadId id = 1; id <= 5; ++id) {
+    submit(s, job_of(id, 1, id <= 3 ? 1h : 3h));
+    ASSERT_EQ(s.pass(kStart).starts.at(0).places.at(0).node, id - 1);
+  }
+  Workload gang = job_of(6, 2);
+  gang.together = Together::kOneDomain;
+  submit(s, gang);
+  s.pass(kStart);
+  ASSERT_EQ(s.expected_start(6), kStart + 1h) << "in the large one";
+  for (WorkloadId id = 1; id <= 5; ++id) ASSERT_TRUE(s.ended(id, kStart + 1h));
+  const Plan plan = s.pass(kStart + 1h);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  for (const TaskPlace& place : plan.starts[0].places) EXPECT_GE(place.node, 3U);
+}
+
 }  // namespace
 }  // namespace millrace::scheduler

@@ -82,5 +82,43 @@ TEST(Starvation, waiting_is_bounded_though_others_have_no_time_limit) {
   EXPECT_EQ(plan.starts[0].id, 3U);
 }
 
+TEST(Starvation, shares_hold_also_where_all_that_waits_has_waited_too_long) {
+  Accounts accounts(2);
+  for (AccountIndex a : {0, 1}) {
+    accounts[a].name = a == 0 ? "one" : "three";
+    accounts[a].weight_milli = a == 0 ? 1000 : 3000;
+    accounts[a].quota = kUnlimitedQuota;
+  }
+  Policies policies;
+  policies.starvation = 1h;
+  policies.half_life = 6h;
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(4), accounts, policies));
+  // Each asks for twice what there is, so that soon nothing starts that has not waited for hours.
+  std::map<WorkloadId, TimePoint> ends;
+  std::map<AccountIndex, int> starts;
+  WorkloadId ids = 0;
+  for (int minute = 0; minute < 3 * 24 * 60; ++minute) {
+    const TimePoint now = kStart + std::chrono::minutes(minute);
+    for (auto it = ends.begin(); it != ends.end();) {
+      const bool over = it->second <= now;
+      if (over) ASSERT_TRUE(s.ended(it->first, now));
+      it = over ? ends.erase(it) : std::next(it);
+    }
+    for (AccountIndex a = 0; a < 2 && minute % 15 == 0; ++a) {
+      for (int i = 0; i < 2; ++i) {
+        Workload w = job_of(++ids, 8, 1h);
+        w.account = a;
+        w.submitted = now;
+        ASSERT_TRUE(s.submit(w, now));
+      }
+    }
+    for (const Start& start : s.pass(now).starts) {
+      ends[start.id] = now + 1h;
+      if (minute >= 24 * 60) ++starts[(start.id - 1) / 2 % 2 == 0 ? 0 : 1];
+    }
+  }
+  EXPECT_NEAR(starts[1] / static_cast<double>(starts[0]), 3.0, 0.2);
+}
+
 }  // namespace
 }  // namespace millrace::scheduler

@@ -8,9 +8,7 @@ bool Walk::Head::operator<(const Head& other) const {
   return other.turn < turn;
 }
 
-Shares Walk::shares_of(const Lane& lane) const {
-  return lane.account == kNoAccount ? Shares{} : accounts_->shares(lane.account, now_);
-}
+Shares Walk::shares_of(const Lane& lane) const { return accounts_->shares(lane.account, now_); }
 
 void Walk::offer(std::size_t index) {
   Lane& lane = lanes_[index];
@@ -24,7 +22,7 @@ void Walk::share_fell() {
 }
 
 void Walk::add(Job& job, Group* follow) {
-  const AccountIndex account = job.rank == kStarvedRank ? kNoAccount : job.work.account;
+  const AccountIndex account = job.work.account;
   const auto [it, added] = lane_of_.try_emplace({job.rank, account}, lanes_.size());
   if (added) {
     lanes_.emplace_back();

@@ -198,7 +198,8 @@ void Engine::carry_out(const control::WarnInfeasible& infeasible) {
   fmt::format_to(std::back_inserter(text_), " from {} on is below the idle draw of ",
                  second_of(infeasible.from));
   append_kilowatts(text_, infeasible.idle_mw);
-  fmt::format_to(std::back_inserter(text_), "; power off {} nodes", infeasible.nodes.size());
+  fmt::format_to(std::back_inserter(text_), "; power off {} {}", infeasible.nodes.size(),
+                 infeasible.nodes.size() == 1 ? "node" : "nodes");
   log_.add(now_, scope_name(infeasible.scope), "infeasible", text_);
 }
 
