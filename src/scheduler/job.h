@@ -34,7 +34,7 @@ struct Promise {
   TimePoint begin{};
   TimePoint end = kNever;
   std::vector<TaskPlace> places;      // the one that is free last comes first
-  std::optional<WorkloadId> because;  // the workload that is expected to end last, running or promised
+  std::optional<WorkloadId> because;  // whose end it waits for, running or promised, if it is for that
   bool claim = false;                 // others were told to stop for it
   bool behind = false;                // it waits for other promised work to end
   std::vector<ScopeDraw> draws;

@@ -331,6 +331,7 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now,
     promise.begin = begin_under(least_cap(state, job));
     if (promise.begin == uncapped) begin_under(1000);
   }
+  if (promise.begin > room) promise.because.reset();  // it has room before it has power
   if (behind && promise.begin > room) {
     promise.behind = promise.behind || state.power.is_behind(promise.draws, now, promise.begin);
   }

@@ -69,6 +69,17 @@ TEST(Power, what_starts_at_its_promise_leaves_others_theirs) {
   EXPECT_GT(s.draw_mw(kSite), 12'350'000);
 }
 
+TEST(Power, work_that_has_room_before_it_has_power_is_not_said_to_wait_for_the_end_that_makes_room) {
+  Scheduler s = site_of(2, 4'700);
+  ASSERT_TRUE(s.set_budget({kSite, kStart + 2h, std::nullopt}, kStart));
+  submit(s, nodes_of(1, 1, 1h));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
+  submit(s, nodes_of(2, 2));  // 4.8 kW at the least
+  s.pass(kStart);
+  EXPECT_EQ(s.expected_start(2), kStart + 2h);
+  EXPECT_EQ(s.why(2)->text(), "needs 16 accelerators; 8 are free, next at 2026-11-22 02:00");
+}
+
 TEST(Power, a_hold_tells_the_draw_that_would_be_enough) {
   Scheduler s = site_of(2, 2'000);
   submit(s, nodes_of(1, 1));
