@@ -163,6 +163,13 @@ class Pass {
       if (job.promise->begin > now_) state_.released = true;  // those behind it may be brought forward
       retire_promise(state_, job);
     }
+    if (yielded_to_ == job.work.id) {
+      for (Job* l : std::exchange(yielded_, {})) {
+        l->yielded_pass = 0;
+        l->fresh = due_ = true;
+        state_.fresh.push_back(l->work.id);
+      }
+    }
     unqueue(state_, job);
     std::ranges::sort(found.places, {}, [](const TaskPlace& p) { return std::pair(p.node, p.devices); });
     Start decision{.id = job.work.id, .places = found.places, .cap_milli = found.cap_milli, .reason = {}};
@@ -257,14 +264,22 @@ class Pass {
 
   // Of alike workloads one asks in a walk, and one in all is heard; the others ask again in the next.
   void ask(Job& job, std::vector<Job*> drops) {
-    if (drops_.empty()) drops_ = std::move(drops);
-    for (Job* l : drops_) {
-      // It may come first in order, and must not get the same again.
-      if (l->rank >= job.rank) l->yielded_pass = state_.counters.passes;
-    }
+    if (drops_.empty()) yield(job, std::move(drops));
     job.group->asked_walk = state_.walk;
     job.fresh = true;
     state_.fresh.push_back(job.work.id);
+  }
+
+  // Those that may come first in order must not get the same again before it has started.
+  void yield(const Job& job, std::vector<Job*> drops) {
+    drops_ = std::move(drops);
+    for (Job* l : drops_) {
+      if (l->rank < job.rank) continue;
+      l->yielded_pass = state_.counters.passes;
+      if (yielded_to_ != job.work.id) yielded_.clear();
+      yielded_to_ = job.work.id;
+      yielded_.push_back(l);
+    }
   }
 
   /// Whether what is promised to it would serve the other now.
@@ -375,6 +390,8 @@ class Pass {
   int walks_ = 0;
   std::vector<Job*> drops_;
   std::vector<Job*> displaced_;
+  std::vector<Job*> yielded_;  // to it, and not promised anything since
+  WorkloadId yielded_to_ = 0;
   std::vector<Job*> preemptors_;
   std::vector<AccountIndex> unkept_;
 };
