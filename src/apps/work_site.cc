@@ -138,6 +138,8 @@ control::WorkOptions work_options(const host::Config& config, const Machine& mac
   if (config.site.power_budget_w > 0) budget.configured_mw = milliwatts(config.site.power_budget_w);
   // People watch: what waits learns soon when it is expected to start. A full pass over 10,000 costs some 30 ms.
   options.policies.replan_every = std::chrono::seconds(1);
+  // Starts take time. What ends, is cancelled or must draw less is heard in between, and what comes takes its turn.
+  options.policies.starts_per_pass = 16;
   budget.greatest_mw = greatest_draw_mw(options.cluster, config.site.pue);
   options.budgets.push_back(budget);
   return options;

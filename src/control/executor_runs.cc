@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
+#include <thread>
 
 #include "executor/log_file.h"
 
@@ -252,6 +254,22 @@ Result<void> ExecutorRuns::start(const WantedWork& work, const StartRun& run,
     }
   }
   return {};
+}
+
+// Most of a start is waiting for a sandbox to be set up, and for work with little processor time that is long.
+std::vector<Result<void>> ExecutorRuns::start_all(std::span<const Begin> begins) {
+  constexpr std::size_t kAtOnce = 8;
+  std::vector<Result<void>> results(begins.size());
+  std::atomic<std::size_t> next = 0;
+  const auto some = [&] {
+    for (std::size_t i = next++; i < begins.size(); i = next++)
+      results[i] = start(*begins[i].work, *begins[i].run, begins[i].places);
+  };
+  std::vector<std::jthread> others;
+  for (std::size_t i = 1; i < std::min(begins.size(), kAtOnce); ++i) others.emplace_back(some);
+  some();
+  others.clear();
+  return results;
 }
 
 // Told twice of a run, as after a crash: what ran and ended meanwhile would be replaced, and run a second time. What still

@@ -25,7 +25,7 @@ struct ExecutorRunsOptions {
   std::function<Result<std::string>(const std::string& image)> image_root;
   /// Text of a project's secret. Any thread.
   std::function<Result<std::string>(const std::string& project, const std::string& name)> secret;
-  /// Makes a folder that the workload's user may write; absent: it is made with the caller's rights.
+  /// Makes a folder that the workload's user may write; absent: it is made with the caller's rights. Any thread.
   std::function<Result<void>(const std::string& folder)> make_folder;
 };
 
@@ -45,6 +45,7 @@ class ExecutorRuns final : public Runs {
 
   Result<void> start(const WantedWork& work, const StartRun& run,
                      const std::vector<NamedPlace>& places) override;
+  std::vector<Result<void>> start_all(std::span<const Begin> begins) override;
   Result<void> stop(const WantedWork& work, const StopRun& stop) override;
   Result<void> cap(const WantedWork& work, const CapRun& cap) override;
   Result<std::vector<RunStatus>> ended() override;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,13 @@ struct RunStatus {
   std::optional<RunEnd> end;  // it is gone
 };
 
+/// A run to be started, borrowed.
+struct Begin {
+  const WantedWork* work = nullptr;
+  const StartRun* run = nullptr;
+  std::vector<NamedPlace> places;
+};
+
 /// Every operation may be repeated: one that was carried out before changes nothing. What runs outlives the caller.
 class Runs {
  public:
@@ -47,6 +55,12 @@ class Runs {
   /// run as it is described, and the message is for its owner. Other errors: not now.
   virtual Result<void> start(const WantedWork& work, const StartRun& run,
                              const std::vector<NamedPlace>& places) = 0;
+  /// Starts them, and answers in their order: one after the other, or at once where that is faster.
+  virtual std::vector<Result<void>> start_all(std::span<const Begin> begins) {
+    std::vector<Result<void>> results;
+    for (const Begin& each : begins) results.push_back(start(*each.work, *each.run, each.places));
+    return results;
+  }
   /// As StopRun. Success if it is not there.
   virtual Result<void> stop(const WantedWork& work, const StopRun& run) = 0;
   virtual Result<void> cap(const WantedWork& work, const CapRun& run) = 0;

@@ -1,6 +1,11 @@
 // SplitRuns: programs on one side, replicas on the other, as one.
 #pragma once
 
+#include <algorithm>
+#include <functional>
+#include <iterator>
+#include <vector>
+
 #include "control/runs.h"
 
 namespace millrace::control {
@@ -13,6 +18,18 @@ class SplitRuns final : public Runs {
   Result<void> start(const WantedWork& work, const StartRun& run,
                      const std::vector<NamedPlace>& places) override {
     return side_of(work).start(work, run, places);
+  }
+  std::vector<Result<void>> start_all(std::span<const Begin> begins) override {
+    const auto is_service = [](const Begin& each) { return each.work->kind == WorkKind::kService; };
+    std::vector<Begin> programs;
+    std::ranges::copy_if(begins, std::back_inserter(programs), std::not_fn(is_service));
+    const auto started = programs_.start_all(programs);
+    auto of_program = started.begin();
+    std::vector<Result<void>> results;
+    for (const Begin& each : begins)
+      results.push_back(is_service(each) ? services_.start(*each.work, *each.run, each.places)
+                                         : *of_program++);
+    return results;
   }
   Result<void> stop(const WantedWork& work, const StopRun& stop) override {
     return side_of(work).stop(work, stop);

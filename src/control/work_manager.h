@@ -154,8 +154,7 @@ class WorkManager final : public WorkView {
   Result<void> make_durable(const Turn& turn);
   void keep_past_use(const Turn& turn, store::Transaction& change);
   void carry_out(const Turn& turn);
-  void start(const WantedWork& wanted, const StartRun& start, const std::vector<NamedPlace>& places,
-             TimePoint now);
+  void take_start(const StartRun& run, const Result<void>& started, TimePoint now);
 
   std::vector<NamedPlace> named(const std::vector<scheduler::TaskPlace>& places) const;
   std::optional<std::vector<scheduler::TaskPlace>> indexed(const std::vector<NamedPlace>& places) const;

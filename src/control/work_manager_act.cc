@@ -239,15 +239,23 @@ void WorkManager::keep_past_use(const Turn& turn, store::Transaction& change) {
   change.erase.insert(change.erase.end(), stale.begin(), stale.end());
 }
 
+// What stops or is capped does not wait for what starts, but for its own start.
 void WorkManager::carry_out(const Turn& turn) {
+  std::vector<Begin> begins;
+  const auto begin = [&] {
+    const auto started = ports_.runs.start_all(begins);
+    for (std::size_t i = 0; i < begins.size(); ++i) take_start(*begins[i].run, started[i], turn.now);
+    begins.clear();
+  };
+  const auto wanted_of = [&](WorkloadId id) -> const WantedWork* {
+    if (std::ranges::any_of(begins, [id](const Begin& each) { return each.run->id == id; })) begin();
+    const Entry* const entry = find_entry(id);
+    return entry != nullptr ? &entry->wanted : nullptr;
+  };
   for (const WorkloadAction& action : turn.actions) {
-    const auto wanted_of = [&](WorkloadId id) -> const WantedWork* {
-      const Entry* const entry = find_entry(id);
-      return entry != nullptr ? &entry->wanted : nullptr;
-    };
     if (const auto* const run = std::get_if<StartRun>(&action)) {
       if (const WantedWork* const wanted = wanted_of(run->id))
-        start(*wanted, *run, named(run->places), turn.now);
+        begins.push_back({wanted, run, named(run->places)});
     } else if (const auto* const stop = std::get_if<StopRun>(&action)) {
       const WantedWork* const wanted = wanted_of(stop->id);
       if (wanted != nullptr && !ports_.runs.stop(*wanted, *stop)) unheard_.push_back(*stop);
@@ -255,12 +263,11 @@ void WorkManager::carry_out(const Turn& turn) {
       if (const WantedWork* const wanted = wanted_of(cap->id)) (void)ports_.runs.cap(*wanted, *cap);
     }
   }
+  begin();
   for (const RunKey& key : turn.forget) ports_.runs.forget(key);
 }
 
-void WorkManager::start(const WantedWork& wanted, const StartRun& run, const std::vector<NamedPlace>& places,
-                        TimePoint now) {
-  const auto started = ports_.runs.start(wanted, run, places);
+void WorkManager::take_start(const StartRun& run, const Result<void>& started, TimePoint now) {
   if (started) {
     early_.emplace_back(Started{.id = run.id, .run = run.run});
     const std::lock_guard lock(mutex_);

@@ -24,15 +24,22 @@ class Pass {
     unsettled_ = true;
     // What is free for promises goes to all in order; between full passes fresh work alone asks for what was left.
     planning_ = full || !state_.released;
-    for (; walks_ < kWalksMax && unsettled_; ++walks_) {
+    for (; walks_ < kWalksMax && unsettled_ && !is_cut_; ++walks_) {
       unsettled_ = walk(full);
       full = false;
     }
   }
+  /// There is more to start than one pass may.
+  bool is_cut() const { return is_cut_; }
   int walks() const { return walks_; }
   bool unsettled() const { return unsettled_; }
 
  private:
+  bool is_full() const {
+    const std::int32_t most = state_.policies.starts_per_pass;
+    return most > 0 && std::ssize(plan_.starts) >= most;
+  }
+
   // One walk and what follows it; whether another is due.
   bool walk(bool full) {
     full_ = full;
@@ -44,6 +51,10 @@ class Pass {
     order_ = &order;
     collect(state_, order, now_, full_);
     while (auto entry = order.next()) {
+      if (is_full()) {
+        is_cut_ = true;
+        break;
+      }
       Job& job = *entry->turn.job;
       visit(job);
       if (entry->follow != nullptr) follow(order, *entry->follow, entry->turn);
@@ -387,6 +398,7 @@ class Pass {
   std::int64_t starts_promised_ = 0;
   bool due_ = false;
   bool unsettled_ = false;
+  bool is_cut_ = false;
   int walks_ = 0;
   std::vector<Job*> drops_;
   std::vector<Job*> displaced_;
@@ -444,7 +456,8 @@ Plan run_pass(State& state, TimePoint now, bool full) {
   stop_lost(state, now, plan);
   keep_budgets(state, now, plan);
   const bool eased = state.power_eased;
-  if (!state.last_full || (state.released && now - *state.last_full >= state.policies.replan_every))
+  if (!state.last_full || state.cut ||
+      (state.released && now - *state.last_full >= state.policies.replan_every))
     full = true;
   if (full) {
     state.last_full = now;
@@ -462,7 +475,8 @@ Plan run_pass(State& state, TimePoint now, bool full) {
   // What waits, or was paused, comes before what runs, only slower.
   if (eased || state.power_eased) lift_caps(state, now, plan);
   for (const Cap& cap : plan.caps) state.find(cap.id)->cap_told = cap.cap_milli;
-  plan.wake = wake_time(state, now, pass.unsettled());
+  state.cut = pass.is_cut();
+  plan.wake = wake_time(state, now, pass.unsettled() || pass.is_cut());
   return plan;
 }
 

@@ -26,6 +26,8 @@ struct Policies {
   /// A workload that has waited so long goes before all others that have not, whatever class and share; of those that have,
   /// shares say whose turn it is, and of an account the first that came. nullopt: never.
   std::optional<std::chrono::seconds> starvation = std::chrono::seconds{3 * 24 * 3600};
+  /// Work that one pass may start; where there is more the next goes on, at once, with all that is pending. 0: any.
+  std::int32_t starts_per_pass = 0;
   bool preempt = true;
   /// Workloads that one pass may stop others for.
   std::int32_t preemptors_per_pass = 16;

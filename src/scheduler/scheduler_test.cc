@@ -201,6 +201,28 @@ TEST(Scheduler, a_budget_that_falls_below_full_load_counts_what_runs_already) {
   EXPECT_LE(s.draw_mw(node), 3'500'000);
 }
 
+TEST(Scheduler, where_there_is_more_to_start_than_a_pass_may_the_next_goes_on_in_order) {
+  Policies policies;
+  policies.starts_per_pass = 2;
+  policies.replan_every = 1h;
+  Scheduler s = make(even_cluster(1), policies);
+  for (WorkloadId id = 1; id <= 5; ++id) ASSERT_TRUE(s.submit(job_of(id, 1), kStart));
+  const auto started = [&](TimePoint now) {
+    std::vector<WorkloadId> ids;
+    const Plan plan = s.pass(now);
+    for (const Start& start : plan.starts) ids.push_back(start.id);
+    EXPECT_EQ(plan.wake == now, s.usage().pending > 0);
+    return ids;
+  };
+  EXPECT_EQ(started(kStart), (std::vector<WorkloadId>{1, 2}));
+  Workload urgent = job_of(6, 1);
+  urgent.priority = 1;
+  ASSERT_TRUE(s.submit(urgent, kStart));
+  EXPECT_EQ(started(kStart), (std::vector<WorkloadId>{6, 3})) << "what comes meanwhile takes its turn";
+  EXPECT_EQ(started(kStart), (std::vector<WorkloadId>{4, 5}));
+  EXPECT_TRUE(started(kStart).empty());
+}
+
 TEST(Scheduler, a_draw_beyond_full_load_is_refused) {
   Scheduler s = make(even_cluster(1));
   Workload w = job_of(1, 1);

@@ -55,6 +55,7 @@ class State {
 
   bool released = false;     // capacity, power or quota since the last full pass
   bool power_eased = false;  // some budget has more room since the last walk
+  bool cut = false;          // the last pass had more to start than it might
   std::optional<TimePoint> last_full;
   std::optional<TimePoint> last_pass;
   std::uint64_t walk = 0;

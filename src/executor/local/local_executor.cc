@@ -87,11 +87,28 @@ Result<void> LocalExecutor::check_fence(std::int64_t fence) {
 
 Result<WorkloadStatus> LocalExecutor::start(const WorkloadSpec& spec, std::int64_t fence) {
   TRY_VOID(check_spec(spec));
-  const std::lock_guard lock(start_mutex_);
-  TRY_VOID(check_fence(fence));
-  if (auto there = read_status(spec.id); there && !has_ended(*there)) return there;
-  const host::Fd ready = TRY(launch(spec));
+  const Turn turn(*this, spec.id);
+  host::Fd ready;
+  {
+    const std::lock_guard lock(start_mutex_);
+    TRY_VOID(check_fence(fence));
+    if (auto there = read_status(spec.id); there && !has_ended(*there)) return there;
+    ready = TRY(launch(spec));
+  }
   return wait_started(spec.id, ready);
+}
+
+LocalExecutor::Turn::Turn(LocalExecutor& executor, const std::string& id) : executor_(executor), id_(id) {
+  std::unique_lock lock(executor.turn_mutex_);
+  executor.turn_over_.wait(lock, [&] { return executor.taken_.insert(id).second; });
+}
+
+LocalExecutor::Turn::~Turn() {
+  {
+    const std::lock_guard lock(executor_.turn_mutex_);
+    executor_.taken_.erase(id_);
+  }
+  executor_.turn_over_.notify_all();
 }
 
 // The pipe that closes when the supervisor is ready, or is gone.
@@ -219,6 +236,7 @@ Result<LogPiece> LocalExecutor::log(const std::string& id, std::int64_t from, st
 }
 
 Result<void> LocalExecutor::remove(const std::string& id) {
+  const Turn turn(*this, id);
   const std::lock_guard lock(start_mutex_);
   const WorkloadStatus now = TRY(status(id));
   if (!has_ended(now) || supervisor_lives(folder_of(id)))

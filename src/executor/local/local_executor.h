@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -52,9 +53,25 @@ class LocalExecutor final : public Executor {
   WorkloadStatus ended_status(const std::string& id, const WorkloadSpec& spec) const;
   void watch(const WorkloadStatus& status);
 
+  /// One start or remove of an id at a time; others go on meanwhile.
+  class Turn {
+   public:
+    Turn(LocalExecutor& executor, const std::string& id);
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn();
+
+   private:
+    LocalExecutor& executor_;
+    const std::string id_;
+  };
+
   const LocalOptions options_;
   const host::Fd wake_fd_;  // eventfd
-  std::mutex start_mutex_;  // one start or remove at a time
+  std::mutex start_mutex_;  // one launch or remove at a time
+  std::mutex turn_mutex_;
+  std::condition_variable turn_over_;
+  std::set<std::string> taken_;  // ids that are started or removed now; guarded by turn_mutex_
   std::mutex watch_mutex_;
   struct Watched {
     std::string id;
