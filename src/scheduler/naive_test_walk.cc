@@ -123,7 +123,7 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
   }
   if (!places) places = place(item, now);
   if (!places) {
-    promised_only = consider && ask_for_room(item, now);
+    promised_only = ask_for_room(item, now);
     return false;
   }
   std::ranges::sort(*places, {}, [](const TaskPlace& p) { return std::pair(p.node, p.devices); });
@@ -274,6 +274,7 @@ bool Model::walk(TimePoint now, bool full) {
   while (!left.empty()) {
     const WorkloadId id = first_in_order(left, now);
     left.erase(id);
+    if (std::ranges::find(drops_, id) != drops_.end()) continue;
     visit(items_.at(id), now, full);
   }
   bool again = std::exchange(due_, false) || !ghosts_.empty();

@@ -65,6 +65,8 @@ class Pass {
   void visit(Job& job) {
     if (job.seen_walk == state_.walk || job.phase != Phase::kPending) return;
     job.seen_walk = state_.walk;
+    // What it was promised is another's, who comes before it, when this walk is over.
+    if (std::ranges::find(drops_, &job) != drops_.end()) return;
     const bool consider = std::exchange(job.fresh, false) || full_;
     Reason reason;
     Reason of_promise;
@@ -198,8 +200,8 @@ class Pass {
     const bool room = reason.code == ReasonCode::kCapacity || reason.code == ReasonCode::kDomain ||
                       reason.code == ReasonCode::kSpread || reason.code == ReasonCode::kPromised ||
                       reason.code == ReasonCode::kPower;
-    if (!consider) return;
     if (reason.code == ReasonCode::kPromised && ask_for_room(job)) return;
+    if (!consider) return;
     if (state_.policies.preempt && (room || reason.code == ReasonCode::kQuota)) preemptors_.push_back(&job);
     if (!room) return;
     if (job.promise) {

@@ -102,6 +102,19 @@ TEST(Promise, promises_of_a_lower_rank_give_way_and_only_as_far_as_is_needed) {
   EXPECT_EQ(s.expected_start(6), kStart + 3h);
 }
 
+TEST(Promise, what_becomes_free_early_goes_to_the_higher_rank_though_the_lower_was_promised_it) {
+  for (WorkloadId first : {1, 2}) {
+    Scheduler s = make(2);
+    for (WorkloadId id = 1; id <= 4; ++id) {
+      submit(s, job_of(id, 1, 1h, id == 4 ? 1 : 0));
+      s.pass(kStart);
+    }
+    for (WorkloadId id : {3, 4}) ASSERT_EQ(s.expected_start(id), kStart + 1h);
+    ASSERT_TRUE(s.ended(first, kStart + 10min));
+    EXPECT_EQ(started(s.pass(kStart + 10min)), (Ids{4})) << "when " << first << " ends";
+  }
+}
+
 TEST(Promise, a_higher_rank_gets_a_promise_though_lower_ones_hold_all_there_may_be) {
   Policies policies;
   policies.reservations = 2;

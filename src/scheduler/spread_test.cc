@@ -92,7 +92,8 @@ TEST(Spread, what_asks_for_more_rails_than_there_are_never_fits) {
   ASSERT_TRUE(s.submit(work(1, Spread::kRail, 3), kStart));
   EXPECT_TRUE(s.pass(kStart).starts.empty());
   EXPECT_EQ(s.why(1)->text(),
-            "needs 3 tasks; the nodes that meet its constraints could hold 2 even if they were empty");
+            "needs 3 tasks each on another rail; the nodes that meet its constraints could hold 2 even if "
+            "they were empty");
 }
 
 TEST(Spread, the_reason_names_rails_and_how_many_have_room) {
@@ -165,6 +166,16 @@ TEST(Spread, services_of_other_names_do_not_keep_each_other_off) {
     ASSERT_TRUE(s.submit(w, kStart));
   }
   EXPECT_EQ(s.pass(kStart).starts.size(), 4U);
+}
+
+TEST(Spread, work_that_needs_more_racks_than_there_are_is_told_so) {
+  Scheduler s = make(eight_nodes());
+  ASSERT_TRUE(s.submit(work(1, Spread::kRack, 5), kStart));
+  s.pass(kStart);
+  EXPECT_EQ(s.why(1)->text(),
+            "needs 5 tasks each on another rack; the nodes that meet its constraints could hold 4 even if "
+            "they were "
+            "empty");
 }
 
 }  // namespace

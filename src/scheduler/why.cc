@@ -161,14 +161,20 @@ Reason never_fits(const State& state, const Shape& shape) {
   if (shape.classes.empty()) {
     reason.resource = "nodes";
     reason.subject = unmet(state, shape.key);
-  } else if (!lacks(std::int64_t{demand.accelerators} * 1000,
+  } else if (!lacks(std::int64_t{demand.accelerators} * demand.accelerator_milli,
                     most([](const NodeClass& c) { return std::int64_t{c.accelerators} * 1000; }),
                     "accelerators") &&
              !lacks(demand.cpu_milli, most([](const NodeClass& c) { return c.cpu_milli; }), "cores") &&
              !lacks(demand.memory_mib, most([](const NodeClass& c) { return c.memory_mib; }),
                     "MiB of memory")) {
     lacks(shape.key.tasks, shape.holds_most, "tasks");
-    if (shape.within.size() > 1) reason.subject = " on one site";
+    if (shape.key.together == Together::kOneDomain) {
+      reason.subject = " in one domain";
+    } else if (shape.within.size() > 1) {
+      reason.subject = " on one site";
+    }
+    if (shape.key.spread != Spread::kNone && shape.key.tasks > 1)
+      reason.subject += fmt::format(" each on another {}", name_of(shape.key.spread));
   }
   return reason;
 }

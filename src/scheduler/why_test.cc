@@ -193,5 +193,17 @@ TEST(Why, a_cap_below_the_one_before_is_never_said_to_be_for_room_in_the_budget)
   EXPECT_GT(lifted, 0) << "this test does not test it";
 }
 
+TEST(Why, a_part_of_an_accelerator_is_told_as_such) {
+  Cluster cluster = testing::even_cluster(1);
+  cluster.nodes[0].accelerators = 0;
+  Scheduler s = std::move(*Scheduler::create(std::move(cluster), testing::one_account(), {}));
+  Workload w = job_of(1, 1);
+  w.demand.accelerator_milli = 500;
+  submit(s, w);
+  s.pass(kStart);
+  EXPECT_EQ(s.why(1)->text(),
+            "needs 0.5 accelerators on one node; the largest that meets its constraints has 0");
+}
+
 }  // namespace
 }  // namespace millrace::scheduler
