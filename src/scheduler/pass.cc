@@ -436,7 +436,7 @@ std::optional<TimePoint> earlier(std::optional<TimePoint> a, std::optional<TimeP
   return std::min(*a, *b);
 }
 
-std::optional<TimePoint> wake_time(const State& state, TimePoint now, bool unsettled) {
+std::optional<TimePoint> wake_time(State& state, TimePoint now, bool unsettled) {
   if (unsettled) return now;
   std::optional<TimePoint> wake = next_budget_time(state, now);
   if (!state.waiting.empty()) wake = earlier(wake, state.waiting.begin()->first);

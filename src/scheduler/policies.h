@@ -35,7 +35,8 @@ struct Policies {
   std::int32_t cap_floor_milli = 500;
   /// Start work under a cap if only that makes it fit a budget.
   bool start_capped = true;
-  /// An announced fall of a budget is acted on so long before it (or at once, with less notice).
+  /// An announced fall of a budget is acted on as long before it as the longest grace of what draws there takes, and a
+  /// moment (or at once, with less notice); but at most so long.
   std::chrono::seconds power_lead{300};
   /// Of each site, cheaper first among places of equal score: price, carbon or both. Missing entries are 0.
   std::vector<std::int64_t> site_cost;

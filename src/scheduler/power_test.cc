@@ -127,7 +127,7 @@ TEST(Power, the_lowest_class_is_capped_first) {
     submit(s, w);
   }
   ASSERT_EQ(s.pass(kStart).starts.size(), 3U);
-  ASSERT_TRUE(s.set_budget({kSite, kStart + 1min, 3'000'000 + 12'000'000}, kStart));
+  ASSERT_TRUE(s.set_budget({kSite, kStart + 45s, 3'000'000 + 12'000'000}, kStart));
   const Plan plan = s.pass(kStart);
   ASSERT_EQ(plan.caps.size(), 1U);
   EXPECT_EQ(plan.caps[0].id, 2U);

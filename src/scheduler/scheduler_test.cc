@@ -100,11 +100,11 @@ TEST(Scheduler, a_falling_budget_caps_first_then_pauses_preemptible_work_then_sh
   ASSERT_EQ(s.pass(kStart).starts.size(), 4U);
   // 1 kW idle, 8 accelerators of 600 W: 5.8 kW. Capped to half: 3.4 kW.
   const Scope node{ScopeKind::kNode, 0};
-  ASSERT_TRUE(s.set_budget({node, kStart + 60s, 3'500'000}, kStart));
+  ASSERT_TRUE(s.set_budget({node, kStart + 45s, 3'500'000}, kStart));
   Plan plan = s.pass(kStart);
   EXPECT_EQ(plan.caps.size(), 4U);
   EXPECT_TRUE(plan.preempts.empty());
-  ASSERT_TRUE(s.set_budget({node, kStart + 120s, 2'300'000}, kStart + 61s));
+  ASSERT_TRUE(s.set_budget({node, kStart + 106s, 2'300'000}, kStart + 61s));
   plan = s.pass(kStart + 61s);
   ASSERT_EQ(plan.preempts.size(), 2U);
   std::vector<WorkloadId> stopped{plan.preempts[0].id, plan.preempts[1].id};

@@ -198,14 +198,27 @@ Liftable liftable(State& state, Job& job, TimePoint now) {
   return {low, lack->budget};
 }
 
+/// How long before a change something is done about it: what is stopped needs its grace, and all of it a moment.
+std::chrono::microseconds lead_of(State& state, const Budgeted& b) {
+  constexpr std::chrono::seconds kMoment{15};
+  std::chrono::seconds longest{0};
+  for (const Job* job : all_running(state)) {
+    if (!job->stopping && draw_in(*job, b) > 0) longest = std::max(longest, job->work.grace);
+  }
+  return std::min(state.policies.power_lead, longest + kMoment);
+}
+
 }  // namespace
 
 void keep_budgets(State& state, TimePoint now, Plan& plan) {
   for (Budgeted* b : state.power.take_unchecked(now)) {
     keep_at(state, *b, now, now, plan);
     if (expected_mw(state, *b, now, now) > b->budget_at(now)) state.power.mark(*b);
+    std::optional<std::chrono::microseconds> lead;
     for (auto it = b->changes.upper_bound(now); it != b->changes.end(); ++it) {
       if (it->first > now + state.policies.power_lead) break;
+      if (!lead) lead = lead_of(state, *b);
+      if (it->first > now + *lead) break;
       keep_at(state, *b, it->first, now, plan);
     }
   }
@@ -246,12 +259,13 @@ void lift_caps(State& state, TimePoint now, Plan& plan) {
   }
 }
 
-std::optional<TimePoint> next_budget_time(const State& state, TimePoint now) {
+std::optional<TimePoint> next_budget_time(State& state, TimePoint now) {
   std::optional<TimePoint> next;
   for (const Budgeted* b : state.power.timed()) {
     for (auto it = b->changes.upper_bound(now); it != b->changes.end(); ++it) {
-      const TimePoint lead = it->first - state.policies.power_lead;
-      const TimePoint at = lead > now ? lead : it->first;
+      TimePoint at = it->first - state.policies.power_lead;
+      if (at <= now) at = it->first - lead_of(state, *b);
+      if (at <= now) at = it->first;
       next = next ? std::min(*next, at) : at;
     }
   }

@@ -64,19 +64,30 @@ class Shed : public ::testing::Test {
 };
 
 TEST_F(Shed, work_that_can_go_on_without_loss_is_paused_before_any_is_stopped_that_loses_something) {
-  EXPECT_EQ(stopped_by_a_fall(3, 60s), (Ids{3}));
+  EXPECT_EQ(stopped_by_a_fall(3, 45s), (Ids{3}));
 }
 
 TEST_F(Shed, then_goes_what_loses_least_and_batch_that_must_not_be_preempted_last) {
-  EXPECT_EQ(stopped_by_a_fall(2, 60s), (Ids{2, 3}));
+  EXPECT_EQ(stopped_by_a_fall(2, 45s), (Ids{2, 3}));
 }
 
 TEST_F(Shed, all_that_may_be_preempted_goes_before_what_may_not) {
-  EXPECT_EQ(stopped_by_a_fall(1, 60s), (Ids{1, 2, 3}));
+  EXPECT_EQ(stopped_by_a_fall(1, 45s), (Ids{1, 2, 3}));
 }
 
 TEST_F(Shed, work_that_has_no_time_to_write_its_state_is_not_paused_but_loses_it) {
   EXPECT_EQ(stopped_by_a_fall(3, 0s), (Ids{2})) << "3 is of a higher class, and its grace is 30 s";
+}
+
+TEST_F(Shed, nothing_is_done_about_a_fall_before_the_longest_grace_takes_it) {
+  const TimePoint fall = kStart + 10h;
+  const TimePoint last = fall - 45s;  // 30 s of grace, and a moment
+  const TimePoint told = fall - 5min;
+  ASSERT_TRUE(s_->set_budget({{ScopeKind::kSite, 0}, fall, 1'000'000 + 3 * 1'200'000}, told));
+  const Plan plan = s_->pass(told);
+  EXPECT_TRUE(plan.preempts.empty());
+  EXPECT_EQ(plan.wake, last);
+  EXPECT_EQ(stopped(s_->pass(last)), (Ids{3}));
 }
 
 TEST(Preempt, work_that_can_go_on_without_loss_is_stopped_first) {

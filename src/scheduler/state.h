@@ -150,7 +150,7 @@ bool preempt_for(State& state, Job& job, TimePoint now, Plan& plan);
 // shed.cc: what happens when budgets change.
 void keep_budgets(State& state, TimePoint now, Plan& plan);
 void lift_caps(State& state, TimePoint now, Plan& plan);
-std::optional<TimePoint> next_budget_time(const State& state, TimePoint now);
+std::optional<TimePoint> next_budget_time(State& state, TimePoint now);
 
 // pass.cc
 Plan run_pass(State& state, TimePoint now, bool full);

@@ -182,7 +182,7 @@ TEST(Why, a_cap_below_the_one_before_is_never_said_to_be_for_room_in_the_budget)
   for (WorkloadId id = 1; id <= 4; ++id) submit(s, job_of(id, 2, 24h));
   s.pass(kStart);
   // Four of 1.2 kW. At half each is 0.2 kW too much, so that one is stopped and there is room above it.
-  ASSERT_TRUE(s.set_budget({{ScopeKind::kSite, 0}, kStart + 60s, 1'000'000 + 2'200'000}, kStart));
+  ASSERT_TRUE(s.set_budget({{ScopeKind::kSite, 0}, kStart + 45s, 1'000'000 + 2'200'000}, kStart));
   const Plan plan = s.pass(kStart);
   ASSERT_EQ(plan.preempts.size(), 1U);
   int lifted = 0;
