@@ -8,6 +8,7 @@
 #include <ctime>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
@@ -106,7 +107,7 @@ Result<json::value> job_file_of(const RunOptions& options) {
   return json::value(std::move(job));
 }
 
-/// While it is there, the first Ctrl-C (or SIGTERM) cancels the job, and the second leaves it alone.
+/// While it is there, the first Ctrl-C (or SIGTERM) cancels the job, and the second does not wait for its end.
 class CancelOnSignal {
  public:
   CancelOnSignal(const Client& client, std::string id) : client_(client), id_(std::move(id)) {
@@ -126,17 +127,20 @@ class CancelOnSignal {
  private:
   void wait(const std::stop_token& stop) {
     const timespec pause{.tv_sec = 0, .tv_nsec = 50'000'000};
-    int heard = 0;
+    bool heard = false;
+    bool is_told = false;  // to end
     while (!stop.stop_requested()) {
       if (::sigtimedwait(&signals_, nullptr, &pause) < 0) continue;
-      if (++heard > 1) {
-        fmt::print(stderr, "millrace: job {} goes on by itself; see: millrace job show {}\n", id_, id_);
+      if (std::exchange(heard, true)) {
+        fmt::print(stderr, "millrace: job {} {}; see: millrace job show {}\n", id_,
+                   is_told ? "is still being cancelled" : "goes on by itself", id_);
         std::fflush(nullptr);
         ::_exit(130);
       }
       fmt::print(stderr, "cancelling job {}\n", id_);
-      if (const auto told = client_.call("POST", job_path(id_) + "/cancel"); !told)
-        (void)report(told.error());
+      const auto told = client_.call("POST", job_path(id_) + "/cancel");
+      is_told = told.has_value();
+      if (!told) (void)report(told.error());
     }
   }
 

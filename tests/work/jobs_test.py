@@ -115,6 +115,17 @@ class Jobs(unittest.TestCase):
         newest = (listed["data"] if isinstance(listed, dict) else listed)[0]["id"]
         self.assertEqual(self.millrace.wait_job(newest, {"cancelled"})["state"], "cancelled")
 
+    def test_a_second_ctrl_c_does_not_wait_for_the_end_and_says_so(self):
+        with subprocess.Popen([PROGRAM, "run", "--home", self.millrace.home, "--", "sh", "-c", "trap '' TERM; echo up; sleep 5"],
+                              cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+            self.assertEqual(run.stdout.readline().strip(), "up")
+            run.send_signal(signal.SIGINT)
+            newest = self.millrace.json("job", "list")[0]["id"]
+            wait_for(lambda: self.millrace.job(newest)["stopping"])
+            run.send_signal(signal.SIGINT)
+            self.assertEqual(run.wait(4), 130)
+            self.assertIn(f"job {newest} is still being cancelled; see: millrace job show {newest}", run.stderr.read())
+
     def test_an_array_of_100_all_succeed_and_one_that_fails_fails_the_whole(self):
         job_id = self.millrace.submit({"command": ["sh", "-c", "test $MILLRACE_ARRAY_INDEX -lt 100"], "array": "0-99",
                                        "cpus": 0.05, "memory": "64MiB"})
