@@ -166,6 +166,9 @@ class Reader {
     if (spec.deferrable && !spec.deadline) {
       root_.fail("deferrable", "needs a deadline: until when may it wait for clean hours?");
     }
+    if (spec.deferrable && !spec.time_limit) {
+      root_.fail("deferrable", "needs a time_limit: how long before its deadline must it start?");
+    }
     spec.retries = static_cast<std::uint32_t>(root_.integer("retries", 0, 1000, 0));
     spec.requeue = root_.truth("requeue", true);
     spec.preemptible = root_.truth("preemptible", true);

@@ -152,6 +152,8 @@ TEST(JobSpec, AFaultNamesLineAndKey) {
   EXPECT_TRUE(with("priority_class = 'urgent'").contains("'urgent' is none of low, normal, high"));
   EXPECT_TRUE(with("deadline = 'tomorrow'").starts_with("job.toml:3: deadline: "));
   EXPECT_TRUE(with("deferrable = true").contains("needs a deadline"));
+  EXPECT_TRUE(with("deferrable = true\ndeadline = 2030-01-01")
+                  .starts_with("job.toml:3: deferrable: needs a time_limit"));
   EXPECT_TRUE(with("checkpoint_signal = 'KILL'").contains("'KILL' is no signal that a job may be sent"));
   EXPECT_TRUE(with("array = '9-0'").contains("is no list of indices"));
   EXPECT_TRUE(with("after = ['x']").contains("'x' is no job's id"));
@@ -262,7 +264,7 @@ JobSpec any_spec() {
   if (*rc::gen::arbitrary<bool>()) {
     spec.deadline =
         TimePoint(std::chrono::microseconds(*rc::gen::inRange<std::int64_t>(0, 4'000'000'000'000'000)));
-    spec.deferrable = *rc::gen::arbitrary<bool>();
+    spec.deferrable = spec.time_limit && *rc::gen::arbitrary<bool>();
   }
   spec.retries = *rc::gen::inRange(0U, 1001U);
   spec.requeue = *rc::gen::arbitrary<bool>();
