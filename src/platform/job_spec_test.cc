@@ -117,7 +117,25 @@ TEST(JobSpec, AMountHasAPlaceOfItsOwn) {
   for (const char* path : {"/work", "/output", "/output/x", "/m/below", "/"})
     EXPECT_TRUE(fault_of(file("/m", path)).starts_with("job.toml:7: mount.path: ")) << path;
   EXPECT_TRUE(fault_of(file("/m/below", "/m")).starts_with("job.toml:7: mount.path: "));
+  for (const char* path : {"/usr", "/bin", "/lib64", "/proc", "/dev"})
+    EXPECT_TRUE(fault_of(file("/m", path)).starts_with("job.toml:7: mount.path: nothing could run with"))
+        << path;
   EXPECT_EQ(parsed(file("/m", "/more")).mounts.size(), 2U);
+  EXPECT_EQ(parsed(file("/etc/ssl", "/dev/shm")).mounts.size(), 2U) << "a folder of the image may be covered";
+}
+
+TEST(JobSpec, ASecretHasAPlaceOfItsOwn) {
+  const auto file = [](std::string_view secret, std::string_view mount) {
+    return fmt::format(
+        "command = ['a']\n[[mount]]\nsource = '/s'\npath = '{}'\n[[secret]]\nname = 'key'\npath = '{}'\n",
+        mount, secret);
+  };
+  for (const char* path : {"/work", "/output/key", "/usr/key", "/data/key", "/proc/key", "/dev/key"})
+    EXPECT_TRUE(fault_of(file(path, "/m")).starts_with("job.toml:7: secret.path: lies in /")) << path;
+  EXPECT_EQ(fault_of(file("/m/key", "/m")),
+            "job.toml:4: mount.path: /m and the secret at /m/key lie in each other");
+  EXPECT_TRUE(fault_of(file("/run/key", "/run/key/m")).starts_with("job.toml:4: mount.path: "));
+  EXPECT_EQ(parsed(file("/run/key", "/m")).secrets.size(), 1U);
 }
 
 TEST(JobSpec, OnlyTheCommandMustBeThere) {
