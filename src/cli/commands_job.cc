@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/folder_archive.h"
 #include "cli/job_follow.h"
+#include "cli/job_text.h"
 #include "cli/output.h"
 #include "core/amount.h"
 #include "host/file.h"
@@ -236,7 +237,9 @@ int job_submit(const Client& client, const SubmitOptions& options, bool as_json)
                                !options.no_workdir && !options.dry_run);
   if (!body) return report(body.error());
   const auto answer = client.call("POST", options.dry_run ? "/api/v1/jobs/plan" : "/api/v1/jobs", &*body);
-  if (!answer) return report(answer.error());
+  if (!answer)
+    return report(
+        {answer.error().code, with_place(answer.error().message, *source, file_name_of(options.file))});
   if (options.dry_run && !as_json) {
     print_plan(*answer);
   } else if (options.dry_run) {

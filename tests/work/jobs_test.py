@@ -185,6 +185,17 @@ class Jobs(unittest.TestCase):
         self.assertIn("2", done.stderr)
         self.assertIn("memroy", done.stderr)
 
+    def test_what_only_the_server_can_find_names_line_and_key_too(self):
+        text = "command = ['true']\n\nafter = ['9999']\n"
+        file = pathlib.Path(self.folder, "later.toml")
+        file.write_text(text)
+        for path, name in ((str(file), "later.toml"), ("-", "standard input")):
+            for more in ((), ("--dry-run",)):
+                done = subprocess.run([PROGRAM, "job", "submit", path, "--no-workdir", "--home", self.millrace.home, *more], text=True,
+                                      capture_output=True, input=text, timeout=60)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(f"millrace: {name}:3: after: there is no job '9999'", done.stderr)
+
     def test_what_is_no_job_file_is_told_what_is_expected(self):
         for text, words in (("", "standard input is empty"), (" \n", "standard input is empty"), ("<job/>", "standard input:1: "),
                             ('{"command":', "standard input:1: JSON")):
