@@ -27,6 +27,10 @@ json::array runs_json(const control::ObservedWork& work, Naming naming) {
   return runs;
 }
 
+json::value failed_json(const platform::Job& job) {
+  return job.is_array ? json::array(job.failed.begin(), job.failed.end()) : json::value();
+}
+
 json::value counts_json(const platform::Job& job) {
   if (!job.is_array) return nullptr;
   json::object counts;
@@ -91,7 +95,9 @@ json::object job_json(const platform::Job& job, Naming naming, NodeLimits& limit
           {"basis", now.basis},
           {"array", job.is_array ? json::value(platform::format_array(record.array)) : json::value()},
           {"elements", job.is_array ? std::int64_t(record.array.size()) : 1},
-          {"counts", counts_json(job)}};
+          {"counts", counts_json(job)},
+          {"failed_elements", failed_json(job)},
+          {"failed_more", job.failed_more}};
 }
 
 json::object queue_json(const control::WantedWork& wanted, const control::ObservedWork& now,

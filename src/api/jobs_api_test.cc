@@ -45,6 +45,10 @@ TEST(JobsApi, a_job_is_submitted_by_members_or_as_a_file) {
   EXPECT_EQ(array.at("array"), "0-3");
   EXPECT_EQ(array.at("elements"), 4);
   EXPECT_EQ(array.at("counts"), (json::object{{"queued", 4}}));
+  EXPECT_EQ(array.at("failed_elements"), json::array());
+  EXPECT_TRUE(made.at("failed_elements").is_null());
+  world.view.set(workload_id(2, 3), WorkState::kLost);
+  EXPECT_EQ(world.expect(200, "GET", "/api/v1/jobs/2", "viewer").at("failed_elements"), json::array{"2_3"});
   EXPECT_EQ(world.publisher.published, 0) << "no gateway needs to know of a job";
 }
 

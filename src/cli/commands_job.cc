@@ -270,6 +270,8 @@ int job_show(const Client& client, const std::string& id, bool as_json) {
   json::object shown = job->as_object();
   json::array runs = shown.at("runs").as_array();
   shown.erase("runs");
+  if (const auto failed = failed_text(*job); failed != "-") shown["failed_elements"] = failed;
+  shown.erase("failed_more");
   print_object(shown, 16);
   if (runs.empty()) return kOk;
   for (json::value& run : runs) {

@@ -134,6 +134,9 @@ class Jobs(unittest.TestCase):
         other = self.millrace.submit({"command": ["sh", "-c", "exit $MILLRACE_ARRAY_INDEX"], "array": "0-2", "cpus": 0.1})
         self.assertEqual(self.millrace.cli("job", "wait", other, check=False).returncode, 1)
         self.assertEqual(self.millrace.job(f"{other}_2")["exit_code"], 2)
+        whole = self.millrace.job(other)
+        self.assertEqual((whole["failed_elements"], whole["failed_more"]), ([f"{other}_1", f"{other}_2"], 0))
+        self.assertRegex(self.millrace.cli("job", "show", other).stdout, rf"\nfailed_elements +{other}_1, {other}_2\n")
 
     def test_a_job_waits_for_what_it_comes_after(self):
         first = self.millrace.submit({"command": ["sleep", "1"], "cpus": 0.1})
