@@ -341,10 +341,13 @@ int job_why(const Client& client, const std::string& id, bool as_json) {
 }
 
 int queue_list(const Client& client, bool as_json) {
-  return print_jobs(client, "/api/v1/queue?",
-                    {"position", "id", "kind", "name", "project", "priority_class", "accelerators", "cpus",
-                     "expected_start", "reason"},
-                    1000, as_json);
+  const auto answer = client.call("GET", "/api/v1/queue?limit=1000");
+  if (!answer) return report(answer.error());
+  const auto& items = answer->at("data").as_array();
+  return print_items(as_json ? items : of_all_tasks(items),
+                     {"position", "id", "kind", "name", "project", "priority_class", "accelerators", "cpus",
+                      "expected_start", "reason"},
+                     as_json);
 }
 
 }  // namespace millrace::cli
