@@ -29,7 +29,7 @@ export function indicesOf(array, most) {
 /** Texts with numbers in them in the order a person counts: node2 before node10. */
 export const inOrder = new Intl.Collator('en', { numeric: true }).compare;
 
-/** How long it has run, in seconds; null if it has not begun.
- * @param {{started_at: string|null, ended_at?: string|null}} work @param {number} nowMs */
-export const ranFor = ({ started_at, ended_at }, nowMs) => (started_at
+/** How long it has run, in seconds; null if it has not begun, or waits to run again.
+ * @param {{started_at: string|null, ended_at?: string|null, state?: string}} work @param {number} nowMs */
+export const ranFor = ({ started_at, ended_at, state }, nowMs) => (started_at && state !== 'queued'
   ? Math.max(((ended_at ? Date.parse(ended_at) : nowMs) - Date.parse(started_at)) / 1000, 0) : null);

@@ -62,7 +62,9 @@ EndpointState state_of(const platform::Endpoint& endpoint, const std::vector<Rep
   if (in(ReplicaState::kStarting) > 0) return {"starting", why(ReplicaState::kStarting), 0};
   if (in(ReplicaState::kCrashLoop) > 0) return {"crash_loop", why(ReplicaState::kCrashLoop), 0};
   if (in(ReplicaState::kFailed) > 0) return {"failed", why(ReplicaState::kFailed), 0};
-  if (seen && service->wanted == 0) return {"sleeping", "the next request starts a replica", 0};
+  // One that control has not seen at all is as it was made.
+  if (seen ? service->wanted == 0 : !service && endpoint.min_replicas == 0)
+    return {"sleeping", "the next request starts a replica", 0};
   return {"starting", reason.empty() ? "its replica is being started" : reason, 0};
 }
 

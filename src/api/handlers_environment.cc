@@ -22,6 +22,7 @@ json::object environment_json(const Environment& environment) {
           {"project", record.project},
           {"host", environment.host},
           {"state", name_of(environment.stage)},
+          {"reason_code", text_json(environment.reason_code)},
           {"reason", text_json(environment.reason)},
           {"cpus", double(record.cpu_milli) / kMilli},
           {"memory_mib", record.memory_mib},

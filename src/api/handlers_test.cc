@@ -164,6 +164,13 @@ TEST_F(EndpointsTest, state_is_the_best_of_the_replicas) {
   (void)world.expect(404, "GET", "/api/v1/endpoints/chat/replicas", "viewer");
 }
 
+TEST_F(EndpointsTest, one_that_needs_no_replica_sleeps_from_the_start) {
+  const auto made = world.expect(201, "POST", "/api/v1/endpoints", "operator",
+                                 R"({"name":"chat","model":"m","min_replicas":0,"max_replicas":2})");
+  EXPECT_EQ(made.at("state"), "sleeping");
+  EXPECT_EQ(made.at("reason"), "the next request starts a replica");
+}
+
 TEST_F(EndpointsTest, an_upstream_never_shows_its_key) {
   const std::string body =
       R"({"name":"far","upstream_url":"https://up.example/v1","upstream_key":"topsecret"})";

@@ -27,6 +27,10 @@ json::array runs_json(const control::ObservedWork& work, Naming naming) {
   return runs;
 }
 
+json::value failed_json(const platform::Job& job) {
+  return job.is_array ? json::array(job.failed.begin(), job.failed.end()) : json::value();
+}
+
 json::value counts_json(const platform::Job& job) {
   if (!job.is_array) return nullptr;
   json::object counts;
@@ -62,6 +66,9 @@ json::value NodeLimits::kind_of(const control::ObservedWork& work) {
 json::object job_json(const platform::Job& job, Naming naming, NodeLimits& limits) {
   const control::ObservedWork& now = job.now;
   const platform::JobRecord& record = job.record;
+  // Of what runs again these are of a run that is over; `runs` tells them.
+  const auto exit_code = control::is_over(now.state) ? now.exit_code : std::nullopt;
+  const auto ended_at = control::is_over(now.state) ? now.ended_at : std::nullopt;
   return {{"id", job.id},
           {"name", as_text(record.title)},
           {"tenant", record.tenant},
@@ -73,13 +80,13 @@ json::object job_json(const platform::Job& job, Naming naming, NodeLimits& limit
           {"reason", reason_json(now, naming)},
           {"expected_start", time_json(now.expected_start)},
           {"stopping", now.stopping},
-          {"exit_code", now.exit_code ? json::value(*now.exit_code) : json::value()},
+          {"exit_code", exit_code ? json::value(*exit_code) : json::value()},
           {"attempts", std::int64_t(now.run)},
           {"nodes", node_names(now)},
           {"limits_kind", limits.kind_of(now)},
           {"runs", runs_json(now, naming)},
           {"started_at", time_json(now.started_at)},
-          {"ended_at", time_json(now.ended_at)},
+          {"ended_at", time_json(ended_at)},
           {"accelerator_s", double(now.accelerator_ms) / 1e3},
           {"cpu_s", double(now.cpu_us) / 1e6},
           {"energy_j", from_micro(now.energy_uj)},
@@ -88,7 +95,9 @@ json::object job_json(const platform::Job& job, Naming naming, NodeLimits& limit
           {"basis", now.basis},
           {"array", job.is_array ? json::value(platform::format_array(record.array)) : json::value()},
           {"elements", job.is_array ? std::int64_t(record.array.size()) : 1},
-          {"counts", counts_json(job)}};
+          {"counts", counts_json(job)},
+          {"failed_elements", failed_json(job)},
+          {"failed_more", job.failed_more}};
 }
 
 json::object queue_json(const control::WantedWork& wanted, const control::ObservedWork& now,

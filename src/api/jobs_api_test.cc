@@ -45,6 +45,10 @@ TEST(JobsApi, a_job_is_submitted_by_members_or_as_a_file) {
   EXPECT_EQ(array.at("array"), "0-3");
   EXPECT_EQ(array.at("elements"), 4);
   EXPECT_EQ(array.at("counts"), (json::object{{"queued", 4}}));
+  EXPECT_EQ(array.at("failed_elements"), json::array());
+  EXPECT_TRUE(made.at("failed_elements").is_null());
+  world.view.set(workload_id(2, 3), WorkState::kLost);
+  EXPECT_EQ(world.expect(200, "GET", "/api/v1/jobs/2", "viewer").at("failed_elements"), json::array{"2_3"});
   EXPECT_EQ(world.publisher.published, 0) << "no gateway needs to know of a job";
 }
 
@@ -129,6 +133,29 @@ TEST(JobsApi, figures_are_as_scripts_read_them) {
   EXPECT_TRUE(job.at("co2e_g").is_null());
   EXPECT_EQ(job.at("cost_microeur"), 12);
   EXPECT_EQ(job.at("basis"), "modelled");
+}
+
+TEST(JobsApi, what_runs_again_has_no_exit_code_and_no_end_yet) {
+  World world;
+  (void)world.job("developer");
+  ObservedWork work;
+  work.id = workload_id(1);
+  work.run = 1;
+  work.exit_code = 3;
+  work.started_at = work.ended_at = world.clock.now();
+  for (const WorkState state :
+       {WorkState::kQueued, WorkState::kStarting, WorkState::kRunning, WorkState::kPausing}) {
+    work.state = state;
+    world.view.set(work);
+    const auto job = world.expect(200, "GET", "/api/v1/jobs/1", "viewer");
+    EXPECT_TRUE(job.at("exit_code").is_null()) << control::name_of(state);
+    EXPECT_TRUE(job.at("ended_at").is_null()) << control::name_of(state);
+  }
+  work.state = WorkState::kFailed;
+  world.view.set(work);
+  const auto job = world.expect(200, "GET", "/api/v1/jobs/1", "viewer");
+  EXPECT_EQ(job.at("exit_code"), 3);
+  EXPECT_EQ(job.at("ended_at"), json::value(to_rfc3339(world.clock.now())));
 }
 
 TEST(JobsApi, a_job_tells_what_held_it_to_its_limits_where_it_ran) {

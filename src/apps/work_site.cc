@@ -68,7 +68,7 @@ void add_nodes(const host::NodeConfig& config, double pue, control::WorkOptions&
   node.cpu_max_mw = milliwatts(max_w - idle_w);
   node.attested = config.attested;
   for (std::int64_t i = 0; i < config.count; ++i) {
-    node.name = config.count == 1 ? config.name : config.name + std::to_string(i);
+    node.name = config.name_of(i);
     cluster.nodes.push_back(node);
     options.node_budgets_mw.push_back(config.budget_w > 0 ? std::optional(milliwatts(config.budget_w))
                                                           : std::nullopt);

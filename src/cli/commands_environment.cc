@@ -27,6 +27,7 @@ namespace json = boost::json;
 constexpr std::chrono::milliseconds kPoll{200};
 constexpr std::chrono::minutes kReadyWithin{10};
 constexpr std::chrono::seconds kStoppedWithin{60};
+constexpr std::chrono::seconds kDecidedWithin{5};
 
 std::string path_of(const std::string& name) { return "/api/v1/environments/" + url_encode(name); }
 
@@ -93,6 +94,29 @@ Result<json::object> body_of(const Client& client, const EnvironmentOptions& opt
   return body;
 }
 
+/// Success for all but one that no node has room for, however long it waits.
+Result<void> check_fits(const json::value& environment) {
+  if (cell(environment, "reason_code") != "never_fits") return {};
+  return failure(ErrorCode::kUnavailable,
+                 fmt::format("environment {} can never run: {}", cell(environment, "name"),
+                             cell(environment, "reason")));
+}
+
+/// The environment once the scheduler has looked at it, or has not for long; an error for one that can never run.
+Result<json::value> wait_for_decision(const Client& client, json::value environment) {
+  const auto is_open = [](const json::value& seen) {
+    const auto code = cell(seen, "reason_code");
+    return code == "submitted" || (code == "-" && cell(seen, "state") == "queued");
+  };
+  const auto until = std::chrono::steady_clock::now() + kDecidedWithin;
+  while (is_open(environment) && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(kPoll);
+    environment = TRY(client.call("GET", path_of(cell(environment, "name"))));
+  }
+  TRY_VOID(check_fits(environment));
+  return environment;
+}
+
 /// Waits until the environment is in `wanted`.
 Result<json::value> wait_for_state(const Client& client, const std::string& name, std::string_view wanted,
                                    std::chrono::seconds within) {
@@ -102,6 +126,7 @@ Result<json::value> wait_for_state(const Client& client, const std::string& name
     const auto state = cell(environment, "state");
     show_progress(fmt::format("environment {}: {}", name, state), state == wanted);
     if (state == wanted || (wanted == "stopped" && state == "failed")) return environment;
+    if (wanted == "running") TRY_VOID(check_fits(environment));
     const bool gave_up = wanted == "running" && (state == "failed" || state == "stopped");
     if (gave_up || std::chrono::steady_clock::now() > until) {
       return failure(gave_up ? ErrorCode::kUnavailable : ErrorCode::kTimeout,
@@ -241,12 +266,14 @@ int environment_show(const Client& client, const std::string& name, bool as_json
 int environment_open(const Client& client, const EnvironmentOptions& options, bool as_json) {
   auto opened = client.call("POST", path_of(options.name) + "/open");
   if (!opened) return report(opened.error());
-  const json::value environment = opened->at("environment");
-  if (cell(environment, "kind") == "shell") {
-    const auto ready = wait_for_state(client, options.name, "running", kReadyWithin);
-    return ready ? open_shell(client, *ready, options, as_json) : report(ready.error());
+  auto environment = wait_for_decision(client, opened->at("environment"));
+  if (environment && cell(*environment, "kind") == "shell") {
+    // The command that is printed waits by itself for what it opens.
+    if (!options.print) environment = wait_for_state(client, options.name, "running", kReadyWithin);
+    if (environment) return open_shell(client, *environment, options, as_json);
   }
-  const auto url = url_of(client, environment);
+  if (!environment) return report(environment.error());
+  const auto url = url_of(client, *environment);
   if (!url) return report(url.error());
   const std::string link = *url + cell(*opened, "path");
   if (as_json) {
@@ -288,6 +315,11 @@ int environment_delete(const Client& client, const EnvironmentOptions& options, 
 int environment_proxy(const Client& client, const std::string& name) {
   const auto environment = client.call("GET", path_of(name));
   if (!environment) return report(environment.error());
+  if (cell(*environment, "kind") != "shell") {
+    return report({ErrorCode::kInvalidArgument,
+                   fmt::format("{} is a notebook; open it with: millrace env open {}", name, name)});
+  }
+  if (const auto fits = check_fits(*environment); !fits) return report(fits.error());
   const auto carried = carry_stream(client.settings(), cell(*environment, "host"));
   return carried ? kOk : report(carried.error());
 }

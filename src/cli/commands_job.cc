@@ -8,11 +8,13 @@
 #include <ctime>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/folder_archive.h"
 #include "cli/job_follow.h"
+#include "cli/job_text.h"
 #include "cli/output.h"
 #include "core/amount.h"
 #include "host/file.h"
@@ -106,7 +108,7 @@ Result<json::value> job_file_of(const RunOptions& options) {
   return json::value(std::move(job));
 }
 
-/// While it is there, the first Ctrl-C (or SIGTERM) cancels the job, and the second leaves it alone.
+/// While it is there, the first Ctrl-C (or SIGTERM) cancels the job, and the second does not wait for its end.
 class CancelOnSignal {
  public:
   CancelOnSignal(const Client& client, std::string id) : client_(client), id_(std::move(id)) {
@@ -126,17 +128,20 @@ class CancelOnSignal {
  private:
   void wait(const std::stop_token& stop) {
     const timespec pause{.tv_sec = 0, .tv_nsec = 50'000'000};
-    int heard = 0;
+    bool heard = false;
+    bool is_told = false;  // to end
     while (!stop.stop_requested()) {
       if (::sigtimedwait(&signals_, nullptr, &pause) < 0) continue;
-      if (++heard > 1) {
-        fmt::print(stderr, "millrace: job {} goes on by itself; see: millrace job show {}\n", id_, id_);
+      if (std::exchange(heard, true)) {
+        fmt::print(stderr, "millrace: job {} {}; see: millrace job show {}\n", id_,
+                   is_told ? "is still being cancelled" : "goes on by itself", id_);
         std::fflush(nullptr);
         ::_exit(130);
       }
       fmt::print(stderr, "cancelling job {}\n", id_);
-      if (const auto told = client_.call("POST", job_path(id_) + "/cancel"); !told)
-        (void)report(told.error());
+      const auto told = client_.call("POST", job_path(id_) + "/cancel");
+      is_told = told.has_value();
+      if (!told) (void)report(told.error());
     }
   }
 
@@ -232,7 +237,9 @@ int job_submit(const Client& client, const SubmitOptions& options, bool as_json)
                                !options.no_workdir && !options.dry_run);
   if (!body) return report(body.error());
   const auto answer = client.call("POST", options.dry_run ? "/api/v1/jobs/plan" : "/api/v1/jobs", &*body);
-  if (!answer) return report(answer.error());
+  if (!answer)
+    return report(
+        {answer.error().code, with_place(answer.error().message, *source, file_name_of(options.file))});
   if (options.dry_run && !as_json) {
     print_plan(*answer);
   } else if (options.dry_run) {
@@ -263,6 +270,8 @@ int job_show(const Client& client, const std::string& id, bool as_json) {
   json::object shown = job->as_object();
   json::array runs = shown.at("runs").as_array();
   shown.erase("runs");
+  if (const auto failed = failed_text(*job); failed != "-") shown["failed_elements"] = failed;
+  shown.erase("failed_more");
   print_object(shown, 16);
   if (runs.empty()) return kOk;
   for (json::value& run : runs) {
@@ -332,10 +341,13 @@ int job_why(const Client& client, const std::string& id, bool as_json) {
 }
 
 int queue_list(const Client& client, bool as_json) {
-  return print_jobs(client, "/api/v1/queue?",
-                    {"position", "id", "kind", "name", "project", "priority_class", "accelerators", "cpus",
-                     "expected_start", "reason"},
-                    1000, as_json);
+  const auto answer = client.call("GET", "/api/v1/queue?limit=1000");
+  if (!answer) return report(answer.error());
+  const auto& items = answer->at("data").as_array();
+  return print_items(as_json ? items : of_all_tasks(items),
+                     {"position", "id", "kind", "name", "project", "priority_class", "accelerators", "cpus",
+                      "expected_start", "reason"},
+                     as_json);
 }
 
 }  // namespace millrace::cli

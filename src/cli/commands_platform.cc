@@ -188,7 +188,9 @@ int endpoint_create(const Client& client, const EndpointOptions& options, bool a
   if (as_json) {
     print_json(*answer);
   } else {
-    fmt::print("endpoint {} is {}\n", options.name, cell(*answer, "state"));
+    const auto state = cell(*answer, "state");
+    fmt::print("endpoint {} {}\n", options.name,
+               state == "sleeping" ? "sleeps; the first request starts it" : "is " + state);
   }
   return kOk;
 }

@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/job_text.h"
 #include "cli/output.h"
 #include "core/amount.h"
 #include "host/file.h"
@@ -72,7 +73,7 @@ void print_look(const json::value& seen) {
   if (const auto limits = limits_line(nodes); !limits.empty()) fmt::print("{}\n", limits);
   fmt::print("\n");
   print_nodes(nodes);
-  std::vector<json::value> running;
+  json::array running;
   std::size_t waiting = 0;
   for (const auto& item : seen.at("work").as_array()) {
     if (cell(item, "state") == "queued") ++waiting;
@@ -81,7 +82,7 @@ void print_look(const json::value& seen) {
   fmt::print("\n{} running, {} waiting\n", running.size(), waiting);
   const std::vector<std::string> members = {"id",           "kind", "state",      "name", "project",
                                             "accelerators", "cpus", "started_at", "nodes"};
-  if (!running.empty()) print_table(members, rows_of(running, members));
+  if (!running.empty()) (void)print_items(of_all_tasks(running), members, false);
 }
 
 /// "60%", "30kW", "500W", "1.2MW" as the member of a new event.

@@ -41,9 +41,10 @@ class Carrier final : private net::ResponseHandler, private net::FdHandler {
  private:
   void on_head(const net::ResponseHead& head) override {
     if (head.status == 101) return start_reading();
-    const ErrorCode code = head.status == 401 || head.status == 403 ? ErrorCode::kDenied
-                           : head.status == 404                     ? ErrorCode::kNotFound
-                                                                    : ErrorCode::kUnavailable;
+    const ErrorCode code = head.status == 400                         ? ErrorCode::kInvalidArgument
+                           : head.status == 401 || head.status == 403 ? ErrorCode::kDenied
+                           : head.status == 404                       ? ErrorCode::kNotFound
+                                                                      : ErrorCode::kUnavailable;
     end(Error{code, fmt::format("the gateway answered {}; see: millrace env show", head.status)});
   }
   void on_body(std::string_view bytes) override {

@@ -25,6 +25,9 @@ struct NodeConfig {
   double idle_w = 0, max_w = 0;  // without accelerators' range above idle; 0: derived from the cpus
   double budget_w = 0;           // never draws more than this; 0: no bound
   bool attested = false;
+
+  /// Of its `i`-th, from 0.
+  std::string name_of(std::int64_t i) const { return count == 1 ? name : name + std::to_string(i); }
 };
 
 /// Every member shows its key in config.toml ("[section] key") and its default.
@@ -57,7 +60,8 @@ struct Config {
   struct {
     std::int64_t connections = 0;        // 0: what the open file limit allows
     std::int64_t body_bytes = 16 << 20;  // largest request body
-    std::int64_t journal_slots = 65536;  // requests in work or not yet drained, per gateway; at 50,000 a second 1.3 s
+    std::int64_t journal_slots =
+        65536;  // requests in work or not yet drained, per gateway; at 50,000 a second 1.3 s
   } limits;
   struct {
     std::int64_t max_stale_s = 24 * 3600;  // a gateway cut off from the server admits nothing after it

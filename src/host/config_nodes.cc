@@ -125,6 +125,11 @@ Result<NodeConfig> read_node(const toml::table& table, const std::string& file) 
   return node;
 }
 
+/// Of a key that is there.
+std::int64_t line_of(const toml::table& table, std::string_view key) {
+  return static_cast<std::int64_t>(table.get(key)->source().begin.line);
+}
+
 }  // namespace
 
 Result<std::vector<NodeConfig>> read_nodes(const toml::array& tables, const std::string& file) {
@@ -135,7 +140,12 @@ Result<std::vector<NodeConfig>> read_nodes(const toml::array& tables, const std:
     const auto* const table = each.as_table();
     if (table == nullptr) return fault(file, line, "", "want [[node]] tables");
     NodeConfig node = TRY(read_node(*table, file));
-    if (!names.insert(node.name).second) return fault(file, line, "name", "stands twice");
+    for (std::int64_t i = 0; i < node.count; ++i) {
+      const std::string name = node.name_of(i);
+      if (!names.insert(name).second)
+        return fault(file, line_of(*table, "name"), "name",
+                     fmt::format("there are two nodes '{}'; count = N adds 0 to N-1 to the name", name));
+    }
     nodes.push_back(std::move(node));
   }
   return nodes;

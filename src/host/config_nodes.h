@@ -10,7 +10,7 @@
 
 namespace millrace::host {
 
-/// kInvalidArgument naming file, line and key: unknown, of a wrong type or out of range, or a name that stands twice.
+/// kInvalidArgument naming file, line and key: unknown, of a wrong type or out of range, or a name that two nodes have.
 Result<std::vector<NodeConfig>> read_nodes(const toml::array& tables, const std::string& file);
 
 }  // namespace millrace::host

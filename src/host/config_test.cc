@@ -63,7 +63,13 @@ TEST(Config, ReadsVirtualNodesAndNamesTheirFaults) {
             "config.toml:3: node.accelerators: wa");
   EXPECT_EQ(fault_of("[[node]]\nname = 'n'\naccelerators = 1\n").substr(0, 26), "config.toml:1: node.accel:");
   EXPECT_EQ(fault_of("[[node]]\nname = 'n'\n[[node]]\nname = 'n'\n"),
-            "config.toml:3: node.name: stands twice");
+            "config.toml:4: node.name: there are two nodes 'n'; count = N adds 0 to N-1 to the name");
+  const std::string four = "[[node]]\nname = 'n'\ncount = 4\n";
+  EXPECT_EQ(fault_of(four + "[[node]]\ncpus = 2\nname = 'n3'\n").substr(0, 50),
+            "config.toml:6: node.name: there are two nodes 'n3'");
+  EXPECT_EQ(fault_of("[[node]]\nname = 'n3'\n" + four).substr(0, 50),
+            "config.toml:4: node.name: there are two nodes 'n3'");
+  EXPECT_EQ(fault_of(four + "[[node]]\nname = 'n4'\n"), "");
   EXPECT_EQ(fault_of("[[node]]\ncpus = 1\n").substr(0, 25), "config.toml:1: node.name:");
 }
 

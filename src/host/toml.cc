@@ -176,6 +176,12 @@ bool TomlTable::has(std::string_view key) const {
   return std::ranges::find(members, key, &TomlNode::Member::key) != members.end();
 }
 
+std::optional<std::int64_t> TomlTable::line_of(std::string_view key) const {
+  if (!has(key)) return std::nullopt;
+  const auto& members = std::get<TomlNode::Members>(node_->value);
+  return std::ranges::find(members, key, &TomlNode::Member::key)->node->line;
+}
+
 std::int64_t TomlTable::line() const { return node_ == nullptr ? 1 : node_->line; }
 
 void TomlTable::fail(std::string_view key, std::string_view message) {

@@ -88,6 +88,8 @@ class TomlTable {
   /// What is there, in the order of the lines.
   std::vector<std::string> keys() const;
   std::int64_t line() const;
+  /// nullopt if the key is absent.
+  std::optional<std::int64_t> line_of(std::string_view key) const;
   /// Keeps a fault at `key` of this table.
   void fail(std::string_view key, std::string_view message);
   /// "node_type.name"

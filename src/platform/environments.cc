@@ -76,7 +76,7 @@ identity::KeyDigest random_secret(Rng& rng) {
 
 struct Stage {
   EnvironmentStage stage;
-  std::string reason;
+  std::string reason, reason_code = {};
 };
 
 Stage stage_of(const EnvironmentRecord& record, const Result<control::ObservedWork>& work) {
@@ -85,10 +85,10 @@ Stage stage_of(const EnvironmentRecord& record, const Result<control::ObservedWo
     if (over || !work) return {EnvironmentStage::kStopped, record.reason};
     return {EnvironmentStage::kStopping, record.reason};
   }
-  if (!work) return {EnvironmentStage::kStarting, "waits for the control loop to take it up"};
+  if (!work) return {EnvironmentStage::kStarting, "waits for the control loop to take it up", "submitted"};
   switch (work->state) {
     case WorkState::kQueued:
-      return {EnvironmentStage::kQueued, work->reason};
+      return {EnvironmentStage::kQueued, work->reason, work->reason_code};
     case WorkState::kStarting:
       return {EnvironmentStage::kStarting, work->reason};
     case WorkState::kRunning:
@@ -147,9 +147,10 @@ std::string Environments::socket_path(const EnvironmentRecord& record) const {
 
 Environment Environments::shown(const EnvironmentRecord& record) const {
   const auto work = record.work == 0 ? failure(ErrorCode::kNotFound, "") : ports_.view.find(record.work);
-  auto [stage, reason] = stage_of(record, work);
+  auto [stage, reason, reason_code] = stage_of(record, work);
   const bool runs = stage == EnvironmentStage::kRunning && work;
-  Environment environment{.record = record, .stage = stage, .reason = std::move(reason)};
+  Environment environment{
+      .record = record, .stage = stage, .reason_code = std::move(reason_code), .reason = std::move(reason)};
   environment.host = record.name + "." + options_.domain;
   const std::lock_guard lock(mutex_);
   const auto seen = seen_.find(record.name);

@@ -30,8 +30,8 @@ const char* name_of(EnvironmentStage stage);
 struct Environment {
   EnvironmentRecord record = {};
   EnvironmentStage stage = EnvironmentStage::kStopped;
-  std::string reason = {};  // for people
-  std::string host = {};    // "nb.localhost"
+  std::string reason_code = {}, reason = {};  // of its work, as of a job's; for people
+  std::string host = {};                      // "nb.localhost"
   std::optional<TimePoint> started_at = {}, used_at = {};
   std::optional<TimePoint> stops_at = {};  // it is idle, and will be stopped then unless it is used
   std::int64_t connections = 0;

@@ -184,6 +184,17 @@ TEST_F(EnvironmentsTest, ItsStageFollowsItsWork) {
   }
 }
 
+TEST_F(EnvironmentsTest, OneThatWaitsTellsTheCodeOfItsReason) {
+  EXPECT_EQ(create("nb").reason_code, "submitted");
+  control::ObservedWork now;
+  now.id = environments_->record("nb")->work;
+  now.reason_code = "never_fits";
+  view_.set(now);
+  EXPECT_EQ(environments_->show("nb")->reason_code, "never_fits");
+  observe(WorkState::kRunning);
+  EXPECT_EQ(environments_->show("nb")->reason_code, "");
+}
+
 TEST_F(EnvironmentsTest, GatewaysLearnTheSocketOnlyWhileItRuns) {
   create("nb");
   EXPECT_EQ(environments_->policies()->at(0).state, identity::EnvironmentState::kStarting);

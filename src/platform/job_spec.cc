@@ -39,6 +39,12 @@ constexpr std::array kSignals = {
     NamedSignal{"ALRM", SIGALRM}, NamedSignal{"CONT", SIGCONT}, NamedSignal{"WINCH", SIGWINCH},
 };
 
+// What a sandbox is made of, whatever the image. A secret there would be made on a disk, or cannot be made at all.
+constexpr std::array<std::string_view, 6> kWithoutSecrets = {"/work", "/output", "/usr",
+                                                             "/data", "/proc",   "/dev"};
+constexpr std::array<std::string_view, 7> kNeededByAll = {"/usr",   "/bin",  "/sbin", "/lib",
+                                                          "/lib64", "/proc", "/dev"};
+
 bool is_clean(std::string_view text) { return text.find('\0') == std::string_view::npos; }
 
 bool is_variable(std::string_view name) {
@@ -166,6 +172,9 @@ class Reader {
     if (spec.deferrable && !spec.deadline) {
       root_.fail("deferrable", "needs a deadline: until when may it wait for clean hours?");
     }
+    if (spec.deferrable && !spec.time_limit) {
+      root_.fail("deferrable", "needs a time_limit: how long before its deadline must it start?");
+    }
     spec.retries = static_cast<std::uint32_t>(root_.integer("retries", 0, 1000, 0));
     spec.requeue = root_.truth("requeue", true);
     spec.preemptible = root_.truth("preemptible", true);
@@ -223,6 +232,11 @@ class Reader {
       secret.path = table.text("path", "/run/secrets/" + secret.name);
       if (!identity::is_secret_name(secret.name)) table.fail("name", "is no name of a secret");
       check_target(table, secret.path);
+      for (const std::string_view folder : kWithoutSecrets)
+        if (is_at_or_below(secret.path, folder))
+          table.fail("path",
+                     fmt::format("lies in {}, where no secret can be; want one such as /run/secrets/{}",
+                                 folder, secret.name));
       spec.secrets.push_back(std::move(secret));
     }
     for (TomlTable& table : root_.tables("mount")) {
@@ -232,15 +246,24 @@ class Reader {
       mount.writable = mode == "rw";
       if (!is_clean_path(mount.source)) table.fail("source", "want an absolute path without '.' and '..'");
       check_target(table, mount.path);
-      for (const std::string_view own : {"/work", "/output"})
-        if (is_at_or_below(mount.path, own))
-          table.fail("path", fmt::format("lies in {}, the job's own", own));
-      for (const JobMount& other : spec.mounts)
-        if (is_at_or_below(mount.path, other.path) || is_at_or_below(other.path, mount.path))
-          table.fail("path", fmt::format("{} and {} lie in each other", other.path, mount.path));
+      check_place(table, mount.path, spec);
       spec.mounts.push_back(std::move(mount));
     }
     if (targets.size() > 100) root_.fail("mount", "has more than 100 files and folders");
+  }
+
+  /// Of a mount beside the secrets and mounts that were read before it.
+  static void check_place(TomlTable& table, const std::string& path, const JobSpec& spec) {
+    for (const std::string_view own : {"/work", "/output"})
+      if (is_at_or_below(path, own)) table.fail("path", fmt::format("lies in {}, the job's own", own));
+    if (std::ranges::find(kNeededByAll, path) != kNeededByAll.end())
+      table.fail("path", fmt::format("nothing could run with another {}: want a place of its own", path));
+    for (const JobSecret& secret : spec.secrets)
+      if (is_at_or_below(secret.path, path) || is_at_or_below(path, secret.path))
+        table.fail("path", fmt::format("{} and the secret at {} lie in each other", path, secret.path));
+    for (const JobMount& other : spec.mounts)
+      if (is_at_or_below(path, other.path) || is_at_or_below(other.path, path))
+        table.fail("path", fmt::format("{} and {} lie in each other", other.path, path));
   }
 
   static double number_of(const TomlScalar& scalar) {

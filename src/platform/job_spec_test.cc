@@ -117,7 +117,25 @@ TEST(JobSpec, AMountHasAPlaceOfItsOwn) {
   for (const char* path : {"/work", "/output", "/output/x", "/m/below", "/"})
     EXPECT_TRUE(fault_of(file("/m", path)).starts_with("job.toml:7: mount.path: ")) << path;
   EXPECT_TRUE(fault_of(file("/m/below", "/m")).starts_with("job.toml:7: mount.path: "));
+  for (const char* path : {"/usr", "/bin", "/lib64", "/proc", "/dev"})
+    EXPECT_TRUE(fault_of(file("/m", path)).starts_with("job.toml:7: mount.path: nothing could run with"))
+        << path;
   EXPECT_EQ(parsed(file("/m", "/more")).mounts.size(), 2U);
+  EXPECT_EQ(parsed(file("/etc/ssl", "/dev/shm")).mounts.size(), 2U) << "a folder of the image may be covered";
+}
+
+TEST(JobSpec, ASecretHasAPlaceOfItsOwn) {
+  const auto file = [](std::string_view secret, std::string_view mount) {
+    return fmt::format(
+        "command = ['a']\n[[mount]]\nsource = '/s'\npath = '{}'\n[[secret]]\nname = 'key'\npath = '{}'\n",
+        mount, secret);
+  };
+  for (const char* path : {"/work", "/output/key", "/usr/key", "/data/key", "/proc/key", "/dev/key"})
+    EXPECT_TRUE(fault_of(file(path, "/m")).starts_with("job.toml:7: secret.path: lies in /")) << path;
+  EXPECT_EQ(fault_of(file("/m/key", "/m")),
+            "job.toml:4: mount.path: /m and the secret at /m/key lie in each other");
+  EXPECT_TRUE(fault_of(file("/run/key", "/run/key/m")).starts_with("job.toml:4: mount.path: "));
+  EXPECT_EQ(parsed(file("/run/key", "/m")).secrets.size(), 1U);
 }
 
 TEST(JobSpec, OnlyTheCommandMustBeThere) {
@@ -152,6 +170,8 @@ TEST(JobSpec, AFaultNamesLineAndKey) {
   EXPECT_TRUE(with("priority_class = 'urgent'").contains("'urgent' is none of low, normal, high"));
   EXPECT_TRUE(with("deadline = 'tomorrow'").starts_with("job.toml:3: deadline: "));
   EXPECT_TRUE(with("deferrable = true").contains("needs a deadline"));
+  EXPECT_TRUE(with("deferrable = true\ndeadline = 2030-01-01")
+                  .starts_with("job.toml:3: deferrable: needs a time_limit"));
   EXPECT_TRUE(with("checkpoint_signal = 'KILL'").contains("'KILL' is no signal that a job may be sent"));
   EXPECT_TRUE(with("array = '9-0'").contains("is no list of indices"));
   EXPECT_TRUE(with("after = ['x']").contains("'x' is no job's id"));
@@ -262,7 +282,7 @@ JobSpec any_spec() {
   if (*rc::gen::arbitrary<bool>()) {
     spec.deadline =
         TimePoint(std::chrono::microseconds(*rc::gen::inRange<std::int64_t>(0, 4'000'000'000'000'000)));
-    spec.deferrable = *rc::gen::arbitrary<bool>();
+    spec.deferrable = spec.time_limit && *rc::gen::arbitrary<bool>();
   }
   spec.retries = *rc::gen::inRange(0U, 1001U);
   spec.requeue = *rc::gen::arbitrary<bool>();

@@ -44,6 +44,11 @@ void add_figures(ObservedWork& whole, const ObservedWork& element) {
   whole.stopping |= element.stopping;
 }
 
+/// One that was cancelled has not failed: somebody wanted its end.
+bool has_failed(WorkState state) {
+  return state == WorkState::kFailed || state == WorkState::kTimedOut || state == WorkState::kLost;
+}
+
 }  // namespace
 
 ArraySum sum_of(const std::vector<ObservedWork>& elements) {
@@ -52,6 +57,12 @@ ArraySum sum_of(const std::vector<ObservedWork>& elements) {
   bool first = true;
   for (const ObservedWork& element : elements) {
     ++sum.counts[static_cast<std::size_t>(element.state)];
+    if (has_failed(element.state)) {
+      if (sum.failed.size() < kFailedShown)
+        sum.failed.push_back(static_cast<std::size_t>(&element - elements.data()));
+      else
+        ++sum.failed_more;
+    }
     add_figures(whole, element);
     // What has not run yet has used nothing, on whatever basis.
     if (element.run == 0) continue;

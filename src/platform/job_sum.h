@@ -13,8 +13,12 @@ inline constexpr std::size_t kWorkStates = static_cast<std::size_t>(control::Wor
 /// How many elements are in each state.
 using StateCounts = std::array<std::int64_t, kWorkStates>;
 
+inline constexpr std::size_t kFailedShown = 16;
+
 struct ArraySum {
   StateCounts counts{};
+  std::vector<std::size_t> failed;  // positions of the first kFailedShown that failed, timed out or were lost
+  std::int64_t failed_more = 0;     // so many besides
   control::ObservedWork whole;
 };
 

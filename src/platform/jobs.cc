@@ -77,6 +77,8 @@ Job Jobs::job_of(JobRecord record, const std::optional<std::uint32_t>& index) co
     for (const auto id : record.ids()) elements.push_back(observed(id));
     ArraySum sum = sum_of(elements);
     job.counts = sum.counts;
+    for (const std::size_t at : sum.failed) job.failed.push_back(to_text({record.number, record.array[at]}));
+    job.failed_more = sum.failed_more;
     job.now = std::move(sum.whole);
   } else {
     job.now = observed(control::workload_id(record.number, index.value_or(0)));

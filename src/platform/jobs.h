@@ -31,9 +31,11 @@ namespace millrace::platform {
 struct Job {
   std::string id;  // "17", "17_3"
   JobRecord record;
-  bool is_array = false;      // the whole of one
-  StateCounts counts{};       // of an array's elements
-  control::ObservedWork now;  // of an array: the sum
+  bool is_array = false;            // the whole of one
+  StateCounts counts{};             // of an array's elements
+  std::vector<std::string> failed;  // of an array: ids as ArraySum's `failed`
+  std::int64_t failed_more = 0;     // so many besides
+  control::ObservedWork now;        // of an array: the sum
 };
 
 struct JobRequest {

@@ -431,6 +431,19 @@ TEST(ArraySum, AddsFiguresAndIsAsGoodAsItsWorstBasis) {
   EXPECT_EQ(sum_of({elements[0]}).whole.exit_code, 0);
 }
 
+TEST(ArraySum, TellsTheFirstThatFailedAndHowManyMore) {
+  std::vector<ObservedWork> elements(40);
+  EXPECT_TRUE(sum_of(elements).failed.empty());
+  elements[3].state = WorkState::kCancelled;
+  elements[7].state = WorkState::kTimedOut;
+  elements[9].state = WorkState::kLost;
+  EXPECT_EQ(sum_of(elements).failed, (std::vector<std::size_t>{7, 9}));
+  EXPECT_EQ(sum_of(elements).failed_more, 0);
+  for (std::size_t at = 10; at < 30; ++at) elements[at].state = WorkState::kFailed;
+  EXPECT_EQ(sum_of(elements).failed.size(), kFailedShown);
+  EXPECT_EQ(sum_of(elements).failed_more, 22 - std::int64_t{kFailedShown});
+}
+
 TEST(JobId, IsReadAsItWasWritten) {
   for (const char* text : {"1", "17_0", "8796093022207_1048575"}) {
     const auto id = parse_job_id(text);

@@ -75,6 +75,35 @@ test('a key of another project opens nothing', async () => {
   assert.equal(proxied.code, 3, proxied.stderr);
 });
 
+const home = ['--home', site.home];
+
+test('a notebook is no shell, and whoever wants in by ssh is told so', async () => {
+  await millrace('env', 'create', 'book', '--kind', 'jupyter', '--cpus', '0.5', '--memory', '512MiB', '--no-wait');
+  const { code, stderr } = await execute(process.env.MILLRACE_PROGRAM, ['env', 'proxy', 'book', ...home]);
+  assert.equal(code, 2);
+  assert.equal(stderr, 'millrace: book is a notebook; open it with: millrace env open book\n');
+  await millrace('env', 'delete', 'book', '--volume');
+});
+
+test('one that can never run is not waited for', async () => {
+  await millrace('env', 'create', 'huge', '--kind', 'shell', '--cpus', '900', '--no-wait');
+  for (const words of [['open', 'huge'], ['open', 'huge', '--print'], ['open', 'huge', '--json'], ['proxy', 'huge']]) {
+    const { code, stdout, stderr } = await execute(process.env.MILLRACE_PROGRAM, ['env', ...words, ...home], { timeout: 10_000 });
+    assert.equal(code, 5, stderr);
+    assert.equal(stdout, '');
+    assert.match(stderr, /millrace: environment huge can never run: .*900 cores/);
+  }
+  await millrace('env', 'delete', 'huge', '--volume');
+});
+
+test('the command is printed before it runs, and waits for it', async () => {
+  await millrace('env', 'stop', 'sh');
+  const line = await millrace('env', 'open', 'sh', '--print');
+  assert.match(line, /^ssh .* user@sh\n$/);
+  const { stdout, stderr } = await execute('bash', ['-c', `${line.trim()} echo in`]);
+  assert.equal(stdout, 'in\n', stderr);
+});
+
 test('its files stay when it stops, and its host key too', async () => {
   await ssh([], ['echo kept > kept.txt']);
   const before = (await json('env', 'show', 'sh')).ssh_host_key;

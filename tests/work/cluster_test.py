@@ -50,6 +50,8 @@ class Cluster(unittest.TestCase):
                                     "$MILLRACE_ACCELERATORS > $MILLRACE_OUTPUT/$MILLRACE_TASK; sleep 2"])
         why = wait_for(lambda: "accelerators" in (text := self.millrace.cli("job", "why", gang).stdout) and text)
         self.assertIn("32", why)
+        self.assertRegex(self.millrace.cli("queue").stdout, rf"\n\d+ +{gang} .* normal +32 +0\.4 ")
+        self.assertEqual([item["accelerators"] for item in self.millrace.json("queue")], [8], "of each task")
         wait_for(lambda: self.millrace.job(gang)["expected_start"], 20)
         self.millrace.cli("job", "cancel", small)
         job = self.millrace.wait_job(gang, {"succeeded"})

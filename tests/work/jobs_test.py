@@ -115,6 +115,17 @@ class Jobs(unittest.TestCase):
         newest = (listed["data"] if isinstance(listed, dict) else listed)[0]["id"]
         self.assertEqual(self.millrace.wait_job(newest, {"cancelled"})["state"], "cancelled")
 
+    def test_a_second_ctrl_c_does_not_wait_for_the_end_and_says_so(self):
+        with subprocess.Popen([PROGRAM, "run", "--home", self.millrace.home, "--", "sh", "-c", "trap '' TERM; echo up; sleep 5"],
+                              cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+            self.assertEqual(run.stdout.readline().strip(), "up")
+            run.send_signal(signal.SIGINT)
+            newest = self.millrace.json("job", "list")[0]["id"]
+            wait_for(lambda: self.millrace.job(newest)["stopping"])
+            run.send_signal(signal.SIGINT)
+            self.assertEqual(run.wait(4), 130)
+            self.assertIn(f"job {newest} is still being cancelled; see: millrace job show {newest}", run.stderr.read())
+
     def test_an_array_of_100_all_succeed_and_one_that_fails_fails_the_whole(self):
         job_id = self.millrace.submit({"command": ["sh", "-c", "test $MILLRACE_ARRAY_INDEX -lt 100"], "array": "0-99",
                                        "cpus": 0.05, "memory": "64MiB"})
@@ -123,6 +134,9 @@ class Jobs(unittest.TestCase):
         other = self.millrace.submit({"command": ["sh", "-c", "exit $MILLRACE_ARRAY_INDEX"], "array": "0-2", "cpus": 0.1})
         self.assertEqual(self.millrace.cli("job", "wait", other, check=False).returncode, 1)
         self.assertEqual(self.millrace.job(f"{other}_2")["exit_code"], 2)
+        whole = self.millrace.job(other)
+        self.assertEqual((whole["failed_elements"], whole["failed_more"]), ([f"{other}_1", f"{other}_2"], 0))
+        self.assertRegex(self.millrace.cli("job", "show", other).stdout, rf"\nfailed_elements +{other}_1, {other}_2\n")
 
     def test_a_job_waits_for_what_it_comes_after(self):
         first = self.millrace.submit({"command": ["sleep", "1"], "cpus": 0.1})
@@ -173,6 +187,17 @@ class Jobs(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("2", done.stderr)
         self.assertIn("memroy", done.stderr)
+
+    def test_what_only_the_server_can_find_names_line_and_key_too(self):
+        text = "command = ['true']\n\nafter = ['9999']\n"
+        file = pathlib.Path(self.folder, "later.toml")
+        file.write_text(text)
+        for path, name in ((str(file), "later.toml"), ("-", "standard input")):
+            for more in ((), ("--dry-run",)):
+                done = subprocess.run([PROGRAM, "job", "submit", path, "--no-workdir", "--home", self.millrace.home, *more], text=True,
+                                      capture_output=True, input=text, timeout=60)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(f"millrace: {name}:3: after: there is no job '9999'", done.stderr)
 
     def test_what_is_no_job_file_is_told_what_is_expected(self):
         for text, words in (("", "standard input is empty"), (" \n", "standard input is empty"), ("<job/>", "standard input:1: "),
