@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
+#include <utility>
 
 #include "core/amount.h"
 #include "platform/jobs.h"
@@ -48,6 +50,15 @@ bool fits(const control::NodeStatus& node, const JobSpec& spec) {
   const bool right_zone = spec.zones.empty() || std::ranges::find(spec.zones, node.zone) != spec.zones.end();
   return right_kind && right_zone && node.cpu_milli >= spec.cpu_milli && node.memory_mib >= spec.memory_mib &&
          node.accelerators.size() >= static_cast<std::size_t>(spec.accelerators);
+}
+
+/// A node without a rack is one of its own.
+std::size_t racks_it_fits_on(const std::vector<control::NodeStatus>& nodes, const JobSpec& spec) {
+  std::set<std::pair<std::string, std::string>> racks;
+  for (const auto& node : nodes) {
+    if (fits(node, spec)) racks.emplace(node.rack, node.rack.empty() ? node.name : std::string());
+  }
+  return racks.size();
 }
 
 }  // namespace
@@ -183,11 +194,16 @@ Result<JobPlan> Jobs::plan(const JobRequest& request) {
   plan.fitting_nodes = static_cast<std::size_t>(
       std::ranges::count_if(nodes, [&](const control::NodeStatus& node) { return fits(node, spec); }));
   if (plan.fitting_nodes < static_cast<std::size_t>(spec.nodes)) {
-    plan.notes.push_back(
-        fmt::format("{} of the {} nodes have room for a task (cpus {}, memory {}, accelerators {}) "
-                    "even while nothing else runs, and {} are needed: it will wait",
-                    plan.fitting_nodes, plan.nodes, static_cast<double>(spec.cpu_milli) / 1000,
-                    format_size(spec.memory_mib << 20), spec.accelerators, spec.nodes));
+    plan.notes.push_back(fmt::format(
+        "{} of the {} nodes have room for a task (cpus {}, memory {}, accelerators {}) "
+        "even while nothing else runs, and {} are needed: it will wait",
+        plan.fitting_nodes, plan.nodes, static_cast<double>(spec.cpu_milli) / 1000,
+        format_size(spec.memory_mib << 20), spec.accelerators * spec.accelerator_milli / 1000.0, spec.nodes));
+  }
+  if (const auto racks = racks_it_fits_on(nodes, spec);
+      spec.spread == scheduler::Spread::kRack && racks < static_cast<std::size_t>(plan.tasks)) {
+    plan.notes.push_back(fmt::format("its {} tasks want a rack each, and nodes of {} have room: it will wait",
+                                     plan.tasks, racks));
   }
   if (options_.check_image) {
     if (const auto usable = options_.check_image(spec.image); !usable)

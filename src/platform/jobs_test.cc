@@ -333,6 +333,13 @@ TEST_F(JobsTest, APlanTellsWhatWouldBeAndChangesNothing) {
       jobs_->plan(request("command = ['a']\naccelerators = 3\nnodes = 2\ntime_limit = '1h'\n"));
   ASSERT_EQ(waits->notes.size(), 1u);
   EXPECT_TRUE(waits->notes.front().contains("0 of the 1 nodes")) << waits->notes.front();
+  node.rack = "r0";
+  auto beside = node;
+  beside.name = "n2";
+  view_.set_nodes({node, beside});
+  const auto apart = jobs_->plan(request("command = ['a']\nnodes = 2\nspread = 'rack'\ntime_limit = '1h'\n"));
+  ASSERT_EQ(apart->notes.size(), 1u);
+  EXPECT_EQ(apart->notes.front(), "its 2 tasks want a rack each, and nodes of 1 have room: it will wait");
   EXPECT_EQ(store_.list("", "", 1000)->size(), before);
 }
 
