@@ -18,6 +18,13 @@ namespace {
 
 constexpr std::int64_t kMiB = 1 << 20;
 
+// They have threads and memory of their own, in every process.
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+constexpr bool kIsSanitized = true;
+#else
+constexpr bool kIsSanitized = false;
+#endif
+
 /// A child that has done something and waits until it is killed.
 class Child {
  public:
@@ -53,6 +60,7 @@ void fill(std::size_t bytes, int flags) {
 }
 
 TEST(ProcessUse, ATreeIsAllDescendantsAndTheirThreads) {
+  if (kIsSanitized) GTEST_SKIP();
   const Child child([] {
     static const std::jthread other([] {
       for (;;) ::pause();
@@ -70,6 +78,7 @@ TEST(ProcessUse, ATreeIsAllDescendantsAndTheirThreads) {
 }
 
 TEST(ProcessUse, WhatIsSharedCountsOnceWhereItIsLookedAtClosely) {
+  if (kIsSanitized) GTEST_SKIP();
   const Child child([] {
     fill(64 * kMiB, MAP_PRIVATE);
     fill(32 * kMiB, MAP_SHARED);
