@@ -364,7 +364,7 @@ scheduler::Workload WorkManager::workload_of(const WantedWork& wanted, Turn& tur
   workload.service = wanted.kind == WorkKind::kService;
   workload.preemptible = wanted.preemptible;
   workload.grace = wanted.grace;
-  if (wanted.checkpoint_signal != 0) workload.checkpoint_every = seconds(0);
+  if (wanted.checkpoint_signal != 0 && wanted.requeue) workload.checkpoint_every = seconds(0);
   return workload;
 }
 

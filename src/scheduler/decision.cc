@@ -83,7 +83,7 @@ std::string hold_text(const Reason& r, std::string_view called) {
     case ReasonCode::kCapacity:
       return lacking(r, r.subject, called);
     case ReasonCode::kDomain:
-      return lacking(r, " in one domain", called);
+      return lacking(r, r.subject + " in one domain", called);
     case ReasonCode::kSpread:
       return spread_text(r, called);
     case ReasonCode::kPromised:
@@ -108,9 +108,9 @@ std::string hold_text(const Reason& r, std::string_view called) {
 }  // namespace
 
 std::string minute_of(TimePoint time) {
-  std::string text = to_rfc3339(time).substr(0, 16);
-  text[10] = ' ';
-  return text;
+  const std::string text = to_rfc3339(time);
+  const std::string seconds = text.substr(16, 3);
+  return text.substr(0, 10) + ' ' + text.substr(11, 5) + (seconds == ":00" ? "" : seconds);
 }
 
 const char* name_of(ReasonCode code) { return kNames[static_cast<std::size_t>(code)]; }

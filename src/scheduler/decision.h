@@ -38,7 +38,7 @@ enum class ReasonCode : std::uint8_t {
 /// "capacity", "quota_kept": for logs and metrics.
 const char* name_of(ReasonCode code);
 
-/// "2026-11-22 14:20" (UTC), as reasons tell times.
+/// "2026-11-22 14:20", or "2026-11-22 14:20:05" (UTC), as reasons tell times.
 std::string minute_of(TimePoint time);
 
 struct Reason {

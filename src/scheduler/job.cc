@@ -27,7 +27,7 @@ TimePoint window_end(TimePoint now, std::int64_t limit_s) {
 
 bool is_pausable(const Job& job, std::chrono::microseconds notice) {
   const bool holds_its_state = job.work.checkpoint_every && job.work.checkpoint_every->count() == 0;
-  return holds_its_state && job.work.preemptible && !job.work.service && notice >= job.work.grace;
+  return holds_its_state && !job.work.service && notice >= job.work.grace;
 }
 
 std::int64_t loss_of(const Job& job, TimePoint now, std::chrono::microseconds notice) {

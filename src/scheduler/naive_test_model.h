@@ -117,6 +117,7 @@ class Model {
   std::vector<WorkloadId> in_the_way(const Item& item, const Keep& keep, TimePoint now) const;
   bool apart(const Item& item, const Keep& keep, const Item& other) const;
   bool has_depth(std::int32_t rank) const;
+  bool is_first_without(const Item& item) const;
   void arrange(Item& item, TimePoint now, bool beside);
   void displace(WorkloadId id);
   bool walk(TimePoint now, bool full);

@@ -172,11 +172,23 @@ void Model::visit(Item& item, TimePoint now, bool full) {
   }
   const bool depth = has_depth(item.rank());
   if (!depth && lower_promises(item.rank()).empty()) return;
-  if (planning_) {
+  if (planning_ && (full || is_first_without(item))) {
     arrange(item, now, depth);
   } else {
     released_ = true;
   }
+}
+
+/// Whether all that came before it, and are like it, are promised something.
+bool Model::is_first_without(const Item& item) const {
+  const auto turn = [](const Item& of) {
+    return std::tuple(of.starved ? 0 : of.w.nice, of.w.submitted, of.w.id);
+  };
+  return std::ranges::none_of(items_, [&](const auto& entry) {
+    const Item& other = entry.second;
+    return other.where == Where::kPending && !other.promise && alike(other) == alike(item) &&
+           turn(other) < turn(item);
+  });
 }
 
 bool Model::has_depth(std::int32_t rank) const {

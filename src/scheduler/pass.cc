@@ -211,11 +211,18 @@ class Pass {
     // What a start in this walk leaves is given in order by the next full pass, not to whoever comes next in this one.
     const bool depth = has_depth(job.rank);
     if (!depth && !has_lower_promises(state_, job.rank)) return;
-    if (planning_) {
+    if (planning_ && (full_ || is_first_without(job))) {
       promise(job, depth);
     } else {
       state_.released = true;
     }
+  }
+
+  /// Whether all that came before it, and are like it, are promised something.
+  static bool is_first_without(const Job& job) {
+    const auto first =
+        std::ranges::find_if(job.group->members, [](const Turn& t) { return t.job->promise == nullptr; });
+    return first != job.group->members.end() && first->job == &job;
   }
 
   // What was taken from lower ranks in this walk is given back to them, as far as none of a higher rank needs it.
@@ -474,6 +481,7 @@ Plan run_pass(State& state, TimePoint now, bool full) {
     }
   });
   if (pass.walks() > 1) settle_holds(state, plan);
+  retell_promised(state, now, plan);
   // What waits, or was paused, comes before what runs, only slower.
   if (eased || state.power_eased) lift_caps(state, now, plan);
   for (const Cap& cap : plan.caps) state.find(cap.id)->cap_told = cap.cap_milli;

@@ -285,19 +285,6 @@ void raise_cap(State& state, const Job& job, Found& found, LackOf lack_of) {
   if (lack) found.capped_by = lack->budget;
 }
 
-/// Capacity, or promises; nullopt when there is room.
-std::optional<Reason> no_room(State& state, const Job& job, TimePoint until) {
-  const std::int64_t tasks = job.shape->key.tasks;
-  if (count_places(state, job, until) >= tasks) return std::nullopt;
-  const std::int64_t now = count_places(state, job, TimePoint::min());
-  Reason reason = room_reason(state, job, now);
-  if (now < tasks) return reason;
-  reason.subject.clear();
-  reason.code = ReasonCode::kPromised;
-  name_promise(state, job, reason);
-  return reason;
-}
-
 /// Whether the only site it could run on lacks the power; spares an attempt.
 std::optional<PowerLedger::Lack> sure_lack(State& state, const Job& job, TimePoint now, std::int32_t cap) {
   if (!state.power.any()) return std::nullopt;
@@ -315,6 +302,18 @@ std::optional<PowerLedger::Lack> sure_lack(State& state, const Job& job, TimePoi
 }
 
 }  // namespace
+
+std::optional<Reason> no_room(State& state, const Job& job, TimePoint until) {
+  const std::int64_t tasks = job.shape->key.tasks;
+  if (count_places(state, job, until) >= tasks) return std::nullopt;
+  const std::int64_t now = count_places(state, job, TimePoint::min());
+  Reason reason = room_reason(state, job, now);
+  if (now < tasks) return reason;
+  reason.subject.clear();
+  reason.code = ReasonCode::kPromised;
+  name_promise(state, job, reason);
+  return reason;
+}
 
 bool class_has_devices(const NodeState& state, const Demand& demand) {
   if (demand.accelerators == 0) return true;

@@ -30,6 +30,9 @@ std::int32_t least_cap(const State& state, const Job& job);
 /// Whether its draw is within every budget wherever it runs now; false if that is not plain to see.
 bool power_is_ample(const State& state, const Job& job, TimePoint now);
 
+/// What it lacks of room for work that is over by `until`, or whose promise keeps it from that; nullopt where there is room.
+std::optional<Reason> no_room(State& state, const Job& job, TimePoint until);
+
 /// Finds places for all tasks and occupies them (job.end must be set), or changes nothing and says why in `reason`.
 /// Order among places: the policy's score, the site's cost, the node. For a domain: size, site cost, index. A gang is
 /// placed on the site of the best place for one of its tasks, or where that has no room for all, of the next.

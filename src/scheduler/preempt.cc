@@ -71,11 +71,11 @@ class Trial {
 
 /// Of its own account, or of one that it may stop work of.
 std::optional<ReasonCode> may_stop(const State& state, const Job& job, const Job& victim, TimePoint now) {
-  // What has started in this very pass stays.
+  // What has started in this very pass stays, and what had waited too long is not sent back for what has not.
   if (victim.stopping || !victim.work.preemptible || victim.started >= now) return std::nullopt;
   const bool lower = victim.work.priority < job.work.priority;
   if (victim.work.account == job.work.account) {
-    if (lower) return ReasonCode::kPriority;
+    if (lower && victim.rank != kStarvedRank) return ReasonCode::kPriority;
     return std::nullopt;
   }
   if (!reclaims_from(state, job, victim)) return std::nullopt;

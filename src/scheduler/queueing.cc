@@ -4,14 +4,12 @@
 #include "scheduler/state.h"
 
 namespace millrace::scheduler {
-namespace {
 
 TimePoint starves_at(const State& state, const Job& job) {
+  if (!state.policies.starvation) return kNever;
   const TimePoint since = std::max(job.work.submitted, job.work.not_before.value_or(job.work.submitted));
   return since + *state.policies.starvation;
 }
-
-}  // namespace
 
 void enqueue(State& state, Job& job) {
   job.phase = Phase::kPending;

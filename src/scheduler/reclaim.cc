@@ -18,9 +18,9 @@ Reclaim reclaim_of(const State& state, AccountIndex account) {
 }
 
 bool yields(const State& state, const Job& holder, const Job& job) {
-  if (holder.promise->claim) return false;
   if (holder.rank < job.rank) return true;
-  return state.policies.preempt && holder.work.preemptible && reclaims_from(state, job, holder) &&
+  return !holder.promise->claim && state.policies.preempt && holder.work.preemptible &&
+         reclaims_from(state, job, holder) &&
          may_take_back(state, job, holder.work.account, holder.shape->request);
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "scheduler/place.h"
 #include "scheduler/state.h"
 #include "scheduler/tightest.h"
 
@@ -152,6 +153,7 @@ Result<void> Scheduler::adopt(const Running& running) {
   }
   Job& job = *TRY(make_job(*state_, running.workload));
   job.end = end_of(running.workload, running.started);
+  if (starves_at(*state_, job) <= running.started) job.rank = kStarvedRank;
   for (const TaskPlace& place : running.places) state_->pool.occupy(job, place);
   begin_running(*state_, job, running.places, running.cap_milli, nullptr, running.started);
   return {};
@@ -281,9 +283,12 @@ std::optional<Reason> Scheduler::why(WorkloadId id) const {
   }
   // What it waited for may be gone since it was told.
   const Job* other = reason.other ? state_->find(*reason.other) : nullptr;
-  const bool is_promised = other != nullptr && other->promise != nullptr;
-  if (reason.code == ReasonCode::kPromised && !is_promised) reason.at.reset();
-  if (other == nullptr || (reason.code == ReasonCode::kPromised && !is_promised)) reason.other.reset();
+  if (other == nullptr) reason.other.reset();
+  if (reason.code == ReasonCode::kPromised && (other == nullptr || !other->promise)) {
+    if (auto now = no_room(*state_, *job, window_end(*state_->last_pass, job->limit_s))) return now;
+    reason.at.reset();
+    reason.other.reset();
+  }
   return reason;
 }
 

@@ -75,6 +75,16 @@ TEST_F(Shed, all_that_may_be_preempted_goes_before_what_may_not) {
   EXPECT_EQ(stopped_by_a_fall(1, 45s), (Ids{1, 2, 3}));
 }
 
+TEST_F(Shed, work_that_others_may_not_stop_is_paused_as_well_where_that_loses_nothing) {
+  Workload w = quarter(5);
+  w.preemptible = false;
+  w.checkpoint_every = 0s;
+  ASSERT_TRUE(s_->ended(1, kStart + 1min));
+  ASSERT_TRUE(s_->submit(w, kStart + 1min));
+  ASSERT_EQ(s_->pass(kStart + 1min).starts.size(), 1U);
+  EXPECT_EQ(stopped_by_a_fall(2, 45s), (Ids{3, 5}));
+}
+
 TEST_F(Shed, work_that_has_no_time_to_write_its_state_is_not_paused_but_loses_it) {
   EXPECT_EQ(stopped_by_a_fall(3, 0s), (Ids{2})) << "3 is of a higher class, and its grace is 30 s";
 }
@@ -102,6 +112,47 @@ TEST(Preempt, work_that_can_go_on_without_loss_is_stopped_first) {
   urgent.priority = 1;
   ASSERT_TRUE(s.submit(urgent, kStart + 1h));
   EXPECT_EQ(stopped(s.pass(kStart + 1h)), (Ids{1})) << "though it is promised what 1 runs on";
+}
+
+/// One node, and work of these classes that takes all of it.
+Workload whole(WorkloadId id, std::int32_t priority, std::chrono::seconds limit) {
+  Workload w = quarter(id);
+  w.demand.accelerators = 8;
+  w.priority = priority;
+  w.limit = limit;
+  return w;
+}
+
+TEST(Preempt, what_is_stopped_for_one_goes_to_a_higher_class_that_comes_meanwhile) {
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(1), testing::one_account(), {}));
+  ASSERT_TRUE(s.submit(whole(1, -1, 10h), kStart));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
+  ASSERT_TRUE(s.submit(whole(2, 0, 20h), kStart + 1min));
+  ASSERT_EQ(stopped(s.pass(kStart + 1min)), (Ids{1}));
+  ASSERT_TRUE(s.submit(whole(3, 1, 1h), kStart + 70s));
+  s.pass(kStart + 70s);
+  ASSERT_TRUE(s.ended(1, kStart + 90s));
+  const Plan plan = s.pass(kStart + 90s);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].id, 3U);
+  ASSERT_TRUE(s.ended(3, kStart + 1h));
+  EXPECT_EQ(s.pass(kStart + 1h).starts.size(), 1U) << "2 is not forgotten";
+}
+
+TEST(Preempt, what_had_waited_too_long_is_not_stopped_for_a_higher_class) {
+  Policies policies;
+  policies.starvation = 1h;
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(1), testing::one_account(), policies));
+  ASSERT_TRUE(s.submit(whole(1, 1, 2h), kStart));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
+  ASSERT_TRUE(s.submit(whole(2, 0, 2h), kStart));
+  s.pass(kStart);
+  ASSERT_TRUE(s.ended(1, kStart + 2h));
+  ASSERT_EQ(s.pass(kStart + 2h).starts.size(), 1U);
+  Workload urgent = whole(3, 1, 1h);
+  urgent.submitted = kStart + 2h + 1min;
+  ASSERT_TRUE(s.submit(urgent, urgent.submitted));
+  EXPECT_TRUE(s.pass(urgent.submitted).preempts.empty());
 }
 
 /// What a project of "owner" stops of what "borrower" has beyond its quota, of the same priority.

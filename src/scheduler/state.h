@@ -127,6 +127,8 @@ void set_cap(State& state, Job& job, std::int32_t cap_milli, const Budgeted* cap
 std::vector<Job*> all_running(State& state);
 
 // queueing.cc: pending work.
+/// When it will have waited too long; kNever where nothing does.
+TimePoint starves_at(const State& state, const Job& job);
 void enqueue(State& state, Job& job);
 void unqueue(State& state, Job& job);
 void fire_timers(State& state, TimePoint now);
@@ -139,7 +141,7 @@ bool may_take_back(const State& state, const Job& job, AccountIndex holder, cons
 /// Whether the job's account takes back from such work at all.
 bool reclaims_from(const State& state, const Job& job, const Job& holder);
 /// Promises that give way to a job that could start without them: those of lower ranks, and those by which others would
-/// borrow what it may take back at once; no claims. The lowest rank, then the latest, first.
+/// borrow what it may take back at once. The lowest rank, then the latest, first.
 std::vector<Job*> yielding_promises(const State& state, const Job& job);
 
 // preempt.cc

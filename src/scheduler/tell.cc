@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "scheduler/place.h"
 #include "scheduler/why.h"
 
 namespace millrace::scheduler {
@@ -55,6 +56,23 @@ void settle_holds(State& state, Plan& plan) {
   }
   std::ranges::reverse(kept);
   plan.holds = std::move(kept);
+}
+
+void retell_promised(State& state, TimePoint now, Plan& plan) {
+  for (Hold& hold : plan.holds) {
+    if (hold.reason.code != ReasonCode::kPromised) continue;
+    const Job* other = hold.reason.other ? state.find(*hold.reason.other) : nullptr;
+    if (other != nullptr && other->promise && (!hold.reason.at || other->promise->begin == *hold.reason.at))
+      continue;
+    Job& job = *state.find(hold.id);
+    auto reason = no_room(state, job, window_end(now, job.limit_s));
+    if (!reason) continue;
+    if (job.promise) add_expected(state, *job.promise, now, *reason);
+    if (job.group->code != reason->code) job.group->mixed = true;
+    job.code = reason->code;
+    hold.reason = *reason;
+    job.reason = std::make_shared<const Reason>(*std::move(reason));
+  }
 }
 
 }  // namespace millrace::scheduler

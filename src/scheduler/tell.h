@@ -12,5 +12,7 @@ void tell_group(State& state, Group& group, const Job& last, Plan& plan);
 void tell_waiting(State& state, Plan& plan);
 /// Of several walks only the last word on a workload counts.
 void settle_holds(State& state, Plan& plan);
+/// What was promised to work that has started since it was told keeps others from nothing: they are told what does.
+void retell_promised(State& state, TimePoint now, Plan& plan);
 
 }  // namespace millrace::scheduler

@@ -137,6 +137,25 @@ std::string unmet(const State& state, const ShapeKey& key) {
   return "no node meets all of its constraints";
 }
 
+/// Thousandths of accelerators that are free now on the best site, or in the best domain, whether or not a whole task fits
+/// where they are.
+std::int64_t free_in_pieces(const State& state, const Job& job) {
+  std::int64_t most = 0;
+  if (job.shape->key.together == Together::kOneDomain) {
+    for (const auto& domain : state.pool.domains()) most = std::max(most, domain.free_milli);
+    return most;
+  }
+  const Demand least{.accelerators = 1, .accelerator_milli = 1};
+  for (const auto& classes : job.shape->within) {
+    std::int64_t sum = 0;
+    each_state_now(state, classes, least, [&](const NodeState& free, std::int64_t nodes) {
+      for (const std::int16_t milli : free.device_milli_free) sum += std::max<std::int64_t>(milli, 0) * nodes;
+    });
+    most = std::max(most, sum);
+  }
+  return most;
+}
+
 }  // namespace
 
 bool lacks_room(ReasonCode code) {
@@ -209,8 +228,12 @@ Reason room_reason(const State& state, const Job& job, std::int64_t free) {
     reason.free *= each;
     reason.resource = "accelerators";
   }
+  const bool counts_devices = reason.resource == "accelerators" && key.tasks > 1;
+  if (counts_devices && std::min(free_in_pieces(state, job), reason.needed) > reason.free)
+    reason.subject =
+        fmt::format(" in tasks of {}", key.demand.accelerators * key.demand.accelerator_milli / 1000.0);
   if (reason.code != ReasonCode::kCapacity) return reason;
-  reason.subject = one_of_several_sites(job);
+  reason.subject += one_of_several_sites(job);
   name_lack_beside(state, job, reason);
   return reason;
 }

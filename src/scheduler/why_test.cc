@@ -193,6 +193,32 @@ TEST(Why, a_cap_below_the_one_before_is_never_said_to_be_for_room_in_the_budget)
   EXPECT_GT(lifted, 0) << "this test does not test it";
 }
 
+TEST(Why, what_is_free_only_in_pieces_is_told_as_such) {
+  Scheduler s = make(2);
+  for (WorkloadId id : {1, 2}) submit(s, job_of(id, 5));
+  submit(s, job_of(3, 8, 1h, 2));
+  s.pass(kStart);
+  EXPECT_EQ(s.why(3)->text(),
+            "needs 16 accelerators in tasks of 8; 0 are free, next at 2026-11-22 01:00 when 2 ends");
+}
+
+TEST(Why, nobody_is_told_that_what_is_free_is_promised_to_work_that_runs) {
+  Scheduler s = make(1);
+  submit(s, job_of(1, 4, 1h));
+  submit(s, job_of(2, 8, 1h));
+  submit(s, job_of(3, 4, 2h));
+  s.pass(kStart);
+  ASSERT_EQ(s.why(3)->text(), "what is free is promised to 2 at 2026-11-22 01:00");
+  ASSERT_TRUE(s.ended(1, kStart + 10min));
+  ASSERT_EQ(s.pass(kStart + 10min).starts.size(), 1U);
+  EXPECT_EQ(s.why(3)->code, ReasonCode::kCapacity);
+}
+
+TEST(Why, seconds_are_told_where_there_are_any) {
+  EXPECT_EQ(minute_of(kStart + 1h), "2026-11-22 01:00");
+  EXPECT_EQ(minute_of(kStart + 50s), "2026-11-22 00:00:50");
+}
+
 TEST(Why, a_part_of_an_accelerator_is_told_as_such) {
   Cluster cluster = testing::even_cluster(1);
   cluster.nodes[0].accelerators = 0;

@@ -1,7 +1,9 @@
 #include "twin/csv.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -34,6 +36,7 @@ CsvReader::CsvReader(std::string_view text, std::string file, char separator, bo
 }
 
 CsvColumn CsvReader::maybe_column(std::string_view name) {
+  asked_.emplace_back(name);
   CsvColumn found = kNoColumn;
   for (CsvColumn i = 0; i < names_.size(); ++i) {
     if (names_[i] != name) continue;
@@ -58,6 +61,14 @@ CsvColumn CsvReader::column(std::string_view name) {
                    fmt::format("{}:1: has no column '{}'; its columns are {}", file_, name, there)};
   }
   return found;
+}
+
+void CsvReader::refuse_others() {
+  for (const auto& name : names_) {
+    if (fault_ || std::ranges::find(asked_, name) != asked_.end()) continue;
+    fault_ = Error{ErrorCode::kInvalidArgument, fmt::format("{}:1: there is no column '{}'; there are: {}",
+                                                            file_, shown(name), fmt::join(asked_, ", "))};
+  }
 }
 
 bool CsvReader::split() {

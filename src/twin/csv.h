@@ -27,6 +27,8 @@ class CsvReader {
   /// The column of the header called `name`; a fault if there is none, or two.
   CsvColumn column(std::string_view name);
   CsvColumn maybe_column(std::string_view name);
+  /// A fault if the header has a column that was not asked for.
+  void refuse_others();
   const std::vector<std::string_view>& names() const { return names_; }
 
   /// Goes to the next row; false at the end and after a fault.
@@ -57,6 +59,7 @@ class CsvReader {
   std::size_t at_ = 0;
   std::int64_t line_ = 0;
   std::vector<std::string_view> names_, fields_;
+  std::vector<std::string> asked_;
   std::size_t width_ = 0;  // of the first row; 0: none was read
   std::optional<Error> fault_;
 };

@@ -319,6 +319,11 @@ TEST(TraceMillrace, NeedsOnlyArrivalAndWork) {
   EXPECT_EQ(trace.jobs[0], expected);
 }
 
+TEST(TraceMillrace, AColumnThatThereIsNotIsRefused) {
+  const std::string fault = fault_of("arrival_s,work_s,acelerators\n0,1,8\n", "millrace");
+  EXPECT_TRUE(fault.starts_with("f:1: there is no column 'acelerators'; there are: arrival_s, work_s,")) << fault;
+}
+
 TEST(TraceMillrace, WorkNamesTheTokensOfItsRequests) {
   const TraceJob job =
       parse("arrival_s,work_s,kind,input_tokens,output_tokens\n0,60,service,5000000,\n", "millrace")

@@ -109,7 +109,9 @@ class RowReader {
         kinds_(builder.site().cluster.kinds, &Capability::kind),
         classes_(builder.site().priority_classes, &PriorityClassConfig::name),
         leaves_(builder.site().leaves,
-                [&](auto leaf) -> const std::string& { return builder.site().accounts[leaf].name; }) {}
+                [&](auto leaf) -> const std::string& { return builder.site().accounts[leaf].name; }) {
+    csv.refuse_others();
+  }
 
   TraceJob read() {
     TraceJob job;
