@@ -17,10 +17,15 @@ Reclaim reclaim_of(const State& state, AccountIndex account) {
   return strictest;
 }
 
+/// Whether nothing else is there for it, so that room is not made over and over for those of lower ranks.
+bool waits_for_end_of(const Job& job, const Job& holder) {
+  return job.promise ? job.promise->begin >= holder.promise->end : holder.promise->end >= kSomeDay;
+}
+
 bool yields(const State& state, const Job& holder, const Job& job) {
+  if (holder.promise->claim) return holder.rank < job.rank && waits_for_end_of(job, holder);
   if (holder.rank < job.rank) return true;
-  return !holder.promise->claim && state.policies.preempt && holder.work.preemptible &&
-         reclaims_from(state, job, holder) &&
+  return state.policies.preempt && holder.work.preemptible && reclaims_from(state, job, holder) &&
          may_take_back(state, job, holder.work.account, holder.shape->request);
 }
 
