@@ -17,9 +17,8 @@ namespace json = boost::json;
 double number_of(const json::value& value) { return value.is_number() ? value.to_number<double>() : 0; }
 
 Result<std::unique_ptr<host::TomlDocument>> read(std::string_view source, const std::string& file) {
-  const auto first = source.find_first_not_of(" \t\r\n");
-  const bool is_json = first != std::string_view::npos && source[first] == '{';
-  return is_json ? host::TomlDocument::parse_json(source, file) : host::TomlDocument::parse(source, file);
+  return host::TomlDocument::is_json(source) ? host::TomlDocument::parse_json(source, file)
+                                             : host::TomlDocument::parse(source, file);
 }
 
 /// Of several tables the one whose value the message names: at its begin, or in quotes.

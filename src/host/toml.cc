@@ -176,6 +176,11 @@ bool TomlTable::has(std::string_view key) const {
   return std::ranges::find(members, key, &TomlNode::Member::key) != members.end();
 }
 
+bool TomlDocument::is_json(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && text[first] == '{';
+}
+
 std::optional<std::int64_t> TomlTable::line_of(std::string_view key) const {
   if (!has(key)) return std::nullopt;
   const auto& members = std::get<TomlNode::Members>(node_->value);

@@ -24,6 +24,8 @@ using TomlScalar = std::variant<std::string, std::int64_t, double>;
 /// document is kept and returned by `finish`. One thread at a time.
 class TomlDocument {
  public:
+  /// Whether a text that may be either is to be read as JSON: it starts with '{'.
+  static bool is_json(std::string_view text);
   /// kInvalidArgument, naming file and line, for text that is not TOML.
   static Result<std::unique_ptr<TomlDocument>> parse(std::string_view text, std::string file);
   /// The same from a JSON object: kInvalidArgument also for a key that stands twice. A null is a value of no type that any

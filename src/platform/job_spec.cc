@@ -342,11 +342,7 @@ Result<JobSpec> parse_job(std::string_view text, JobFormat format, const std::st
                    fmt::format("{}: a job file has at most {} bytes", file, kJobFileMax));
   }
   const bool is_guess = format == JobFormat::kGuess;
-  if (is_guess) {
-    const auto first = text.find_first_not_of(" \t\r\n");
-    const bool is_json = first != std::string_view::npos && text[first] == '{';
-    format = is_json ? JobFormat::kJson : JobFormat::kToml;
-  }
+  if (is_guess) format = host::TomlDocument::is_json(text) ? JobFormat::kJson : JobFormat::kToml;
   auto read = format == JobFormat::kJson ? host::TomlDocument::parse_json(text, file)
                                          : host::TomlDocument::parse(text, file);
   if (!read && is_guess) {

@@ -179,8 +179,8 @@ class Pass {
     if (yielded_to_ == job.work.id) {
       for (Job* l : std::exchange(yielded_, {})) {
         l->yielded_pass = 0;
-        l->fresh = due_ = true;
-        state_.fresh.push_back(l->work.id);
+        due_ = true;
+        look_again(state_, *l);
       }
     }
     unqueue(state_, job);
@@ -278,16 +278,15 @@ class Pass {
     give_promise(state_, job, std::move(promise), now_);
     if (!now) return;
     // What it was promised is free already: it starts in the next walk.
-    job.fresh = due_ = true;
-    state_.fresh.push_back(job.work.id);
+    due_ = true;
+    look_again(state_, job);
   }
 
   // Of alike workloads one asks in a walk, and one in all is heard; the others ask again in the next.
   void ask(Job& job, std::vector<Job*> drops) {
     if (drops_.empty()) yield(job, std::move(drops));
     job.group->asked_walk = state_.walk;
-    job.fresh = true;
-    state_.fresh.push_back(job.work.id);
+    look_again(state_, job);
   }
 
   // Those that may come first in order must not get the same again before it has started.
@@ -351,10 +350,7 @@ class Pass {
   bool settle() {
     bool again = std::exchange(due_, false) || !state_.ghosts.empty();
     lay_ghosts(state_);
-    for (Job* job : std::exchange(displaced_, {})) {
-      job->fresh = true;
-      state_.fresh.push_back(job->work.id);
-    }
+    for (Job* job : std::exchange(displaced_, {})) look_again(state_, *job);
     for (const AccountIndex a : std::exchange(unkept_, {})) {
       state_.accounts.unkeep(a);
       again = true;
@@ -368,9 +364,7 @@ class Pass {
     bool any = false;
     for (Job* job : drops_) {
       if (!job->promise) continue;  // it has started
-      drop_promise(state_, *job, now_);
-      job->fresh = true;
-      state_.fresh.push_back(job->work.id);
+      take_promise_away(state_, *job, now_);
       any = true;
     }
     return any;

@@ -10,10 +10,6 @@ namespace {
 
 constexpr std::size_t kScoresKept = 32;
 
-std::int64_t site_cost(const State& state, SiteIndex site) {
-  return site < state.policies.site_cost.size() ? state.policies.site_cost[site] : 0;
-}
-
 std::optional<Fit> scored(State& state, std::vector<Peers::Scored>& known, const NodeState& node,
                           const Demand& demand) {
   for (const Peers::Scored& s : known) {
@@ -340,6 +336,10 @@ bool is_within(const std::vector<ScopeDraw>& draws, const std::vector<ScopeDraw>
 
 }  // namespace
 
+std::int64_t site_cost(const State& state, SiteIndex site) {
+  return site < state.policies.site_cost.size() ? state.policies.site_cost[site] : 0;
+}
+
 std::int32_t least_cap(const State& state, const Job& job) {
   const bool saves = job.shape->key.demand.accelerators > 0 &&
                      job.shape->key.accelerator_draw_milli > state.policies.cap_floor_milli;
@@ -367,7 +367,8 @@ std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& 
     return std::nullopt;
   }
   std::optional<PowerLedger::Lack> lack;
-  for (std::int32_t cap = 1000;; cap = least_cap(state, job)) {
+  const std::int32_t least = least_cap(state, job);
+  for (std::int32_t cap = 1000;; cap = least) {
     // What it lacks at the least that would do is what keeps it from starting.
     lack = sure_lack(state, job, now, cap);
     if (!lack) {
@@ -381,7 +382,7 @@ std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& 
       }
       lack = a.lack();
     }
-    if (cap == least_cap(state, job)) break;
+    if (cap == least) break;
   }
   if (lack) {
     job.shape->power_blocked = true;
@@ -430,8 +431,8 @@ std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason
   state.power.set_aside(promise);
   found.draws = state.power.draws(job, found.places, 1000);
   auto lack = lack_of(found.draws);
-  if (lack && least_cap(state, job) < 1000) {
-    found.cap_milli = least_cap(state, job);
+  if (const std::int32_t least = least_cap(state, job); lack && least < 1000) {
+    found.cap_milli = least;
     lack = lack_of(state.power.draws(job, found.places, found.cap_milli));
     if (!lack) raise_cap(state, job, found, lack_of);
   }

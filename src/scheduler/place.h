@@ -24,6 +24,9 @@ std::int64_t count_on(State& state, const Job& job, NodeIndex node, TimePoint un
 /// Whether work that it is kept apart from is in the node's failure group.
 bool is_kept_off(const State& state, const Job& job, NodeIndex node, TimePoint until);
 
+/// As Policies::site_cost.
+std::int64_t site_cost(const State& state, SiteIndex site);
+
 /// The least that its accelerators may be capped at to start it.
 std::int32_t least_cap(const State& state, const Job& job);
 

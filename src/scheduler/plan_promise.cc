@@ -58,8 +58,7 @@ class Earliest {
     for (const ClassIndex c : classes_) state_.pool.refresh_times(c);
     for (DomainIndex d = 0; d < domains.size(); ++d) {
       const std::int64_t bound = domain_bound(d);
-      const SiteIndex site = state_.cluster.domains[d].site;
-      const std::int64_t cost = site < state_.policies.site_cost.size() ? state_.policies.site_cost[site] : 0;
+      const std::int64_t cost = site_cost(state_, state_.cluster.domains[d].site);
       if (bound != INT64_MAX) order.emplace_back(bound, domains[d].nodes.size(), cost, d);
     }
     std::ranges::sort(order);
@@ -261,8 +260,7 @@ std::vector<Slot> anywhere(State& state, const Job& job, const Heed& heed, TimeP
   for (const auto& classes : job.shape->within) {
     std::vector<Slot> slots = Earliest(state, job, heed, now, cutoff, classes).anywhere();
     if (slots.empty()) continue;
-    const SiteIndex site = state.pool.classes()[classes.front()].site;
-    const std::int64_t cost = site < state.policies.site_cost.size() ? state.policies.site_cost[site] : 0;
+    const std::int64_t cost = site_cost(state, state.pool.classes()[classes.front()].site);
     const bool later =
         !best.empty() && std::pair(best.back().at, best_cost) <= std::pair(slots.back().at, cost);
     if (later) continue;
@@ -328,8 +326,9 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now,
   // Under a cap, where that brings it forward.
   if (promise.begin > room && least_cap(state, job) < 1000) {
     const TimePoint uncapped = promise.begin;
+    std::vector<ScopeDraw> draws_uncapped = promise.draws;
     promise.begin = begin_under(least_cap(state, job));
-    if (promise.begin == uncapped) begin_under(1000);
+    if (promise.begin == uncapped) promise.draws = std::move(draws_uncapped);
   }
   if (promise.begin > room) promise.because.reset();  // it has room before it has power
   if (behind && promise.begin > room) {

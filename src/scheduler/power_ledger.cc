@@ -348,9 +348,7 @@ std::optional<PowerLedger::Lack> PowerLedger::lack(const ScopeDraw& more, TimePo
 
 std::optional<PowerLedger::Lack> PowerLedger::lack(std::span<const ScopeDraw> more, TimePoint now,
                                                    TimePoint until) const {
-  std::optional<Lack> found;
-  for (const ScopeDraw& d : more) found = telling(found, lack(d, now, until));
-  return found;
+  return lack_promised(more, now, until, kNever);
 }
 
 std::optional<PowerLedger::Lack> PowerLedger::telling(const std::optional<Lack>& a,

@@ -158,13 +158,6 @@ bool is_on_nodes_of(const Promise& promise, const Promise& claim) {
   });
 }
 
-/// It is promised something else by the next full pass.
-void displace(State& state, Job& job, TimePoint now) {
-  drop_promise(state, job, now);
-  job.fresh = true;
-  state.fresh.push_back(job.work.id);
-}
-
 /// Whether what it is promised is there no later than what they would leave.
 bool comes_by_itself(const Job& job, const std::vector<Victim>& victims, TimePoint now) {
   if (!job.promise || job.promise->begin <= now) return false;
@@ -208,7 +201,7 @@ bool preempt_for(State& state, Job& job, TimePoint now, Plan& plan) {
     claim.because = v.job->work.id;
   }
   for (Job* holder : yielding) {
-    if (is_on_nodes_of(*holder->promise, claim)) displace(state, *holder, now);
+    if (is_on_nodes_of(*holder->promise, claim)) take_promise_away(state, *holder, now);
   }
   // What is promised to others from a later time on waits for it, by the grace at most.
   claim.end = window_end(claim.begin, job.limit_s);

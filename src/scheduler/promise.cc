@@ -45,6 +45,11 @@ void drop_promise(State& state, Job& job, TimePoint now) {
   job.promise.reset();
 }
 
+void take_promise_away(State& state, Job& job, TimePoint now) {
+  drop_promise(state, job, now);
+  look_again(state, job);
+}
+
 void drop_overdrawn(State& state, TimePoint now) {
   for (const Budgeted* b : state.power.bound()) {
     if (!b->overdrawn(now)) continue;
@@ -95,6 +100,13 @@ PromisesAside::~PromisesAside() {
   }
 }
 
+void sort_by_precedence(std::vector<Job*>& promised) {
+  std::ranges::sort(promised, [](const Job* a, const Job* b) {
+    return std::tuple(a->rank, b->promise->begin, b->work.id) <
+           std::tuple(b->rank, a->promise->begin, a->work.id);
+  });
+}
+
 bool has_lower_promises(const State& state, std::int32_t rank) {
   return !state.promises_of_rank.empty() && state.promises_of_rank.begin()->first < rank;
 }
@@ -105,10 +117,7 @@ std::vector<Job*> lower_promises(const State& state, std::int32_t rank) {
   for (const auto& [id, job] : state.promised) {
     if (job->rank < rank && !job->promise->claim) lower.push_back(job);
   }
-  std::ranges::sort(lower, [](const Job* a, const Job* b) {
-    return std::tuple(a->rank, b->promise->begin, b->work.id) <
-           std::tuple(b->rank, a->promise->begin, a->work.id);
-  });
+  sort_by_precedence(lower);
   return lower;
 }
 

@@ -11,10 +11,14 @@ TimePoint starves_at(const State& state, const Job& job) {
   return since + *state.policies.starvation;
 }
 
-void enqueue(State& state, Job& job) {
-  job.phase = Phase::kPending;
+void look_again(State& state, Job& job) {
   job.fresh = true;
   state.fresh.push_back(job.work.id);
+}
+
+void enqueue(State& state, Job& job) {
+  job.phase = Phase::kPending;
+  look_again(state, job);
   state.queue.add(job);
   if (state.policies.starvation && job.rank != kStarvedRank)
     state.starving.emplace(starves_at(state, job), job.work.id);

@@ -1,7 +1,4 @@
 // What an account may take back of what others borrowed: running work, and promises by which they would borrow.
-#include <algorithm>
-#include <tuple>
-
 #include "scheduler/state.h"
 
 namespace millrace::scheduler {
@@ -52,10 +49,7 @@ std::vector<Job*> yielding_promises(const State& state, const Job& job) {
   for (const auto& [id, holder] : state.promised) {
     if (holder != &job && yields(state, *holder, job)) result.push_back(holder);
   }
-  std::ranges::sort(result, [](const Job* a, const Job* b) {
-    return std::tuple(a->rank, b->promise->begin, b->work.id) <
-           std::tuple(b->rank, a->promise->begin, a->work.id);
-  });
+  sort_by_precedence(result);
   return result;
 }
 

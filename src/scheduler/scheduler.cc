@@ -206,9 +206,7 @@ void Scheduler::set_health(NodeIndex node, Health health, TimePoint now) {
   if (health != Health::kReady) {
     while (!state.pool.node(node).promises.empty()) {
       Job& owner = *state.find(state.pool.node(node).promises.front().job->work.id);
-      drop_promise(state, owner, now);
-      owner.fresh = true;
-      state.fresh.push_back(owner.work.id);
+      take_promise_away(state, owner, now);
     }
   }
   if (health == Health::kDown) {
@@ -228,9 +226,7 @@ Result<void> Scheduler::set_budget(const BudgetChange& change, TimePoint now) {
     // Promises were planned without this budget.
     while (!state.promised.empty()) {
       Job& owner = *state.promised.begin()->second;
-      drop_promise(state, owner, now);
-      owner.fresh = true;
-      state.fresh.push_back(owner.work.id);
+      take_promise_away(state, owner, now);
     }
   }
   state.released = state.power_eased = true;

@@ -79,6 +79,8 @@ void give_promise(State& state, Job& job, Promise promise, TimePoint now);
 void drop_overdrawn(State& state, TimePoint now);
 /// At once: its capacity is gained.
 void drop_promise(State& state, Job& job, TimePoint now);
+/// The same, and it is looked at again.
+void take_promise_away(State& state, Job& job, TimePoint now);
 /// At the end of the walk.
 void retire_promise(State& state, Job& job);
 void lay_ghosts(State& state);
@@ -97,8 +99,10 @@ class PromisesAside {
   State& state_;
   std::vector<const Job*> jobs_;
 };
+/// In which order promises give way: the lowest rank, then the latest, first.
+void sort_by_precedence(std::vector<Job*>& promised);
 bool has_lower_promises(const State& state, std::int32_t rank);
-/// Promises to work of lower ranks, but claims: the lowest rank, then the latest, first.
+/// Promises to work of lower ranks, but claims, in the order in which they give way.
 std::vector<Job*> lower_promises(const State& state, std::int32_t rank);
 /// The earliest that the limits of what runs and of what is promised allow, before `cutoff`; nullopt if there is none for
 /// certain. If the job has a promise: only one that begins clearly earlier. Promises of ranks below `heed_rank_min` are not
@@ -130,6 +134,8 @@ std::vector<Job*> all_running(State& state);
 /// When it will have waited too long; kNever where nothing does.
 TimePoint starves_at(const State& state, const Job& job);
 void enqueue(State& state, Job& job);
+/// The next walk looks at it as if it had just come.
+void look_again(State& state, Job& job);
 void unqueue(State& state, Job& job);
 void fire_timers(State& state, TimePoint now);
 /// Forgets a job that is neither queued nor running any more.
@@ -141,7 +147,7 @@ bool may_take_back(const State& state, const Job& job, AccountIndex holder, cons
 /// Whether the job's account takes back from such work at all.
 bool reclaims_from(const State& state, const Job& job, const Job& holder);
 /// Promises that give way to a job that could start without them: those of lower ranks, and those by which others would
-/// borrow what it may take back at once. The lowest rank, then the latest, first.
+/// borrow what it may take back at once. In the order in which they give way.
 std::vector<Job*> yielding_promises(const State& state, const Job& job);
 
 // preempt.cc

@@ -9,13 +9,21 @@
 
 namespace millrace::scheduler {
 
+namespace {
+
+void keep(Job& job, const Reason& reason) {
+  job.code = reason.code;
+  if (job.group->code != reason.code) job.group->mixed = true;
+  job.reason = std::make_shared<const Reason>(reason);
+}
+
+}  // namespace
+
 void tell(State& state, Job& job, Reason reason, TimePoint now, Plan& plan) {
   if (job.promise) add_expected(state, *job.promise, now, reason);
   if (reason.code == ReasonCode::kPromised) forget_started(state, reason);
   if (job.code != reason.code) plan.holds.push_back({job.work.id, reason});
-  job.code = reason.code;
-  if (job.group->code != reason.code) job.group->mixed = true;
-  job.reason = std::make_shared<const Reason>(std::move(reason));
+  keep(job, reason);
 }
 
 void tell_group(State& state, Group& group, const Job& last, Plan& plan) {
@@ -68,10 +76,8 @@ void retell_promised(State& state, TimePoint now, Plan& plan) {
     auto reason = no_room(state, job, window_end(now, job.limit_s));
     if (!reason) continue;
     if (job.promise) add_expected(state, *job.promise, now, *reason);
-    if (job.group->code != reason->code) job.group->mixed = true;
-    job.code = reason->code;
-    hold.reason = *reason;
-    job.reason = std::make_shared<const Reason>(*std::move(reason));
+    keep(job, *reason);
+    hold.reason = *std::move(reason);
   }
 }
 
