@@ -159,6 +159,17 @@ Shares AccountTree::shares(AccountIndex account, TimePoint now) const {
   return result;
 }
 
+Levels AccountTree::borrows(AccountIndex account, const Amount& more) const {
+  Levels result = 0;
+  for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
+    const Entry& e = entries_[i];
+    Amount counted = e.used;
+    add_to(counted, e.promised, 1);
+    if (!within(counted, more, e.account.quota.nominal)) result |= static_cast<Levels>(1U << e.depth);
+  }
+  return result;
+}
+
 bool AccountTree::may_reclaim(AccountIndex waiting, const Amount& request, AccountIndex holder,
                               const Amount& more) const {
   if (waiting == holder) return false;

@@ -16,6 +16,9 @@ namespace millrace::scheduler {
 /// Dominant shares on the way from the root to an account; levels that do not exist are 0. Smaller goes first.
 using Shares = std::array<double, kAccountDepthMax>;
 
+/// A set of levels on the way from the root to an account: bit 0 is the root's.
+using Levels = std::uint8_t;
+
 /// What is left of a quota is kept for a blocked workload that goes first.
 struct Kept {
   std::int32_t rank = 0;
@@ -63,6 +66,8 @@ class AccountTree {
   /// The lowest account on the way to the root that uses more than it may (a claim came on top).
   std::optional<AccountIndex> over(AccountIndex account) const;
   Shares shares(AccountIndex account, TimePoint now) const;
+  /// Where it uses, or is promised, more than its nominal quota, with `more` on top: others may stop work for that.
+  Levels borrows(AccountIndex account, const Amount& more) const;
 
   /// Accounts that use less than before the last call.
   std::vector<AccountIndex> take_eased();

@@ -300,19 +300,20 @@ bool Model::is_below(AccountIndex account, AccountIndex above) const {
   return false;
 }
 
-std::vector<double> Model::shares(AccountIndex account, TimePoint now) const {
+/// From the root on: whether it would borrow, then its share.
+std::vector<std::pair<bool, double>> Model::standings(const Item& of, TimePoint now) const {
   Amount capacity;
   for (const Node& node : cluster_.nodes) {
     capacity.accelerators_milli += std::int64_t{node.accelerators} * 1000;
     capacity.cpu_milli += node.cpu_milli;
     capacity.memory_mib += node.memory_mib;
   }
-  std::vector<double> path;
-  for (AccountIndex a = account; a != kNoAccount; a = accounts_[a].parent) {
+  std::vector<std::pair<bool, double>> path;
+  for (AccountIndex a = of.w.account; a != kNoAccount; a = accounts_[a].parent) {
     const double kept = remaining(now - use_[a].updated, policies_.half_life);
     double dominant = 0;
+    bool borrows = false;
     for (std::size_t r = 0; r < 3; ++r) {
-      if (list(capacity)[r] == 0) continue;
       const auto used = static_cast<double>(list(use_[a].used)[r]);
       const double past = used + (use_[a].past[r] - used) * kept;
       std::int64_t soon = list(use_[a].used)[r];
@@ -320,12 +321,14 @@ std::vector<double> Model::shares(AccountIndex account, TimePoint now) const {
         if (item.where == Where::kPending && item.promise && is_below(item.w.account, a))
           soon += request(item.w)[r];
       }
+      borrows = borrows || soon + (of.promise ? 0 : request(of.w)[r]) > list(accounts_[a].quota.nominal)[r];
+      if (list(capacity)[r] == 0) continue;
       dominant =
           std::max(dominant, (static_cast<double>(soon) + past) / static_cast<double>(list(capacity)[r]));
     }
-    path.insert(path.begin(), dominant * 1000.0 / static_cast<double>(accounts_[a].weight_milli));
+    path.insert(path.begin(), {borrows, dominant * 1000.0 / static_cast<double>(accounts_[a].weight_milli)});
   }
-  path.resize(kAccountDepthMax, 0.0);
+  path.resize(kAccountDepthMax, {false, 0.0});
   return path;
 }
 
@@ -374,7 +377,7 @@ bool Model::quota_is_kept(const Item& item) const {
 WorkloadId Model::first_in_order(const std::set<WorkloadId>& left, TimePoint now) const {
   const auto key = [&](WorkloadId id) {
     const Item& item = items_.at(id);
-    return std::tuple(-std::int64_t{item.rank()}, shares(item.w.account, now), item.starved ? 0 : item.w.nice,
+    return std::tuple(-std::int64_t{item.rank()}, standings(item, now), item.starved ? 0 : item.w.nice,
                       item.w.submitted, id);
   };
   WorkloadId best = *left.begin();

@@ -125,7 +125,7 @@ class Model {
   bool try_start(Item& item, TimePoint now, bool consider, bool& kept_back, bool& promised_only);
   WorkloadId first_in_order(const std::set<WorkloadId>& left, TimePoint now) const;
   bool is_below(AccountIndex account, AccountIndex above) const;
-  std::vector<double> shares(AccountIndex account, TimePoint now) const;
+  std::vector<std::pair<bool, double>> standings(const Item& of, TimePoint now) const;
   void use(AccountIndex account, const Workload& w, int sign, TimePoint now);
   std::optional<AccountIndex> lacking(const Item& item) const;
   bool ever_within(const Item& item, AccountIndex account) const;

@@ -84,7 +84,7 @@ class Pass {
     const bool by_quota = reason.code == ReasonCode::kQuota || reason.code == ReasonCode::kQuotaKept;
     if (!by_quota || !job.promise || job.promise->begin > now_) return;
     retire_promise(state_, job);
-    order_->share_fell();
+    order_->holdings_fell();
     state_.released = true;
   }
 
@@ -267,7 +267,7 @@ class Pass {
   // Planned anew in the next walk.
   void displace(Job& job) {
     retire_promise(state_, job);
-    order_->share_fell();
+    order_->holdings_fell();
     job.displaced_walk = state_.walk;
     displaced_.push_back(&job);
     state_.released = true;

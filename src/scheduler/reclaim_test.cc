@@ -73,5 +73,61 @@ TEST_F(Reclaiming, work_that_would_borrow_too_waits_behind_the_promise) {
   EXPECT_EQ(s_->expected_start(2), kStart + 1h);
 }
 
+/// One node, of which half is each account's; the owner has used it all until now.
+class Precedence : public ::testing::Test {
+ protected:
+  Precedence() {
+    Accounts accounts(2);
+    accounts[kBorrower].name = "borrower";
+    accounts[kOwner].name = "owner";
+    for (Account& a : accounts) {
+      a.quota = kUnlimitedQuota;
+      a.quota.nominal.accelerators_milli = 4'000;
+      a.quota.borrow.accelerators_milli = 4'000;
+    }
+    s_.emplace(std::move(*Scheduler::create(testing::even_cluster(1), accounts, Policies{})));
+    submit(1, kOwner, 8, kStart);
+    EXPECT_EQ(s_->pass(kStart).starts.size(), 1U);
+    now_ = kStart + 10h;
+    EXPECT_TRUE(s_->ended(1, now_));
+  }
+
+  void submit(WorkloadId id, AccountIndex account, std::int32_t accelerators, TimePoint at) {
+    Workload w = testing::job_of(id, accelerators, 1h, 1);
+    w.account = account;
+    w.submitted = at;
+    w.preemptible = true;
+    ASSERT_TRUE(s_->submit(w, at));
+  }
+
+  std::vector<WorkloadId> started() {
+    std::vector<WorkloadId> ids;
+    for (const Start& start : s_->pass(now_).starts) ids.push_back(start.id);
+    return ids;
+  }
+
+  std::optional<Scheduler> s_;
+  TimePoint now_;
+};
+
+TEST_F(Precedence, an_owner_goes_before_a_borrower_whatever_the_shares_say) {
+  submit(2, kBorrower, 6, now_);
+  submit(3, kOwner, 4, now_);
+  EXPECT_EQ(started(), std::vector<WorkloadId>{3}) << "else the borrower's were stopped for it at once";
+}
+
+TEST_F(Precedence, of_two_within_their_own_the_smaller_share_goes_first) {
+  submit(2, kOwner, 4, now_);
+  submit(3, kBorrower, 4, now_);
+  EXPECT_EQ(started(), (std::vector<WorkloadId>{3, 2}));
+}
+
+TEST_F(Precedence, what_an_account_is_given_in_a_pass_counts_for_the_rest_of_it) {
+  submit(2, kBorrower, 4, now_);
+  submit(3, kBorrower, 4, now_);
+  submit(4, kOwner, 4, now_);
+  EXPECT_EQ(started(), (std::vector<WorkloadId>{2, 4})) << "the second of the borrower would borrow";
+}
+
 }  // namespace
 }  // namespace millrace::scheduler

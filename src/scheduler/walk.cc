@@ -1,36 +1,56 @@
 #include "scheduler/walk.h"
 
+#include <utility>
+
 namespace millrace::scheduler {
 
 bool Walk::Head::operator<(const Head& other) const {
   if (rank != other.rank) return rank < other.rank;
-  if (shares != other.shares) return shares > other.shares;
+  for (std::size_t level = 0; level < shares.size(); ++level) {
+    const bool its = (borrows >> level & 1U) != 0;
+    const bool others = (other.borrows >> level & 1U) != 0;
+    if (its != others) return its;
+    if (shares[level] != other.shares[level]) return shares[level] > other.shares[level];
+  }
   return other.turn < turn;
 }
 
-Shares Walk::shares_of(const Lane& lane) const { return accounts_->shares(lane.account, now_); }
+Levels Walk::borrows(const Job& job) const {
+  // What it is promised, or claims, counts already.
+  return accounts_->borrows(job.work.account, job.promise ? Amount{} : job.shape->request);
+}
 
 void Walk::offer(std::size_t index) {
   Lane& lane = lanes_[index];
   ++lane.version;
   if (lane.entries.empty()) return;
-  heads_.push({lane.rank, shares_of(lane), lane.entries.top().turn, index, lane.version});
+  heads_.push({lane.rank, lane.borrows, accounts_->shares(lane.account, now_), lane.entries.top().turn, index,
+               lane.version});
 }
 
-void Walk::share_fell() {
-  for (std::size_t lane = 0; lane < lanes_.size(); ++lane) offer(lane);
+void Walk::holdings_fell() {
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    if (lanes_[i].borrows == 0) {
+      offer(i);
+      continue;
+    }
+    ++lanes_[i].version;
+    Entries entries = std::exchange(lanes_[i].entries, {});
+    for (; !entries.empty(); entries.pop()) add(entries.top());
+  }
 }
 
-void Walk::add(Job& job, Group* follow) {
-  const AccountIndex account = job.work.account;
-  const auto [it, added] = lane_of_.try_emplace({job.rank, account}, lanes_.size());
+void Walk::add(const Entry& entry) {
+  const Job& job = *entry.turn.job;
+  const Levels levels = borrows(job);
+  const auto [it, added] = lane_of_.try_emplace({job.rank, job.work.account, levels}, lanes_.size());
   if (added) {
     lanes_.emplace_back();
     lanes_.back().rank = job.rank;
-    lanes_.back().account = account;
+    lanes_.back().account = job.work.account;
+    lanes_.back().borrows = levels;
   }
   Lane& lane = lanes_[it->second];
-  const Entry entry{turn_of(job), follow};
   const bool first = lane.entries.empty() || entry.turn < lane.entries.top().turn;
   lane.entries.push(entry);
   if (first) offer(it->second);
@@ -58,14 +78,16 @@ std::optional<Walk::Entry> Walk::next() {
     heads_.pop();
     Lane& lane = lanes_[head.lane];
     if (head.version != lane.version) continue;
-    if (shares_of(lane) != head.shares) {
+    const Entry entry = lane.entries.top();
+    const bool moved = borrows(*entry.turn.job) != lane.borrows;
+    if (!moved && accounts_->shares(lane.account, now_) != head.shares) {
       offer(head.lane);
       continue;
     }
-    const Entry entry = lane.entries.top();
     lane.entries.pop();
     offer(head.lane);
-    return entry;
+    if (!moved) return entry;
+    add(entry);
   }
   return std::nullopt;
 }

@@ -3,7 +3,7 @@
 
 #include <map>
 #include <queue>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "scheduler/account_tree.h"
@@ -11,9 +11,10 @@
 
 namespace millrace::scheduler {
 
-/// Order: rank, then the shares on the way to the account (each level in turn), then nice, submit time, id. Starved work
-/// (kStarvedRank) goes by submit time and id alone. Shares only grow during a walk, so that an entry whose share is out of
-/// date is found when it comes first.
+/// Order: rank; then the accounts on the way from the root, each level in turn: one that stays within its nominal quota
+/// before one that would borrow, and may be stopped for that, then the smaller share; then nice, submit time, id (of starved
+/// work, kStarvedRank, without nice). What an account holds only grows during a walk, so that an entry whose account has
+/// moved back is found when it comes first.
 class Walk {
  public:
   struct Entry {
@@ -23,39 +24,44 @@ class Walk {
 
   Walk(const AccountTree& accounts, TimePoint now) : accounts_(&accounts), now_(now) {}
 
-  void add(Job& job, Group* follow);
+  void add(Job& job, Group* follow) { add({turn_of(job), follow}); }
   /// The first member of a group that has no promise, and those after it.
   void add_group(Group& group);
   /// The member after `turn` that has no promise; nothing if there is none.
   void add_after(Group& group, const Turn& turn);
   std::optional<Entry> next();
   /// What an account holds became less during the walk: whose turn it is is looked at anew. (Where it grows, that is seen.)
-  void share_fell();
+  void holdings_fell();
 
  private:
   struct LaterTurn {
     bool operator()(const Entry& a, const Entry& b) const { return b.turn < a.turn; }
   };
+  using Entries = std::priority_queue<Entry, std::vector<Entry>, LaterTurn>;
+  /// What is alike but for its turn.
   struct Lane {
     std::int32_t rank = 0;
     AccountIndex account = kNoAccount;
+    Levels borrows = 0;  // as it was when the entries were added: more since, perhaps
     std::uint64_t version = 0;
-    std::priority_queue<Entry, std::vector<Entry>, LaterTurn> entries;
+    Entries entries;
   };
   struct Head {
     std::int32_t rank;
+    Levels borrows;
     Shares shares;
     Turn turn;
     std::size_t lane;
     std::uint64_t version;
     bool operator<(const Head& other) const;  // later in the order
   };
-  Shares shares_of(const Lane& lane) const;
+  void add(const Entry& entry);
+  Levels borrows(const Job& job) const;
   void offer(std::size_t lane);
 
   const AccountTree* accounts_;
   TimePoint now_;
-  std::map<std::pair<std::int32_t, AccountIndex>, std::size_t> lane_of_;
+  std::map<std::tuple<std::int32_t, AccountIndex, Levels>, std::size_t> lane_of_;
   std::vector<Lane> lanes_;
   std::priority_queue<Head> heads_;
 };
