@@ -108,13 +108,14 @@ std::optional<Arrangement> over_lower(State& state, const Job& job, TimePoint no
   if (!promise) return std::nullopt;
   Arrangement result{std::move(*promise), {}};
   Beside beside(state, job, result.promise, now);
+  const PowerLedger::Wish wish{.length_s = job.limit_s, .yields_after = yields_after(job), .behind = true};
   for (auto it = lower.rbegin(); it != lower.rend(); ++it) {
     Job& keeps = **it;
     if (beside.fits(keeps)) {
       aside.put_back(*keeps.promise);
       const auto& draws = result.promise.draws;
       if (keeps.promise->draws.empty() || draws.empty() ||
-          state.power.earliest(draws, result.promise.begin, now, job.limit_s, true) == result.promise.begin)
+          state.power.earliest(draws, result.promise.begin, now, wish) == result.promise.begin)
         continue;
       aside.take(*keeps.promise);
     }

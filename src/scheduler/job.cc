@@ -30,6 +30,19 @@ bool is_pausable(const Job& job, std::chrono::microseconds notice) {
   return holds_its_state && !job.work.service && notice >= job.work.grace;
 }
 
+TimePoint time_after(TimePoint begin, std::chrono::microseconds length) {
+  return begin > kNever - length ? kNever : begin + length;
+}
+
+std::chrono::microseconds yields_after(const Job& job) {
+  // To start and to stop takes time as well.
+  constexpr std::chrono::minutes kWorthIt{5};
+  const auto every = job.work.checkpoint_every;
+  const bool saved = every && (job.work.preemptible || every->count() == 0);
+  if (job.work.service || !saved) return std::chrono::microseconds::max();
+  return *every + kWorthIt;
+}
+
 std::int64_t loss_of(const Job& job, TimePoint now, std::chrono::microseconds notice) {
   using std::chrono::milliseconds;
   if (is_pausable(job, notice)) return 0;

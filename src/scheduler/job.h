@@ -23,10 +23,12 @@ enum class Phase : std::uint8_t { kWaiting, kPending, kRunning };
 
 struct Budgeted;
 
-/// What a job draws against one budget.
+/// What a job draws against one budget, and what is left of that where the budget falls meanwhile: its draw under the lowest
+/// cap, or nothing if it is stopped then and loses little (yields_after).
 struct ScopeDraw {
   Budgeted* budget = nullptr;
   std::int64_t milliwatts = 0;
+  std::int64_t least_mw = 0;
 };
 
 /// Capacity that is kept for a blocked workload from `begin` on, until it would be over: others may be promised it after that.
@@ -97,11 +99,18 @@ std::int64_t limit_class(const std::optional<std::chrono::seconds>& limit);
 /// When work that has started will have ended: by its limit; without, kSomeDay, and kNever if it is a service.
 TimePoint end_of(const Workload& work, TimePoint started);
 
+/// kNever where that is beyond all times.
+TimePoint time_after(TimePoint begin, std::chrono::microseconds length);
+
 /// When work that starts at `now` counts as over for backfill; kNever without limit.
 TimePoint window_end(TimePoint now, std::int64_t limit_s);
 
 /// Whether it is paused without loss, given so long between being told to stop and being stopped.
 bool is_pausable(const Job& job, std::chrono::microseconds notice);
+
+/// From how long after its start on a fall of a budget may stop it, so that it is worth running until then: most of what it
+/// did is not lost. The maximum where that is never so.
+std::chrono::microseconds yields_after(const Job& job);
 
 /// Accelerator-milliseconds (of thousandths of an accelerator, seconds) that a stop throws away of what was done by `now`.
 std::int64_t loss_of(const Job& job, TimePoint now, std::chrono::microseconds notice);

@@ -44,6 +44,7 @@ class Attempt {
         key_(job.shape->key),
         now_(now),
         until_(window_end(now, job.limit_s)),
+        stay_(stay_of(job, now)),
         cap_(cap) {}
 
   bool anywhere() {
@@ -89,13 +90,15 @@ class Attempt {
   void add_draw(NodeIndex node, std::vector<ScopeDraw>& draws) const {
     if (!state_.power.any()) return;
     const std::int64_t mw = state_.power.task_draw(job_, node, cap_);
+    const std::int64_t least_mw = state_.power.least_task_draw(job_, node, cap_);
     for (Budgeted* b : state_.power.budgets_of(node)) {
       if (b == nullptr) continue;
       const auto it = std::ranges::find(draws, b, &ScopeDraw::budget);
       if (it == draws.end()) {
-        draws.push_back({b, mw});
+        draws.push_back({b, mw, least_mw});
       } else {
         it->milliwatts += mw;
+        it->least_mw += least_mw;
       }
     }
   }
@@ -103,11 +106,14 @@ class Attempt {
   bool powered(NodeIndex node) {
     if (!state_.power.any()) return true;
     const std::int64_t mw = state_.power.task_draw(job_, node, cap_);
+    const std::int64_t least_mw = state_.power.least_task_draw(job_, node, cap_);
     for (Budgeted* b : state_.power.budgets_of(node)) {
       if (b == nullptr) continue;
       const auto it = std::ranges::find(draws_, b, &ScopeDraw::budget);
-      const std::int64_t before = it == draws_.end() ? 0 : it->milliwatts;
-      if (const auto lack = state_.power.lack(ScopeDraw{b, before + mw}, now_, until_)) {
+      ScopeDraw all = it == draws_.end() ? ScopeDraw{b} : *it;
+      all.milliwatts += mw;
+      all.least_mw += least_mw;
+      if (const auto lack = state_.power.lack(all, stay_)) {
         lack_ = PowerLedger::telling(lack_, lack);
         return false;
       }
@@ -227,6 +233,7 @@ class Attempt {
   const ShapeKey& key_;
   TimePoint now_;
   TimePoint until_;
+  Stay stay_;
   std::int32_t cap_;
   std::vector<TaskPlace> places_;
   std::vector<ScopeDraw> draws_;
@@ -285,16 +292,19 @@ void raise_cap(State& state, const Job& job, Found& found, LackOf lack_of) {
 std::optional<PowerLedger::Lack> sure_lack(State& state, const Job& job, TimePoint now, std::int32_t cap) {
   if (!state.power.any()) return std::nullopt;
   const auto& classes = state.pool.classes();
-  std::int64_t least = INT64_MAX;
-  Budgeted* budget = nullptr;
+  ScopeDraw least{.budget = nullptr, .milliwatts = INT64_MAX, .least_mw = INT64_MAX};  // of one task
   for (const ClassIndex c : job.shape->classes) {
-    Budgeted* of = state.power.budgets_of(classes[c].nodes.front())[3];
-    if (of == nullptr || (budget != nullptr && of != budget)) return std::nullopt;
-    budget = of;
-    least = std::min(least, state.power.task_draw(job, classes[c].nodes.front(), cap));
+    const NodeIndex node = classes[c].nodes.front();
+    Budgeted* of = state.power.budgets_of(node)[3];
+    if (of == nullptr || (least.budget != nullptr && of != least.budget)) return std::nullopt;
+    least.budget = of;
+    least.milliwatts = std::min(least.milliwatts, state.power.task_draw(job, node, cap));
+    least.least_mw = std::min(least.least_mw, state.power.least_task_draw(job, node, cap));
   }
-  if (budget == nullptr) return std::nullopt;
-  return state.power.lack(ScopeDraw{budget, least * job.shape->key.tasks}, now, window_end(now, job.limit_s));
+  if (least.budget == nullptr) return std::nullopt;
+  least.milliwatts *= job.shape->key.tasks;
+  least.least_mw *= job.shape->key.tasks;
+  return state.power.lack(least, stay_of(job, now));
 }
 
 }  // namespace
@@ -340,6 +350,11 @@ std::int64_t site_cost(const State& state, SiteIndex site) {
   return site < state.policies.site_cost.size() ? state.policies.site_cost[site] : 0;
 }
 
+Stay stay_of(const Job& job, TimePoint now) {
+  return {
+      .from = now, .until = window_end(now, job.limit_s), .yields_from = time_after(now, yields_after(job))};
+}
+
 std::int32_t least_cap(const State& state, const Job& job) {
   const bool saves = job.shape->key.demand.accelerators > 0 &&
                      job.shape->key.accelerator_draw_milli > state.policies.cap_floor_milli;
@@ -352,7 +367,7 @@ bool power_is_ample(const State& state, const Job& job, TimePoint now) {
   for (const ClassIndex c : job.shape->classes) {
     most = std::max(most, state.power.task_draw(job, state.pool.classes()[c].nodes.front(), 1000));
   }
-  return state.power.ample(most * job.shape->key.tasks, now, window_end(now, job.limit_s));
+  return state.power.ample(most * job.shape->key.tasks, stay_of(job, now));
 }
 
 void undo(State& state, Job& job, const std::vector<TaskPlace>& places) {
@@ -377,7 +392,7 @@ std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& 
         Found found{.places = std::move(a.places()), .cap_milli = cap, .draws = std::move(a.draws())};
         if (cap < 1000)
           raise_cap(state, job, found,
-                    [&](const auto& draws) { return state.power.lack(draws, now, until); });
+                    [&](const auto& draws) { return state.power.lack(draws, stay_of(job, now)); });
         return found;
       }
       lack = a.lack();
@@ -424,9 +439,10 @@ std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason
   }
   if (!state.power.any()) return found;
   const auto lack_of = [&](const std::vector<ScopeDraw>& draws) {
-    // Whatever is promised later was planned beside what it was promised, not beside more.
-    if (!is_within(draws, promise.draws)) return state.power.lack(draws, now, until);
-    return state.power.lack_promised(draws, now, until, promise.begin);
+    // What is promised later was planned beside what it was promised, or behind it, not beside more.
+    Stay stay = stay_of(job, now);
+    if (is_within(draws, promise.draws)) stay.promised_before = promise.begin;
+    return state.power.lack(draws, stay);
   };
   state.power.set_aside(promise);
   found.draws = state.power.draws(job, found.places, 1000);

@@ -27,6 +27,9 @@ bool is_kept_off(const State& state, const Job& job, NodeIndex node, TimePoint u
 /// As Policies::site_cost.
 std::int64_t site_cost(const State& state, SiteIndex site);
 
+/// If it starts now.
+Stay stay_of(const Job& job, TimePoint now);
+
 /// The least that its accelerators may be capped at to start it.
 std::int32_t least_cap(const State& state, const Job& job);
 

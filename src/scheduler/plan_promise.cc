@@ -316,10 +316,11 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now,
   promise.behind = std::ranges::any_of(slots, &Slot::behind);
   for (auto it = slots.rbegin(); it != slots.rend(); ++it) promise.places.push_back({it->node, it->devices});
   const TimePoint room = promise.begin;
+  const PowerLedger::Wish wish{.length_s = job.limit_s, .yields_after = yields_after(job), .behind = behind};
   const auto begin_under = [&](std::int32_t cap_milli) {
     promise.draws = state.power.draws(job, promise.places, cap_milli);
     if (promise.draws.empty()) return room;
-    return state.power.earliest(promise.draws, room, now, job.limit_s, behind);
+    return state.power.earliest(promise.draws, room, now, wish);
   };
   if (job.promise) state.power.set_aside(*job.promise);
   promise.begin = begin_under(1000);
@@ -337,6 +338,11 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now,
   if (job.promise) state.power.put_back(*job.promise);
   if (promise.begin >= cutoff) return std::nullopt;
   promise.end = window_end(promise.begin, job.limit_s);
+  // Past a fall that stops it nothing is kept for it.
+  for (ScopeDraw& d : promise.draws) {
+    if (PowerLedger::falls(*d.budget, time_after(promise.begin, wish.yields_after), promise.end))
+      d.least_mw = 0;
+  }
   return promise;
 }
 

@@ -10,56 +10,26 @@ namespace {
 
 constexpr std::array kScopeKinds = {ScopeKind::kNode, ScopeKind::kRack, ScopeKind::kFeed, ScopeKind::kSite};
 
-std::int64_t running_after(const Budgeted& b, TimePoint at) {
-  std::int64_t sum = 0;
-  for (auto it = b.ends.upper_bound(at); it != b.ends.end(); ++it) sum += it->second;
-  return sum;
-}
+Budgeted::Sum sum_of(const ScopeDraw& d) { return {d.milliwatts, d.least_mw}; }
 
 Budgeted::Check& check_at(Budgeted& b, TimePoint at) {
   const auto [it, added] = b.checks.try_emplace(at);
-  if (added) it->second.running_mw = running_after(b, at);
+  if (added) it->second.running = b.running_after(at);
   return it->second;
 }
 
-void add_running(Budgeted& b, std::int64_t mw, TimePoint end) {
-  b.work_mw += mw;
+void add_running(const ScopeDraw& d, int sign, TimePoint end) {
+  Budgeted& b = *d.budget;
+  const Budgeted::Sum more = sum_of(d);
+  b.work_mw += sign * d.milliwatts;
   auto& at_end = b.ends[end];
-  at_end += mw;
-  if (at_end == 0) b.ends.erase(end);
+  at_end.add(more, sign);
+  if (at_end == Budgeted::Sum{}) b.ends.erase(end);
   for (auto& [at, check] : b.checks) {
     if (at >= end) break;
-    check.running_mw += mw;
+    check.running.add(more, sign);
   }
 }
-
-/// What promises take at rising times from `now` on. One that should have begun by then, or even be over, still waits for
-/// its power.
-class PromisedPower {
- public:
-  /// Of those that begin before `before`.
-  PromisedPower(const Budgeted& b, TimePoint now, TimePoint before = kNever, bool ends = true)
-      : budget_(&b),
-        check_(b.checks.begin()),
-        end_(ends ? b.promise_ends.upper_bound(std::pair(now, kNever)) : b.promise_ends.end()),
-        before_(before) {
-    at(now);
-  }
-  std::int64_t at(TimePoint time) {
-    for (; check_ != budget_->checks.end() && check_->first <= time; ++check_)
-      if (check_->first < before_) sum_ += check_->second.promised_mw;
-    for (; end_ != budget_->promise_ends.end() && end_->first.first <= time; ++end_)
-      if (end_->first.second < before_) sum_ -= end_->second;
-    return sum_;
-  }
-
- private:
-  const Budgeted* budget_;
-  std::map<TimePoint, Budgeted::Check>::const_iterator check_;
-  std::map<std::pair<TimePoint, TimePoint>, std::int64_t>::const_iterator end_;
-  TimePoint before_;
-  std::int64_t sum_ = 0;
-};
 
 std::int64_t pue_milli(const Site& site) {
   return std::max<std::int64_t>(static_cast<std::int64_t>(site.pue * 1000.0 + 0.5), 1000);
@@ -67,27 +37,12 @@ std::int64_t pue_milli(const Site& site) {
 
 }  // namespace
 
-std::int64_t Budgeted::budget_at(TimePoint at) const {
-  const auto next = changes.upper_bound(at);
-  if (next == changes.begin()) return INT64_MAX;
-  return std::prev(next)->second.value_or(INT64_MAX);
-}
-
-bool Budgeted::overdrawn(TimePoint now) const {
-  PromisedPower promised(*this, now);
-  const auto over = [&](TimePoint at, std::int64_t running_mw) {
-    const std::int64_t promised_mw = promised.at(at);
-    return promised_mw > 0 && idle_mw + running_mw + promised_mw > budget_at(at);
-  };
-  if (over(now, work_mw)) return true;
-  for (auto it = checks.upper_bound(now); it != checks.end(); ++it) {
-    if (over(it->first, it->second.running_mw)) return true;
-  }
-  return false;
-}
-
-PowerLedger::PowerLedger(const Cluster& cluster)
-    : cluster_(&cluster), powered_(cluster.nodes.size(), false), of_node_(cluster.nodes.size()) {
+PowerLedger::PowerLedger(const Cluster& cluster, std::int32_t cap_floor_milli, std::chrono::seconds lead)
+    : cluster_(&cluster),
+      cap_floor_milli_(cap_floor_milli),
+      lead_(lead),
+      powered_(cluster.nodes.size(), false),
+      of_node_(cluster.nodes.size()) {
   for (const Site& site : cluster.sites) pue_milli_.push_back(pue_milli(site));
   const std::array sizes = {cluster.nodes.size(), cluster.racks.size(), cluster.feeds.size(),
                             cluster.sites.size()};
@@ -193,14 +148,12 @@ void PowerLedger::bind(Budgeted& b, std::span<Job* const> running) {
     if (index_at(scope.kind, i) == scope.index) of_node_[i][kind] = &b;
   }
   for (Job* job : running) {
-    std::int64_t mw = 0;
-    for (const TaskPlace& place : job->places) {
-      if (of_node_[place.node][kind] == &b) mw += task_draw(*job, place.node, job->cap_milli);
-    }
-    if (mw == 0) continue;
-    job->draws.push_back({&b, mw});
-    add_running(b, mw, job->end);
-    if (job->stopping) b.stopping_mw += mw;
+    const std::vector<ScopeDraw> all = draws_running(*job);
+    const auto its = std::ranges::find(all, &b, &ScopeDraw::budget);
+    if (its == all.end() || its->milliwatts == 0) continue;
+    job->draws.push_back(*its);
+    add_running(*its, 1, job->end);
+    if (job->stopping) b.stopping_mw += its->milliwatts;
   }
 }
 
@@ -256,21 +209,35 @@ std::int64_t PowerLedger::task_draw(const Job& job, NodeIndex node, std::int32_t
   return predicted_draw_mw(*cluster_, node, job.work, cap_milli);
 }
 
+std::int64_t PowerLedger::least_task_draw(const Job& job, NodeIndex node, std::int32_t cap_milli) const {
+  return task_draw(job, node, std::min(cap_milli, cap_floor_milli_));
+}
+
 std::vector<ScopeDraw> PowerLedger::draws(const Job& job, std::span<const TaskPlace> places,
                                           std::int32_t cap) const {
   std::vector<ScopeDraw> result;
   if (bound_.empty()) return result;
   for (const TaskPlace& place : places) {
     const std::int64_t mw = task_draw(job, place.node, cap);
+    const std::int64_t least_mw = least_task_draw(job, place.node, cap);
     for (Budgeted* b : of_node_[place.node]) {
       if (b == nullptr) continue;
       const auto it = std::ranges::find(result, b, &ScopeDraw::budget);
       if (it == result.end()) {
-        result.push_back({b, mw});
+        result.push_back({b, mw, least_mw});
       } else {
         it->milliwatts += mw;
+        it->least_mw += least_mw;
       }
     }
+  }
+  return result;
+}
+
+std::vector<ScopeDraw> PowerLedger::draws_running(const Job& job) const {
+  std::vector<ScopeDraw> result = draws(job, job.places, job.cap_milli);
+  if (yields_after(job) != std::chrono::microseconds::max()) {
+    for (ScopeDraw& d : result) d.least_mw = 0;
   }
   return result;
 }
@@ -288,7 +255,7 @@ void PowerLedger::add_work(const Job& job, int sign) {
 void PowerLedger::charge(Job& job) {
   add_work(job, 1);
   for (const ScopeDraw& d : job.draws) {
-    add_running(*d.budget, d.milliwatts, job.end);
+    add_running(d, 1, job.end);
     mark(*d.budget);
     if (job.stopping) d.budget->stopping_mw += d.milliwatts;
     steps += d.budget->checks.size();
@@ -298,7 +265,7 @@ void PowerLedger::charge(Job& job) {
 void PowerLedger::release(Job& job) {
   add_work(job, -1);
   for (const ScopeDraw& d : job.draws) {
-    add_running(*d.budget, -d.milliwatts, job.end);
+    add_running(d, -1, job.end);
     if (job.stopping) d.budget->stopping_mw -= d.milliwatts;
     steps += d.budget->checks.size();
   }
@@ -319,122 +286,16 @@ void PowerLedger::unpromise(const Promise& promise) {
     --it->second.promises;
     if (it->second.promises == 0 && !b.changes.contains(it->first)) b.checks.erase(it);
     const auto end = b.promise_ends.find({promise.end, promise.begin});
-    if (end != b.promise_ends.end() && end->second == 0) b.promise_ends.erase(end);
+    if (end != b.promise_ends.end() && end->second == Budgeted::Sum{}) b.promise_ends.erase(end);
   }
 }
 
 void PowerLedger::count_promise(const Promise& promise, int sign) {
   for (const ScopeDraw& d : promise.draws) {
-    d.budget->checks.at(promise.begin).promised_mw += sign * d.milliwatts;
+    d.budget->checks.at(promise.begin).promised.add(sum_of(d), sign);
     if (promise.end == kNever) continue;
-    d.budget->promise_ends[{promise.end, promise.begin}] += sign * d.milliwatts;
+    d.budget->promise_ends[{promise.end, promise.begin}].add(sum_of(d), sign);
   }
-}
-
-std::optional<PowerLedger::Lack> PowerLedger::lack(const ScopeDraw& more, TimePoint now, TimePoint until,
-                                                   TimePoint promised_before) const {
-  const Budgeted& b = *more.budget;
-  PromisedPower promised(b, now, promised_before);
-  const std::int64_t left = b.budget_at(now) - b.idle_mw - b.work_mw - promised.at(now);
-  if (left < more.milliwatts) return Lack{&b, more.milliwatts, std::max<std::int64_t>(left, 0), std::nullopt};
-  for (auto it = b.checks.upper_bound(now); it != b.checks.end() && it->first < until; ++it) {
-    const std::int64_t later =
-        b.budget_at(it->first) - b.idle_mw - it->second.running_mw - promised.at(it->first);
-    if (later < more.milliwatts)
-      return Lack{&b, more.milliwatts, std::max<std::int64_t>(later, 0), it->first};
-  }
-  return std::nullopt;
-}
-
-std::optional<PowerLedger::Lack> PowerLedger::lack(std::span<const ScopeDraw> more, TimePoint now,
-                                                   TimePoint until) const {
-  return lack_promised(more, now, until, kNever);
-}
-
-std::optional<PowerLedger::Lack> PowerLedger::telling(const std::optional<Lack>& a,
-                                                      const std::optional<Lack>& b) {
-  if (!a || !b) return a ? a : b;
-  const auto width = [](const Lack& of) { return of.budget->scope.kind; };  // they stand in order
-  if (width(*a) != width(*b)) return width(*a) < width(*b) ? b : a;
-  return b->needed - b->free < a->needed - a->free ? b : a;
-}
-
-std::optional<PowerLedger::Lack> PowerLedger::lack_promised(std::span<const ScopeDraw> more, TimePoint now,
-                                                            TimePoint until, TimePoint begin) const {
-  std::optional<Lack> found;
-  for (const ScopeDraw& d : more) found = telling(found, lack(d, now, until, begin));
-  return found;
-}
-
-bool PowerLedger::ample(std::int64_t milliwatts, TimePoint now, TimePoint until) const {
-  constexpr std::size_t kLookedAtMax = 16;
-  return bound_.size() <= kLookedAtMax && std::ranges::none_of(bound_, [&](Budgeted* b) {
-           return lack(ScopeDraw{b, milliwatts}, now, until).has_value();
-         });
-}
-
-TimePoint PowerLedger::earliest_in(const ScopeDraw& draw, TimePoint from, TimePoint now,
-                                   std::int64_t length_s, bool behind) const {
-  const Budgeted& b = *draw.budget;
-  // `promised` goes on from `start`.
-  const auto fits_later = [&](TimePoint start, PromisedPower promised) {
-    const TimePoint until = window_end(start, length_s);
-    for (auto it = b.checks.upper_bound(start); it != b.checks.end() && it->first < until; ++it) {
-      const std::int64_t others = it->second.running_mw + promised.at(it->first);
-      if (b.idle_mw + others + draw.milliwatts > b.budget_at(it->first)) return false;
-    }
-    return true;
-  };
-  TimePoint start = from;
-  PromisedPower promised(b, now, kNever, behind);
-  auto end = b.ends.upper_bound(start);
-  auto change = b.changes.upper_bound(start);
-  auto promise_end =
-      behind ? b.promise_ends.upper_bound(std::pair(std::max(start, now), kNever)) : b.promise_ends.end();
-  std::int64_t running = start <= now ? b.work_mw : running_after(b, start);
-  // What should have ended by now and has not is expected to end at any moment.
-  std::int64_t overdue = start <= now ? b.work_mw - running_after(b, now) : 0;
-  while (true) {
-    const bool fits_now = b.idle_mw + running + promised.at(start) + draw.milliwatts <= b.budget_at(start);
-    if (fits_now && fits_later(start, promised)) return start;
-    const TimePoint next_end = end == b.ends.end() ? kNever : end->first;
-    const TimePoint next_change = change == b.changes.end() ? kNever : change->first;
-    const TimePoint next_promise = promise_end == b.promise_ends.end() ? kNever : promise_end->first.first;
-    const TimePoint next = std::min({next_end, next_change, next_promise});
-    if (next == kNever && overdue == 0) return kNever;
-    running -= std::exchange(overdue, 0);
-    if (next == kNever) {
-      start += std::chrono::seconds(1);
-      continue;
-    }
-    start = next;
-    if (next_end == start) running -= (end++)->second;
-    if (next_change == start) ++change;
-    while (promise_end != b.promise_ends.end() && promise_end->first.first == start) ++promise_end;
-  }
-}
-
-TimePoint PowerLedger::earliest(std::span<const ScopeDraw> draws, TimePoint from, TimePoint now,
-                                std::int64_t length_s, bool behind) const {
-  TimePoint start = from;
-  for (bool moved = true; moved && start != kNever;) {
-    moved = false;
-    for (const ScopeDraw& d : draws) {
-      const TimePoint found = earliest_in(d, start, now, length_s, behind);
-      if (found != start) moved = true;
-      start = found;
-      if (start == kNever) break;
-    }
-  }
-  return start;
-}
-
-bool PowerLedger::is_behind(std::span<const ScopeDraw> draws, TimePoint now, TimePoint at) const {
-  return std::ranges::any_of(draws, [&](const ScopeDraw& d) {
-    const auto& ends = d.budget->promise_ends;
-    const auto it = ends.upper_bound(std::pair(now, kNever));
-    return it != ends.end() && it->first.first <= at;
-  });
 }
 
 std::optional<std::int64_t> PowerLedger::stated_budget(Scope scope, TimePoint at) const {

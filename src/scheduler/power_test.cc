@@ -148,6 +148,63 @@ TEST(Power, what_waits_starts_before_a_cap_is_lifted) {
   EXPECT_TRUE(plan.caps.empty());
 }
 
+/// Three nodes, and a fall in ten hours that leaves room for two of them under caps.
+Scheduler site_with_a_fall() {
+  Scheduler s = site_of(3, 100'000);
+  EXPECT_TRUE(s.set_budget({kSite, kStart + 10h, 3'000'000 + 5'000'000}, kStart));
+  return s;
+}
+
+TEST(Power, a_fall_to_come_keeps_nothing_idle_that_can_be_capped_then) {
+  Scheduler s = site_with_a_fall();
+  for (WorkloadId id : {1, 2}) submit(s, nodes_of(id, 1, 24h));
+  const Plan plan = s.pass(kStart);
+  ASSERT_EQ(plan.starts.size(), 2U);
+  for (const Start& start : plan.starts) EXPECT_EQ(start.cap_milli, 1000);
+  const Plan later = s.pass(kStart + 10h - 45s);
+  EXPECT_EQ(later.caps.size(), 2U);
+  EXPECT_TRUE(later.preempts.empty());
+  EXPECT_LE(s.draw_mw(kSite), 8'000'000);
+}
+
+TEST(Power, what_a_fall_to_come_would_stop_with_a_loss_waits) {
+  Scheduler s = site_with_a_fall();
+  for (WorkloadId id : {1, 2}) submit(s, nodes_of(id, 1, 24h));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 2U);
+  submit(s, nodes_of(3, 1, 24h));
+  submit(s, nodes_of(4, 1, 9h));
+  const Plan plan = s.pass(kStart);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].id, 4U) << "it is over before";
+  EXPECT_EQ(s.why(3)->text(),
+            "needs 2400 W; the power budget of site s leaves 200 W from 2026-11-22 10:00 on");
+  EXPECT_EQ(s.expected_start(3), kStart + 24h);
+}
+
+TEST(Power, what_loses_little_runs_until_the_budget_falls) {
+  Scheduler s = site_with_a_fall();
+  for (WorkloadId id : {1, 2, 3}) {
+    Workload w = nodes_of(id, 1, 24h);
+    if (id == 3) w.checkpoint_every = 0s;
+    submit(s, w);
+  }
+  EXPECT_EQ(s.pass(kStart).starts.size(), 3U);
+  const Plan plan = s.pass(kStart + 10h - 45s);
+  ASSERT_EQ(plan.preempts.size(), 1U);
+  EXPECT_EQ(plan.preempts[0].id, 3U);
+  EXPECT_EQ(plan.caps.size(), 3U);
+}
+
+TEST(Power, but_does_not_start_when_the_fall_is_at_hand) {
+  Scheduler s = site_with_a_fall();
+  for (WorkloadId id : {1, 2}) submit(s, nodes_of(id, 1, 24h));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 2U);
+  Workload w = nodes_of(3, 1, 24h);
+  w.checkpoint_every = 0s;
+  submit(s, w, kStart + 10h - 4min);
+  EXPECT_TRUE(s.pass(kStart + 10h - 4min).starts.empty());
+}
+
 TEST(Preempt, nothing_is_stopped_for_room_that_comes_by_itself_within_the_grace) {
   Scheduler s = site_of(1, 100'000);
   Workload low = nodes_of(1, 1, 1h);

@@ -21,7 +21,7 @@ void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::i
   job.places = std::move(places);
   job.cap_milli = job.cap_told = cap_milli;
   job.capped_by = capped_by;
-  job.draws = state.power.draws(job, job.places, cap_milli);
+  job.draws = state.power.draws_running(job);
   state.power.charge(job);
   if (!job.charged) state.accounts.use(job.work.account, job.shape->request, 1, now);
   job.charged = true;
@@ -59,7 +59,7 @@ void set_cap(State& state, Job& job, std::int32_t cap_milli, const Budgeted* cap
   if (cap_milli < job.cap_milli) state.power_eased = true;
   job.cap_milli = cap_milli;
   job.capped_by = capped_by;
-  job.draws = state.power.draws(job, job.places, cap_milli);
+  job.draws = state.power.draws_running(job);
   state.power.charge(job);
   if (cap_milli < 1000) {
     state.capped.emplace(job.work.id, &job);

@@ -32,7 +32,7 @@ std::int64_t expected_now_mw(State& state, const Budgeted& b, TimePoint now) {
 std::int64_t expected_mw(State& state, const Budgeted& b, TimePoint at, TimePoint now) {
   if (at <= now) return expected_now_mw(state, b, now);
   const auto check = b.checks.find(at);
-  if (check != b.checks.end()) return b.idle_mw + check->second.running_mw;
+  if (check != b.checks.end()) return b.idle_mw + check->second.running.milliwatts;
   return b.idle_mw + b.work_mw - b.stopping_mw;
 }
 
@@ -179,8 +179,11 @@ struct Liftable {
 Liftable liftable(State& state, Job& job, TimePoint now) {
   const auto lack_of = [&](std::int32_t cap) {
     auto more = state.power.draws(job, job.places, cap);
-    for (ScopeDraw& d : more) d.milliwatts -= draw_in(job, *d.budget);
-    return state.power.lack(more, now, job.end);
+    for (ScopeDraw& d : more) {
+      d.milliwatts -= draw_in(job, *d.budget);
+      d.least_mw = 0;  // it is there as it was
+    }
+    return state.power.lack(more, {.from = now, .until = job.end});
   };
   std::int32_t low = job.cap_milli;
   std::int32_t high = std::max(std::min(job.work.accelerator_draw_milli, 1000), low);

@@ -31,7 +31,7 @@ class State {
         policy(std::move(policy_in)),
         pool(cluster),
         accounts(capacity, policies.half_life),
-        power(cluster) {}
+        power(cluster, policies.cap_floor_milli, policies.power_lead) {}
 
   Cluster cluster;
   Policies policies;
