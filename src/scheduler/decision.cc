@@ -7,10 +7,10 @@
 namespace millrace::scheduler {
 namespace {
 
-constexpr std::array kNames = {"none",         "not_before", "never_fits", "capacity",    "domain",
-                               "spread",       "promised",   "quota",      "quota_kept",  "power",
-                               "preempting",   "priority",   "reclaim",    "budget_fall", "budget_room",
-                               "budget_start", "node_down"};
+constexpr std::array kNames = {"none",         "not_before",    "never_fits", "capacity",    "domain",
+                               "spread",       "promised",      "quota",      "quota_kept",  "power",
+                               "preempting",   "priority",      "reclaim",    "budget_fall", "budget_room",
+                               "budget_start", "budget_shared", "node_down"};
 
 /// Accelerators and cores are kept in thousandths, power in milliwatts.
 std::string number(std::int64_t value, const std::string& resource) {
@@ -128,6 +128,9 @@ std::string Reason::text(std::string_view called) const {
       return fmt::format("the power budget of {} has room again", subject);
     case ReasonCode::kBudgetStart:
       return fmt::format("capped to fit the power budget of {}", subject);
+    case ReasonCode::kBudgetShared:
+      return fmt::format("capped so that {} may run within the power budget of {}", other_of(*this, called),
+                         subject);
     case ReasonCode::kNodeDown:
       return fmt::format("node {} is down", subject);
     default:

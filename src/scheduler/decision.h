@@ -27,12 +27,13 @@ enum class ReasonCode : std::uint8_t {
   kPower,       // `subject` is a scope: needs `needed` mW, `free` mW are left (now, or from `at` on)
   kPreempting,  // waits for work that was told to stop, until `at`
   // Of preempt and cap:
-  kPriority,     // stopped for `other`, of a higher priority class in the same account
-  kReclaim,      // stopped for `other`, whose account takes back what this one borrowed
-  kBudgetFall,   // the budget of `subject` is `free` mW from `at` on
-  kBudgetRoom,   // the budget of `subject` has room again: the cap is lifted
-  kBudgetStart,  // capped so that it fits the budget of `subject`
-  kNodeDown,     // `subject` is the node
+  kPriority,      // stopped for `other`, of a higher priority class in the same account
+  kReclaim,       // stopped for `other`, whose account takes back what this one borrowed
+  kBudgetFall,    // the budget of `subject` is `free` mW from `at` on
+  kBudgetRoom,    // the budget of `subject` has room again: the cap is lifted
+  kBudgetStart,   // capped so that it fits the budget of `subject`
+  kBudgetShared,  // capped so that `other` may run within the budget of `subject`
+  kNodeDown,      // `subject` is the node
 };
 
 /// "capacity", "quota_kept": for logs and metrics.
@@ -48,6 +49,7 @@ struct Reason {
   std::optional<TimePoint> at;      // when this is expected to end, where known
   std::optional<WorkloadId> other;  // the workload that `at` or the hold comes from
   std::string subject;              // name of the account, scope or node meant
+  std::optional<Scope> scope;       // of kPower: the same
   std::int64_t closed =
       0;  // of kCapacity, kDomain, kSpread: nodes that could serve it, but take nothing new now
   std::string resource;  // "accelerators", "cores", "MiB of memory", "tasks", "nodes", "racks", "rails", "W"

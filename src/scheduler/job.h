@@ -29,6 +29,7 @@ struct ScopeDraw {
   Budgeted* budget = nullptr;
   std::int64_t milliwatts = 0;
   std::int64_t least_mw = 0;
+  std::int64_t saves_mw = 0;  // what the lowest cap would save, where it runs
 };
 
 /// Capacity that is kept for a blocked workload from `begin` on, until it would be over: others may be promised it after that.
@@ -111,6 +112,14 @@ bool is_pausable(const Job& job, std::chrono::microseconds notice);
 /// From how long after its start on a fall of a budget may stop it, so that it is worth running until then: most of what it
 /// did is not lost. The maximum where that is never so.
 std::chrono::microseconds yields_after(const Job& job);
+
+/// Whose accelerators are capped last: services, then the higher class.
+using Precedence = std::pair<bool, std::int32_t>;
+inline Precedence precedence_of(const Workload& work) { return {work.service, work.priority}; }
+
+/// Of running work, against one budget.
+std::int64_t draw_of(const Job& job, const Budgeted& budget);
+std::int64_t saves_of(const Job& job, const Budgeted& budget);
 
 /// Accelerator-milliseconds (of thousandths of an accelerator, seconds) that a stop throws away of what was done by `now`.
 std::int64_t loss_of(const Job& job, TimePoint now, std::chrono::microseconds notice);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "scheduler/caps.h"
 #include "scheduler/collect.h"
 #include "scheduler/place.h"
 #include "scheduler/state.h"
@@ -108,12 +109,24 @@ class Pass {
     if (job.promise) found = find_promised(state_, job, now_, of_promise);
     if (found) gather(state_, job, now_, *found);
     if (!found) found = find(job, reason);
+    std::optional<CapsForStart> caps;
+    if (!found) found = find_with_others_capped(state_, job, now_, of_promise, reason, caps);
     if (!found) {
       job.end = kNever;
       return false;
     }
     start(job, std::move(*found));
+    if (caps) caps->settle(now_, plan_);
+    if (job.cap_milli < 1000) draw_more(job);
     return true;
+  }
+
+  // It is under a cap only as far as one of lower classes does not do instead.
+  void draw_more(Job& job) {
+    cap_lower_for(state_, job, now_, plan_);
+    Start& start = plan_.starts.back();
+    start.cap_milli = job.cap_told = job.cap_milli;
+    if (job.cap_milli == 1000) start.reason = {};
   }
 
   std::optional<Found> find(Job& job, Reason& reason) {
@@ -122,9 +135,7 @@ class Pass {
       reason = shape.failure;
       return std::nullopt;
     }
-    if (job.promise) state_.power.set_aside(*job.promise);
-    auto found = find_places(state_, job, now_, reason);
-    if (job.promise) state_.power.put_back(*job.promise);
+    auto found = find_places_beside_promise(state_, job, now_, reason);
     if (found) return found;
     shape.failed_walk = state_.walk;
     shape.failed_limit_s = job.limit_s;

@@ -408,6 +408,13 @@ std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& 
   return std::nullopt;
 }
 
+std::optional<Found> find_places_beside_promise(State& state, Job& job, TimePoint now, Reason& reason) {
+  if (job.promise) state.power.set_aside(*job.promise);
+  auto found = find_places(state, job, now, reason);
+  if (job.promise) state.power.put_back(*job.promise);
+  return found;
+}
+
 namespace {
 
 /// Nodes of the domain that all these places are in; SIZE_MAX if there is none.

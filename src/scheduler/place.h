@@ -44,6 +44,9 @@ std::optional<Reason> no_room(State& state, const Job& job, TimePoint until);
 /// placed on the site of the best place for one of its tasks, or where that has no room for all, of the next.
 std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& reason);
 
+/// The same; the power that it is promised is its own.
+std::optional<Found> find_places_beside_promise(State& state, Job& job, TimePoint now, Reason& reason);
+
 /// The places that it was promised, if they are free now and the budgets allow. Likewise occupied. A reason only if it is
 /// the budgets that do not.
 std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason& reason);

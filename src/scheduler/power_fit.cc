@@ -90,9 +90,12 @@ bool Budgeted::overdrawn(TimePoint now) const {
   const auto over = [&](TimePoint at, const Sum& running) {
     course.to(at);
     const std::int64_t promised_mw = course.of(promised.at(at));
-    return promised_mw > 0 && idle_mw + course.of(running) + promised_mw > course.budget_mw();
+    const std::int64_t others = course.fallen() ? running.least_mw : running.capped_mw;
+    return promised_mw > 0 && idle_mw + others + promised_mw > course.budget_mw();
   };
-  if (over(now, {work_mw, work_mw})) return true;
+  std::int64_t saves_mw = 0;
+  for (const auto& [precedence, mw] : saves) saves_mw += mw;
+  if (over(now, {.capped_mw = work_mw - saves_mw})) return true;
   for (auto it = checks.upper_bound(now); it != checks.end(); ++it) {
     if (over(it->first, it->second.running)) return true;
   }

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::array kScopeKinds = {ScopeKind::kNode, ScopeKind::kRack, ScopeKind::kFeed, ScopeKind::kSite};
 
-Budgeted::Sum sum_of(const ScopeDraw& d) { return {d.milliwatts, d.least_mw}; }
+Budgeted::Sum sum_of(const ScopeDraw& d) { return {d.milliwatts, d.least_mw, d.milliwatts - d.saves_mw}; }
 
 Budgeted::Check& check_at(Budgeted& b, TimePoint at) {
   const auto [it, added] = b.checks.try_emplace(at);
@@ -18,8 +18,10 @@ Budgeted::Check& check_at(Budgeted& b, TimePoint at) {
   return it->second;
 }
 
-void add_running(const ScopeDraw& d, int sign, TimePoint end) {
+void add_running(const Job& job, const ScopeDraw& d, int sign) {
   Budgeted& b = *d.budget;
+  const TimePoint end = job.end;
+  if (d.saves_mw != 0) b.saves[precedence_of(job.work)] += sign * d.saves_mw;
   const Budgeted::Sum more = sum_of(d);
   b.work_mw += sign * d.milliwatts;
   auto& at_end = b.ends[end];
@@ -152,7 +154,7 @@ void PowerLedger::bind(Budgeted& b, std::span<Job* const> running) {
     const auto its = std::ranges::find(all, &b, &ScopeDraw::budget);
     if (its == all.end() || its->milliwatts == 0) continue;
     job->draws.push_back(*its);
-    add_running(*its, 1, job->end);
+    add_running(*job, *its, 1);
     if (job->stopping) b.stopping_mw += its->milliwatts;
   }
 }
@@ -236,6 +238,7 @@ std::vector<ScopeDraw> PowerLedger::draws(const Job& job, std::span<const TaskPl
 
 std::vector<ScopeDraw> PowerLedger::draws_running(const Job& job) const {
   std::vector<ScopeDraw> result = draws(job, job.places, job.cap_milli);
+  for (ScopeDraw& d : result) d.saves_mw = d.milliwatts - d.least_mw;
   if (yields_after(job) != std::chrono::microseconds::max()) {
     for (ScopeDraw& d : result) d.least_mw = 0;
   }
@@ -255,7 +258,7 @@ void PowerLedger::add_work(const Job& job, int sign) {
 void PowerLedger::charge(Job& job) {
   add_work(job, 1);
   for (const ScopeDraw& d : job.draws) {
-    add_running(d, 1, job.end);
+    add_running(job, d, 1);
     mark(*d.budget);
     if (job.stopping) d.budget->stopping_mw += d.milliwatts;
     steps += d.budget->checks.size();
@@ -265,7 +268,7 @@ void PowerLedger::charge(Job& job) {
 void PowerLedger::release(Job& job) {
   add_work(job, -1);
   for (const ScopeDraw& d : job.draws) {
-    add_running(d, -1, job.end);
+    add_running(job, d, -1);
     if (job.stopping) d.budget->stopping_mw -= d.milliwatts;
     steps += d.budget->checks.size();
   }

@@ -17,22 +17,25 @@ namespace millrace::scheduler {
 /// One budget. All figures are of the equipment itself: a site's budget is divided by its PUE first. It is bound, and has
 /// figures of work, from when it first falls below what its scope would draw at full load: before, nothing can exceed it.
 struct Budgeted {
-  /// Draws of several: as they are, and what is left of them where the budget falls.
+  /// Draws of several: as they are, what is left of them where the budget falls, and under the lowest cap if they run.
   struct Sum {
     std::int64_t milliwatts = 0;
     std::int64_t least_mw = 0;
+    std::int64_t capped_mw = 0;
     void add(const Sum& more, int sign) {
       milliwatts += sign * more.milliwatts;
       least_mw += sign * more.least_mw;
+      capped_mw += sign * more.capped_mw;
     }
     bool operator==(const Sum&) const = default;
   };
   Scope scope;
   bool bound = false;
   std::int64_t idle_mw = 0;
-  std::int64_t work_mw = 0;       // of all work that has not been confirmed to have ended
-  std::int64_t stopping_mw = 0;   // part of it that was told to stop
-  std::map<TimePoint, Sum> ends;  // work by its expected end
+  std::int64_t work_mw = 0;                  // of all work that has not been confirmed to have ended
+  std::int64_t stopping_mw = 0;              // part of it that was told to stop
+  std::map<Precedence, std::int64_t> saves;  // what the lowest cap would save of work of each class
+  std::map<TimePoint, Sum> ends;             // work by its expected end
   std::map<std::pair<TimePoint, TimePoint>, Sum> promise_ends;  // by when their work is over, and their begin
   std::map<TimePoint, std::optional<std::int64_t>> changes;     // the budget from then on
   std::map<TimePoint, std::optional<std::int64_t>> stated;      // the same, PUE included
@@ -50,7 +53,8 @@ struct Budgeted {
   Sum running_after(TimePoint at) const;
   /// INT64_MAX where there is none.
   std::int64_t budget_at(TimePoint at) const;
-  /// Whether promises take more than is left, now or later: the budget fell, or work ends later than it was expected to.
+  /// Whether promises take more than is left, now or later, even if what runs is capped for them: the budget fell, or work
+  /// ends later than it was expected to.
   bool overdrawn(TimePoint now) const;
 };
 

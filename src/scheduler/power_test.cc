@@ -148,6 +148,60 @@ TEST(Power, what_waits_starts_before_a_cap_is_lifted) {
   EXPECT_TRUE(plan.caps.empty());
 }
 
+/// One node of the class 0 runs beside one that is free.
+Scheduler site_with_low_work(std::int64_t above_idle_w) {
+  Scheduler s = site_of(2, above_idle_w);
+  submit(s, nodes_of(1, 1, 24h));
+  EXPECT_EQ(s.pass(kStart).starts.size(), 1U);
+  return s;
+}
+
+/// What a node of this class gets there, and what it leaves: caps, in thousandths.
+std::pair<std::int32_t, std::int32_t> beside_low_work(std::int64_t above_idle_w, std::int32_t priority) {
+  Scheduler s = site_with_low_work(above_idle_w);
+  Workload w = nodes_of(2, 1, 24h);
+  w.priority = priority;
+  submit(s, w, kStart + 1min);
+  const Plan plan = s.pass(kStart + 1min);
+  EXPECT_LE(s.draw_mw(kSite), 2'000'000 + above_idle_w * 1000);
+  if (plan.starts.size() != 1) return {0, 1000};
+  if (plan.caps.empty()) return {plan.starts[0].cap_milli, 1000};
+  EXPECT_EQ(plan.caps[0].reason.text(), "capped so that 2 may run within the power budget of site s");
+  return {plan.starts[0].cap_milli, plan.caps[0].cap_milli};
+}
+
+TEST(Power, work_of_a_lower_class_is_capped_before_what_starts) {
+  EXPECT_EQ(beside_low_work(7'200, 1), std::pair(1000, 500));
+  EXPECT_EQ(beside_low_work(8'400, 1), std::pair(1000, 750)) << "no further than it takes";
+  EXPECT_EQ(beside_low_work(7'200, 0), std::pair(500, 1000)) << "of its own class it is not";
+}
+
+TEST(Power, work_of_a_lower_class_is_capped_where_what_starts_would_have_to_wait) {
+  EXPECT_EQ(beside_low_work(7'000, 1), std::pair(958, 500));
+  EXPECT_EQ(beside_low_work(7'000, 0), std::pair(0, 1000));
+  EXPECT_EQ(beside_low_work(4'790, 1), std::pair(0, 1000)) << "it would not do";
+}
+
+TEST(Power, a_promise_behind_a_fall_is_kept_though_others_draw_more_than_the_least_by_then) {
+  Scheduler s = site_of(3, 100'000);
+  ASSERT_TRUE(s.set_budget({kSite, kStart + 1h, 3'000'000 + 7'400'000}, kStart));
+  submit(s, nodes_of(1, 1, 24h));
+  submit(s, nodes_of(2, 1, 2h));
+  submit(s, nodes_of(3, 2, 24h));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 2U);
+  ASSERT_EQ(s.expected_start(3), kStart + 2h);
+  s.pass(kStart + 1h - 45s);
+  s.pass(kStart + 1h);
+  EXPECT_EQ(s.expected_start(3), kStart + 2h);
+  ASSERT_TRUE(s.ended(2, kStart + 2h));
+  const Plan plan = s.pass(kStart + 2h);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].id, 3U);
+  ASSERT_EQ(plan.caps.size(), 1U);
+  EXPECT_EQ(plan.caps[0].id, 1U);
+  EXPECT_LE(s.draw_mw(kSite), 10'400'000);
+}
+
 /// Three nodes, and a fall in ten hours that leaves room for two of them under caps.
 Scheduler site_with_a_fall() {
   Scheduler s = site_of(3, 100'000);

@@ -294,7 +294,7 @@ TEST(Properties, capacity_quotas_and_budgets_are_kept_and_gangs_start_whole) {
   }
   fmt::print("{} seeds, last draws folded: {:016x}\n", kSeeds, folded);
   for (const char* what :
-       {"start", "start capped", "priority", "reclaim", "budget_fall", "budget_room", "node_down", "capacity",
+       {"start", "start capped", "priority", "reclaim", "budget_fall", "budget_room", "budget_shared", "node_down", "capacity",
         "domain", "spread", "promised", "quota", "quota_kept", "power", "preempting"}) {
     EXPECT_GT(seen[what], 0) << what << " never happened: this test does not test it";
   }

@@ -59,6 +59,9 @@ struct Shape {
   std::uint64_t failed_walk = 0;
   std::int64_t failed_limit_s = 0;  // it and every longer one fails
   Reason failure;
+  std::uint64_t uncappable_walk = 0;  // nor with work capped of lower classes than this
+  std::int64_t uncappable_limit_s = 0;
+  std::pair<bool, std::int32_t> uncappable_precedence;
   std::uint64_t candidate_walk = 0;    // what was gained before it may fit
   std::uint64_t unplannable_walk = 0;  // no promise could be planned for this limit or a longer one
   std::int64_t unplannable_limit_s = 0;

@@ -1,20 +1,12 @@
-// When a budget falls: cap, then pause preemptible work, then shed batch, then anything. When it rises: lift caps.
+// When a budget falls: cap, then pause preemptible work, then shed batch, then anything.
 #include <algorithm>
 #include <map>
-#include <set>
 #include <tuple>
-#include <utility>
 
 #include "scheduler/state.h"
 
 namespace millrace::scheduler {
 namespace {
-
-std::int64_t draw_in(const Job& job, const Budgeted& b) {
-  const auto it =
-      std::ranges::find(job.draws, &b, [](const ScopeDraw& d) -> const Budgeted* { return d.budget; });
-  return it == job.draws.end() ? 0 : it->milliwatts;
-}
 
 /// Work whose grace is over: it is gone before anything else happens. Work that was told to stop and has grace left still draws.
 bool is_gone(const Job& job, TimePoint now) { return job.stopping && job.end <= now; }
@@ -23,7 +15,7 @@ std::int64_t expected_now_mw(State& state, const Budgeted& b, TimePoint now) {
   std::int64_t sum = b.idle_mw + b.work_mw;
   if (sum <= b.budget_at(now) || b.stopping_mw == 0) return sum;
   for (const Job* job : all_running(state)) {
-    if (is_gone(*job, now)) sum -= draw_in(*job, b);
+    if (is_gone(*job, now)) sum -= draw_of(*job, b);
   }
   return sum;
 }
@@ -43,7 +35,7 @@ bool counts_at(const Job& job, TimePoint at, TimePoint now) {
 std::vector<Job*> drawing(State& state, const Budgeted& b, TimePoint at, TimePoint now) {
   std::vector<Job*> result;
   for (Job* job : all_running(state)) {
-    if (counts_at(*job, at, now) && draw_in(*job, b) > 0) result.push_back(job);
+    if (counts_at(*job, at, now) && draw_of(*job, b) > 0) result.push_back(job);
   }
   return result;
 }
@@ -72,7 +64,7 @@ void cap_these(State& state, const std::vector<Job*>& jobs, const Budgeted& b, T
   const std::int64_t over = expected_mw(state, b, at, now) - b.budget_at(at);
   const auto saved = [&](std::int32_t cap) {
     std::int64_t sum = 0;
-    for (const Job* job : jobs) sum += draw_in(*job, b) - draw_capped(state, *job, b, cap);
+    for (const Job* job : jobs) sum += draw_of(*job, b) - draw_capped(state, *job, b, cap);
     return sum;
   };
   std::int32_t low = state.policies.cap_floor_milli;
@@ -119,14 +111,14 @@ void stop_some(State& state, const Budgeted& b, TimePoint at, TimePoint now, Pla
   std::vector<Job*> chosen;
   for (Job* job : jobs) {
     if (over <= 0) break;
-    over -= draw_in(*job, b);
+    over -= draw_of(*job, b);
     chosen.push_back(job);
   }
   const Reason reason = fall_reason(state, b, at, now);
   for (auto it = chosen.rbegin(); it != chosen.rend(); ++it) {
     Job& job = **it;
-    if (over + draw_in(job, b) <= 0) {
-      over += draw_in(job, b);
+    if (over + draw_of(job, b) <= 0) {
+      over += draw_of(job, b);
       continue;
     }
     const auto grace = std::min<std::chrono::microseconds>(job.work.grace, notice);
@@ -170,43 +162,12 @@ void keep_at(State& state, Budgeted& b, TimePoint at, TimePoint now, Plan& plan)
   report_infeasible(state, b, at, plan);
 }
 
-struct Liftable {
-  std::int32_t cap_milli = 1000;
-  const Budgeted* by = nullptr;  // what keeps it from more
-};
-
-/// The highest cap at which a capped job fits all its budgets.
-Liftable liftable(State& state, Job& job, TimePoint now) {
-  const auto lack_of = [&](std::int32_t cap) {
-    auto more = state.power.draws(job, job.places, cap);
-    for (ScopeDraw& d : more) {
-      d.milliwatts -= draw_in(job, *d.budget);
-      d.least_mw = 0;  // it is there as it was
-    }
-    return state.power.lack(more, {.from = now, .until = job.end});
-  };
-  std::int32_t low = job.cap_milli;
-  std::int32_t high = std::max(std::min(job.work.accelerator_draw_milli, 1000), low);
-  auto lack = lack_of(high);
-  if (!lack) return {};
-  while (low + 1 < high) {
-    const std::int32_t middle = (low + high) / 2;
-    if (const auto its = lack_of(middle)) {
-      high = middle;
-      lack = its;
-    } else {
-      low = middle;
-    }
-  }
-  return {low, lack->budget};
-}
-
 /// How long before a change something is done about it: what is stopped needs its grace, and all of it a moment.
 std::chrono::microseconds lead_of(State& state, const Budgeted& b) {
   constexpr std::chrono::seconds kMoment{15};
   std::chrono::seconds longest{0};
   for (const Job* job : all_running(state)) {
-    if (!job->stopping && draw_in(*job, b) > 0) longest = std::max(longest, job->work.grace);
+    if (!job->stopping && draw_of(*job, b) > 0) longest = std::max(longest, job->work.grace);
   }
   return std::min(state.policies.power_lead, longest + kMoment);
 }
@@ -224,41 +185,6 @@ void keep_budgets(State& state, TimePoint now, Plan& plan) {
       if (it->first > now + *lead) break;
       keep_at(state, *b, it->first, now, plan);
     }
-  }
-}
-
-void lift_caps(State& state, TimePoint now, Plan& plan) {
-  // Smaller steps than this are not worth a message to the executor.
-  constexpr std::int32_t kStepMin = 25;
-  if (state.capped.empty()) return;
-  std::set<WorkloadId> has_what_there_is;
-  for (const Start& start : plan.starts) has_what_there_is.insert(start.id);
-  std::vector<Job*> jobs;
-  for (const auto& [id, job] : state.capped) {
-    if (!job->stopping && !has_what_there_is.contains(id)) jobs.push_back(job);
-  }
-  std::ranges::sort(jobs, [](const Job* a, const Job* b) {
-    return std::tuple(b->work.service, b->work.priority, a->work.id) <
-           std::tuple(a->work.service, a->work.priority, b->work.id);
-  });
-  for (Job* job : jobs) {
-    const auto [cap, by] = liftable(state, *job, now);
-    if (cap < job->cap_milli + kStepMin && cap < 1000) continue;
-    const Budgeted* eased = job->capped_by;
-    if (eased == nullptr && !job->draws.empty())
-      eased = job->draws.back().budget;  // what it was is not known
-    set_cap(state, *job, cap, by);
-    const auto told = std::ranges::find(plan.caps, job->work.id, &Cap::id);
-    if (told != plan.caps.end() && cap < job->cap_told) {
-      told->cap_milli = cap;  // lower than before all the same, for the reason that is told
-      continue;
-    }
-    if (told != plan.caps.end()) plan.caps.erase(told);
-    if (cap == job->cap_told) continue;
-    Reason reason;
-    reason.code = ReasonCode::kBudgetRoom;
-    if (eased != nullptr) reason.subject = state.power.name_of(eased->scope);
-    plan.caps.push_back({job->work.id, cap, std::move(reason)});
   }
 }
 

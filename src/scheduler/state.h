@@ -155,10 +155,13 @@ std::vector<Job*> yielding_promises(const State& state, const Job& job);
 /// that it may stop would do.
 bool preempt_for(State& state, Job& job, TimePoint now, Plan& plan);
 
-// shed.cc: what happens when budgets change.
+// shed.cc: what happens when budgets fall.
 void keep_budgets(State& state, TimePoint now, Plan& plan);
-void lift_caps(State& state, TimePoint now, Plan& plan);
 std::optional<TimePoint> next_budget_time(State& state, TimePoint now);
+
+// caps.cc
+/// Where budgets have room, the highest class first.
+void lift_caps(State& state, TimePoint now, Plan& plan);
 
 // pass.cc
 Plan run_pass(State& state, TimePoint now, bool full);

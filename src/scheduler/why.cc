@@ -205,6 +205,7 @@ Reason power_reason(const State& state, const PowerLedger::Lack& lack) {
   reason.free = lack.free;
   reason.at = lack.at;
   reason.subject = state.power.name_of(lack.budget->scope);
+  reason.scope = lack.budget->scope;
   reason.resource = "W";
   return reason;
 }
