@@ -197,6 +197,7 @@ Result<void> WorkloadStepper::apply(const Ended& event) {
     return freed;
   }
   if (event.left && record->workload.limit) record->workload.limit = *event.left;
+  record->workload.power_stopped = record->reason.code == scheduler::ReasonCode::kBudgetFall;
   actions_.emplace_back(Requeued{.id = event.id, .run = event.run, .exit = event.exit});
   enqueue(*record);
   return freed;

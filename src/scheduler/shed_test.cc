@@ -100,6 +100,26 @@ TEST_F(Shed, nothing_is_done_about_a_fall_before_the_longest_grace_takes_it) {
   EXPECT_EQ(stopped(s_->pass(last)), (Ids{3}));
 }
 
+/// What it stops where the budget has room for one of two quarters of a node, and a lower one runs.
+Ids stopped_for_power(bool power_stopped) {
+  Policies policies;
+  policies.cap_floor_milli = 1000;
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(1), testing::one_account(), policies));
+  EXPECT_TRUE(s.set_budget({{ScopeKind::kSite, 0}, kStart, 1'000'000 + 1'200'000}, kStart));
+  EXPECT_TRUE(s.submit(quarter(1), kStart));
+  EXPECT_EQ(s.pass(kStart).starts.size(), 1U);
+  Workload w = quarter(2);
+  w.priority = 1;
+  w.power_stopped = power_stopped;
+  EXPECT_TRUE(s.submit(w, kStart + 1h));
+  return stopped(s.pass(kStart + 1h));
+}
+
+TEST(Preempt, what_a_budget_stopped_stops_nothing_else_for_the_power) {
+  EXPECT_EQ(stopped_for_power(false), (Ids{1}));
+  EXPECT_EQ(stopped_for_power(true), (Ids{}));
+}
+
 TEST(Preempt, work_that_can_go_on_without_loss_is_stopped_first) {
   Scheduler s = std::move(*Scheduler::create(testing::even_cluster(1), testing::one_account(), {}));
   for (WorkloadId id = 1; id <= 4; ++id) {

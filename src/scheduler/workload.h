@@ -69,6 +69,8 @@ struct Workload {
   std::optional<std::chrono::seconds>
       checkpoint_every;  // what a stop loses is at most this; 0: nothing, if it has its grace; nullopt: everything
 
+  bool power_stopped = false;  // its last run, by a budget that fell: it stops nothing else only to get power
+
   std::int32_t accelerator_draw_milli = 1000;  // predicted, of the dynamic range of each accelerator it holds
   std::int32_t cpu_draw_milli = 1000;          // predicted, of its share of Node::cpu_max_mw
 };

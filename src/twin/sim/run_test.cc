@@ -386,6 +386,28 @@ TEST(Run, DeferrableWorkIsComparedAtEverySiteItRanAt) {
   EXPECT_NEAR(value(result, "carbon_saving_pct"), 0.0, 0.01) << "intensities that never change";
 }
 
+TEST(Run, WorkThatAFallingBudgetPausesStopsNoLowerWorkForItsPower) {
+  SiteConfig config = small_site(1);
+  config.policy.checkpoint = {};
+  config.policy.scheduler.cap_floor_milli = 1'000;
+  config.priority_classes.push_back({.name = "high", .priority = 1});
+  for (auto& of : config.priority_classes) of.preemptible = true;
+  // Two of 2.4 kW above 1.6 kW idle, PUE 1.2; from the second hour on there is room for one.
+  config.grid_events.push_back({.at = config.start + std::chrono::hours(1),
+                                .site = 0,
+                                .budget_mw = 4'950'000,
+                                .notice = std::chrono::minutes(5)});
+  std::vector<TraceJob> jobs = {job_of(0, 3'600 * 5, 4), job_of(0, 3'600 * 5, 4)};
+  for (TraceJob& job : jobs) job.preemptible = true;
+  jobs[1].priority_class = 1;
+  jobs[1].interruptible = true;
+  const auto result = play_world(config, jobs).value();
+  EXPECT_EQ(result.jobs_done, 2);
+  EXPECT_EQ(value(result, "power_stops"), 1.0);
+  EXPECT_EQ(value(result, "preemptions"), 0.0);
+  EXPECT_DOUBLE_EQ(value(result, "lost_accelerator_hours"), 0.0);
+}
+
 TEST(Run, InterruptibleWorkIsPausedInDirtyHoursWithoutLoss) {
   std::vector<TraceJob> jobs = {job_of(3'600 * 20, 3'600 * 10, 8)};
   jobs[0].deferrable = jobs[0].interruptible = true;
