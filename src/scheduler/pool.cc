@@ -128,7 +128,7 @@ Pool::Pool(const Cluster& cluster) : cluster_(&cluster), nodes_(cluster.nodes.si
     NodeRecord& record = nodes_[i];
     record.now = record.lasting = empty_state(record);
     stale_[record.node_class].push_back(i);
-    if (record.health == Health::kReady) list(i);
+    list(i);
   }
 }
 
@@ -144,43 +144,57 @@ NodeState Pool::empty_state(const NodeRecord& record) const {
   return state;
 }
 
-void Pool::count_in_domain(NodeIndex index, int sign) {
-  if (domain_of_[index] == kNoIndex) return;
-  std::int64_t free = 0;
-  for (const std::int16_t milli : nodes_[index].now.device_milli_free) free += milli;
-  domains_[domain_of_[index]].free_milli += sign * free;
-}
-
-void Pool::unlist(NodeIndex index) {
-  NodeRecord& record = nodes_[index];
-  if (!record.listed) return;
-  ++steps;
-  NodeClass& c = classes_[record.node_class];
-  record.lasting_at->second.nodes.erase(index);
-  if (record.promised != kNever) --record.lasting_at->second.promised;
-  if (record.lasting_at->second.nodes.empty()) c.lasting.erase(record.lasting_at);
-  if (record.promised != kNever) {
-    record.passing_at->second.nodes.erase({record.promised, index});
-    if (record.passing_at->second.nodes.empty()) c.passing.erase(record.passing_at);
-  }
-  count_in_domain(index, -1);
-  record.listed = false;
-}
-
 void Pool::list(NodeIndex index) {
   NodeRecord& record = nodes_[index];
-  if (record.listed || record.health != Health::kReady) return;
   ++steps;
-  NodeClass& c = classes_[record.node_class];
-  record.lasting_at = c.lasting.try_emplace(canonical(record.lasting).state).first;
-  record.lasting_at->second.nodes.insert(index);
-  if (record.promised != kNever) ++record.lasting_at->second.promised;
-  if (record.promised != kNever) {
-    record.passing_at = c.passing.try_emplace(canonical(record.now).state).first;
-    record.passing_at->second.nodes.insert({record.promised, index});
+  list_lasting(index, record);
+  list_passing(index, record);
+  std::int64_t free = 0;
+  if (record.health == Health::kReady) {
+    for (const std::int16_t milli : record.now.device_milli_free) free += milli;
   }
-  count_in_domain(index, 1);
-  record.listed = true;
+  if (domain_of_[index] != kNoIndex) domains_[domain_of_[index]].free_milli += free - record.listed_milli;
+  record.listed_milli = free;
+}
+
+// Most changes are of when it is promised, not of what is free beyond.
+void Pool::list_lasting(NodeIndex index, NodeRecord& record) {
+  auto& lasting = classes_[record.node_class].lasting;
+  const bool is_ready = record.health == Health::kReady;
+  const int is_promised = record.promised != kNever ? 1 : 0;
+  const int was_promised = record.listed_promised != kNever ? 1 : 0;
+  const NodeState state = canonical(record.lasting).state;
+  if (record.listed && is_ready && record.lasting_at->first == state) {
+    record.lasting_at->second.promised += is_promised - was_promised;
+    return;
+  }
+  if (record.listed) {
+    Peers& peers = record.lasting_at->second;
+    peers.nodes.erase(index);
+    peers.promised -= was_promised;
+    if (peers.nodes.empty()) lasting.erase(record.lasting_at);
+  }
+  record.listed = is_ready;
+  if (!is_ready) return;
+  record.lasting_at = lasting.try_emplace(state).first;
+  record.lasting_at->second.nodes.insert(index);
+  record.lasting_at->second.promised += is_promised;
+}
+
+void Pool::list_passing(NodeIndex index, NodeRecord& record) {
+  auto& passing = classes_[record.node_class].passing;
+  const TimePoint promised = record.health == Health::kReady ? record.promised : kNever;
+  if (promised == kNever && record.listed_promised == kNever) return;
+  const NodeState state = canonical(record.now).state;
+  if (record.listed_promised != kNever) {
+    if (record.listed_promised == promised && record.passing_at->first == state) return;
+    record.passing_at->second.nodes.erase({record.listed_promised, index});
+    if (record.passing_at->second.nodes.empty()) passing.erase(record.passing_at);
+  }
+  record.listed_promised = promised;
+  if (promised == kNever) return;
+  record.passing_at = passing.try_emplace(state).first;
+  record.passing_at->second.nodes.insert({promised, index});
 }
 
 // What stays free until `promised` comes and after it: everything that ends by then counts as free.
@@ -248,7 +262,6 @@ void Pool::count_apart(const Job& job, NodeIndex index, std::int32_t running, st
 }
 
 void Pool::occupy(Job& job, TaskPlace place) {
-  unlist(place.node);
   NodeRecord& record = nodes_[place.node];
   record.running.push_back({&job, place.devices});
   take(record.now, job.work.demand, place.devices);
@@ -263,7 +276,6 @@ void Pool::vacate(Job& job, TaskPlace place) {
 }
 
 void Pool::undo(Job& job, TaskPlace place) {
-  unlist(place.node);
   NodeRecord& record = nodes_[place.node];
   remove_tenant(record.running, &job, place.devices);
   give_back(record.now, job.work.demand, place.devices);
@@ -273,14 +285,12 @@ void Pool::undo(Job& job, TaskPlace place) {
 
 void Pool::end_changed(const Job& job) {
   for (const TaskPlace& place : job.places) {
-    unlist(place.node);
     changed(place.node);
   }
 }
 
 void Pool::promise(const Job& job, const Promise& promise) {
   for (const TaskPlace& place : promise.places) {
-    unlist(place.node);
     nodes_[place.node].promises.push_back({&job, place.devices, promise.begin, promise.end, promise.claim});
     count_apart(job, place.node, 0, 1);
     changed(place.node);
@@ -289,7 +299,6 @@ void Pool::promise(const Job& job, const Promise& promise) {
 
 void Pool::unpromise(const Job& job, const Promise& promise) {
   for (const TaskPlace& place : promise.places) {
-    unlist(place.node);
     auto& promises = nodes_[place.node].promises;
     const auto it = std::ranges::find_if(promises, [&](const Promised& p) {
       return p.job == &job && p.devices == place.devices && p.begin == promise.begin;
@@ -306,7 +315,6 @@ void Pool::unpromise(const Job& job, const Promise& promise) {
 }
 
 void Pool::set_health(NodeIndex index, Health health) {
-  unlist(index);
   std::int64_t& closed = classes_[nodes_[index].node_class].closed;
   closed += static_cast<std::int64_t>(health != Health::kReady) -
             static_cast<std::int64_t>(nodes_[index].health != Health::kReady);

@@ -108,7 +108,9 @@ struct NodeRecord {
   std::vector<Tenant> running;
   std::vector<Promised> promises;
   std::map<NodeState, Peers, FreerFirst>::iterator lasting_at;          // where it is listed
-  std::map<NodeState, UntilPromised, FreerFirst>::iterator passing_at;  // likewise, if it has promises
+  std::map<NodeState, UntilPromised, FreerFirst>::iterator passing_at;  // likewise, if it is there
+  TimePoint listed_promised = kNever;                                   // when; kNever if it is not
+  std::int64_t listed_milli = 0;                                        // of its domain's sum
 };
 
 class Pool {
@@ -165,10 +167,11 @@ class Pool {
   std::uint64_t steps = 0;
 
  private:
-  void unlist(NodeIndex index);
+  /// Puts a node in the maps of its class and the sum of its domain where it belongs now.
   void list(NodeIndex index);
+  void list_lasting(NodeIndex index, NodeRecord& record);
+  void list_passing(NodeIndex index, NodeRecord& record);
   void changed(NodeIndex index);
-  void count_in_domain(NodeIndex index, int sign);
   void derive(NodeRecord& record) const;
   template <typename Counts>
   void keep_lasting(NodeState& free, const NodeRecord& record, const Job* self, Counts counts) const;
