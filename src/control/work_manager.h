@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "control/account_book.h"
+#include "control/crowd.h"
 #include "control/deferral.h"
 #include "control/runs.h"
 #include "control/settle.h"
@@ -137,6 +138,7 @@ class WorkManager final : public WorkView {
   void ask_running(Entry& entry, Turn& turn);
   void ask_next_hour(const Entry& entry, TimePoint now);
   bool know_outlook(TimePoint now);
+  void count_crowd(TimePoint now);
 
   // Writing (work_manager_act.cc)
   void apply(Turn& turn);
@@ -182,6 +184,7 @@ class WorkManager final : public WorkView {
 
   // Of pass() alone.
   Deferral deferral_;
+  Crowd crowd_;
   std::optional<TimePoint> outlook_until_;
   bool has_outlook_ = false;
   std::map<WorkloadId, std::set<WorkloadId>> dependents_;   // of work that is not over

@@ -28,6 +28,14 @@ bool is_interruptible(const WantedWork& wanted) {
   return wanted.checkpoint_signal != 0 && wanted.requeue && wanted.preemptible;
 }
 
+scheduler::Amount request_of(const WantedWork& wanted) {
+  const std::int64_t tasks = wanted.tasks;
+  const scheduler::Demand& demand = wanted.demand;
+  return {.accelerators_milli = tasks * demand.accelerators * demand.accelerator_milli,
+          .cpu_milli = tasks * demand.cpu_milli,
+          .memory_mib = tasks * demand.memory_mib};
+}
+
 TimePoint next_hour(TimePoint now) { return std::chrono::floor<hours>(now) + hours(1); }
 
 /// At most what is left of its time limit: what it ran before it was paused is saved, but for the grace.
@@ -51,9 +59,22 @@ bool WorkManager::know_outlook(TimePoint now) {
     auto outlook = ports_.outlook(now);
     has_outlook_ = outlook.has_value();
     if (outlook) deferral_.set_outlook(*std::move(outlook));
+    count_crowd(now);
     outlook_until_ = next_hour(now);
   }
   return has_outlook_;
+}
+
+void WorkManager::count_crowd(TimePoint now) {
+  std::vector<CrowdMember> members;
+  for (const auto& [id, entry] : entries_) {
+    if (!may_wait(entry.wanted)) continue;
+    members.push_back({.request = request_of(entry.wanted),
+                       .runs = entry.observed.state != WorkState::kQueued,
+                       .left = left_of(entry.wanted, entry.observed, now),
+                       .deadline = *entry.wanted.deadline});
+  }
+  crowd_.set(now, members, state_.scheduler().usage().used, scheduler::capacity_of(options_.cluster));
 }
 
 std::optional<TimePoint> WorkManager::start_not_before(Entry& entry, TimePoint now) {
@@ -64,6 +85,7 @@ std::optional<TimePoint> WorkManager::start_not_before(Entry& entry, TimePoint n
   // Whatever it saved: if it has to begin again, it still ends in time.
   const TimePoint latest = *wanted.deadline - *wanted.time_limit;
   if (latest <= now) return std::nullopt;
+  if (crowd_.must_go(request_of(wanted), *wanted.deadline)) return std::nullopt;
   const microseconds left = left_of(wanted, entry.observed, now);
   const bool interruptible = is_interruptible(wanted);
   const auto until = deferral_.wait_until(now, left, *wanted.deadline, interruptible);
@@ -105,6 +127,7 @@ void WorkManager::ask_running(Entry& entry, Turn& turn) {
   ask_next_hour(entry, turn.now);
   const TimePoint latest = *wanted.deadline - *wanted.time_limit;
   if (latest <= turn.now + wanted.grace || !know_outlook(turn.now)) return;
+  if (crowd_.must_go(request_of(wanted), *wanted.deadline)) return;
   const microseconds left = left_of(wanted, seen, turn.now);
   const auto until = deferral_.pause_until(turn.now, left, *wanted.deadline, wanted.grace + kStartUp);
   if (!until) return;

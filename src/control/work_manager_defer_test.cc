@@ -56,6 +56,35 @@ TEST(WorkManager, ADeferrableJobWaitsForCleanHoursWithinItsDeadlineAndOthersDoNo
 
 constexpr std::int64_t kHour = 3600;
 
+/// How many run of three jobs of three hours each of which takes all machines; each hour is cleaner than the one before.
+int running_at(std::int64_t second, std::int64_t deadline_h) {
+  Site site(1, 1);
+  std::vector<double> values;
+  for (int hour = 0; hour < 48; ++hour) values.push_back(500 - 10 * hour);
+  site.outlook = hours_of(values);
+  site.runs.lasts = seconds(3 * kHour);
+  site.create();
+  int running = 0;
+  std::vector<WantedWork> jobs;
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    WantedWork job = site.work(id);
+    job.demand.accelerators = 8;
+    job.deferrable = true;
+    job.time_limit = seconds(3 * kHour);
+    job.deadline = at(deadline_h * kHour);
+    site.put(job);
+    jobs.push_back(job);
+  }
+  for (std::int64_t at = 60; at <= second; at += 600) site.go(at);
+  for (const WantedWork& job : jobs) running += site.seen(job).state == WorkState::kRunning ? 1 : 0;
+  return running;
+}
+
+TEST(WorkManager, DeferrableJobsThatNeedTheSameMachinesDoNotAllWaitForTheLastHour) {
+  EXPECT_EQ(running_at(2 * kHour, 10), 1) << "two more must follow it";
+  EXPECT_EQ(running_at(2 * kHour, 23), 0) << "there is time enough";
+}
+
 /// Clean, and expected to stay so: a job of two hours starts at once. Then two hours are dirty, and later ones clean.
 struct DirtyAfterAnHour {
   explicit DirtyAfterAnHour(std::vector<double> values = {50, 500, 500, 50}) {

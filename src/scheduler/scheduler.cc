@@ -68,16 +68,6 @@ Result<void> check_demand(const Workload& w) {
   return {};
 }
 
-Amount capacity_of(const Cluster& cluster) {
-  Amount sum;
-  for (const Node& node : cluster.nodes) {
-    sum.accelerators_milli += std::int64_t{node.accelerators} * 1000;
-    sum.cpu_milli += node.cpu_milli;
-    sum.memory_mib += node.memory_mib;
-  }
-  return sum;
-}
-
 Result<Job*> make_job(State& state, const Workload& workload) {
   TRY_VOID(check_demand(workload));
   if (workload.account >= state.accounts.size()) {
@@ -130,6 +120,16 @@ Result<Job*> take_from_queue(State& state, WorkloadId id, TimePoint now) {
 }
 
 }  // namespace
+
+Amount capacity_of(const Cluster& cluster) {
+  Amount sum;
+  for (const Node& node : cluster.nodes) {
+    sum.accelerators_milli += std::int64_t{node.accelerators} * 1000;
+    sum.cpu_milli += node.cpu_milli;
+    sum.memory_mib += node.memory_mib;
+  }
+  return sum;
+}
 
 Scheduler::Scheduler(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Scheduler::Scheduler(Scheduler&&) noexcept = default;

@@ -36,6 +36,9 @@ struct Usage {
   std::size_t pending = 0;
 };
 
+/// Of all nodes, ready or not.
+Amount capacity_of(const Cluster& cluster);
+
 /// Facts are cheap (logarithmic in nodes and workloads for each task touched); decisions are made by pass alone. `now` must
 /// never go back. Not thread-safe. Movable.
 class Scheduler {

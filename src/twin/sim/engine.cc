@@ -63,6 +63,7 @@ Engine::Engine(const SiteConfig& config, JobSource& source, DecisionLog& log, co
 
 void Engine::prepare() {
   power_waiting_.resize(config_.sites.size(), 0);
+  capacity_ = scheduler::capacity_of(config_.cluster);
   name_scopes();
   for (const scheduler::Node& node : config_.cluster.nodes) {
     accelerators_ += node.accelerators;

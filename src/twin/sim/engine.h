@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "control/crowd.h"
 #include "control/deferral.h"
 #include "control/workload_step.h"
 #include "core/result.h"
@@ -80,6 +81,8 @@ class Engine {
 
   // engine_deferral.cc: work that may wait for clean or cheap hours
   void hour_begins();
+  void count_crowd();
+  std::chrono::microseconds work_left(const Job& job) const;
   std::optional<VirtualTime> defer(const Job& job);
   void tell_new_plan(Job& job);
   std::string hold_text(Job& job, const scheduler::Reason& reason);
@@ -123,6 +126,8 @@ class Engine {
   PowerBook power_;
   Outlooks outlooks_;
   control::Deferral deferral_;
+  control::Crowd crowd_;
+  scheduler::Amount capacity_;                                           // of all sites
   std::unordered_map<std::string, scheduler::SiteIndex> site_of_scope_;  // "rack r1"; looked up only
   std::vector<scheduler::WorkloadId> deferrable_;  // that are not over, and some that are
   Tally tally_;

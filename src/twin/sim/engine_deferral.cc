@@ -11,6 +11,17 @@ namespace {
 
 constexpr VirtualTime kHourUs = 3'600'000'000;
 
+VirtualTime deadline_of(const Job& job) {
+  return job.arrival + (job.trace.deadline - job.trace.arrival).count();
+}
+
+scheduler::Amount request_of(const TraceJob& trace) {
+  const std::int64_t tasks = trace.tasks;
+  return {.accelerators_milli = tasks * trace.demand.accelerators * trace.demand.accelerator_milli,
+          .cpu_milli = tasks * trace.demand.cpu_milli,
+          .memory_mib = tasks * trace.demand.memory_mib};
+}
+
 }  // namespace
 
 // As an hour begins everything that may wait is asked again: what waits may go, what runs and can be paused may wait.
@@ -18,6 +29,7 @@ void Engine::hour_begins() {
   queue_.put(now_ / kHourUs * kHourUs + kHourUs, EventKind::kHour, 0);
   deferral_.set_outlook(outlooks_.next(now_ / kHourUs * kHourUs));
   std::erase_if(deferrable_, [&](scheduler::WorkloadId id) { return jobs_.slot_of(id) == kNoSlot; });
+  count_crowd();
   for (const scheduler::WorkloadId id : deferrable_) {
     Job& job = jobs_[jobs_.slot_of(id)];
     if (job.ended) continue;
@@ -34,6 +46,20 @@ void Engine::hour_begins() {
   }
 }
 
+void Engine::count_crowd() {
+  std::vector<control::CrowdMember> members;
+  for (const scheduler::WorkloadId id : deferrable_) {
+    Job& job = jobs_[jobs_.slot_of(id)];
+    if (job.ended) continue;
+    if (job.run != 0) count_up(job);
+    members.push_back({.request = request_of(job.trace),
+                       .runs = job.run != 0,
+                       .left = work_left(job),
+                       .deadline = to_time(deadline_of(job))});
+  }
+  crowd_.set(to_time(now_), members, control_.scheduler().usage().used, capacity_);
+}
+
 // It was expected to go by now, and other hours look better since.
 void Engine::tell_new_plan(Job& job) {
   scheduler::Reason reason;
@@ -45,8 +71,8 @@ void Engine::tell_new_plan(Job& job) {
 // Why it waits, for a person. The scheduler knows of work that waits for clean hours only when it is to be asked again.
 std::string Engine::hold_text(Job& job, const scheduler::Reason& reason) {
   if (reason.code != scheduler::ReasonCode::kNotBefore || !may_wait(job.trace)) return text_of(reason);
-  const VirtualTime deadline = job.arrival + (job.trace.deadline - job.trace.arrival).count();
-  const auto work_us = static_cast<VirtualTime>(job.left_us / speeds_.slowest(job.trace));
+  const VirtualTime deadline = deadline_of(job);
+  const VirtualTime work_us = work_left(job).count();
   job.planned = to_virtual(deferral_.expected_start(to_time(now_), std::chrono::microseconds(work_us),
                                                     to_time(deadline), job.trace.interruptible));
   return fmt::format(
@@ -55,11 +81,15 @@ std::string Engine::hold_text(Job& job, const scheduler::Reason& reason) {
       second_of(to_time(std::max(deadline - work_us, now_))));
 }
 
+/// On the slowest kind that it may run on.
+std::chrono::microseconds Engine::work_left(const Job& job) const {
+  return std::chrono::microseconds(static_cast<std::int64_t>(job.left_us / speeds_.slowest(job.trace)));
+}
+
 std::optional<VirtualTime> Engine::defer(const Job& job) {
-  const VirtualTime deadline = job.arrival + (job.trace.deadline - job.trace.arrival).count();
-  const auto work =
-      std::chrono::microseconds(static_cast<std::int64_t>(job.left_us / speeds_.slowest(job.trace)));
-  const auto until = deferral_.wait_until(to_time(now_), work, to_time(deadline), job.trace.interruptible);
+  const TimePoint deadline = to_time(deadline_of(job));
+  if (crowd_.must_go(request_of(job.trace), deadline)) return std::nullopt;
+  const auto until = deferral_.wait_until(to_time(now_), work_left(job), deadline, job.trace.interruptible);
   if (!until) return std::nullopt;
   quiet_since_ = std::max(quiet_since_, now_);
   return to_virtual(*until);
@@ -69,7 +99,7 @@ std::optional<VirtualTime> Engine::defer(const Job& job) {
 // best hours before its deadline.
 void Engine::count_deferrable(const Job& job) {
   DeferrableTally& tally = tally_.deferrable;
-  const VirtualTime deadline = job.arrival + (job.trace.deadline - job.trace.arrival).count();
+  const VirtualTime deadline = deadline_of(job);
   const VirtualTime work_us = job.trace.work.count();
   ++tally.jobs;
   if (now_ > deadline) ++tally.late;

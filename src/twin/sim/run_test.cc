@@ -386,6 +386,18 @@ TEST(Run, DeferrableWorkIsComparedAtEverySiteItRanAt) {
   EXPECT_NEAR(value(result, "carbon_saving_pct"), 0.0, 0.01) << "intensities that never change";
 }
 
+TEST(Run, WorkThatMayWaitDoesNotWaitForTheLastHourAllAtOnce) {
+  std::vector<TraceJob> jobs;
+  for (int i = 0; i < 5; ++i) {
+    jobs.push_back(job_of(3'600 * 20, 3'600 * 10, 8, 2));
+    jobs.back().deferrable = true;
+    jobs.back().deadline = jobs.back().arrival + std::chrono::hours(60);
+  }
+  const auto result = play_world(tidal_site("forecast"), jobs).value();
+  EXPECT_EQ(result.jobs_done, 5);
+  EXPECT_EQ(value(result, "deferrable_late"), 0.0);
+}
+
 TEST(Run, WorkThatAFallingBudgetPausesStopsNoLowerWorkForItsPower) {
   SiteConfig config = small_site(1);
   config.policy.checkpoint = {};
