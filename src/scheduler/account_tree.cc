@@ -124,6 +124,35 @@ std::optional<QuotaLack> AccountTree::lack(AccountIndex account, const Amount& r
   return std::nullopt;
 }
 
+bool AccountTree::is_below(AccountIndex account, AccountIndex above) const {
+  for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
+    if (i == above) return true;
+  }
+  return false;
+}
+
+std::optional<QuotaRoom> AccountTree::room_for(AccountIndex account, const Amount& request) const {
+  std::vector<const Job*> running;
+  for (AccountIndex i = account; i < entries_.size(); ++i) {
+    if (entries_[i].running.empty() || !is_below(i, account)) continue;
+    for (const auto& [id, job] : entries_[i].running) running.push_back(job);
+  }
+  std::ranges::sort(running, {}, [](const Job* job) { return std::pair(job->end, job->work.id); });
+  Amount used = entries_[account].used;
+  const Values limit = limits(entries_[account].account.quota);
+  const Amount most{limit[0], limit[1], limit[2]};
+  for (const Job* job : running) {
+    if (job->end >= kSomeDay) break;
+    add_to(used, job->shape->request, -1);
+    if (!within(used, request, most)) continue;
+    Amount spare = most;
+    add_to(spare, used, -1);
+    add_to(spare, request, -1);
+    return QuotaRoom{job->end, spare};
+  }
+  return std::nullopt;
+}
+
 std::optional<AccountIndex> AccountTree::over(AccountIndex account) const {
   for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
     const Values used = values(entries_[i].used);

@@ -19,10 +19,20 @@ using Shares = std::array<double, kAccountDepthMax>;
 /// A set of levels on the way from the root to an account: bit 0 is the root's.
 using Levels = std::uint8_t;
 
-/// What is left of a quota is kept for a blocked workload that goes first.
+/// Whether a quota will do, and what it leaves then.
+struct QuotaRoom {
+  TimePoint at{};
+  Amount spare;
+};
+
+/// What is left of a quota is kept for a blocked workload that goes first: from all of lower ranks; and from what comes after
+/// it of its own account and rank, but for what is over by the time when the quota will do for it, or is spare then.
 struct Kept {
   std::int32_t rank = 0;
   WorkloadId id = 0;
+  AccountIndex account = kNoAccount;
+  Turn turn;
+  std::optional<QuotaRoom> room;  // nullopt: nobody knows when
 };
 
 struct QuotaLack {
@@ -63,6 +73,8 @@ class AccountTree {
   void shift(AccountIndex account, const Amount& amount, int sign);
   /// The lowest account on the way to the root whose quota lacks something; nullopt if all have enough.
   std::optional<QuotaLack> lack(AccountIndex account, const Amount& request) const;
+  /// When the quota of this account will do for `request`, by the limits of what runs; nullopt if that is not to be seen.
+  std::optional<QuotaRoom> room_for(AccountIndex account, const Amount& request) const;
   /// The lowest account on the way to the root that uses more than it may (a claim came on top).
   std::optional<AccountIndex> over(AccountIndex account) const;
   Shares shares(AccountIndex account, TimePoint now) const;
@@ -81,6 +93,7 @@ class AccountTree {
                    const Amount& more) const;
 
  private:
+  bool is_below(AccountIndex account, AccountIndex above) const;
   double share(const Entry& entry, TimePoint now) const;
 
   Amount capacity_;

@@ -24,6 +24,15 @@ struct Amount {
   bool operator==(const Amount&) const = default;
 };
 
+inline bool is_within(const Amount& a, const Amount& bound) {
+  return a.accelerators_milli <= bound.accelerators_milli && a.cpu_milli <= bound.cpu_milli &&
+         a.memory_mib <= bound.memory_mib;
+}
+inline Amount less(const Amount& a, const Amount& b) {
+  return {a.accelerators_milli - b.accelerators_milli, a.cpu_milli - b.cpu_milli,
+          a.memory_mib - b.memory_mib};
+}
+
 /// More than any site has, and small enough that sums do not overflow.
 inline constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max() / 4;
 inline constexpr Amount kUnlimitedAmount{kUnlimited, kUnlimited, kUnlimited};

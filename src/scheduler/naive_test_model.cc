@@ -21,14 +21,14 @@ NodeState sorted(const NodeState& state, std::vector<int>& order) {
   return result;
 }
 
+std::vector<std::int64_t> list(const Amount& a) { return {a.accelerators_milli, a.cpu_milli, a.memory_mib}; }
+
+}  // namespace
+
 std::vector<std::int64_t> request(const Workload& w) {
   return {std::int64_t{w.tasks} * w.demand.accelerators * w.demand.accelerator_milli,
           w.tasks * w.demand.cpu_milli, w.tasks * w.demand.memory_mib};
 }
-
-std::vector<std::int64_t> list(const Amount& a) { return {a.accelerators_milli, a.cpu_milli, a.memory_mib}; }
-
-}  // namespace
 
 int group_key(const Cluster& c, NodeIndex n, Spread spread) {
   std::uint32_t group = kNoIndex;
@@ -367,9 +367,49 @@ bool Model::ever_within(const Item& item, AccountIndex a) const {
   return true;
 }
 
-bool Model::quota_is_kept(const Item& item) const {
+/// And when the quota will do for it, with what it leaves then.
+Use::Kept Model::keep_quota(const Item& item, AccountIndex account) const {
+  Use::Kept kept{.rank = item.rank(),
+                 .id = item.w.id,
+                 .account = item.w.account,
+                 .turn = turn_of(item),
+                 .room_at = {},
+                 .spare = {}};
+  std::vector<std::pair<TimePoint, WorkloadId>> ends;
+  for (const auto& [id, other] : items_) {
+    if (other.where == Where::kRunning && is_below(other.w.account, account))
+      ends.emplace_back(other.end, id);
+  }
+  std::sort(ends.begin(), ends.end());
+  std::vector<std::int64_t> used = list(use_[account].used);
+  for (const auto& [end, id] : ends) {
+    if (end >= kSomeDay) break;
+    bool enough = true;
+    std::vector<std::int64_t> spare;
+    for (std::size_t r = 0; r < 3; ++r) {
+      const Quota& q = accounts_[account].quota;
+      used[r] -= request(items_.at(id).w)[r];
+      spare.push_back(std::min(list(q.ceiling)[r], list(q.nominal)[r] + list(q.borrow)[r]) - used[r] -
+                      request(item.w)[r]);
+      enough = enough && spare[r] >= 0;
+    }
+    if (!enough) continue;
+    kept.room_at = end;
+    kept.spare = spare;
+    break;
+  }
+  return kept;
+}
+
+bool Model::quota_is_kept(const Item& item, TimePoint now) const {
   for (AccountIndex a = item.w.account; a != kNoAccount; a = accounts_[a].parent) {
-    if (use_[a].kept && use_[a].kept->first > item.rank()) return true;
+    const auto& kept = use_[a].kept;
+    if (!kept || kept->rank < item.rank()) continue;
+    if (kept->rank > item.rank()) return true;
+    if (kept->account != item.w.account || kept->turn >= turn_of(item) || !kept->room_at) continue;
+    bool is_spare = true;
+    for (std::size_t r = 0; r < 3; ++r) is_spare = is_spare && request(item.w)[r] <= kept->spare[r];
+    if (!is_spare && window(now, item.w) > *kept->room_at) return true;
   }
   return false;
 }

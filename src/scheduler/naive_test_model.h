@@ -40,13 +40,29 @@ struct Item {
   std::int32_t rank() const { return starved ? INT32_MAX : w.priority; }
 };
 
+/// Among work of one account and rank: nice, submit time, id.
+using Turn = std::tuple<std::int32_t, TimePoint, WorkloadId>;
+inline Turn turn_of(const Item& item) {
+  return {item.starved ? 0 : item.w.nice, item.w.submitted, item.w.id};
+}
+
 struct Use {
   Amount used;
   double past[3] = {0, 0, 0};
   TimePoint updated{};
-  std::optional<std::pair<std::int32_t, WorkloadId>> kept;
+  struct Kept {
+    std::int32_t rank = 0;
+    WorkloadId id = 0;
+    AccountIndex account = kNoAccount;
+    Turn turn;
+    std::optional<TimePoint> room_at;
+    std::vector<std::int64_t> spare;
+  };
+  std::optional<Kept> kept;
 };
 
+/// Accelerators (thousandths), cores (thousandths), MiB of all its tasks.
+std::vector<std::int64_t> request(const Workload& w);
 /// Of the rack or rail; of the node where there is none, or nothing is asked.
 int group_key(const Cluster& c, NodeIndex n, Spread spread);
 /// When work that starts then counts as over.
@@ -74,7 +90,7 @@ class Model {
   /// Whether it could start now, promises and quotas kept.
   bool could_start(WorkloadId id, TimePoint now);
   bool lacks_quota(const Item& item) const { return lacking(item).has_value(); }
-  bool quota_is_kept(const Item& item) const;
+  bool quota_is_kept(const Item& item, TimePoint now) const;
 
  private:
   struct PromiseRef {
@@ -129,6 +145,7 @@ class Model {
   void use(AccountIndex account, const Workload& w, int sign, TimePoint now);
   std::optional<AccountIndex> lacking(const Item& item) const;
   bool ever_within(const Item& item, AccountIndex account) const;
+  Use::Kept keep_quota(const Item& item, AccountIndex account) const;
   Alike alike(const Item& item) const;
   std::vector<WorkloadId> lower_promises(std::int32_t rank) const;
   void ask(Item& item, const std::vector<WorkloadId>& drops);

@@ -42,7 +42,7 @@ void Model::cancel(WorkloadId id, TimePoint now) {
   (void)now;
   Item& item = items_.at(id);
   for (Use& u : use_) {
-    if (u.kept && u.kept->second == id) u.kept.reset();
+    if (u.kept && u.kept->id == id) u.kept.reset();
   }
   if (item.promise) released_ = true;
   item.where = Where::kGone;
@@ -93,7 +93,7 @@ std::vector<WorkloadId> Model::lower_promises(std::int32_t rank) const {
 
 bool Model::could_start(WorkloadId id, TimePoint now) {
   const Item& item = items_.at(id);
-  if (lacking(item) || quota_is_kept(item)) return false;
+  if (lacking(item) || quota_is_kept(item, now)) return false;
   if (item.promise && promise_is_free(item, window(now, item.w))) return true;
   return place(item, now).has_value();
 }
@@ -102,12 +102,12 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
   kept_back = promised_only = false;
   if (const auto account = lacking(item)) {
     Use& u = use_[*account];
-    if (consider && ever_within(item, *account) && (!u.kept || u.kept->first < item.rank()))
-      u.kept = {item.rank(), item.w.id};
+    if (consider && ever_within(item, *account) && (!u.kept || u.kept->rank < item.rank()))
+      u.kept = keep_quota(item, *account);
     kept_back = true;
     return false;
   }
-  if (quota_is_kept(item)) {
+  if (quota_is_kept(item, now)) {
     kept_back = true;
     return false;
   }
@@ -133,7 +133,12 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
     if (item.promise->begin > now) released_ = true;
   }
   for (AccountIndex a = 0; a < use_.size(); ++a) {
-    if (use_[a].kept && use_[a].kept->second == item.w.id) unkept_.push_back(a);
+    auto& kept = use_[a].kept;
+    if (!kept) continue;
+    if (kept->id == item.w.id) unkept_.push_back(a);
+    if (!kept->room_at || kept->rank != item.rank() || kept->account != item.w.account) continue;
+    if (window(now, item.w) <= *kept->room_at) continue;
+    for (std::size_t r = 0; r < 3; ++r) kept->spare[r] -= request(item.w)[r];
   }
   item.promise.reset();
   item.where = Where::kRunning;
@@ -181,13 +186,10 @@ void Model::visit(Item& item, TimePoint now, bool full) {
 
 /// Whether all that came before it, and are like it, are promised something.
 bool Model::is_first_without(const Item& item) const {
-  const auto turn = [](const Item& of) {
-    return std::tuple(of.starved ? 0 : of.w.nice, of.w.submitted, of.w.id);
-  };
   return std::ranges::none_of(items_, [&](const auto& entry) {
     const Item& other = entry.second;
     return other.where == Where::kPending && !other.promise && alike(other) == alike(item) &&
-           turn(other) < turn(item);
+           turn_of(other) < turn_of(item);
   });
 }
 

@@ -153,7 +153,11 @@ class Pass {
       auto& entry = accounts.at(lack->account);
       entry.blocked_groups.insert(job.group);
       if (consider && lack->ever && (!entry.kept || entry.kept->rank < job.rank))
-        entry.kept = Kept{job.rank, job.work.id};
+        entry.kept = Kept{.rank = job.rank,
+                          .id = job.work.id,
+                          .account = job.work.account,
+                          .turn = turn_of(job),
+                          .room = accounts.room_for(lack->account, job.shape->request)};
       reason.code = ReasonCode::kQuota;
       reason.needed = lack->needed;
       reason.free = lack->free;
@@ -163,7 +167,7 @@ class Pass {
     }
     for (AccountIndex a = job.work.account; a != kNoAccount; a = accounts.at(a).account.parent) {
       auto& entry = accounts.at(a);
-      if (!entry.kept || entry.kept->rank <= job.rank) continue;
+      if (!entry.kept || !is_kept_from(*entry.kept, job)) continue;
       entry.blocked_groups.insert(job.group);
       reason.code = ReasonCode::kQuotaKept;
       reason.other = entry.kept->id;
@@ -172,6 +176,15 @@ class Pass {
     }
     return false;
   }
+
+  /// Whether what is kept for another is kept from this one, whose quota would do.
+  bool is_kept_from(const Kept& kept, Job& job) const {
+    if (kept.rank != job.rank) return kept.rank > job.rank;
+    if (kept.account != job.work.account || !(kept.turn < turn_of(job)) || !kept.room) return false;
+    return !is_over_by(job, kept.room->at) && !is_within(job.shape->request, kept.room->spare);
+  }
+
+  bool is_over_by(const Job& job, TimePoint at) const { return window_end(now_, job.limit_s) <= at; }
 
   /// A claim is charged already, on top of the work that was told to stop for it.
   bool waits_for_quota(const Job& job) {
@@ -182,7 +195,12 @@ class Pass {
 
   void start(Job& job, Found found) {
     for (AccountIndex a = job.work.account; a != kNoAccount; a = state_.accounts.at(a).account.parent) {
-      if (state_.accounts.at(a).kept && state_.accounts.at(a).kept->id == job.work.id) unkept_.push_back(a);
+      auto& kept = state_.accounts.at(a).kept;
+      if (!kept) continue;
+      if (kept->id == job.work.id) unkept_.push_back(a);
+      const bool stays = kept->rank == job.rank && kept->account == job.work.account && kept->room &&
+                         !is_over_by(job, kept->room->at);
+      if (stays) kept->room->spare = less(kept->room->spare, job.shape->request);
     }
     if (job.promise) {
       ++starts_promised_;
