@@ -61,21 +61,22 @@ std::int64_t savings(const Job& job, const Budgeted& b, bool own_class) {
 
 }  // namespace
 
-CapsForStart::CapsForStart(State& state, const Job& job, const Budgeted& budget, std::int64_t over_mw,
-                           bool own_class, TimePoint now)
+CapsForStart::CapsForStart(State& state, const Job& job, const Budgeted& budget, Wanted wanted, TimePoint now)
     : state_(state), job_(job), budget_(budget), eased_(state.power_eased) {
-  if (savings(job, budget, own_class) < over_mw) return;
+  const std::int64_t most_mw = savings(job, budget, wanted.own_class);
+  if (most_mw == 0 || (wanted.all && most_mw < wanted.save_mw)) return;
   const Precedence own = precedence_of(job.work);
   std::vector<Job*> others;
   for (Job* other : all_running(state)) {
     const Precedence its = precedence_of(other->work);
-    if (its > own || (its == own && !own_class) || other->stopping || other->started >= now) continue;
+    if (its > own || (its == own && !wanted.own_class) || other->stopping || other->started >= now) continue;
     if (saves_of(*other, budget) > 0) others.push_back(other);
   }
   std::ranges::sort(others, is_below);
+  std::int64_t left_mw = wanted.save_mw;
   std::size_t enough = 0;
-  for (; over_mw > 0 && enough < others.size(); ++enough) over_mw -= saves_of(*others[enough], budget);
-  if (over_mw > 0) return;
+  for (; left_mw > 0 && enough < others.size(); ++enough) left_mw -= saves_of(*others[enough], budget);
+  if (wanted.all && left_mw > 0) return;
   others.resize(enough);
   for (Job* other : others) {
     lowered_.push_back({other, other->cap_milli, other->capped_by});
@@ -117,7 +118,8 @@ std::optional<Found> find_with_lower_capped(State& state, Job& job, TimePoint no
       own <= shape.uncappable_precedence)
     return std::nullopt;
   Reason ignored;
-  caps.emplace(state, job, *state.power.find(*reason.scope), reason.needed - reason.free, false, now);
+  caps.emplace(state, job, *state.power.find(*reason.scope),
+               CapsForStart::Wanted{.save_mw = reason.needed - reason.free}, now);
   if (caps->any()) {
     if (auto found = find_places_beside_promise(state, job, now, ignored)) return found;
   }
@@ -134,8 +136,8 @@ std::optional<Found> find_with_others_capped(State& state, Job& job, TimePoint n
   std::optional<Found> found;
   if (of_promise.code == ReasonCode::kPower) {
     const bool due = job.promise->begin <= now;
-    const std::int64_t over_mw = of_promise.needed - of_promise.free;
-    caps.emplace(state, job, *state.power.find(*of_promise.scope), over_mw, due, now);
+    const CapsForStart::Wanted wanted{.save_mw = of_promise.needed - of_promise.free, .own_class = due};
+    caps.emplace(state, job, *state.power.find(*of_promise.scope), wanted, now);
     Reason ignored;
     if (caps->any()) found = find_promised(state, job, now, ignored);
     if (found && due && found->cap_milli > least_cap(state, job)) {
@@ -152,13 +154,11 @@ std::optional<Found> find_with_others_capped(State& state, Job& job, TimePoint n
 void cap_lower_for(State& state, Job& job, TimePoint now, Plan& plan) {
   if (job.capped_by == nullptr) return;
   const Budgeted& b = *job.capped_by;
-  std::int64_t over_mw = -draw_of(job, b);
+  std::int64_t lacks_mw = -draw_of(job, b);
   for (const ScopeDraw& d : state.power.draws(job, job.places, 1000)) {
-    if (d.budget == &b) over_mw += d.milliwatts;
+    if (d.budget == &b) lacks_mw += d.milliwatts;
   }
-  over_mw = std::min(over_mw, savings(job, b, false));
-  if (over_mw <= 0) return;
-  CapsForStart caps(state, job, b, over_mw, false, now);
+  CapsForStart caps(state, job, b, {.save_mw = lacks_mw, .all = false}, now);
   if (!caps.any()) return;
   const auto [cap, by] = liftable(state, job, now);
   if (cap > job.cap_milli) set_cap(state, job, cap, by);

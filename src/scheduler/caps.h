@@ -13,10 +13,13 @@ namespace millrace::scheduler {
 /// the job did. Nothing starts or ends meanwhile but the job.
 class CapsForStart {
  public:
-  /// As many as save `over_mw` of the budget, or, if all of them do not, none: of classes below the job's, and with
-  /// `own_class` of its own as well. What has just started is left alone.
-  CapsForStart(State& state, const Job& job, const Budgeted& budget, std::int64_t over_mw, bool own_class,
-               TimePoint now);
+  struct Wanted {
+    std::int64_t save_mw = 0;  // of the budget
+    bool all = true;           // or nothing
+    bool own_class = false;    // of work of the job's class as well
+  };
+  /// As many as it takes, of classes below the job's. What has just started is left alone.
+  CapsForStart(State& state, const Job& job, const Budgeted& budget, Wanted wanted, TimePoint now);
   CapsForStart(const CapsForStart&) = delete;
   CapsForStart& operator=(const CapsForStart&) = delete;
   ~CapsForStart();

@@ -176,6 +176,21 @@ TEST(Power, work_of_a_lower_class_is_capped_before_what_starts) {
   EXPECT_EQ(beside_low_work(7'200, 0), std::pair(500, 1000)) << "of its own class it is not";
 }
 
+TEST(Power, work_of_a_lower_class_that_is_told_to_stop_keeps_none_from_being_capped) {
+  Scheduler s = site_of(3, 9'600);
+  for (WorkloadId id : {1, 2}) submit(s, nodes_of(id, 1, 24h));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 2U);
+  s.set_health(0, Health::kDown, kStart + 1min);  // one of them is lost
+  s.pass(kStart + 1min);
+  Workload w = nodes_of(3, 1, 24h);
+  w.priority = 1;
+  submit(s, w, kStart + 1min);
+  const Plan plan = s.pass(kStart + 1min);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  ASSERT_EQ(plan.caps.size(), 1U);
+  EXPECT_EQ(plan.caps[0].cap_milli, 500);
+}
+
 TEST(Power, work_of_a_lower_class_is_capped_where_what_starts_would_have_to_wait) {
   EXPECT_EQ(beside_low_work(7'000, 1), std::pair(958, 500));
   EXPECT_EQ(beside_low_work(7'000, 0), std::pair(0, 1000));
