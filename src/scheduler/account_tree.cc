@@ -188,13 +188,17 @@ Shares AccountTree::shares(AccountIndex account, TimePoint now) const {
   return result;
 }
 
-Levels AccountTree::borrows(AccountIndex account, const Amount& more) const {
+Levels AccountTree::borrows(AccountIndex account, bool with_more) const {
   Levels result = 0;
   for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
     const Entry& e = entries_[i];
-    Amount counted = e.used;
-    add_to(counted, e.promised, 1);
-    if (!within(counted, more, e.account.quota.nominal)) result |= static_cast<Levels>(1U << e.depth);
+    const Values used = values(e.used);
+    const Values promised = values(e.promised);
+    const Values nominal = values(e.account.quota.nominal);
+    for (std::size_t r = 0; r < 3; ++r) {
+      const std::int64_t left = nominal[r] - used[r] - promised[r];
+      if (left < 0 || (with_more && left == 0)) result |= static_cast<Levels>(1U << e.depth);
+    }
   }
   return result;
 }

@@ -78,8 +78,8 @@ class AccountTree {
   /// The lowest account on the way to the root that uses more than it may (a claim came on top).
   std::optional<AccountIndex> over(AccountIndex account) const;
   Shares shares(AccountIndex account, TimePoint now) const;
-  /// Where it uses, or is promised, more than its nominal quota, with `more` on top: others may stop work for that.
-  Levels borrows(AccountIndex account, const Amount& more) const;
+  /// Where it uses or is promised more than its nominal quota, or, with anything more, would: others may stop work for that.
+  Levels borrows(AccountIndex account, bool with_more) const;
 
   /// Accounts that use less than before the last call.
   std::vector<AccountIndex> take_eased();

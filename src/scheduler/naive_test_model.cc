@@ -321,7 +321,8 @@ std::vector<std::pair<bool, double>> Model::standings(const Item& of, TimePoint 
         if (item.where == Where::kPending && item.promise && is_below(item.w.account, a))
           soon += request(item.w)[r];
       }
-      borrows = borrows || soon + (of.promise ? 0 : request(of.w)[r]) > list(accounts_[a].quota.nominal)[r];
+      const std::int64_t left = list(accounts_[a].quota.nominal)[r] - soon;
+      borrows = borrows || left < 0 || (left == 0 && !of.promise);
       if (list(capacity)[r] == 0) continue;
       dominant =
           std::max(dominant, (static_cast<double>(soon) + past) / static_cast<double>(list(capacity)[r]));

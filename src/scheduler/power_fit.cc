@@ -150,25 +150,21 @@ bool PowerLedger::falls(const Budgeted& b, TimePoint from, TimePoint until) {
 TimePoint PowerLedger::earliest_in(const ScopeDraw& draw, TimePoint from, TimePoint now,
                                    const Wish& wish) const {
   const Budgeted& b = *draw.budget;
-  // `promised` and `course` go on from `start`.
+  // `promised` and `course` go on from `start`. What it would draw then must be there though nothing is capped for it.
   const auto fits_later = [&](TimePoint start, PromisedPower promised, Course course) {
     const TimePoint until = window_end(start, wish.length_s);
     const TimePoint yields_from = time_after(start, wish.yields_after);
-    Course own(b, start);
-    own.set_at_hand_until(time_after(start, lead_));
     course.set_at_hand_until(time_after(start, lead_));
     for (auto it = b.checks.upper_bound(start); it != b.checks.end() && it->first < until; ++it) {
       course.to(it->first);
-      own.to(it->first);
-      const std::int64_t needed = needed_mw(draw, own.fallen(), it->first >= yields_from);
+      const std::int64_t needed = needed_mw(draw, course.fallen(), it->first >= yields_from);
       const std::int64_t others = course.of(it->second.running) + course.of(promised.at(it->first));
-      if (b.idle_mw + others + needed > course.budget_mw() && (needed > 0 || !own.fallen())) return false;
+      if (b.idle_mw + others + needed > course.budget_mw() && (needed > 0 || !course.fallen())) return false;
     }
     return true;
   };
   TimePoint start = from;
   PromisedPower promised(b, now, kNever, wish.behind);
-  Course course(b, now);
   auto end = b.ends.upper_bound(start);
   auto change = b.changes.upper_bound(start);
   auto promise_end = wish.behind ? b.promise_ends.upper_bound(std::pair(std::max(start, now), kNever))
@@ -177,10 +173,9 @@ TimePoint PowerLedger::earliest_in(const ScopeDraw& draw, TimePoint from, TimePo
   // What should have ended by now and has not is expected to end at any moment.
   std::int64_t overdue = start <= now ? b.work_mw - running.milliwatts : 0;
   while (true) {
-    course.to(start);
-    const std::int64_t others = course.of(running) + overdue + course.of(promised.at(start));
-    const bool fits_now = b.idle_mw + others + draw.milliwatts <= course.budget_mw();
-    if (fits_now && fits_later(start, promised, course)) return start;
+    const std::int64_t others = running.milliwatts + overdue + promised.at(start).milliwatts;
+    const bool fits_now = b.idle_mw + others + draw.milliwatts <= b.budget_at(start);
+    if (fits_now && fits_later(start, promised, Course(b, start))) return start;
     const TimePoint next_end = end == b.ends.end() ? kNever : end->first;
     const TimePoint next_change = change == b.changes.end() ? kNever : change->first;
     const TimePoint next_promise = promise_end == b.promise_ends.end() ? kNever : promise_end->first.first;

@@ -198,23 +198,35 @@ TEST(Power, work_of_a_lower_class_is_capped_where_what_starts_would_have_to_wait
 }
 
 TEST(Power, a_promise_behind_a_fall_is_kept_though_others_draw_more_than_the_least_by_then) {
-  Scheduler s = site_of(3, 100'000);
-  ASSERT_TRUE(s.set_budget({kSite, kStart + 1h, 3'000'000 + 7'400'000}, kStart));
-  submit(s, nodes_of(1, 1, 24h));
-  submit(s, nodes_of(2, 1, 2h));
-  submit(s, nodes_of(3, 2, 24h));
-  ASSERT_EQ(s.pass(kStart).starts.size(), 2U);
-  ASSERT_EQ(s.expected_start(3), kStart + 2h);
+  Scheduler s = site_of(7, 100'000);
+  ASSERT_TRUE(s.set_budget({kSite, kStart + 1h, 7'000'000 + 12'100'000}, kStart));
+  submit(s, nodes_of(1, 2, 2h));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
+  submit(s, nodes_of(2, 4, 24h));  // 9.6 kW at the least
+  submit(s, nodes_of(3, 1, 24h));
+  s.pass(kStart);
+  ASSERT_EQ(s.expected_start(2), kStart + 2h);
   s.pass(kStart + 1h - 45s);
   s.pass(kStart + 1h);
-  EXPECT_EQ(s.expected_start(3), kStart + 2h);
-  ASSERT_TRUE(s.ended(2, kStart + 2h));
+  EXPECT_EQ(s.expected_start(2), kStart + 2h);
+  ASSERT_TRUE(s.ended(1, kStart + 2h));
   const Plan plan = s.pass(kStart + 2h);
   ASSERT_EQ(plan.starts.size(), 1U);
-  EXPECT_EQ(plan.starts[0].id, 3U);
-  ASSERT_EQ(plan.caps.size(), 1U);
-  EXPECT_EQ(plan.caps[0].id, 1U);
-  EXPECT_LE(s.draw_mw(kSite), 10'400'000);
+  EXPECT_EQ(plan.starts[0].id, 2U);
+  EXPECT_EQ(plan.caps[0].id, 3U);
+  EXPECT_LE(s.draw_mw(kSite), 19'100'000);
+}
+
+TEST(Power, a_fall_makes_no_room_for_work_of_the_same_class) {
+  Scheduler s = site_of(2, 4'800);
+  ASSERT_TRUE(s.set_budget({kSite, kStart + 1h, 2'000'000 + 4'700'000}, kStart));
+  submit(s, nodes_of(1, 1, 24h));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
+  Workload small = nodes_of(2, 1, 1h);
+  small.demand.accelerators = 1;
+  submit(s, small);
+  for (const auto at : {kStart, kStart + 1h - 45s, kStart + 1h, kStart + 2h})
+    EXPECT_TRUE(s.pass(at).starts.empty());
 }
 
 /// Three nodes, and a fall in ten hours that leaves room for two of them under caps.

@@ -293,9 +293,9 @@ TEST(Properties, capacity_quotas_and_budgets_are_kept_and_gangs_start_whole) {
     for (const auto& [what, count] : world.seen) seen[what] += count;
   }
   fmt::print("{} seeds, last draws folded: {:016x}\n", kSeeds, folded);
-  for (const char* what :
-       {"start", "start capped", "priority", "reclaim", "budget_fall", "budget_room", "budget_shared", "node_down", "capacity",
-        "domain", "spread", "promised", "quota", "quota_kept", "power", "preempting"}) {
+  for (const char* what : {"start", "start capped", "priority", "reclaim", "budget_fall", "budget_room",
+                           "budget_shared", "node_down", "capacity", "domain", "spread", "promised", "quota",
+                           "quota_kept", "power", "preempting"}) {
     EXPECT_GT(seen[what], 0) << what << " never happened: this test does not test it";
   }
 }

@@ -111,9 +111,11 @@ class Precedence : public ::testing::Test {
 };
 
 TEST_F(Precedence, an_owner_goes_before_a_borrower_whatever_the_shares_say) {
-  submit(2, kBorrower, 6, now_);
-  submit(3, kOwner, 4, now_);
-  EXPECT_EQ(started(), std::vector<WorkloadId>{3}) << "else the borrower's were stopped for it at once";
+  submit(2, kBorrower, 4, now_);
+  ASSERT_EQ(started(), std::vector<WorkloadId>{2});
+  submit(3, kBorrower, 4, now_);
+  submit(4, kOwner, 4, now_);
+  EXPECT_EQ(started(), std::vector<WorkloadId>{4}) << "else the borrower's were stopped for it at once";
 }
 
 TEST_F(Precedence, of_two_within_their_own_the_smaller_share_goes_first) {

@@ -15,9 +15,9 @@ bool Walk::Head::operator<(const Head& other) const {
   return other.turn < turn;
 }
 
+// The same for all of an account, so that one keeps its turn there whatever it asks for. What is promised counts already.
 Levels Walk::borrows(const Job& job) const {
-  // What it is promised, or claims, counts already.
-  return accounts_->borrows(job.work.account, job.promise ? Amount{} : job.shape->request);
+  return accounts_->borrows(job.work.account, job.promise == nullptr);
 }
 
 void Walk::offer(std::size_t index) {

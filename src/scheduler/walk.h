@@ -11,8 +11,8 @@
 
 namespace millrace::scheduler {
 
-/// Order: rank; then the accounts on the way from the root, each level in turn: one that stays within its nominal quota
-/// before one that would borrow, and may be stopped for that, then the smaller share; then nice, submit time, id (of starved
+/// Order: rank; then the accounts on the way from the root, each level in turn: one that has something left of its nominal
+/// quota before one that would borrow, and may be stopped for that, then the smaller share; then nice, submit time, id (of starved
 /// work, kStarvedRank, without nice). What an account holds only grows during a walk, so that an entry whose account has
 /// moved back is found when it comes first.
 class Walk {
