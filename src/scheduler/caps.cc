@@ -79,14 +79,14 @@ CapsForStart::CapsForStart(State& state, const Job& job, const Budgeted& budget,
   if (wanted.all && left_mw > 0) return;
   others.resize(enough);
   for (Job* other : others) {
-    lowered_.push_back({other, other->cap_milli, other->capped_by});
-    set_cap(state, *other, state.policies.cap_floor_milli, &budget);
+    lowered_.push_back({other, {other->cap_milli, other->capped_by, other->end}});
+    set_cap(state, *other, state.policies.cap_floor_milli, &budget, now);
   }
 }
 
 CapsForStart::~CapsForStart() {
   if (lowered_.empty()) return;
-  for (const Lowered& l : lowered_) set_cap(state_, *l.job, l.cap_milli, l.capped_by);
+  for (const Lowered& l : lowered_) restore_cap(state_, *l.job, l.was);
   state_.power_eased = eased_;
 }
 
@@ -94,16 +94,16 @@ void CapsForStart::settle(TimePoint now, Plan& plan) {
   std::ranges::reverse(lowered_);
   for (const Lowered& l : std::exchange(lowered_, {})) {
     const auto [cap, by] = liftable(state_, *l.job, now);
-    if (cap >= l.cap_milli) {
-      set_cap(state_, *l.job, l.cap_milli, l.capped_by);
+    if (cap >= l.was.cap_milli) {
+      restore_cap(state_, *l.job, l.was);
     } else if (cap > l.job->cap_milli) {
-      set_cap(state_, *l.job, cap, by);
+      set_cap(state_, *l.job, cap, by, now);
     }
     Reason reason;
     reason.code = ReasonCode::kBudgetShared;
     reason.other = job_.work.id;
     reason.subject = state_.power.name_of(budget_.scope);
-    if (cap < l.cap_milli) tell_cap(plan, *l.job, std::move(reason));
+    if (cap < l.was.cap_milli) tell_cap(plan, *l.job, std::move(reason));
   }
   state_.power_eased = eased_;
 }
@@ -161,7 +161,7 @@ void cap_lower_for(State& state, Job& job, TimePoint now, Plan& plan) {
   CapsForStart caps(state, job, b, {.save_mw = lacks_mw, .all = false}, now);
   if (!caps.any()) return;
   const auto [cap, by] = liftable(state, job, now);
-  if (cap > job.cap_milli) set_cap(state, job, cap, by);
+  if (cap > job.cap_milli) set_cap(state, job, cap, by, now);
   caps.settle(now, plan);
 }
 
@@ -185,7 +185,7 @@ void lift_caps(State& state, TimePoint now, Plan& plan) {
     const Budgeted* eased = job->capped_by;
     if (eased == nullptr && !job->draws.empty())
       eased = job->draws.back().budget;  // what it was is not known
-    set_cap(state, *job, cap, by);
+    set_cap(state, *job, cap, by, now);
     const auto told = std::ranges::find(plan.caps, job->work.id, &Cap::id);
     if (told != plan.caps.end() && cap < job->cap_told) {
       told->cap_milli = cap;  // lower than before all the same, for the reason that is told

@@ -31,8 +31,7 @@ class CapsForStart {
  private:
   struct Lowered {
     Job* job;
-    std::int32_t cap_milli;
-    const Budgeted* capped_by;
+    CapState was;
   };
 
   State& state_;

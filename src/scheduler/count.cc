@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "scheduler/place.h"
+#include "scheduler/why.h"
 
 namespace millrace::scheduler {
 namespace {
@@ -108,6 +109,18 @@ std::int64_t count_places(State& state, const Job& job, TimePoint until) {
     if (best >= job.shape->key.tasks) break;
   }
   return best;
+}
+
+std::optional<Reason> no_room(State& state, const Job& job, TimePoint until) {
+  const std::int64_t tasks = job.shape->key.tasks;
+  if (count_places(state, job, until) >= tasks) return std::nullopt;
+  const std::int64_t now = count_places(state, job, TimePoint::min());
+  Reason reason = room_reason(state, job, now);
+  if (now < tasks) return reason;
+  reason.subject.clear();
+  reason.code = ReasonCode::kPromised;
+  name_promise(state, job, reason);
+  return reason;
 }
 
 }  // namespace millrace::scheduler

@@ -3,7 +3,17 @@
 #include <algorithm>
 #include <bit>
 
+#include "scheduler/speed.h"
+
 namespace millrace::scheduler {
+namespace {
+
+std::chrono::microseconds stretched(std::chrono::microseconds length, double by) {
+  if (by <= 1.0) return length;
+  return std::chrono::microseconds(static_cast<std::int64_t>(static_cast<double>(length.count()) * by) + 1);
+}
+
+}  // namespace
 
 std::int64_t limit_class(const std::optional<std::chrono::seconds>& limit) {
   if (!limit) return INT64_MAX;
@@ -15,14 +25,27 @@ std::int64_t limit_class(const std::optional<std::chrono::seconds>& limit) {
   return (minutes + unit - 1) / unit * unit * 60;
 }
 
-TimePoint end_of(const Workload& work, TimePoint started) {
-  if (work.limit) return started + *work.limit;
+double stretch_of(const Workload& work, std::int32_t cap_milli) {
+  if (work.service || work.demand.accelerators == 0 || cap_milli >= work.accelerator_draw_milli) return 1.0;
+  const double share =
+      static_cast<double>(cap_milli) / static_cast<double>(std::max(work.accelerator_draw_milli, 1));
+  return 1.0 / speed_under_cap(share);
+}
+
+TimePoint end_of(const Workload& work, TimePoint started, std::int32_t cap_milli) {
+  if (work.limit) return started + stretched(*work.limit, stretch_of(work, cap_milli));
   return work.service ? kNever : kSomeDay;
 }
 
 TimePoint window_end(TimePoint now, std::int64_t limit_s) {
   if (limit_s == INT64_MAX) return kNever;
   return now + std::chrono::seconds(limit_s);
+}
+
+std::int64_t limit_under(const Job& job, std::int32_t cap_milli) {
+  if (job.limit_s == INT64_MAX) return job.limit_s;
+  const auto whole = stretched(std::chrono::seconds(job.limit_s), stretch_of(job.work, cap_milli));
+  return std::chrono::ceil<std::chrono::seconds>(whole).count();
 }
 
 bool is_pausable(const Job& job, std::chrono::microseconds notice) {

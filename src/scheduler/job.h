@@ -97,14 +97,19 @@ inline Turn turn_of(Job& job) {
 /// beyond), so that workloads of nearly equal limits are one group.
 std::int64_t limit_class(const std::optional<std::chrono::seconds>& limit);
 
+/// How many times longer work takes under a cap: it goes on beyond its limit (scheduler/speed.h). At least 1.
+double stretch_of(const Workload& work, std::int32_t cap_milli);
+
 /// When work that has started will have ended: by its limit; without, kSomeDay, and kNever if it is a service.
-TimePoint end_of(const Workload& work, TimePoint started);
+TimePoint end_of(const Workload& work, TimePoint started, std::int32_t cap_milli = 1000);
 
 /// kNever where that is beyond all times.
 TimePoint time_after(TimePoint begin, std::chrono::microseconds length);
 
 /// When work that starts at `now` counts as over for backfill; kNever without limit.
 TimePoint window_end(TimePoint now, std::int64_t limit_s);
+/// Its limit as backfill counts it, under a cap.
+std::int64_t limit_under(const Job& job, std::int32_t cap_milli);
 
 /// Whether it is paused without loss, given so long between being told to stop and being stopped.
 bool is_pausable(const Job& job, std::chrono::microseconds notice);

@@ -43,9 +43,11 @@ class Attempt {
         job_(job),
         key_(job.shape->key),
         now_(now),
-        until_(window_end(now, job.limit_s)),
-        stay_(stay_of(job, now)),
-        cap_(cap) {}
+        until_(window_end(now, limit_under(job, cap))),
+        stay_(stay_of(job, now, cap)),
+        cap_(cap) {
+    job.end = end_of(job.work, now, cap);
+  }
 
   bool anywhere() {
     Sites left;
@@ -304,22 +306,10 @@ std::optional<PowerLedger::Lack> sure_lack(State& state, const Job& job, TimePoi
   if (least.budget == nullptr) return std::nullopt;
   least.milliwatts *= job.shape->key.tasks;
   least.least_mw *= job.shape->key.tasks;
-  return state.power.lack(least, stay_of(job, now));
+  return state.power.lack(least, stay_of(job, now, cap));
 }
 
 }  // namespace
-
-std::optional<Reason> no_room(State& state, const Job& job, TimePoint until) {
-  const std::int64_t tasks = job.shape->key.tasks;
-  if (count_places(state, job, until) >= tasks) return std::nullopt;
-  const std::int64_t now = count_places(state, job, TimePoint::min());
-  Reason reason = room_reason(state, job, now);
-  if (now < tasks) return reason;
-  reason.subject.clear();
-  reason.code = ReasonCode::kPromised;
-  name_promise(state, job, reason);
-  return reason;
-}
 
 bool class_has_devices(const NodeState& state, const Demand& demand) {
   if (demand.accelerators == 0) return true;
@@ -350,9 +340,10 @@ std::int64_t site_cost(const State& state, SiteIndex site) {
   return site < state.policies.site_cost.size() ? state.policies.site_cost[site] : 0;
 }
 
-Stay stay_of(const Job& job, TimePoint now) {
-  return {
-      .from = now, .until = window_end(now, job.limit_s), .yields_from = time_after(now, yields_after(job))};
+Stay stay_of(const Job& job, TimePoint now, std::int32_t cap_milli) {
+  return {.from = now,
+          .until = window_end(now, limit_under(job, cap_milli)),
+          .yields_from = time_after(now, yields_after(job))};
 }
 
 std::int32_t least_cap(const State& state, const Job& job) {
@@ -367,7 +358,7 @@ bool power_is_ample(const State& state, const Job& job, TimePoint now) {
   for (const ClassIndex c : job.shape->classes) {
     most = std::max(most, state.power.task_draw(job, state.pool.classes()[c].nodes.front(), 1000));
   }
-  return state.power.ample(most * job.shape->key.tasks, stay_of(job, now));
+  return state.power.ample(most * job.shape->key.tasks, stay_of(job, now, 1000));
 }
 
 void undo(State& state, Job& job, const std::vector<TaskPlace>& places) {
@@ -385,18 +376,19 @@ std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& 
   const std::int32_t least = least_cap(state, job);
   for (std::int32_t cap = 1000;; cap = least) {
     // What it lacks at the least that would do is what keeps it from starting.
-    lack = sure_lack(state, job, now, cap);
-    if (!lack) {
+    auto its = sure_lack(state, job, now, cap);
+    if (!its) {
       Attempt a(state, job, now, cap);
       if (attempt(state, job, a, until)) {
         Found found{.places = std::move(a.places()), .cap_milli = cap, .draws = std::move(a.draws())};
         if (cap < 1000)
           raise_cap(state, job, found,
-                    [&](const auto& draws) { return state.power.lack(draws, stay_of(job, now)); });
+                    [&](const auto& draws) { return state.power.lack(draws, stay_of(job, now, least)); });
         return found;
       }
-      lack = a.lack();
+      its = a.lack();
     }
+    if (its) lack = its;
     if (cap == least) break;
   }
   if (lack) {
@@ -427,42 +419,53 @@ std::size_t size_of_domain(const State& state, const std::vector<TaskPlace>& pla
 
 }  // namespace
 
-std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason& reason) {
-  const Promise& promise = *job.promise;
-  const Demand& demand = job.work.demand;
-  const TimePoint until = window_end(now, job.limit_s);
-  Found found;
-  for (const TaskPlace& place : promise.places) {
+namespace {
+
+/// What others are promised before its own promise begins must not suffer if it starts early.
+bool occupy_promised(State& state, Job& job, TimePoint now, std::int32_t cap,
+                     std::vector<TaskPlace>& places) {
+  const TimePoint until = window_end(now, limit_under(job, cap));
+  job.end = end_of(job.work, now, cap);
+  for (const TaskPlace& place : job.promise->places) {
     ++state.counters.steps;
-    const NodeRecord& record = state.pool.node(place.node);
-    // What others are promised before its own promise begins must not suffer if it starts early.
-    if (record.health != Health::kReady ||
-        !fits_on(state.pool.usable_promised(place.node, job, until), demand, place.devices)) {
-      undo(state, job, found.places);
-      return std::nullopt;
+    if (state.pool.node(place.node).health != Health::kReady ||
+        !fits_on(state.pool.usable_promised(place.node, job, until), job.work.demand, place.devices)) {
+      undo(state, job, places);
+      return false;
     }
     state.pool.occupy(job, place);
-    found.places.push_back(place);
+    places.push_back(place);
   }
-  if (!state.power.any()) return found;
-  const auto lack_of = [&](const std::vector<ScopeDraw>& draws) {
-    // What is promised later was planned beside what it was promised, or behind it, not beside more.
-    Stay stay = stay_of(job, now);
-    if (is_within(draws, promise.draws)) stay.promised_before = promise.begin;
-    return state.power.lack(draws, stay);
-  };
-  state.power.set_aside(promise);
-  found.draws = state.power.draws(job, found.places, 1000);
-  auto lack = lack_of(found.draws);
-  if (const std::int32_t least = least_cap(state, job); lack && least < 1000) {
-    found.cap_milli = least;
-    lack = lack_of(state.power.draws(job, found.places, found.cap_milli));
-    if (!lack) raise_cap(state, job, found, lack_of);
+  return true;
+}
+
+}  // namespace
+
+std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason& reason) {
+  const Promise& promise = *job.promise;
+  const std::int32_t least = least_cap(state, job);
+  std::optional<PowerLedger::Lack> lack;
+  for (std::int32_t cap = 1000;; cap = least) {
+    Found found;
+    found.cap_milli = cap;
+    if (!occupy_promised(state, job, now, cap, found.places)) break;
+    if (!state.power.any()) return found;
+    const auto lack_of = [&](const std::vector<ScopeDraw>& draws) {
+      // What is promised later was planned beside what it was promised, or behind it, not beside more.
+      Stay stay = stay_of(job, now, cap);
+      if (is_within(draws, promise.draws)) stay.promised_before = promise.begin;
+      return state.power.lack(draws, stay);
+    };
+    state.power.set_aside(promise);
+    found.draws = state.power.draws(job, found.places, cap);
+    lack = lack_of(found.draws);
+    if (!lack && cap < 1000) raise_cap(state, job, found, lack_of);
+    state.power.put_back(promise);
+    if (!lack) return found;
+    undo(state, job, found.places);
+    if (cap == least) break;
   }
   if (lack) reason = power_reason(state, *lack);
-  state.power.put_back(promise);
-  if (!lack) return found;
-  undo(state, job, found.places);
   return std::nullopt;
 }
 
@@ -472,8 +475,9 @@ void gather(State& state, Job& job, TimePoint now, Found& found) {
   undo(state, job, found.places);
   const PromisesAside aside(state, {&job});
   Attempt in_one(state, job, now, found.cap_milli);
-  const bool in_smaller = attempt_in_one_domain(state, job, in_one, window_end(now, job.limit_s)) &&
-                          size_of_domain(state, in_one.places()) < size;
+  const TimePoint until = window_end(now, limit_under(job, found.cap_milli));
+  const bool in_smaller =
+      attempt_in_one_domain(state, job, in_one, until) && size_of_domain(state, in_one.places()) < size;
   if (in_smaller) {
     found.places = std::move(in_one.places());
     found.draws = std::move(in_one.draws());

@@ -27,8 +27,8 @@ bool is_kept_off(const State& state, const Job& job, NodeIndex node, TimePoint u
 /// As Policies::site_cost.
 std::int64_t site_cost(const State& state, SiteIndex site);
 
-/// If it starts now.
-Stay stay_of(const Job& job, TimePoint now);
+/// If it starts now, under a cap.
+Stay stay_of(const Job& job, TimePoint now, std::int32_t cap_milli);
 
 /// The least that its accelerators may be capped at to start it.
 std::int32_t least_cap(const State& state, const Job& job);

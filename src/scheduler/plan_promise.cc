@@ -316,9 +316,10 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now,
   promise.behind = std::ranges::any_of(slots, &Slot::behind);
   for (auto it = slots.rbegin(); it != slots.rend(); ++it) promise.places.push_back({it->node, it->devices});
   const TimePoint room = promise.begin;
-  const PowerLedger::Wish wish{.length_s = job.limit_s, .yields_after = yields_after(job), .behind = behind};
+  PowerLedger::Wish wish{.length_s = job.limit_s, .yields_after = yields_after(job), .behind = behind};
   const auto begin_under = [&](std::int32_t cap_milli) {
     promise.draws = state.power.draws(job, promise.places, cap_milli);
+    wish.length_s = limit_under(job, cap_milli);
     if (promise.draws.empty()) return room;
     return state.power.earliest(promise.draws, room, now, wish);
   };
@@ -329,7 +330,10 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now,
     const TimePoint uncapped = promise.begin;
     std::vector<ScopeDraw> draws_uncapped = promise.draws;
     promise.begin = begin_under(least_cap(state, job));
-    if (promise.begin == uncapped) promise.draws = std::move(draws_uncapped);
+    if (promise.begin == uncapped) {
+      promise.draws = std::move(draws_uncapped);
+      wish.length_s = job.limit_s;
+    }
   }
   if (promise.begin > room) promise.because.reset();  // it has room before it has power
   if (behind && promise.begin > room) {
@@ -337,7 +341,7 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now,
   }
   if (job.promise) state.power.put_back(*job.promise);
   if (promise.begin >= cutoff) return std::nullopt;
-  promise.end = window_end(promise.begin, job.limit_s);
+  promise.end = window_end(promise.begin, wish.length_s);
   // Past a fall that stops it nothing is kept for it.
   for (ScopeDraw& d : promise.draws) {
     if (PowerLedger::falls(*d.budget, time_after(promise.begin, wish.yields_after), promise.end))

@@ -84,7 +84,7 @@ struct Promised {
   bool claim = false;
 
   /// When it leaves if it starts as soon as it may: its begin may have passed.
-  TimePoint leaves(TimePoint now) const { return begin < now ? window_end(now, job->limit_s) : end; }
+  TimePoint leaves(TimePoint now) const { return begin < now ? time_after(end, now - begin) : end; }
 };
 
 /// Whose promises a plan heeds: all but those of `except`, and of ranks below `rank_min`. Claims are always heeded.

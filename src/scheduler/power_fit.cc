@@ -90,8 +90,13 @@ bool Budgeted::overdrawn(TimePoint now) const {
   const auto over = [&](TimePoint at, const Sum& running) {
     course.to(at);
     const std::int64_t promised_mw = course.of(promised.at(at));
-    const std::int64_t others = course.fallen() ? running.least_mw : running.capped_mw;
-    return promised_mw > 0 && idle_mw + others + promised_mw > course.budget_mw();
+    const auto is_over = [&](const Sum& with) {
+      const std::int64_t others = course.fallen() ? with.least_mw : with.capped_mw;
+      return idle_mw + others + promised_mw > course.budget_mw();
+    };
+    // What waits for a moment, for work that is slower under a cap than it was expected to be, is not given anew.
+    const TimePoint soon = at + (at - now) * 3 / 10 + std::chrono::minutes(15);
+    return promised_mw > 0 && is_over(running) && is_over(running_after(soon));
   };
   std::int64_t saves_mw = 0;
   for (const auto& [precedence, mw] : saves) saves_mw += mw;

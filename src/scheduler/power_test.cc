@@ -62,9 +62,11 @@ TEST(Power, what_starts_at_its_promise_leaves_others_theirs) {
   submit(s, nodes_of(2, 2));
   submit(s, nodes_of(3, 1));
   s.pass(kStart);
-  for (WorkloadId id : {2, 3}) ASSERT_EQ(s.expected_start(id), kStart + 1h);
-  ASSERT_TRUE(s.ended(1, kStart + 1h));
-  EXPECT_EQ(s.pass(kStart + 1h).starts.size(), 2U);
+  const TimePoint then = s.expected_start(2).value_or(kStart);
+  ASSERT_EQ(s.expected_start(3), then);
+  ASSERT_GT(then, kStart + 1h) << "1 runs under a cap, so longer";
+  ASSERT_TRUE(s.ended(1, then));
+  EXPECT_EQ(s.pass(then).starts.size(), 2U);
   EXPECT_LE(s.draw_mw(kSite), 12'400'000);
   EXPECT_GT(s.draw_mw(kSite), 12'350'000);
 }
@@ -209,12 +211,28 @@ TEST(Power, a_promise_behind_a_fall_is_kept_though_others_draw_more_than_the_lea
   s.pass(kStart + 1h - 45s);
   s.pass(kStart + 1h);
   EXPECT_EQ(s.expected_start(2), kStart + 2h);
-  ASSERT_TRUE(s.ended(1, kStart + 2h));
-  const Plan plan = s.pass(kStart + 2h);
+  s.pass(kStart + 2h);
+  ASSERT_TRUE(s.ended(1, kStart + 2h + 10min)) << "it ran under a cap, so longer";
+  const Plan plan = s.pass(kStart + 2h + 10min);
   ASSERT_EQ(plan.starts.size(), 1U);
   EXPECT_EQ(plan.starts[0].id, 2U);
   EXPECT_EQ(plan.caps[0].id, 3U);
   EXPECT_LE(s.draw_mw(kSite), 19'100'000);
+}
+
+TEST(Power, work_under_a_cap_takes_longer_and_delays_no_promise) {
+  Scheduler s = site_of(3, 8'000);
+  submit(s, nodes_of(1, 1, 2h));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
+  submit(s, nodes_of(2, 3, 1h));  // 7.2 kW at the least, when 1 has ended
+  s.pass(kStart);
+  ASSERT_EQ(s.expected_start(2), kStart + 2h);
+  submit(s, nodes_of(3, 1, 110min));  // 3.2 kW are left for it: it would take 126 minutes
+  submit(s, nodes_of(4, 1, 90min));
+  const Plan plan = s.pass(kStart);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].id, 4U);
+  EXPECT_LT(plan.starts[0].cap_milli, 1000);
 }
 
 TEST(Power, a_fall_makes_no_room_for_work_of_the_same_class) {

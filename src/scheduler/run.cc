@@ -1,5 +1,6 @@
 // Running work: begun, told to stop, capped, ended.
 #include <algorithm>
+#include <utility>
 
 #include "scheduler/state.h"
 
@@ -21,6 +22,10 @@ void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::i
   job.places = std::move(places);
   job.cap_milli = job.cap_told = cap_milli;
   job.capped_by = capped_by;
+  if (const TimePoint end = end_of(job.work, now, cap_milli); end != job.end) {
+    job.end = end;
+    state.pool.end_changed(job);
+  }
   job.draws = state.power.draws_running(job);
   state.power.charge(job);
   if (!job.charged) state.accounts.use(job.work.account, job.shape->request, 1, now);
@@ -54,14 +59,26 @@ void end_running(State& state, Job& job, TimePoint now) {
   state.power_eased = true;
 }
 
-void set_cap(State& state, Job& job, std::int32_t cap_milli, const Budgeted* capped_by) {
+void set_cap(State& state, Job& job, std::int32_t cap_milli, const Budgeted* capped_by, TimePoint now) {
+  TimePoint end = job.end;
+  if (job.work.limit && !job.stopping && end > now) {
+    const double longer = stretch_of(job.work, cap_milli) / stretch_of(job.work, job.cap_milli);
+    const auto left = static_cast<double>((end - now).count()) * longer;
+    end = now + std::chrono::microseconds(static_cast<std::int64_t>(left) + 1);
+  }
+  restore_cap(state, job, {cap_milli, capped_by, end});
+}
+
+void restore_cap(State& state, Job& job, const CapState& as) {
   state.power.release(job);
-  if (cap_milli < job.cap_milli) state.power_eased = true;
-  job.cap_milli = cap_milli;
-  job.capped_by = capped_by;
+  if (as.cap_milli < job.cap_milli) state.power_eased = true;
+  job.cap_milli = as.cap_milli;
+  job.capped_by = as.capped_by;
   job.draws = state.power.draws_running(job);
+  const bool moved = std::exchange(job.end, as.end) != as.end;
   state.power.charge(job);
-  if (cap_milli < 1000) {
+  if (moved) state.pool.end_changed(job);
+  if (as.cap_milli < 1000) {
     state.capped.emplace(job.work.id, &job);
   } else {
     state.capped.erase(job.work.id);

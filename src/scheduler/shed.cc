@@ -79,7 +79,7 @@ void cap_these(State& state, const std::vector<Job*>& jobs, const Budgeted& b, T
     if (job->cap_milli <= low || job->work.accelerator_draw_milli <= low ||
         job->work.demand.accelerators == 0)
       continue;
-    set_cap(state, *job, low, &b);
+    set_cap(state, *job, low, &b, now);
     plan.caps.push_back({job->work.id, low, reason});
   }
 }

@@ -127,7 +127,15 @@ void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::i
                    const Budgeted* capped_by, TimePoint now);
 void stop_running(State& state, Job& job, TimePoint by);
 void end_running(State& state, Job& job, TimePoint now);
-void set_cap(State& state, Job& job, std::int32_t cap_milli, const Budgeted* capped_by);
+/// Its expected end moves with it.
+void set_cap(State& state, Job& job, std::int32_t cap_milli, const Budgeted* capped_by, TimePoint now);
+struct CapState {
+  std::int32_t cap_milli;
+  const Budgeted* capped_by;
+  TimePoint end;
+};
+/// As it was before.
+void restore_cap(State& state, Job& job, const CapState& as);
 std::vector<Job*> all_running(State& state);
 
 // queueing.cc: pending work.

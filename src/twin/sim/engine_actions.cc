@@ -4,9 +4,9 @@
 #include <cmath>
 #include <iterator>
 
+#include "scheduler/speed.h"
 #include "twin/sim/decision_text.h"
 #include "twin/sim/engine.h"
-#include "twin/sim/speed.h"
 
 namespace millrace::twin {
 namespace {
@@ -273,8 +273,9 @@ void Engine::set_draw(Job& job) {
     }
   }
   const double wanted = static_cast<double>(std::max(job.trace.utilisation_milli, 1));
-  const double pace =
-      job.trace.demand.accelerators > 0 ? speed_under_cap(static_cast<double>(job.cap_milli) / wanted) : 1.0;
+  const double pace = job.trace.demand.accelerators > 0
+                          ? scheduler::speed_under_cap(static_cast<double>(job.cap_milli) / wanted)
+                          : 1.0;
   job.speed = job.trace.kind == TraceJobKind::kJob ? job.kind_speed * pace : 1.0;
 }
 

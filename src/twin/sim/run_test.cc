@@ -1,4 +1,5 @@
 #include "twin/run.h"
+#include "scheduler/speed.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +9,6 @@
 #include "host/file.h"
 #include "scheduler/catalogue.h"
 #include "twin/sim/inputs.h"
-#include "twin/sim/speed.h"
 #include "twin/sim/test_world.h"
 
 namespace millrace::twin {
@@ -250,7 +250,7 @@ TEST(Run, ABudgetCapsWorkWhichThenTakesLongerByTheCubeRoot) {
   const auto result = play_world(config, {job_of(0, 36'000, 8)}).value();
   EXPECT_EQ(result.jobs_done, 1);
   EXPECT_EQ(result.budget_exceeded, 0);
-  EXPECT_NEAR(value(result, "jct_mean_s"), 36'000.0 / speed_under_cap(0.8), 36'000.0 * 0.01);
+  EXPECT_NEAR(value(result, "jct_mean_s"), 36'000.0 / scheduler::speed_under_cap(0.8), 36'000.0 * 0.01);
   EXPECT_LE(value(result, "peak_power_mw"), it_w * 1.2e-6 + 1e-9);
 }
 

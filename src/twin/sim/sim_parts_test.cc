@@ -7,11 +7,11 @@
 #include <numeric>
 
 #include "host/file.h"
+#include "scheduler/speed.h"
 #include "twin/sim/decision_log.h"
 #include "twin/sim/draws.h"
 #include "twin/sim/event_queue.h"
 #include "twin/sim/power_integral.h"
-#include "twin/sim/speed.h"
 #include "twin/sim/timeline.h"
 
 namespace millrace::twin {
@@ -67,11 +67,11 @@ TEST(Draws, BelowABoundIsNeverAtTheBound) {
 }
 
 TEST(Speed, FallsWithTheCubeRootOfPowerAndNeverRisesAboveOne) {
-  EXPECT_EQ(speed_under_cap(1.0), 1.0);
-  EXPECT_EQ(speed_under_cap(1.5), 1.0);
+  EXPECT_EQ(scheduler::speed_under_cap(1.0), 1.0);
+  EXPECT_EQ(scheduler::speed_under_cap(1.5), 1.0);
   for (double share = 0.01; share < 1.0; share += 0.01)
-    EXPECT_NEAR(speed_under_cap(share), std::cbrt(share), 1e-14);
-  EXPECT_GT(speed_under_cap(0.0), 0.0) << "work under any cap ends some day";
+    EXPECT_NEAR(scheduler::speed_under_cap(share), std::cbrt(share), 1e-14);
+  EXPECT_GT(scheduler::speed_under_cap(0.0), 0.0) << "work under any cap ends some day";
 }
 
 RC_GTEST_PROP(PowerIntegral, IsTheSumOfDrawTimesTime,

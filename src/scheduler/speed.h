@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace millrace::twin {
+namespace millrace::scheduler {
 
 /// Cube root of x in (0, 1] by Newton's iteration (the same last bit everywhere, unlike libm's).
 inline double cube_root(double x) {
@@ -23,4 +23,4 @@ inline double cube_root(double x) {
 /// Great Responsibility", NAACL Findings 2022).
 inline double speed_under_cap(double share) { return share >= 1.0 ? 1.0 : cube_root(std::max(share, 1e-3)); }
 
-}  // namespace millrace::twin
+}  // namespace millrace::scheduler
