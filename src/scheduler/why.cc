@@ -261,9 +261,12 @@ void name_promise(const State& state, const Job& job, Reason& reason) {
 
 void add_expected(State& state, const Promise& promise, TimePoint now, Reason& reason) {
   if (promise.claim) {
+    const Job* victim = promise.because ? state.find(*promise.because) : nullptr;
+    const bool is_gone = victim == nullptr || victim->phase != Phase::kRunning || !victim->stopping;
+    if (promise.begin <= now && is_gone && reason.code != ReasonCode::kNone) return;  // it is something else
     reason = {};
     reason.code = ReasonCode::kPreempting;
-    reason.at = promise.begin;
+    if (promise.begin > now) reason.at = promise.begin;
   } else if (lacks_room(reason.code) && promise.begin > now) {
     if (promise.begin < kSomeDay) reason.at = promise.begin;
     reason.other = promise.because;
@@ -271,7 +274,8 @@ void add_expected(State& state, const Promise& promise, TimePoint now, Reason& r
   }
 }
 
-void forget_started(State& state, Reason& reason) {
+void forget_past(State& state, TimePoint now, Reason& reason) {
+  if (reason.at && *reason.at <= now) reason.at.reset();
   const Job* other = reason.other ? state.find(*reason.other) : nullptr;
   if (other == nullptr || other->phase != Phase::kRunning) return;
   reason.other.reset();

@@ -21,7 +21,8 @@ void name_promise(const State& state, const Job& job, Reason& reason);
 /// When work that lacks room is expected to start, by its promise, and what it waits for until then.
 void add_expected(State& state, const Promise& promise, TimePoint now, Reason& reason);
 
-/// Of kPromised: until a walk is over, what has started in it holds its promise as well. It is not named.
-void forget_started(State& state, Reason& reason);
+/// Of kPromised: a time that has passed is not told, nor work that has started in this walk (it holds its promise until that
+/// is over).
+void forget_past(State& state, TimePoint now, Reason& reason);
 
 }  // namespace millrace::scheduler

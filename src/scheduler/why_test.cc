@@ -214,6 +214,31 @@ TEST(Why, nobody_is_told_that_what_is_free_is_promised_to_work_that_runs) {
   EXPECT_EQ(s.why(3)->code, ReasonCode::kCapacity);
 }
 
+TEST(Why, a_time_that_has_passed_is_not_told) {
+  Scheduler s = make(1);
+  Workload low = job_of(1, 8, 10h);
+  low.preemptible = true;
+  submit(s, low);
+  ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
+  Workload high = job_of(2, 8, 1h);
+  high.priority = 1;
+  submit(s, high);
+  s.pass(kStart + 1s);
+  EXPECT_EQ(s.why(2)->text(), "waits for work that was told to stop, until 2026-11-22 00:00:31");
+  s.full_pass(kStart + 2min);
+  EXPECT_EQ(s.why(2)->text(), "waits for work that was told to stop") << "it takes longer than its grace";
+}
+
+TEST(Why, a_promise_that_is_due_is_told_without_its_time) {
+  Scheduler s = make(1);
+  submit(s, job_of(1, 4, 1h));
+  submit(s, job_of(2, 8, 1h));
+  submit(s, job_of(3, 4, 2h));
+  s.pass(kStart);
+  s.full_pass(kStart + 1h + 1min);
+  EXPECT_EQ(s.why(3)->text(), "what is free is promised to 2") << "1 runs beyond its limit";
+}
+
 TEST(Why, seconds_are_told_where_there_are_any) {
   EXPECT_EQ(minute_of(kStart + 1h), "2026-11-22 01:00");
   EXPECT_EQ(minute_of(kStart + 50s), "2026-11-22 00:00:50");
