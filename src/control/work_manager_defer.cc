@@ -29,11 +29,7 @@ bool is_interruptible(const WantedWork& wanted) {
 }
 
 scheduler::Amount request_of(const WantedWork& wanted) {
-  const std::int64_t tasks = wanted.tasks;
-  const scheduler::Demand& demand = wanted.demand;
-  return {.accelerators_milli = tasks * demand.accelerators * demand.accelerator_milli,
-          .cpu_milli = tasks * demand.cpu_milli,
-          .memory_mib = tasks * demand.memory_mib};
+  return scheduler::amount_of(wanted.demand, wanted.tasks);
 }
 
 TimePoint next_hour(TimePoint now) { return std::chrono::floor<hours>(now) + hours(1); }

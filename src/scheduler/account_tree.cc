@@ -13,12 +13,6 @@ using Values = std::array<std::int64_t, 3>;
 
 Values values(const Amount& a) { return {a.accelerators_milli, a.cpu_milli, a.memory_mib}; }
 
-void add_to(Amount& sum, const Amount& amount, int sign) {
-  sum.accelerators_milli += sign * amount.accelerators_milli;
-  sum.cpu_milli += sign * amount.cpu_milli;
-  sum.memory_mib += sign * amount.memory_mib;
-}
-
 constexpr std::array kResources = {"accelerators", "cores", "MiB of memory"};
 
 Values limits(const Quota& quota) {
@@ -29,10 +23,9 @@ Values limits(const Quota& quota) {
   return limit;
 }
 
-bool within(const Amount& used, const Amount& more, const Amount& bound) {
-  return used.accelerators_milli + more.accelerators_milli <= bound.accelerators_milli &&
-         used.cpu_milli + more.cpu_milli <= bound.cpu_milli &&
-         used.memory_mib + more.memory_mib <= bound.memory_mib;
+bool within(Amount used, const Amount& more, const Amount& bound) {
+  add_to(used, more, 1);
+  return is_within(used, bound);
 }
 
 }  // namespace

@@ -28,9 +28,16 @@ inline bool is_within(const Amount& a, const Amount& bound) {
   return a.accelerators_milli <= bound.accelerators_milli && a.cpu_milli <= bound.cpu_milli &&
          a.memory_mib <= bound.memory_mib;
 }
-inline Amount less(const Amount& a, const Amount& b) {
-  return {a.accelerators_milli - b.accelerators_milli, a.cpu_milli - b.cpu_milli,
-          a.memory_mib - b.memory_mib};
+inline void add_to(Amount& sum, const Amount& amount, int sign) {
+  sum.accelerators_milli += sign * amount.accelerators_milli;
+  sum.cpu_milli += sign * amount.cpu_milli;
+  sum.memory_mib += sign * amount.memory_mib;
+}
+/// Of so many tasks.
+inline Amount amount_of(const Demand& demand, std::int64_t tasks) {
+  return {.accelerators_milli = tasks * demand.accelerators * demand.accelerator_milli,
+          .cpu_milli = tasks * demand.cpu_milli,
+          .memory_mib = tasks * demand.memory_mib};
 }
 
 /// More than any site has, and small enough that sums do not overflow.

@@ -18,7 +18,7 @@ Liftable liftable(State& state, Job& job, TimePoint now) {
   const auto lack_of = [&](std::int32_t cap) {
     auto more = state.power.draws(job, job.places, cap);
     for (ScopeDraw& d : more) {
-      d.milliwatts -= draw_of(job, *d.budget);
+      d.milliwatts -= against(job.draws, *d.budget).milliwatts;
       d.least_mw = 0;  // it is there as it was
     }
     return state.power.lack(more, {.from = now, .until = job.end});
@@ -39,8 +39,8 @@ Liftable liftable(State& state, Job& job, TimePoint now) {
   return {low, lack->budget};
 }
 
-/// The first that are capped come first.
-bool is_below(const Job* a, const Job* b) {
+/// And its cap is lifted after the other's.
+bool is_capped_before(const Job* a, const Job* b) {
   return std::tuple(precedence_of(a->work), b->work.id) < std::tuple(precedence_of(b->work), a->work.id);
 }
 
@@ -70,12 +70,13 @@ CapsForStart::CapsForStart(State& state, const Job& job, const Budgeted& budget,
   for (Job* other : all_running(state)) {
     const Precedence its = precedence_of(other->work);
     if (its > own || (its == own && !wanted.own_class) || other->stopping || other->started >= now) continue;
-    if (saves_of(*other, budget) > 0) others.push_back(other);
+    if (against(other->draws, budget).saves_mw > 0) others.push_back(other);
   }
-  std::ranges::sort(others, is_below);
+  std::ranges::sort(others, is_capped_before);
   std::int64_t left_mw = wanted.save_mw;
   std::size_t enough = 0;
-  for (; left_mw > 0 && enough < others.size(); ++enough) left_mw -= saves_of(*others[enough], budget);
+  for (; left_mw > 0 && enough < others.size(); ++enough)
+    left_mw -= against(others[enough]->draws, budget).saves_mw;
   if (wanted.all && left_mw > 0) return;
   others.resize(enough);
   for (Job* other : others) {
@@ -154,10 +155,8 @@ std::optional<Found> find_with_others_capped(State& state, Job& job, TimePoint n
 void cap_lower_for(State& state, Job& job, TimePoint now, Plan& plan) {
   if (job.capped_by == nullptr) return;
   const Budgeted& b = *job.capped_by;
-  std::int64_t lacks_mw = -draw_of(job, b);
-  for (const ScopeDraw& d : state.power.draws(job, job.places, 1000)) {
-    if (d.budget == &b) lacks_mw += d.milliwatts;
-  }
+  const std::int64_t lacks_mw =
+      against(state.power.draws(job, job.places, 1000), b).milliwatts - against(job.draws, b).milliwatts;
   CapsForStart caps(state, job, b, {.save_mw = lacks_mw, .all = false}, now);
   if (!caps.any()) return;
   const auto [cap, by] = liftable(state, job, now);
@@ -175,10 +174,7 @@ void lift_caps(State& state, TimePoint now, Plan& plan) {
   for (const auto& [id, job] : state.capped) {
     if (!job->stopping && !has_what_there_is.contains(id)) jobs.push_back(job);
   }
-  std::ranges::sort(jobs, [](const Job* a, const Job* b) {
-    return std::tuple(b->work.service, b->work.priority, a->work.id) <
-           std::tuple(a->work.service, a->work.priority, b->work.id);
-  });
+  std::ranges::sort(jobs, [](const Job* a, const Job* b) { return is_capped_before(b, a); });
   for (Job* job : jobs) {
     const auto [cap, by] = liftable(state, *job, now);
     if (cap < job->cap_milli + kStepMin && cap < 1000) continue;

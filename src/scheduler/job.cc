@@ -66,14 +66,9 @@ std::chrono::microseconds yields_after(const Job& job) {
   return *every + kWorthIt;
 }
 
-std::int64_t draw_of(const Job& job, const Budgeted& budget) {
-  const auto its = std::ranges::find_if(job.draws, [&](const ScopeDraw& d) { return d.budget == &budget; });
-  return its == job.draws.end() ? 0 : its->milliwatts;
-}
-
-std::int64_t saves_of(const Job& job, const Budgeted& budget) {
-  const auto its = std::ranges::find_if(job.draws, [&](const ScopeDraw& d) { return d.budget == &budget; });
-  return its == job.draws.end() ? 0 : its->saves_mw;
+ScopeDraw against(std::span<const ScopeDraw> draws, const Budgeted& budget) {
+  const auto its = std::ranges::find_if(draws, [&](const ScopeDraw& d) { return d.budget == &budget; });
+  return its == draws.end() ? ScopeDraw{} : *its;
 }
 
 std::int64_t loss_of(const Job& job, TimePoint now, std::chrono::microseconds notice) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "scheduler/decision.h"
@@ -122,9 +123,8 @@ std::chrono::microseconds yields_after(const Job& job);
 using Precedence = std::pair<bool, std::int32_t>;
 inline Precedence precedence_of(const Workload& work) { return {work.service, work.priority}; }
 
-/// Of running work, against one budget.
-std::int64_t draw_of(const Job& job, const Budgeted& budget);
-std::int64_t saves_of(const Job& job, const Budgeted& budget);
+/// The one of that budget; nothing is drawn where there is none.
+ScopeDraw against(std::span<const ScopeDraw> draws, const Budgeted& budget);
 
 /// Accelerator-milliseconds (of thousandths of an accelerator, seconds) that a stop throws away of what was done by `now`.
 std::int64_t loss_of(const Job& job, TimePoint now, std::chrono::microseconds notice);

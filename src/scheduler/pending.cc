@@ -200,7 +200,7 @@ class Pass {
       if (kept->id == job.work.id) unkept_.push_back(a);
       const bool stays = kept->rank == job.rank && kept->account == job.work.account && kept->room &&
                          !is_over_by(job, kept->room->at);
-      if (stays) kept->room->spare = less(kept->room->spare, job.shape->request);
+      if (stays) add_to(kept->room->spare, job.shape->request, -1);
     }
     if (job.promise) {
       ++starts_promised_;

@@ -84,25 +84,9 @@ class Attempt {
       const TaskPlace place{found->node, found->devices};
       state_.pool.occupy(job_, place);
       places_.push_back(place);
-      add_draw(found->node, draws_);
+      state_.power.add_task(job_, found->node, cap_, draws_);
     }
     return true;
-  }
-
-  void add_draw(NodeIndex node, std::vector<ScopeDraw>& draws) const {
-    if (!state_.power.any()) return;
-    const std::int64_t mw = state_.power.task_draw(job_, node, cap_);
-    const std::int64_t least_mw = state_.power.least_task_draw(job_, node, cap_);
-    for (Budgeted* b : state_.power.budgets_of(node)) {
-      if (b == nullptr) continue;
-      const auto it = std::ranges::find(draws, b, &ScopeDraw::budget);
-      if (it == draws.end()) {
-        draws.push_back({b, mw, least_mw});
-      } else {
-        it->milliwatts += mw;
-        it->least_mw += least_mw;
-      }
-    }
   }
 
   bool powered(NodeIndex node) {

@@ -70,6 +70,23 @@ std::int64_t needed_mw(const ScopeDraw& draw, bool fallen, bool yields) {
   return yields ? 0 : draw.least_mw;
 }
 
+/// What `draw` lacks later than when it begins; `promised` has come to that time.
+std::optional<PowerLedger::Lack> lack_later(const ScopeDraw& draw, const Stay& stay, PromisedPower promised,
+                                            std::chrono::seconds lead) {
+  const Budgeted& b = *draw.budget;
+  Course course(b, stay.from);
+  course.set_at_hand_until(time_after(stay.from, lead));
+  for (auto it = b.checks.upper_bound(stay.from); it != b.checks.end() && it->first < stay.until; ++it) {
+    course.to(it->first);
+    const std::int64_t needed = needed_mw(draw, course.fallen(), it->first >= stay.yields_from);
+    const std::int64_t others = course.of(it->second.running) + course.of(promised.at(it->first));
+    const std::int64_t left = course.budget_mw() - b.idle_mw - others;
+    if (left >= needed || (course.fallen() && needed == 0)) continue;
+    return PowerLedger::Lack{&b, needed, std::max<std::int64_t>(left, 0), it->first};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Sum Budgeted::running_after(TimePoint at) const {
@@ -110,19 +127,10 @@ bool Budgeted::overdrawn(TimePoint now) const {
 std::optional<PowerLedger::Lack> PowerLedger::lack(const ScopeDraw& more, const Stay& stay) const {
   const Budgeted& b = *more.budget;
   PromisedPower promised(b, stay.from, stay.promised_before);
-  Course course(b, stay.from);
-  course.set_at_hand_until(time_after(stay.from, lead_));
-  const std::int64_t left = course.budget_mw() - b.idle_mw - b.work_mw - promised.at(stay.from).milliwatts;
+  const std::int64_t left =
+      b.budget_at(stay.from) - b.idle_mw - b.work_mw - promised.at(stay.from).milliwatts;
   if (left < more.milliwatts) return Lack{&b, more.milliwatts, std::max<std::int64_t>(left, 0), std::nullopt};
-  for (auto it = b.checks.upper_bound(stay.from); it != b.checks.end() && it->first < stay.until; ++it) {
-    course.to(it->first);
-    const std::int64_t needed = needed_mw(more, course.fallen(), it->first >= stay.yields_from);
-    const std::int64_t others = course.of(it->second.running) + course.of(promised.at(it->first));
-    const std::int64_t later = course.budget_mw() - b.idle_mw - others;
-    if (later >= needed || (course.fallen() && needed == 0)) continue;
-    return Lack{&b, needed, std::max<std::int64_t>(later, 0), it->first};
-  }
-  return std::nullopt;
+  return lack_later(more, stay, promised, lead_);
 }
 
 std::optional<PowerLedger::Lack> PowerLedger::lack(std::span<const ScopeDraw> more, const Stay& stay) const {
@@ -155,19 +163,6 @@ bool PowerLedger::falls(const Budgeted& b, TimePoint from, TimePoint until) {
 TimePoint PowerLedger::earliest_in(const ScopeDraw& draw, TimePoint from, TimePoint now,
                                    const Wish& wish) const {
   const Budgeted& b = *draw.budget;
-  // `promised` and `course` go on from `start`. What it would draw then must be there though nothing is capped for it.
-  const auto fits_later = [&](TimePoint start, PromisedPower promised, Course course) {
-    const TimePoint until = window_end(start, wish.length_s);
-    const TimePoint yields_from = time_after(start, wish.yields_after);
-    course.set_at_hand_until(time_after(start, lead_));
-    for (auto it = b.checks.upper_bound(start); it != b.checks.end() && it->first < until; ++it) {
-      course.to(it->first);
-      const std::int64_t needed = needed_mw(draw, course.fallen(), it->first >= yields_from);
-      const std::int64_t others = course.of(it->second.running) + course.of(promised.at(it->first));
-      if (b.idle_mw + others + needed > course.budget_mw() && (needed > 0 || !course.fallen())) return false;
-    }
-    return true;
-  };
   TimePoint start = from;
   PromisedPower promised(b, now, kNever, wish.behind);
   auto end = b.ends.upper_bound(start);
@@ -180,7 +175,11 @@ TimePoint PowerLedger::earliest_in(const ScopeDraw& draw, TimePoint from, TimePo
   while (true) {
     const std::int64_t others = running.milliwatts + overdue + promised.at(start).milliwatts;
     const bool fits_now = b.idle_mw + others + draw.milliwatts <= b.budget_at(start);
-    if (fits_now && fits_later(start, promised, Course(b, start))) return start;
+    // What it would draw then must be there though nothing is capped for it.
+    const Stay stay{.from = start,
+                    .until = window_end(start, wish.length_s),
+                    .yields_from = time_after(start, wish.yields_after)};
+    if (fits_now && !lack_later(draw, stay, promised, lead_)) return start;
     const TimePoint next_end = end == b.ends.end() ? kNever : end->first;
     const TimePoint next_change = change == b.changes.end() ? kNever : change->first;
     const TimePoint next_promise = promise_end == b.promise_ends.end() ? kNever : promise_end->first.first;

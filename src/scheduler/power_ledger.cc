@@ -219,21 +219,25 @@ std::vector<ScopeDraw> PowerLedger::draws(const Job& job, std::span<const TaskPl
                                           std::int32_t cap) const {
   std::vector<ScopeDraw> result;
   if (bound_.empty()) return result;
-  for (const TaskPlace& place : places) {
-    const std::int64_t mw = task_draw(job, place.node, cap);
-    const std::int64_t least_mw = least_task_draw(job, place.node, cap);
-    for (Budgeted* b : of_node_[place.node]) {
-      if (b == nullptr) continue;
-      const auto it = std::ranges::find(result, b, &ScopeDraw::budget);
-      if (it == result.end()) {
-        result.push_back({b, mw, least_mw});
-      } else {
-        it->milliwatts += mw;
-        it->least_mw += least_mw;
-      }
+  for (const TaskPlace& place : places) add_task(job, place.node, cap, result);
+  return result;
+}
+
+void PowerLedger::add_task(const Job& job, NodeIndex node, std::int32_t cap,
+                           std::vector<ScopeDraw>& draws) const {
+  if (bound_.empty()) return;
+  const std::int64_t mw = task_draw(job, node, cap);
+  const std::int64_t least_mw = least_task_draw(job, node, cap);
+  for (Budgeted* b : of_node_[node]) {
+    if (b == nullptr) continue;
+    const auto it = std::ranges::find(draws, b, &ScopeDraw::budget);
+    if (it == draws.end()) {
+      draws.push_back({b, mw, least_mw});
+    } else {
+      it->milliwatts += mw;
+      it->least_mw += least_mw;
     }
   }
-  return result;
 }
 
 std::vector<ScopeDraw> PowerLedger::draws_running(const Job& job) const {

@@ -91,6 +91,8 @@ class PowerLedger {
   /// Per budget, what a job would draw at these places under a cap; what is left of it under the lowest cap.
   std::vector<ScopeDraw> draws(const Job& job, std::span<const TaskPlace> places,
                                std::int32_t cap_milli) const;
+  /// One more task of it.
+  void add_task(const Job& job, NodeIndex node, std::int32_t cap_milli, std::vector<ScopeDraw>& draws) const;
   /// The same where it runs, under its cap.
   std::vector<ScopeDraw> draws_running(const Job& job) const;
   std::int64_t task_draw(const Job& job, NodeIndex node, std::int32_t cap_milli) const;

@@ -5,16 +5,6 @@
 #include "scheduler/state.h"
 
 namespace millrace::scheduler {
-namespace {
-
-void count(Usage& usage, const Amount& amount, int sign) {
-  usage.used.accelerators_milli += sign * amount.accelerators_milli;
-  usage.used.cpu_milli += sign * amount.cpu_milli;
-  usage.used.memory_mib += sign * amount.memory_mib;
-}
-
-}  // namespace
-
 void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::int32_t cap_milli,
                    const Budgeted* capped_by, TimePoint now) {
   job.phase = Phase::kRunning;
@@ -32,7 +22,7 @@ void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::i
   job.charged = true;
   state.accounts.at(job.work.account).running.emplace(job.work.id, &job);
   if (cap_milli < 1000) state.capped.emplace(job.work.id, &job);
-  count(state.usage, job.shape->request, 1);
+  add_to(state.usage.used, job.shape->request, 1);
   ++state.usage.running;
 }
 
@@ -53,7 +43,7 @@ void end_running(State& state, Job& job, TimePoint now) {
   state.accounts.at(job.work.account).running.erase(job.work.id);
   state.capped.erase(job.work.id);
   state.lost.erase(job.work.id);
-  count(state.usage, job.shape->request, -1);
+  add_to(state.usage.used, job.shape->request, -1);
   --state.usage.running;
   state.released = true;
   state.power_eased = true;

@@ -33,12 +33,7 @@ ShapeKey shape_key_of(const Workload& w) {
           .cpu_draw_milli = w.cpu_draw_milli};
 }
 
-Amount request_of(const ShapeKey& key) {
-  const std::int64_t tasks = key.tasks;
-  return {.accelerators_milli = tasks * key.demand.accelerators * key.demand.accelerator_milli,
-          .cpu_milli = tasks * key.demand.cpu_milli,
-          .memory_mib = tasks * key.demand.memory_mib};
-}
+Amount request_of(const ShapeKey& key) { return amount_of(key.demand, key.tasks); }
 
 std::int32_t tasks_that_fit(const NodeState& node, const ShapeKey& key) {
   std::int64_t count = key.tasks_per_node > 0 ? std::min(key.tasks, key.tasks_per_node) : key.tasks;

@@ -15,7 +15,7 @@ std::int64_t expected_now_mw(State& state, const Budgeted& b, TimePoint now) {
   std::int64_t sum = b.idle_mw + b.work_mw;
   if (sum <= b.budget_at(now) || b.stopping_mw == 0) return sum;
   for (const Job* job : all_running(state)) {
-    if (is_gone(*job, now)) sum -= draw_of(*job, b);
+    if (is_gone(*job, now)) sum -= against(job->draws, b).milliwatts;
   }
   return sum;
 }
@@ -35,7 +35,7 @@ bool counts_at(const Job& job, TimePoint at, TimePoint now) {
 std::vector<Job*> drawing(State& state, const Budgeted& b, TimePoint at, TimePoint now) {
   std::vector<Job*> result;
   for (Job* job : all_running(state)) {
-    if (counts_at(*job, at, now) && draw_of(*job, b) > 0) result.push_back(job);
+    if (counts_at(*job, at, now) && against(job->draws, b).milliwatts > 0) result.push_back(job);
   }
   return result;
 }
@@ -52,10 +52,7 @@ Reason fall_reason(const State& state, const Budgeted& b, TimePoint at, TimePoin
 
 std::int64_t draw_capped(const State& state, const Job& job, const Budgeted& b, std::int32_t cap) {
   const std::int32_t effective = std::min(job.cap_milli, cap);
-  for (const ScopeDraw& d : state.power.draws(job, job.places, effective)) {
-    if (d.budget == &b) return d.milliwatts;
-  }
-  return 0;
+  return against(state.power.draws(job, job.places, effective), b).milliwatts;
 }
 
 /// The highest common cap of these that keeps the budget, or the floor.
@@ -64,7 +61,7 @@ void cap_these(State& state, const std::vector<Job*>& jobs, const Budgeted& b, T
   const std::int64_t over = expected_mw(state, b, at, now) - b.budget_at(at);
   const auto saved = [&](std::int32_t cap) {
     std::int64_t sum = 0;
-    for (const Job* job : jobs) sum += draw_of(*job, b) - draw_capped(state, *job, b, cap);
+    for (const Job* job : jobs) sum += against(job->draws, b).milliwatts - draw_capped(state, *job, b, cap);
     return sum;
   };
   std::int32_t low = state.policies.cap_floor_milli;
@@ -86,8 +83,8 @@ void cap_these(State& state, const std::vector<Job*>& jobs, const Budgeted& b, T
 
 /// The lowest class first, services last.
 void cap_some(State& state, const Budgeted& b, TimePoint at, TimePoint now, Plan& plan) {
-  std::map<std::pair<bool, std::int32_t>, std::vector<Job*>> classes;
-  for (Job* job : drawing(state, b, at, now)) classes[{job->work.service, job->work.priority}].push_back(job);
+  std::map<Precedence, std::vector<Job*>> classes;
+  for (Job* job : drawing(state, b, at, now)) classes[precedence_of(job->work)].push_back(job);
   for (const auto& [which, jobs] : classes) {
     if (expected_mw(state, b, at, now) <= b.budget_at(at)) return;
     cap_these(state, jobs, b, at, now, plan);
@@ -111,14 +108,14 @@ void stop_some(State& state, const Budgeted& b, TimePoint at, TimePoint now, Pla
   std::vector<Job*> chosen;
   for (Job* job : jobs) {
     if (over <= 0) break;
-    over -= draw_of(*job, b);
+    over -= against(job->draws, b).milliwatts;
     chosen.push_back(job);
   }
   const Reason reason = fall_reason(state, b, at, now);
   for (auto it = chosen.rbegin(); it != chosen.rend(); ++it) {
     Job& job = **it;
-    if (over + draw_of(job, b) <= 0) {
-      over += draw_of(job, b);
+    if (over + against(job.draws, b).milliwatts <= 0) {
+      over += against(job.draws, b).milliwatts;
       continue;
     }
     const auto grace = std::min<std::chrono::microseconds>(job.work.grace, notice);
@@ -167,7 +164,7 @@ std::chrono::microseconds lead_of(State& state, const Budgeted& b) {
   constexpr std::chrono::seconds kMoment{15};
   std::chrono::seconds longest{0};
   for (const Job* job : all_running(state)) {
-    if (!job->stopping && draw_of(*job, b) > 0) longest = std::max(longest, job->work.grace);
+    if (!job->stopping && against(job->draws, b).milliwatts > 0) longest = std::max(longest, job->work.grace);
   }
   return std::min(state.policies.power_lead, longest + kMoment);
 }

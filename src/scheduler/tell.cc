@@ -21,7 +21,7 @@ void keep(Job& job, const Reason& reason) {
 
 void tell(State& state, Job& job, Reason reason, TimePoint now, Plan& plan) {
   if (job.promise) add_expected(state, *job.promise, now, reason);
-  if (reason.code == ReasonCode::kPromised) forget_past(state, now, reason);
+  forget_past(state, now, reason);
   if (job.code != reason.code) plan.holds.push_back({job.work.id, reason});
   keep(job, reason);
 }
@@ -76,7 +76,7 @@ void retell_promised(State& state, TimePoint now, Plan& plan) {
     auto reason = no_room(state, job, window_end(now, job.limit_s));
     if (!reason) continue;
     if (job.promise) add_expected(state, *job.promise, now, *reason);
-    if (reason->code == ReasonCode::kPromised) forget_past(state, now, *reason);
+    forget_past(state, now, *reason);
     keep(job, *reason);
     hold.reason = *std::move(reason);
   }

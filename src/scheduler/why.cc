@@ -275,6 +275,7 @@ void add_expected(State& state, const Promise& promise, TimePoint now, Reason& r
 }
 
 void forget_past(State& state, TimePoint now, Reason& reason) {
+  if (reason.code != ReasonCode::kPromised) return;
   if (reason.at && *reason.at <= now) reason.at.reset();
   const Job* other = reason.other ? state.find(*reason.other) : nullptr;
   if (other == nullptr || other->phase != Phase::kRunning) return;

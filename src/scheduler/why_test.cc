@@ -202,12 +202,18 @@ TEST(Why, what_is_free_only_in_pieces_is_told_as_such) {
             "needs 16 accelerators in tasks of 8; 0 are free, next at 2026-11-22 01:00 when 2 ends");
 }
 
-TEST(Why, nobody_is_told_that_what_is_free_is_promised_to_work_that_runs) {
+/// Half of a node is free, and promised to 2 when 1 ends; 3 would fit.
+Scheduler behind_a_promise() {
   Scheduler s = make(1);
   submit(s, job_of(1, 4, 1h));
   submit(s, job_of(2, 8, 1h));
   submit(s, job_of(3, 4, 2h));
   s.pass(kStart);
+  return s;
+}
+
+TEST(Why, nobody_is_told_that_what_is_free_is_promised_to_work_that_runs) {
+  Scheduler s = behind_a_promise();
   ASSERT_EQ(s.why(3)->text(), "what is free is promised to 2 at 2026-11-22 01:00");
   ASSERT_TRUE(s.ended(1, kStart + 10min));
   ASSERT_EQ(s.pass(kStart + 10min).starts.size(), 1U);
@@ -230,11 +236,7 @@ TEST(Why, a_time_that_has_passed_is_not_told) {
 }
 
 TEST(Why, a_promise_that_is_due_is_told_without_its_time) {
-  Scheduler s = make(1);
-  submit(s, job_of(1, 4, 1h));
-  submit(s, job_of(2, 8, 1h));
-  submit(s, job_of(3, 4, 2h));
-  s.pass(kStart);
+  Scheduler s = behind_a_promise();
   s.full_pass(kStart + 1h + 1min);
   EXPECT_EQ(s.why(3)->text(), "what is free is promised to 2") << "1 runs beyond its limit";
 }

@@ -16,10 +16,7 @@ VirtualTime deadline_of(const Job& job) {
 }
 
 scheduler::Amount request_of(const TraceJob& trace) {
-  const std::int64_t tasks = trace.tasks;
-  return {.accelerators_milli = tasks * trace.demand.accelerators * trace.demand.accelerator_milli,
-          .cpu_milli = tasks * trace.demand.cpu_milli,
-          .memory_mib = tasks * trace.demand.memory_mib};
+  return scheduler::amount_of(trace.demand, trace.tasks);
 }
 
 }  // namespace
