@@ -405,10 +405,14 @@ std::size_t size_of_domain(const State& state, const std::vector<TaskPlace>& pla
 
 namespace {
 
-/// What others are promised before its own promise begins must not suffer if it starts early.
+bool is_due(const Promise& promise, TimePoint now) { return promise.begin <= now; }
+
+/// What others are promised before its own promise begins must not suffer if it starts early, nor, if it is slower than it
+/// would be then, what they are promised behind it.
 bool occupy_promised(State& state, Job& job, TimePoint now, std::int32_t cap,
                      std::vector<TaskPlace>& places) {
-  const TimePoint until = window_end(now, limit_under(job, cap));
+  TimePoint until = window_end(now, limit_under(job, cap));
+  if (is_due(*job.promise, now)) until = std::min(until, job.promise->end);
   job.end = end_of(job.work, now, cap);
   for (const TaskPlace& place : job.promise->places) {
     ++state.counters.steps;
@@ -437,7 +441,10 @@ std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason
     const auto lack_of = [&](const std::vector<ScopeDraw>& draws) {
       // What is promised later was planned beside what it was promised, or behind it, not beside more.
       Stay stay = stay_of(job, now, cap);
-      if (is_within(draws, promise.draws)) stay.promised_before = promise.begin;
+      if (is_within(draws, promise.draws)) {
+        stay.promised_before = promise.begin;
+        if (!is_due(promise, now)) stay.all_from = promise.end;
+      }
       return state.power.lack(draws, stay);
     };
     state.power.set_aside(promise);

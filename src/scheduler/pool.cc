@@ -225,11 +225,14 @@ void Pool::keep_lasting(NodeState& free, const NodeRecord& record, const Job* se
 
 NodeState Pool::usable_promised(NodeIndex index, const Job& job, TimePoint until) const {
   const NodeRecord& record = nodes_[index];
-  const auto is_before = [&](const Promised& p) { return p.job != &job && p.begin < job.promise->begin; };
+  const Promise& own = *job.promise;
+  const auto counts = [&](const Promised& p) {
+    return p.job != &job && (p.begin < own.begin || (p.begin >= own.end && p.begin < until));
+  };
   NodeState free = record.now;
-  const bool over_before = std::ranges::none_of(
-      record.promises, [&](const Promised& p) { return is_before(p) && p.begin < until; });
-  if (!over_before) keep_lasting(free, record, &job, is_before);
+  const bool over_before =
+      std::ranges::none_of(record.promises, [&](const Promised& p) { return counts(p) && p.begin < until; });
+  if (!over_before) keep_lasting(free, record, &job, counts);
   return free;
 }
 

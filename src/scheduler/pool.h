@@ -142,8 +142,8 @@ class Pool {
     return record.promised >= until ? record.now : record.lasting;
   }
 
-  /// The same for a job that gives up what it is promised there for it. What begins later than its own promise was planned
-  /// beside it or behind it.
+  /// The same for a job that gives up what it is promised there for it. What begins while its own promise lasts was planned
+  /// beside it; what begins later counts if the job is to take longer than it was promised.
   NodeState usable_promised(NodeIndex index, const Job& job, TimePoint until) const;
 
   /// Nodes that gained since they were last taken, and forgets them.

@@ -40,28 +40,41 @@ class Course {
 /// its power.
 class PromisedPower {
  public:
-  /// Of those that begin before `before`.
-  PromisedPower(const Budgeted& b, TimePoint now, TimePoint before = kNever, bool ends = true)
+  /// Of those that begin before `before`, and of all from `all_from` on.
+  PromisedPower(const Budgeted& b, TimePoint now, TimePoint before = kNever, TimePoint all_from = kNever)
       : budget_(&b),
         check_(b.checks.begin()),
-        end_(ends ? b.promise_ends.upper_bound(std::pair(now, kNever)) : b.promise_ends.end()),
-        before_(before) {
+        end_(b.promise_ends.upper_bound(std::pair(now, kNever))),
+        before_(before),
+        all_from_(all_from) {
     at(now);
+  }
+  /// As if none would be over.
+  static PromisedPower endless(const Budgeted& b, TimePoint now) {
+    PromisedPower promised(b, TimePoint::min());
+    promised.end_ = b.promise_ends.end();
+    promised.at(now);
+    return promised;
   }
   const Sum& at(TimePoint time) {
     for (; check_ != budget_->checks.end() && check_->first <= time; ++check_)
-      if (check_->first < before_) sum_.add(check_->second.promised, 1);
+      add(check_->second.promised, check_->first, 1);
     for (; end_ != budget_->promise_ends.end() && end_->first.first <= time; ++end_)
-      if (end_->first.second < before_) sum_.add(end_->second, -1);
-    return sum_;
+      add(end_->second, end_->first.second, -1);
+    return time < all_from_ ? sum_ : all_;
   }
 
  private:
+  void add(const Sum& promised, TimePoint begin, int sign) {
+    all_.add(promised, sign);
+    if (begin < before_) sum_.add(promised, sign);
+  }
+
   const Budgeted* budget_;
   std::map<TimePoint, Budgeted::Check>::const_iterator check_;
   std::map<std::pair<TimePoint, TimePoint>, Sum>::const_iterator end_;
-  TimePoint before_;
-  Sum sum_;
+  TimePoint before_, all_from_;
+  Sum all_, sum_;  // sum_: of those that begin before before_
 };
 
 /// What of a draw must be there at a time to come, where its budget has fallen, or has not, since it began.
@@ -126,7 +139,7 @@ bool Budgeted::overdrawn(TimePoint now) const {
 
 std::optional<PowerLedger::Lack> PowerLedger::lack(const ScopeDraw& more, const Stay& stay) const {
   const Budgeted& b = *more.budget;
-  PromisedPower promised(b, stay.from, stay.promised_before);
+  PromisedPower promised(b, stay.from, stay.promised_before, stay.all_from);
   const std::int64_t left =
       b.budget_at(stay.from) - b.idle_mw - b.work_mw - promised.at(stay.from).milliwatts;
   if (left < more.milliwatts) return Lack{&b, more.milliwatts, std::max<std::int64_t>(left, 0), std::nullopt};
@@ -164,7 +177,7 @@ TimePoint PowerLedger::earliest_in(const ScopeDraw& draw, TimePoint from, TimePo
                                    const Wish& wish) const {
   const Budgeted& b = *draw.budget;
   TimePoint start = from;
-  PromisedPower promised(b, now, kNever, wish.behind);
+  PromisedPower promised = wish.behind ? PromisedPower(b, now) : PromisedPower::endless(b, now);
   auto end = b.ends.upper_bound(start);
   auto change = b.changes.upper_bound(start);
   auto promise_end = wish.behind ? b.promise_ends.upper_bound(std::pair(std::max(start, now), kNever))

@@ -59,12 +59,13 @@ struct Budgeted {
 };
 
 /// From when until when work would draw. From `yields_from` on a fall of a budget may stop it. Of what is promised only what
-/// begins before `promised_before` counts.
+/// begins before `promised_before` counts, and from `all_from` on whatever has begun.
 struct Stay {
   TimePoint from{};
   TimePoint until = kNever;
   TimePoint yields_from = kNever;
   TimePoint promised_before = kNever;
+  TimePoint all_from = kNever;
 };
 
 /// A budget that is known to fall keeps nothing idle until then: what runs at the fall is capped, or stopped if it yields. So

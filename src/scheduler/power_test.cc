@@ -235,6 +235,44 @@ TEST(Power, work_under_a_cap_takes_longer_and_delays_no_promise) {
   EXPECT_LT(plan.starts[0].cap_milli, 1000);
 }
 
+/// What draws little until two o'clock is too much for 2, of eight hours, and 3 waits behind 2; it ends two minutes early,
+/// and 2 could start under a cap where 5 was.
+void expect_that_two_minutes_do_not_delay_what_waits_behind(Scheduler s, Workload behind) {
+  submit(s, nodes_of(1, 1, 2h));
+  for (WorkloadId id : {4, 5}) {
+    Workload little = nodes_of(id, 1, id == 4 ? 2h : 1h);
+    little.accelerator_draw_milli = id == 4 ? 100 : 1;
+    submit(s, little);
+  }
+  s.pass(kStart);
+  submit(s, nodes_of(2, 1, 8h));
+  submit(s, behind);
+  s.pass(kStart);
+  ASSERT_EQ(s.expected_start(2), kStart + 2h);
+  ASSERT_EQ(s.expected_start(3), kStart + 10h);
+  ASSERT_TRUE(s.ended(5, kStart + 1h));
+  ASSERT_TRUE(s.pass(kStart + 1h).starts.empty());
+  ASSERT_TRUE(s.ended(4, kStart + 118min));
+  EXPECT_TRUE(s.pass(kStart + 118min).starts.empty()) << "it would take an hour longer";
+  ASSERT_TRUE(s.ended(1, kStart + 2h));
+  const Plan plan = s.pass(kStart + 2h);
+  ASSERT_GE(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].id, 2U);
+  EXPECT_EQ(plan.starts[0].cap_milli, 1000);
+}
+
+TEST(Power, what_starts_early_under_a_cap_is_not_on_the_places_of_what_waits_behind_it) {
+  expect_that_two_minutes_do_not_delay_what_waits_behind(site_of(3, 7'300), nodes_of(3, 3));
+}
+
+TEST(Power, what_starts_early_under_a_cap_does_not_take_the_power_of_what_waits_behind_it) {
+  Scheduler s = site_of(6, 10'000);
+  Workload half = nodes_of(6, 1, 2h);
+  half.demand.accelerators = 4;
+  submit(s, half);
+  expect_that_two_minutes_do_not_delay_what_waits_behind(std::move(s), nodes_of(3, 4));
+}
+
 TEST(Power, a_fall_makes_no_room_for_work_of_the_same_class) {
   Scheduler s = site_of(2, 4'800);
   ASSERT_TRUE(s.set_budget({kSite, kStart + 1h, 2'000'000 + 4'700'000}, kStart));
