@@ -71,7 +71,7 @@ class Pass {
     const bool consider = std::exchange(job.fresh, false) || full_;
     Reason reason;
     Reason of_promise;
-    if (try_start(job, reason, of_promise, consider)) return;
+    if (try_start(job, reason, of_promise, consider) || is_full()) return;
     const bool claims = job.promise && job.promise->claim;
     // What it is promised is free, but for power: what it lacks elsewhere is not the reason then.
     const bool for_power = of_promise.code == ReasonCode::kPower && reason.code != ReasonCode::kQuota;
@@ -111,6 +111,12 @@ class Pass {
     if (job.promise) found = find_promised(state_, job, now_, of_promise);
     if (found) gather(state_, job, now_, *found);
     if (!found) found = find(job, reason);
+    if (found && start_owner_instead(job, *found)) {
+      look_again(state_, job);
+      due_ = true;
+      reason = of_promise = {};
+      return !is_full() && try_start(job, reason, of_promise, consider);
+    }
     std::optional<CapsForStart> caps;
     if (!found) found = find_with_others_capped(state_, job, now_, of_promise, reason, caps);
     if (!found) {
@@ -121,6 +127,40 @@ class Pass {
     if (caps) caps->settle(now_, plan_);
     if (job.cap_milli < 1000) draw_more(job);
     return true;
+  }
+
+  // Where an owner waits that would stop the job for it at once, the owner starts.
+  bool start_owner_instead(Job& job, const Found& found) {
+    const std::vector<Job*> owners = owners_waiting(state_, job);
+    if (owners.empty()) return false;
+    const bool eased = state_.power_eased;
+    const bool released = state_.released;
+    std::optional<Promise> promise;
+    undo(state_, job, found.places);
+    if (job.promise) {
+      promise = *job.promise;
+      drop_promise(state_, job, now_);
+    }
+    for (Job* owner : owners) {
+      const bool fits_there = std::ranges::any_of(found.places, [&](const TaskPlace& p) {
+        const NodeRecord& record = state_.pool.node(p.node);
+        return fits(record.now, owner->shape->key.demand) &&
+               std::ranges::binary_search(owner->shape->classes, record.node_class);
+      });
+      if (!fits_there) continue;
+      Reason reason;
+      Reason of_promise;
+      owner->shape->failed_walk = 0;  // what was in the way may be the job's promise
+      // Or one that would stop the owner.
+      const auto before = plan_.starts.size();
+      if (try_start(*owner, reason, of_promise, false) || plan_.starts.size() > before) return true;
+    }
+    if (promise) give_promise(state_, job, std::move(*promise), now_);
+    for (const TaskPlace& place : found.places) state_.pool.occupy(job, place);
+    job.end = end_of(job.work, now_, found.cap_milli);
+    state_.power_eased = eased;
+    state_.released = released;
+    return false;
   }
 
   // It is under a cap only as far as one of lower classes does not do instead.

@@ -1,4 +1,6 @@
 // What an account may take back of what others borrowed: running work, and promises by which they would borrow.
+#include <algorithm>
+
 #include "scheduler/state.h"
 
 namespace millrace::scheduler {
@@ -42,6 +44,28 @@ bool reclaims_from(const State& state, const Job& job, const Job& holder) {
       return true;
   }
   return false;
+}
+
+std::vector<Job*> owners_waiting(State& state, const Job& job) {
+  if (!state.policies.preempt || !job.work.preemptible || job.charged) return {};
+  std::vector<Job*> owners;
+  auto& groups = state.queue.groups();
+  for (AccountIndex a = 0; a < state.accounts.size(); ++a) {
+    auto it = groups.lower_bound(GroupKey{.account = a, .rank = INT32_MIN});
+    if (it == groups.end() || it->first.account != a) continue;
+    if (!state.accounts.may_reclaim(a, {}, job.work.account, job.shape->request)) continue;
+    for (; it != groups.end() && it->first.account == a; ++it) {
+      if (it->second.members.empty()) continue;
+      Job& first = *it->second.members.begin()->job;
+      if (first.work.tasks == 1 && !first.charged && reclaims_from(state, first, job) &&
+          may_take_back(state, first, job.work.account, job.shape->request))
+        owners.push_back(&first);
+    }
+  }
+  std::ranges::sort(owners, [](Job* a, Job* b) {
+    return a->rank != b->rank ? a->rank > b->rank : turn_of(*a) < turn_of(*b);
+  });
+  return owners;
 }
 
 std::vector<Job*> yielding_promises(const State& state, const Job& job) {

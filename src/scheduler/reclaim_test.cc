@@ -92,11 +92,13 @@ class Precedence : public ::testing::Test {
     EXPECT_TRUE(s_->ended(1, now_));
   }
 
-  void submit(WorkloadId id, AccountIndex account, std::int32_t accelerators, TimePoint at) {
+  void submit(WorkloadId id, AccountIndex account, std::int32_t accelerators, TimePoint at,
+              std::int32_t priority = 0, bool preemptible = true) {
     Workload w = testing::job_of(id, accelerators, 1h, 1);
     w.account = account;
     w.submitted = at;
-    w.preemptible = true;
+    w.priority = priority;
+    w.preemptible = preemptible;
     ASSERT_TRUE(s_->submit(w, at));
   }
 
@@ -116,6 +118,38 @@ TEST_F(Precedence, an_owner_goes_before_a_borrower_whatever_the_shares_say) {
   submit(3, kBorrower, 4, now_);
   submit(4, kOwner, 4, now_);
   EXPECT_EQ(started(), std::vector<WorkloadId>{4}) << "else the borrower's were stopped for it at once";
+}
+
+TEST_F(Precedence, a_borrower_of_a_higher_class_does_not_start_where_it_would_be_stopped_at_once) {
+  submit(2, kBorrower, 4, now_);
+  ASSERT_EQ(started(), std::vector<WorkloadId>{2});
+  submit(3, kBorrower, 4, now_, 1);
+  submit(4, kOwner, 4, now_);
+  EXPECT_EQ(started(), std::vector<WorkloadId>{4});
+  EXPECT_EQ(s_->expected_start(3), now_ + 1h);
+}
+
+TEST_F(Precedence, one_that_nobody_may_stop_starts_by_its_class) {
+  submit(2, kBorrower, 4, now_);
+  ASSERT_EQ(started(), std::vector<WorkloadId>{2});
+  submit(3, kBorrower, 4, now_, 1, false);
+  submit(4, kOwner, 4, now_);
+  EXPECT_EQ(started(), std::vector<WorkloadId>{3});
+}
+
+TEST_F(Precedence, an_owner_that_ends_hands_on_to_its_next_what_a_borrower_was_promised) {
+  submit(2, kOwner, 4, now_);
+  submit(3, kBorrower, 4, now_, 0, false);
+  ASSERT_EQ(started().size(), 2U);
+  submit(4, kBorrower, 4, now_, 1);
+  submit(5, kOwner, 4, now_);
+  ASSERT_TRUE(started().empty());
+  ASSERT_EQ(s_->expected_start(4), now_ + 1h) << "both would borrow";
+  now_ += 30s;
+  ASSERT_TRUE(s_->ended(2, now_));
+  EXPECT_EQ(started(), std::vector<WorkloadId>{5});
+  s_->full_pass(now_);
+  EXPECT_EQ(s_->expected_start(4), kStart + 11h);
 }
 
 TEST_F(Precedence, of_two_within_their_own_the_smaller_share_goes_first) {

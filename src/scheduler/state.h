@@ -158,6 +158,9 @@ bool reclaims_from(const State& state, const Job& job, const Job& holder);
 /// borrow what it may take back at once. In the order in which they give way.
 std::vector<Job*> yielding_promises(const State& state, const Job& job);
 
+/// Work that could take back at once what the job would borrow by its start: the highest rank first.
+std::vector<Job*> owners_waiting(State& state, const Job& job);
+
 // preempt.cc
 /// Stops the running work whose loss is least so that `job` can start, and gives it a claim; false if no set of victims
 /// that it may stop would do.
