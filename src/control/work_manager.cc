@@ -360,7 +360,7 @@ scheduler::Workload WorkManager::workload_of(const WantedWork& wanted, Turn& tur
   workload.spread = wanted.spread;
   workload.siblings = wanted.siblings;
   workload.limit = wanted.time_limit;
-  workload.deadline = wanted.deadline;
+  if (wanted.deferrable) workload.deadline = wanted.deadline;
   workload.service = wanted.kind == WorkKind::kService;
   workload.preemptible = wanted.preemptible;
   workload.grace = wanted.grace;

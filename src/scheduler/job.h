@@ -74,24 +74,34 @@ struct Job {
   std::vector<ScopeDraw> draws;
 };
 
-/// Order within one account and class. The id makes it total.
+/// Order within one account and class. The id makes it total. Deferrable work counts by the hour, as it is let go by the
+/// hour: of what came in one hour, that which must start first goes first.
 struct Turn {
   std::int32_t nice = 0;
   TimePoint submitted{};
+  TimePoint latest_start{};
   WorkloadId id = 0;
   Job* job = nullptr;
   friend bool operator<(const Turn& a, const Turn& b) {
     if (a.nice != b.nice) return a.nice < b.nice;
     if (a.submitted != b.submitted) return a.submitted < b.submitted;
+    if (a.latest_start != b.latest_start) return a.latest_start < b.latest_start;
     return a.id < b.id;
   }
 };
 
 inline Turn turn_of(Job& job) {
-  return {.nice = job.rank == kStarvedRank ? 0 : job.work.nice,
-          .submitted = job.work.submitted,
-          .id = job.work.id,
-          .job = &job};
+  const Workload& work = job.work;
+  Turn turn{.nice = job.rank == kStarvedRank ? 0 : work.nice,
+            .submitted = work.submitted,
+            .latest_start = TimePoint::min(),
+            .id = work.id,
+            .job = &job};
+  if (work.deadline) {
+    turn.submitted = std::chrono::ceil<std::chrono::hours>(work.submitted);
+    turn.latest_start = *work.deadline - work.limit.value_or(std::chrono::seconds(0));
+  }
+  return turn;
 }
 
 /// A limit as backfill counts it: minutes rounded up to six significant bits (exact up to an hour and at most 3 % more

@@ -171,25 +171,21 @@ class Pair {
   int blips_ = 0;
 };
 
-int seeds() {
-  const char* given = std::getenv("MILLRACE_SEEDS");
-  return given != nullptr ? std::stoi(given) : 2000;
-}
-
 TEST(NaiveModel, decides_the_same_as_the_scheduler) {
   std::uint64_t folded = 0;
   std::size_t started = 0;
   int blips = 0;
-  for (int seed = 1; seed <= seeds(); ++seed) {
-    Pair pair(static_cast<std::uint64_t>(seed));
+  const std::uint64_t seeds = testing::seeds();
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    Pair pair(seed);
     pair.run(25);
     ASSERT_FALSE(HasFailure()) << "seed " << seed;
     folded = folded * 1099511628211ULL ^ pair.last_draw();
     started += pair.started();
     blips += pair.blips();
   }
-  fmt::print("{} seeds, {} starts, last draws folded: {:016x}\n", seeds(), started, folded);
-  EXPECT_GT(started, static_cast<std::size_t>(seeds()));
+  fmt::print("{} seeds, {} starts, last draws folded: {:016x}\n", seeds, started, folded);
+  EXPECT_GT(started, seeds);
   EXPECT_GT(blips, 0) << "no node was down between two passes: this test does not test it";
 }
 

@@ -418,8 +418,7 @@ bool Model::quota_is_kept(const Item& item, TimePoint now) const {
 WorkloadId Model::first_in_order(const std::set<WorkloadId>& left, TimePoint now) const {
   const auto key = [&](WorkloadId id) {
     const Item& item = items_.at(id);
-    return std::tuple(-std::int64_t{item.rank()}, standings(item, now), item.starved ? 0 : item.w.nice,
-                      item.w.submitted, id);
+    return std::tuple(-std::int64_t{item.rank()}, standings(item, now), turn_of(item));
   };
   WorkloadId best = *left.begin();
   for (const WorkloadId id : left) {

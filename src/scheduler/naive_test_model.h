@@ -41,9 +41,12 @@ struct Item {
 };
 
 /// Among work of one account and rank: nice, submit time, id.
-using Turn = std::tuple<std::int32_t, TimePoint, WorkloadId>;
+using Turn = std::tuple<std::int32_t, TimePoint, TimePoint, WorkloadId>;
 inline Turn turn_of(const Item& item) {
-  return {item.starved ? 0 : item.w.nice, item.w.submitted, item.w.id};
+  const std::int32_t nice = item.starved ? 0 : item.w.nice;
+  if (!item.w.deadline) return {nice, item.w.submitted, TimePoint::min(), item.w.id};
+  const auto hours = std::chrono::ceil<std::chrono::hours>(item.w.submitted);
+  return {nice, hours, *item.w.deadline - item.w.limit.value_or(std::chrono::seconds(0)), item.w.id};
 }
 
 struct Use {

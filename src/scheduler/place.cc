@@ -268,9 +268,10 @@ void raise_cap(State& state, const Job& job, Found& found, LackOf lack_of) {
     const std::int32_t middle = (low + high) / 2;
     (lack_of(state.power.draws(job, found.places, middle)) ? high : low) = middle;
   }
-  found.cap_milli = low;
-  found.draws = state.power.draws(job, found.places, low);
   const auto lack = lack_of(state.power.draws(job, found.places, high));
+  // None at all where the places differ from those that were tried without a cap.
+  found.cap_milli = lack ? low : high;
+  found.draws = state.power.draws(job, found.places, found.cap_milli);
   if (lack) found.capped_by = lack->budget;
 }
 
@@ -414,6 +415,9 @@ bool occupy_promised(State& state, Job& job, TimePoint now, std::int32_t cap,
   TimePoint until = window_end(now, limit_under(job, cap));
   if (is_due(*job.promise, now)) until = std::min(until, job.promise->end);
   job.end = end_of(job.work, now, cap);
+  // What it is kept apart from may be on another node of a rack, or still about to end.
+  const auto kept_off = [&](const TaskPlace& p) { return is_kept_off(state, job, p.node, TimePoint::min()); };
+  if (std::ranges::any_of(job.promise->places, kept_off)) return false;
   for (const TaskPlace& place : job.promise->places) {
     ++state.counters.steps;
     if (state.pool.node(place.node).health != Health::kReady ||

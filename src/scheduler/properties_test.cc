@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <vector>
 
 #include "scheduler/world_test_support.h"
 
@@ -282,17 +283,19 @@ class World {
 };
 
 TEST(Properties, capacity_quotas_and_budgets_are_kept_and_gangs_start_whole) {
-  constexpr std::uint64_t kSeeds = 2000;
+  // 51,327: a gang got other places under a cap, where it could then draw all it would.
+  std::vector<std::uint64_t> seeds{51'327};
+  for (std::uint64_t seed = 1; seed <= testing::seeds(); ++seed) seeds.push_back(seed);
   std::uint64_t folded = 0;
   std::map<std::string, int> seen;
-  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+  for (const std::uint64_t seed : seeds) {
     World world(seed);
     world.run(20);
     ASSERT_FALSE(HasFailure()) << "seed " << seed;
     folded = folded * 1099511628211ULL ^ world.last_draw();
     for (const auto& [what, count] : world.seen) seen[what] += count;
   }
-  fmt::print("{} seeds, last draws folded: {:016x}\n", kSeeds, folded);
+  fmt::print("{} seeds, last draws folded: {:016x}\n", seeds.size(), folded);
   for (const char* what : {"start", "start capped", "priority", "reclaim", "budget_fall", "budget_room",
                            "budget_shared", "node_down", "capacity", "domain", "spread", "promised", "quota",
                            "quota_kept", "power", "preempting"}) {

@@ -223,6 +223,19 @@ TEST(Scheduler, where_there_is_more_to_start_than_a_pass_may_the_next_goes_on_in
   EXPECT_TRUE(started(kStart).empty());
 }
 
+TEST(Scheduler, of_deferrable_work_of_one_hour_what_must_start_first_goes_first_and_after_what_may_not_wait) {
+  Scheduler s = make(even_cluster(1), {});
+  for (WorkloadId id = 1; id <= 4; ++id) {
+    Workload w = job_of(id, 8);
+    if (id < 3) w.deadline = kStart + 10h - std::chrono::hours(static_cast<int>(id));
+    if (id == 4) w.submitted = kStart + 1h + 1s;
+    ASSERT_TRUE(s.submit(w, kStart + 2h));
+  }
+  s.pass(kStart + 2h);
+  for (const auto& [id, at] : {std::pair(2, 3h), std::pair(1, 4h), std::pair(4, 5h)})
+    EXPECT_EQ(s.expected_start(static_cast<WorkloadId>(id)), kStart + at) << id;
+}
+
 TEST(Scheduler, a_draw_beyond_full_load_is_refused) {
   Scheduler s = make(even_cluster(1));
   Workload w = job_of(1, 1);

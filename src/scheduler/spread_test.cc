@@ -158,6 +158,26 @@ TEST(Spread, replicas_of_one_service_keep_apart_and_one_too_many_waits_until_ano
   EXPECT_EQ(cluster.nodes[then[0]].rail, cluster.nodes[nodes[0]].rail);
 }
 
+TEST(Spread, what_is_promised_a_rack_waits_until_what_it_is_kept_apart_from_has_left_another_node_of_it) {
+  Scheduler s = make(eight_nodes());
+  for (WorkloadId id = 1; id <= 2; ++id) {
+    Workload w = replica(id, Spread::kRail);
+    w.preemptible = true;
+    ASSERT_TRUE(s.submit(w, kStart));
+  }
+  const std::vector<NodeIndex> nodes = nodes_of(s.pass(kStart));
+  ASSERT_EQ(nodes.size(), 2U);
+  for (const NodeIndex node : nodes) s.set_health(node, Health::kCordoned, kStart);
+  Workload urgent = replica(3, Spread::kRail);
+  urgent.priority = 1;
+  ASSERT_TRUE(s.submit(urgent, kStart + 1h));
+  const Plan plan = s.pass(kStart + 1h);
+  ASSERT_EQ(plan.preempts.size(), 1U);
+  EXPECT_TRUE(s.full_pass(kStart + 1h + 1s).starts.empty()) << "the other has its grace";
+  ASSERT_TRUE(s.ended(plan.preempts[0].id, kStart + 1h + 30s));
+  EXPECT_EQ(s.pass(kStart + 1h + 30s).starts.size(), 1U);
+}
+
 TEST(Spread, services_of_other_names_do_not_keep_each_other_off) {
   Scheduler s = make(eight_nodes());
   for (WorkloadId id = 1; id <= 4; ++id) {

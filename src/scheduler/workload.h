@@ -61,7 +61,7 @@ struct Workload {
 
   std::optional<std::chrono::seconds> limit;  // runs at most so long; nullopt: until stopped
   std::optional<TimePoint> not_before;        // waits until then, whatever is free
-  std::optional<TimePoint> deadline;          // deferrable work: carried for whoever sets not_before
+  std::optional<TimePoint> deadline;          // deferrable work; whoever sets not_before sees to it
 
   bool service = false;  // replicas behind an endpoint: shed last
   bool preemptible = false;

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+#include <string>
+
 namespace millrace::scheduler::testing {
 namespace {
 
@@ -20,6 +23,12 @@ Amount some_amount(Dice& dice) {
 }
 
 }  // namespace
+
+std::uint64_t seeds() {
+  const char* given = std::getenv("MILLRACE_SEEDS");
+  if (given != nullptr) return std::stoull(given);
+  return std::getenv("MILLRACE_LONG") != nullptr ? 60'000 : 2'000;
+}
 
 Cluster random_cluster(Dice& dice) {
   Cluster c;
@@ -147,6 +156,7 @@ Workload random_workload(Dice& dice, WorkloadId id, TimePoint now, std::size_t a
   w.attested = dice.one_in(8);
   if (!dice.one_in(6)) w.limit = std::chrono::seconds(60 * (1 + dice.below(90)));
   if (dice.one_in(10)) w.not_before = now + std::chrono::minutes(dice.below(60));
+  if (w.limit && dice.one_in(4)) w.deadline = now + *w.limit + std::chrono::minutes(dice.below(1440));
   w.service = !w.limit && dice.one_in(2);
   w.preemptible = dice.one_in(2);
   w.grace = std::chrono::seconds(dice.below(120));

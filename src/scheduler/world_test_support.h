@@ -31,6 +31,9 @@ class Dice {
   std::uint64_t last_ = 0;
 };
 
+/// How many a test of random worlds tries: MILLRACE_SEEDS, else 2,000, or 60,000 with MILLRACE_LONG.
+std::uint64_t seeds();
+
 /// One site of equal nodes: 8 accelerators of 100 to 700 W, 96 cores, 1 kW idle.
 Cluster even_cluster(int nodes);
 Accounts one_account();
