@@ -150,7 +150,8 @@ class FaultySite {
 TEST(WorkManager, NothingIsLostDoubledOrUnsettledWhateverFailsOnManySeeds) {
   const char* const wanted = std::getenv("MILLRACE_SEED");
   const std::uint64_t from = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 1;
-  const std::uint64_t until = wanted != nullptr ? from + 1 : 2001;
+  const std::uint64_t many = std::getenv("MILLRACE_LONG") != nullptr ? 20'000 : 2'000;
+  const std::uint64_t until = from + (wanted != nullptr ? 1 : many);
   for (std::uint64_t seed = from; seed < until && !HasFailure(); ++seed) {
     SCOPED_TRACE("MILLRACE_SEED=" + std::to_string(seed));
     FaultySite site(seed);

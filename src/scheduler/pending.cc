@@ -1,10 +1,12 @@
 #include "scheduler/pending.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "scheduler/caps.h"
 #include "scheduler/collect.h"
+#include "scheduler/kept_quota.h"
 #include "scheduler/place.h"
 #include "scheduler/state.h"
 #include "scheduler/tell.h"
@@ -105,7 +107,7 @@ class Pass {
       reason = never_fits(state_, *job.shape);
       return false;
     }
-    if (job.charged ? waits_for_quota(job) : blocked_by_quota(job, reason, consider)) return false;
+    if (blocked_by_quota(state_, job, now_, consider, reason)) return false;
     job.end = end_of(job.work, now_);
     std::optional<Found> found;
     if (job.promise) found = find_promised(state_, job, now_, of_promise);
@@ -185,63 +187,8 @@ class Pass {
     return std::nullopt;
   }
 
-  // What is left of a quota is kept for the first that it is too little for, from when that is considered until it starts,
-  // leaves, or all is considered again.
-  bool blocked_by_quota(Job& job, Reason& reason, bool consider) {
-    AccountTree& accounts = state_.accounts;
-    if (const auto lack = accounts.lack(job.work.account, job.shape->request)) {
-      auto& entry = accounts.at(lack->account);
-      entry.blocked_groups.insert(job.group);
-      if (consider && lack->ever && (!entry.kept || entry.kept->rank < job.rank))
-        entry.kept = Kept{.rank = job.rank,
-                          .id = job.work.id,
-                          .account = job.work.account,
-                          .turn = turn_of(job),
-                          .room = accounts.room_for(lack->account, job.shape->request)};
-      reason.code = ReasonCode::kQuota;
-      reason.needed = lack->needed;
-      reason.free = lack->free;
-      reason.subject = entry.account.name;
-      reason.resource = lack->resource;
-      return true;
-    }
-    for (AccountIndex a = job.work.account; a != kNoAccount; a = accounts.at(a).account.parent) {
-      auto& entry = accounts.at(a);
-      if (!entry.kept || !is_kept_from(*entry.kept, job)) continue;
-      entry.blocked_groups.insert(job.group);
-      reason.code = ReasonCode::kQuotaKept;
-      reason.other = entry.kept->id;
-      reason.subject = entry.account.name;
-      return true;
-    }
-    return false;
-  }
-
-  /// Whether what is kept for another is kept from this one, whose quota would do.
-  bool is_kept_from(const Kept& kept, Job& job) const {
-    if (kept.rank != job.rank) return kept.rank > job.rank;
-    if (kept.account != job.work.account || !(kept.turn < turn_of(job)) || !kept.room) return false;
-    return !is_over_by(job, kept.room->at) && !is_within(job.shape->request, kept.room->spare);
-  }
-
-  bool is_over_by(const Job& job, TimePoint at) const { return window_end(now_, job.limit_s) <= at; }
-
-  /// A claim is charged already, on top of the work that was told to stop for it.
-  bool waits_for_quota(const Job& job) {
-    const auto over = state_.accounts.over(job.work.account);
-    if (over) state_.accounts.at(*over).blocked_groups.insert(job.group);
-    return over.has_value();
-  }
-
   void start(Job& job, Found found) {
-    for (AccountIndex a = job.work.account; a != kNoAccount; a = state_.accounts.at(a).account.parent) {
-      auto& kept = state_.accounts.at(a).kept;
-      if (!kept) continue;
-      if (kept->id == job.work.id) unkept_.push_back(a);
-      const bool stays = kept->rank == job.rank && kept->account == job.work.account && kept->room &&
-                         !is_over_by(job, kept->room->at);
-      if (stays) add_to(kept->room->spare, job.shape->request, -1);
-    }
+    std::ranges::copy(take_of_kept_quota(state_, job, now_), std::back_inserter(unkept_));
     if (job.promise) {
       ++starts_promised_;
       if (job.promise->begin > now_) state_.released = true;  // those behind it may be brought forward
