@@ -71,7 +71,7 @@ Plan run_pass(State& state, TimePoint now, bool full) {
     }
   });
   if (looked.walks > 1) settle_holds(state, plan);
-  retell_promised(state, now, plan);
+  retell(state, now, plan);
   // What waits, or was paused, comes before what runs, only slower.
   if (eased || state.power_eased) lift_caps(state, now, plan);
   for (const Cap& cap : plan.caps) state.find(cap.id)->cap_told = cap.cap_milli;

@@ -1,9 +1,11 @@
 #include "scheduler/tell.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
+#include "scheduler/kept_quota.h"
 #include "scheduler/place.h"
 #include "scheduler/why.h"
 
@@ -66,18 +68,44 @@ void settle_holds(State& state, Plan& plan) {
   plan.holds = std::move(kept);
 }
 
-void retell_promised(State& state, TimePoint now, Plan& plan) {
+namespace {
+
+bool is_about_room(ReasonCode code) {
+  return code == ReasonCode::kCapacity || code == ReasonCode::kDomain || code == ReasonCode::kSpread ||
+         code == ReasonCode::kPromised;
+}
+
+/// Whether what it says of room may have been otherwise before the pass was over.
+bool may_be_stale(State& state, const Reason& reason, const Plan& plan) {
+  if (!is_about_room(reason.code)) return false;
+  if (!plan.starts.empty()) return true;
+  if (reason.code != ReasonCode::kPromised) return false;
+  const Job* other = reason.other ? state.find(*reason.other) : nullptr;
+  return other == nullptr || !other->promise || (reason.at && other->promise->begin != *reason.at);
+}
+
+}  // namespace
+
+void retell(State& state, TimePoint now, Plan& plan) {
+  std::map<const Group*, std::optional<Reason>> of_group;  // of members without a promise
   for (Hold& hold : plan.holds) {
-    if (hold.reason.code != ReasonCode::kPromised) continue;
-    const Job* other = hold.reason.other ? state.find(*hold.reason.other) : nullptr;
-    if (other != nullptr && other->promise && (!hold.reason.at || other->promise->begin == *hold.reason.at))
-      continue;
+    if (!may_be_stale(state, hold.reason, plan)) continue;
     Job& job = *state.find(hold.id);
-    auto reason = no_room(state, job, window_end(now, job.limit_s));
+    const auto known = job.promise ? of_group.end() : of_group.find(job.group);
+    auto reason = known != of_group.end() ? known->second : no_room(state, job, window_end(now, job.limit_s));
+    if (!reason && !job.charged) {
+      Reason of_quota;
+      if (blocked_by_quota(state, job, now, false, of_quota)) reason = std::move(of_quota);
+    }
+    if (!job.promise && known == of_group.end()) of_group.emplace(job.group, reason);
     if (!reason) continue;
     if (job.promise) add_expected(state, *job.promise, now, *reason);
     forget_past(state, now, *reason);
-    keep(job, *reason);
+    if (!job.reason && reason->code == job.group->code) {
+      job.group->reason = std::make_shared<const Reason>(*reason);
+    } else {
+      keep(job, *reason);
+    }
     hold.reason = *std::move(reason);
   }
 }

@@ -12,7 +12,8 @@ void tell_group(State& state, Group& group, const Job& last, Plan& plan);
 void tell_waiting(State& state, Plan& plan);
 /// Of several walks only the last word on a workload counts.
 void settle_holds(State& state, Plan& plan);
-/// What was promised to work that has started since it was told keeps others from nothing: they are told what does.
-void retell_promised(State& state, TimePoint now, Plan& plan);
+/// What was told of room is told as it is when the pass is over: what was free may be taken by then, and what was promised to
+/// work that has started keeps others from nothing.
+void retell(State& state, TimePoint now, Plan& plan);
 
 }  // namespace millrace::scheduler

@@ -45,6 +45,20 @@ TEST(Why, work_with_a_promise_of_its_own_is_told_whose_promise_it_waits_for) {
   EXPECT_EQ(s.why(4)->text(), "what is free is promised to 3 at 2026-11-22 01:00");
 }
 
+TEST(Why, what_is_told_to_be_free_is_so_when_the_pass_is_over) {
+  Scheduler s = make(1);
+  submit(s, job_of(1, 6));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
+  submit(s, job_of(2, 4));
+  submit(s, job_of(3, 2, 30min));
+  const Plan plan = s.pass(kStart);
+  ASSERT_EQ(plan.starts.size(), 1U) << "3 goes first: it is over before";
+  ASSERT_EQ(plan.holds.size(), 1U);
+  const std::string told = "needs 4 accelerators; 0 are free, next at 2026-11-22 01:00 when 1 ends";
+  EXPECT_EQ(plan.holds[0].reason.text(), told);
+  EXPECT_EQ(s.why(2)->text(), told);
+}
+
 TEST(Why, nobody_is_told_to_wait_for_what_is_gone) {
   Scheduler s = make(2);
   submit(s, job_of(1, 8));

@@ -213,6 +213,7 @@ void Engine::count_up(Job& job) {
   job.left_us = std::max(job.left_us - work_us, 0.0);
   job.run_work_us += work_us;
   count_tokens(job, work_us);
+  AccountTally& account = tally_.accounts[job.trace.account];
   for (const SiteDraw& draw : job.draws) {
     const NanoJoule energy = static_cast<NanoJoule>(draw.milliwatts) * lasts;
     job.energy += energy;
@@ -221,6 +222,8 @@ void Engine::count_up(Job& job) {
     const std::int64_t co2e_ug =
         energy::co2e_ug(site.carbon, draw.milliwatts, to_time(job.since), to_time(now_)).value_or(0);
     job.co2e_ug += co2e_ug;
+    account.energy += energy;
+    account.co2e_ug += co2e_ug;
     if (may_wait(job.trace)) {
       job.energy_by_site.resize(config_.sites.size());
       job.energy_by_site[draw.site] += energy;
@@ -230,12 +233,12 @@ void Engine::count_up(Job& job) {
         energy::energy_cost_microeur(site.price, draw.milliwatts, to_time(job.since), to_time(now_))
             .value_or(0);
   }
-  tally_.cpu_core_us +=
+  (job.trace.deferrable ? tally_.cpu_core_deferrable_us : tally_.cpu_core_us) +=
       static_cast<double>(job.trace.demand.cpu_milli * job.trace.tasks) * 1e-3 * static_cast<double>(lasts);
   const double held_us = static_cast<double>(job.accelerators_milli()) * 1e-3 * static_cast<double>(lasts);
   job.held_us += held_us;
   if (job.trace.input_tokens + job.trace.output_tokens > 0) tally_.held_for_tokens_us += held_us;
-  tally_.accounts[job.trace.account].held_us += held_us;
+  account.held_us += held_us;
   if (job.trace.demand.accelerators > 0) {
     const scheduler::KindIndex kind = config_.cluster.nodes[job.places.front().node].kind;
     (job.trace.deferrable ? tally_.held_deferrable_us_by_kind : tally_.held_us_by_kind)[kind] += held_us;
@@ -249,8 +252,13 @@ void Engine::count_up(Job& job) {
 void Engine::count_tokens(const Job& job, double work_us) {
   if (job.trace.work.count() <= 0) return;
   const double part = work_us / static_cast<double>(job.trace.work.count());
-  tally_.input_tokens += part * static_cast<double>(job.trace.input_tokens);
-  tally_.output_tokens += part * static_cast<double>(job.trace.output_tokens);
+  const double input = part * static_cast<double>(job.trace.input_tokens);
+  const double output = part * static_cast<double>(job.trace.output_tokens);
+  tally_.input_tokens += input;
+  tally_.output_tokens += output;
+  if (!job.trace.deferrable) return;
+  tally_.input_tokens_deferrable += input;
+  tally_.output_tokens_deferrable += output;
 }
 
 void Engine::set_draw(Job& job) {
@@ -318,7 +326,7 @@ void Engine::end_run(std::uint32_t slot, control::Exit exit) {
   tally_.gantt.end(job, now_);
   --running_;
   allocated_milli_ -= job.accelerators_milli();
-  quiet_since_ = tally_.last_end = now_;
+  quiet_since_ = now_;
   const double left_s = job.left_us / speeds_.slowest(job.trace) * 1e-6;
   events_.emplace_back(control::Ended{.id = job.id,
                                       .run = job.run,
@@ -343,14 +351,14 @@ void Engine::lose_work(Job& job, control::Exit exit) {
   job.left_us += lost_us;
   count_tokens(job, -lost_us);
   const double accelerators = static_cast<double>(job.accelerators_milli()) * 1e-3;
-  tally_.lost_us += lost_us / job.kind_speed * accelerators;
+  const double lost_held_us = lost_us / job.kind_speed * accelerators;
+  tally_.lost_us += lost_held_us;
+  tally_.useful_us -= lost_held_us * static_cast<double>(job.trace.utilisation_milli) * 1e-3;
 }
 
 void Engine::close_books(const Job& job, control::Exit exit) {
-  AccountTally& account = tally_.accounts[job.trace.account];
-  ++account.jobs;
-  account.energy += job.energy;
-  account.co2e_ug += job.co2e_ug;
+  ++tally_.accounts[job.trace.account].jobs;
+  tally_.last_end = now_;
   if (exit != control::Exit::kDone) return;
   const double jct_s = static_cast<double>(now_ - job.arrival) * 1e-6;
   tally_.jct_s.add(jct_s);

@@ -56,17 +56,24 @@ energy::Plant plant_of(const SiteConfig& config, const RunSpan& run) {
   return plant;
 }
 
+double discount_of(const SiteConfig& config) {
+  return static_cast<double>(config.economics.deferrable_discount_milli) * 1e-3;
+}
+
 double tokens_eur(const SiteConfig& config, const Tally& tally) {
   const EconomicsConfig& book = config.economics;
-  return (tally.input_tokens * static_cast<double>(book.input_microeur_per_mtok) +
-          tally.output_tokens * static_cast<double>(book.output_microeur_per_mtok)) *
+  const double off = discount_of(config);
+  return ((tally.input_tokens - off * tally.input_tokens_deferrable) *
+              static_cast<double>(book.input_microeur_per_mtok) +
+          (tally.output_tokens - off * tally.output_tokens_deferrable) *
+              static_cast<double>(book.output_microeur_per_mtok)) *
          kMtok * kEuro;
 }
 
 double hours_eur(const SiteConfig& config, const Tally& tally) {
-  double microeur =
-      tally.cpu_core_us * kHour * static_cast<double>(config.economics.microeur_per_cpu_core_hour);
-  const double kept = 1.0 - static_cast<double>(config.economics.deferrable_discount_milli) * 1e-3;
+  const double kept = 1.0 - discount_of(config);
+  double microeur = (tally.cpu_core_us + kept * tally.cpu_core_deferrable_us) * kHour *
+                    static_cast<double>(config.economics.microeur_per_cpu_core_hour);
   for (std::size_t kind = 0; kind < config.economics.prices.size(); ++kind) {
     const auto price = static_cast<double>(config.economics.prices[kind].microeur_per_accelerator_hour);
     microeur += tally.held_us_by_kind[kind] * kHour * price;
@@ -79,11 +86,20 @@ std::optional<double> product(std::optional<double> a, std::optional<double> b) 
   return a && b ? std::optional(*a * *b) : std::nullopt;
 }
 
-std::vector<WhatIf> what_if(const energy::Plant& plant, const energy::Period& period,
+/// The plant as it drew in the run: each sold hour takes as much above idle as one of the run did.
+energy::Plant as_run(energy::Plant plant, const energy::Period& period, double utilisation) {
+  const double mean_w = period.energy_kwh * 1e3 / period.hours / plant.pue;
+  plant.idle_w = std::min(plant.idle_w, mean_w);
+  plant.max_w = plant.idle_w + (mean_w - plant.idle_w) / utilisation;
+  return plant;
+}
+
+std::vector<WhatIf> what_if(const energy::Plant& bought, const energy::Period& period,
                             std::optional<double> hours_per_mtok) {
-  if (plant.accelerators == 0 || period.sold_accelerator_hours <= 0.0 || period.energy_kwh <= 0.0) return {};
-  const double all_hours = period.hours * static_cast<double>(plant.accelerators);
+  if (bought.accelerators == 0 || period.sold_accelerator_hours <= 0.0 || period.energy_kwh <= 0.0) return {};
+  const double all_hours = period.hours * static_cast<double>(bought.accelerators);
   const double utilisation = std::min(period.sold_accelerator_hours / all_hours, 1.0);
+  const energy::Plant plant = as_run(bought, period, utilisation);
   // Costs are counted in whole micro-euro for each stretch of time: the mean carries their rounding.
   const double price = std::round(period.energy_eur / period.energy_kwh * 1e6) / 1e6;
   const energy::PriceBook book{.accelerator_hour_eur = period.revenue_eur / period.sold_accelerator_hours};
@@ -98,7 +114,7 @@ std::vector<WhatIf> what_if(const energy::Plant& plant, const energy::Period& pe
                      .cost_per_accelerator_hour_eur = cell.cost_per_accelerator_hour_eur,
                      .cost_per_mtok_eur = product(cell.cost_per_accelerator_hour_eur, hours_per_mtok),
                      .margin_eur_per_year = cell.margin_eur_per_year,
-                     .payback_month = cell.payback_month});
+                     .payback_month = plant.capital_eur > 0.0 ? cell.payback_month : std::nullopt});
   }
   return cells;
 }

@@ -55,12 +55,13 @@ struct Tally {
   std::int64_t pauses = 0;       // for cleaner or cheaper hours
   std::int64_t node_failures = 0, feed_failures = 0;
   std::int64_t infeasible_warnings = 0;
-  double lost_us = 0.0;      // accelerator-microseconds of work done again
-  double useful_us = 0.0;    // accelerator-microseconds held x utilisation x speed under the cap
-  double cpu_core_us = 0.0;  // core-microseconds held
-  double input_tokens = 0.0, output_tokens = 0.0;  // of requests that were answered
-  double held_for_tokens_us = 0.0;                 // accelerator-microseconds of work that answers requests
-  VirtualTime last_end = 0;                        // of any work
+  double lost_us = 0.0;    // accelerator-microseconds of work done again
+  double useful_us = 0.0;  // accelerator-microseconds held x utilisation x speed under the cap
+  double cpu_core_us = 0.0, cpu_core_deferrable_us = 0.0;                // core-microseconds held
+  double input_tokens = 0.0, output_tokens = 0.0;                        // of requests that were answered
+  double input_tokens_deferrable = 0.0, output_tokens_deferrable = 0.0;  // part of these
+  double held_for_tokens_us = 0.0;  // accelerator-microseconds of work that answers requests
+  VirtualTime last_end = 0;         // of work that is over
   Sample wait_s, jct_s, slowdown;
   std::vector<ClassTally> classes;
   std::vector<AccountTally> accounts;
