@@ -59,9 +59,7 @@ Result<void> keep_options(const Installation& installation, const KeptOptions& o
   return host::write_file_atomic(installation.path("up.json"), writer.text(), 0600);
 }
 
-bool has_kept_options(const Installation& installation) {
-  return host::exists(installation.path("up.json"));
-}
+bool has_kept_options(const Installation& installation) { return host::exists(installation.path("up.json")); }
 
 void forget_options(const Installation& installation) { ::unlink(installation.path("up.json").c_str()); }
 

@@ -6,6 +6,10 @@
 
 #include "cli/cli.h"
 
+namespace CLI {
+class Option;
+}
+
 namespace millrace::apps {
 
 /// Adds every command to `twin`; the one that the user gave sets `chosen`.
@@ -13,6 +17,8 @@ void add_twin_commands(CLI::App& twin, cli::Chosen& chosen);
 
 /// Adds `--seed`: a whole number from 0 to 2^64 - 1. Other texts are refused, where the parser would wrap or cut them.
 void add_seed(CLI::App& command, std::uint64_t& seed, const std::string& meaning);
+/// The option's value is from `least` to `most`; what is no number is refused too (CLI::Range lets it pass).
+void check_range(CLI::Option& option, double least, double most);
 
 /// One of them each (wire_twin_<name>.cc).
 void add_twin_accelerators(CLI::App& twin, cli::Chosen& chosen);

@@ -105,12 +105,14 @@ void add_workload(CLI::App& generate, cli::Chosen& chosen) {
   command->add_option(
       "--site", line->site,
       "site.toml whose accounts, classes and kinds the jobs name; without it, 32 nodes of eight");
-  command->add_option("--days", line->days, "arrivals in so many days; without it, those of the site file")
-      ->check(CLI::Range(1e-6, 36'525.0));
+  auto* days = command->add_option("--days", line->days,
+                                   "arrivals in so many days; without it, those of the site file");
+  check_range(*days, 1e-6, 36'525.0);
   command->add_option("--jobs", line->jobs, "ends after so many jobs")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}));
-  command->add_option("--load", line->load, "accelerator time asked for / accelerator time there is")
-      ->check(CLI::Range(0.001, 100.0));
+  auto* load =
+      command->add_option("--load", line->load, "accelerator time asked for / accelerator time there is");
+  check_range(*load, 0.001, 100.0);
   command->add_flag("--json", line->json, "print one JSON object");
   command->callback([line, &chosen] { chosen = [line] { return run_workload(*line); }; });
 }

@@ -81,11 +81,10 @@ void add_twin_run(CLI::App& twin, cli::Chosen& chosen) {
                                      "of the trace: openb, gavel, gaia, azure-llm, mooncake or millrace");
   workload->needs(format);
   format->needs(workload);
-  auto* days = command
-                   ->add_option("--days", line->days,
-                                "simulated days; without it a trace plays until all its work is over, and "
-                                "the generator as long as the site says")
-                   ->check(CLI::Range(1e-6, 36'525.0));
+  auto* days = command->add_option("--days", line->days,
+                                   "simulated days; without it a trace plays until all its work is over, and "
+                                   "the generator as long as the site says");
+  check_range(*days, 1e-6, 36'525.0);
   command->add_option("--report", line->report_path, "write one self-contained HTML page with plots");
   command->add_option("--tables", line->tables_path,
                       "write CSV tables of metrics, accounts and every plot into this folder");

@@ -21,9 +21,14 @@ std::string shown(std::string_view field) {
 
 }  // namespace
 
+std::string_view without_bom(std::string_view text) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kMark)) text.remove_prefix(kMark.size());
+  return text;
+}
+
 CsvReader::CsvReader(std::string_view text, std::string file, char separator, bool header)
-    : text_(text), file_(std::move(file)), separator_(separator) {
-  if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;  // spreadsheets write a byte order mark
+    : text_(without_bom(text)), file_(std::move(file)), separator_(separator) {
   if (!header) return;
   if (!next()) {
     if (!fault_) {

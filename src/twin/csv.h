@@ -16,6 +16,9 @@ namespace millrace::twin {
 using CsvColumn = std::size_t;
 inline constexpr CsvColumn kNoColumn = SIZE_MAX;
 
+/// Without the byte order mark that spreadsheets and some editors write first.
+std::string_view without_bom(std::string_view text);
+
 /// Rows of a text, which must outlive the reader. Lines end with LF or CRLF; the last may lack its end; empty lines are
 /// skipped. A field may stand in double quotes, without quotes inside. Every row must be as wide as the first. The first
 /// fault ends the rows and is kept: read all, then ask `finish`. Lines and columns count from 1.

@@ -4,6 +4,7 @@
 
 #include "host/file.h"
 #include "host/json.h"
+#include "twin/csv.h"
 #include "twin/routing.h"
 
 namespace millrace::twin {
@@ -30,7 +31,7 @@ Result<std::vector<PromptArrival>> read_prompt_trace(const std::string& path) {
   const std::string text = TRY(host::read_file(path, kBytesMax));
   std::vector<PromptArrival> trace;
   std::int64_t number = 0;
-  for (std::string_view rest = text; !rest.empty();) {
+  for (std::string_view rest = without_bom(text); !rest.empty();) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
     ++number;

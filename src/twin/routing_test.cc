@@ -87,6 +87,12 @@ TEST_F(RoutingTrace, ReadsLinesAndPassesOverOtherMembers) {
   EXPECT_TRUE((*trace)[1].blocks.empty());
 }
 
+TEST_F(RoutingTrace, PassesOverAByteOrderMark) {
+  const auto trace = read_prompt_trace(file_with("\xEF\xBB\xBF{\"timestamp\": 5, \"hash_ids\": [7]}\r\n"));
+  ASSERT_TRUE(trace) << trace.error().message;
+  EXPECT_EQ(trace->size(), 1U);
+}
+
 TEST_F(RoutingTrace, NamesFileAndLineOfWhatIsWrong) {
   for (const char* second : {"{\"timestamp\":1,\"hash_ids\":[]}", "{\"timestamp\":3,\"hash_ids\":[-1]}",
                              "{\"timestamp\":3}", "{\"timestamp\":3,\"hash_ids\":[1]", "nonsense"}) {

@@ -289,6 +289,13 @@ TEST(TraceService, ReadsThePublishedFiles) {
   EXPECT_GE(mooncake.jobs.size(), 2u);
 }
 
+TEST(TraceService, AByteOrderMarkIsPassedOver) {
+  EXPECT_EQ(fault_of("\xEF\xBB\xBF{\"timestamp\": 0, \"input_length\": 1, \"output_length\": 1}\r\n[1]\n",
+                     "mooncake")
+                .substr(0, 5),
+            "f:2: ");
+}
+
 TEST(TraceService, FaultsNameLineAndWhatIsWrong) {
   EXPECT_EQ(fault_of("TIMESTAMP,ContextTokens,GeneratedTokens\nyesterday,1,1\n", "azure-llm"),
             "f:2: column 1 (TIMESTAMP): want a time as 2023-11-16 18:15:46.6805900");
@@ -321,7 +328,8 @@ TEST(TraceMillrace, NeedsOnlyArrivalAndWork) {
 
 TEST(TraceMillrace, AColumnThatThereIsNotIsRefused) {
   const std::string fault = fault_of("arrival_s,work_s,acelerators\n0,1,8\n", "millrace");
-  EXPECT_TRUE(fault.starts_with("f:1: there is no column 'acelerators'; there are: arrival_s, work_s,")) << fault;
+  EXPECT_TRUE(fault.starts_with("f:1: there is no column 'acelerators'; there are: arrival_s, work_s,"))
+      << fault;
 }
 
 TEST(TraceMillrace, WorkNamesTheTokensOfItsRequests) {

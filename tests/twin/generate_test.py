@@ -56,8 +56,9 @@ class Generate(twin_case.Case):
         self.twin("generate", "workload", code=2)
         done = self.twin("generate", "site", "--budget-kw", -1, "--out", self.folder / "s.toml", code=2)
         self.assertIn("--budget-kw: -1 is below 0", done.stderr)
-        done = self.twin("generate", "workload", "--days", 0, "--out", self.folder / "j.csv", code=2)
-        self.assertIn("--days", done.stderr)
+        for option, value in (("--days", 0), ("--days", "nan"), ("--days", "inf"), ("--load", "nan")):
+            done = self.twin("generate", "workload", option, value, "--out", self.folder / "j.csv", code=2)
+            self.assertIn(option, done.stderr)
         self.assertLess(len(done.stderr), 300)
         for seed in ("-1", "18446744073709551616", "1.5", "x"):
             done = self.twin("generate", "workload", "--seed", seed, "--out", self.folder / "j.csv", code=2)

@@ -34,6 +34,10 @@ class Run(twin_case.Case):
         parts = sum(site[part] for site in result["sites"].values() for part in ("work_kwh", "idle_kwh", "overhead_kwh"))
         self.assertAlmostEqual(energy, parts, delta=energy * 1e-9)
 
+    def test_days_that_are_no_number_are_refused(self):
+        done = self.twin("run", SITE, "--days", "nan", code=2)
+        self.assertIn("'nan' is no number from 1e-06 to 36525", done.stderr)
+
     def test_the_same_seed_writes_the_same_bytes_and_another_seed_others(self):
         written = []
         for index, seed in enumerate((7, 7, 8)):

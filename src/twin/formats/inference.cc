@@ -172,6 +172,7 @@ Result<void> read_mooncake(std::string_view text, TraceBuilder& builder) {
   constexpr std::int64_t kMillisecondsMax = 10'000'000'000'000;
   ServiceLoad load(builder);
   std::int64_t line = 0;
+  text = without_bom(text);
   for (std::size_t at = 0; at < text.size();) {
     const auto end = std::min(text.find('\n', at), text.size());
     const auto row = text.substr(at, end - at);

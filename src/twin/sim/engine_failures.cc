@@ -31,6 +31,8 @@ void Engine::node_is_mended(scheduler::NodeIndex node) {
 
 void Engine::feed_changes(scheduler::FeedIndex feed, bool broken) {
   if (broken) ++tally_.feed_failures;
+  log_.add(now_, scope_name({scheduler::ScopeKind::kFeed, feed}), broken ? "down" : "up",
+           broken ? "it failed" : "mended");
   plan_failure(broken ? EventKind::kFeedUp : EventKind::kFeedDown, feed, config_.feeds[feed].failures);
   for (scheduler::NodeIndex node = 0; node < config_.cluster.nodes.size(); ++node) {
     const scheduler::RackIndex rack = config_.cluster.nodes[node].rack;

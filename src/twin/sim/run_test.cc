@@ -293,9 +293,17 @@ TEST(Run, AFailedNodeLosesTheWorkSinceTheLastCheckpoint) {
 TEST(Run, AFailedFeedTakesItsNodesAndTheirDraw) {
   SiteConfig config = small_site(2);
   config.feeds[0].failures = {.between = seconds(5'000), .repair = seconds(5'000)};
-  const auto result = play_world(config, {job_of(0, 40'000, 8), job_of(0, 40'000, 8)}).value();
+  std::string folder = "/tmp/millrace-feed-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  RunOptions options;
+  options.decisions_path = folder + "/decisions.tsv";
+  const auto result = play_world(config, {job_of(0, 40'000, 8), job_of(0, 40'000, 8)}, options).value();
   EXPECT_EQ(result.jobs_done, 2);
   EXPECT_GT(value(result, "feed_failures"), 0.0);
+  const auto log = host::read_file(options.decisions_path).value();
+  EXPECT_NE(log.find("\tfeed\tdown\tit failed\n"), std::string::npos) << log.substr(0, 2'000);
+  EXPECT_NE(log.find("\tfeed\tup\tmended\n"), std::string::npos);
+  EXPECT_TRUE(host::remove_tree(folder));
   EXPECT_LT(value(result, "energy_idle_mwh"), 2 * 1'600.0 * value(result, "makespan_s") / 3'600.0 * 1e-6);
 }
 
