@@ -32,9 +32,10 @@ constexpr std::array<PolicyName, 4> kPolicies = {{
     {CarbonPolicy::kOracle, "oracle", "every coming hour is known"},
 }};
 
-std::string forecaster_of(CarbonPolicy policy) {
-  std::string name(kPolicies[static_cast<std::size_t>(policy)].forecaster);
-  if (policy == CarbonPolicy::kForecast) name += energy::HistoryForecaster::kName;
+std::string forecaster_of(const CarbonOptions& options) {
+  std::string name(kPolicies[static_cast<std::size_t>(options.policy)].forecaster);
+  if (options.policy == CarbonPolicy::kForecast) name += energy::HistoryForecaster::kName;
+  if (options.policy == CarbonPolicy::kOracle && options.error_pct > 0.0) name += ", with the error";
   return name;
 }
 
@@ -229,7 +230,7 @@ Result<CarbonResult> shift_year(const energy::HourlySeries& series, const Carbon
                       .saving_pct = 100.0 * saved,
                       .oracle_saving_pct = 100.0 * best,
                       .share_of_oracle = best > 0.0 ? std::optional(saved / best) : std::nullopt,
-                      .forecaster = forecaster_of(options.policy)};
+                      .forecaster = forecaster_of(options)};
 }
 
 Result<CarbonResult> run_carbon(const CarbonOptions& options, const Progress& progress) {
