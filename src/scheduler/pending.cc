@@ -159,7 +159,6 @@ class Pass {
     }
     if (promise) give_promise(state_, job, std::move(*promise), now_);
     for (const TaskPlace& place : found.places) state_.pool.occupy(job, place);
-    job.end = end_of(job.work, now_, found.cap_milli);
     state_.power_eased = eased;
     state_.released = released;
     return false;

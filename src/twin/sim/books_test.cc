@@ -8,12 +8,6 @@
 namespace millrace::twin {
 namespace {
 
-double value(const RunResult& result, std::string_view name) {
-  const auto found = find_value(result, name);
-  EXPECT_TRUE(found) << name;
-  return found.value_or(-1.0);
-}
-
 /// One node; work of the second class stops that of the first, which loses all that it did.
 SiteConfig site_with_an_urgent_class() {
   SiteConfig config = small_site(1);

@@ -216,12 +216,10 @@ void Engine::count_up(Job& job) {
   AccountTally& account = tally_.accounts[job.trace.account];
   for (const SiteDraw& draw : job.draws) {
     const NanoJoule energy = static_cast<NanoJoule>(draw.milliwatts) * lasts;
-    job.energy += energy;
     tally_.sites[draw.site].attributed += energy;
     const SiteInfo& site = config_.sites[draw.site];
     const std::int64_t co2e_ug =
         energy::co2e_ug(site.carbon, draw.milliwatts, to_time(job.since), to_time(now_)).value_or(0);
-    job.co2e_ug += co2e_ug;
     account.energy += energy;
     account.co2e_ug += co2e_ug;
     if (may_wait(job.trace)) {
@@ -229,14 +227,10 @@ void Engine::count_up(Job& job) {
       job.energy_by_site[draw.site] += energy;
       job.co2e_meter_ug += static_cast<double>(co2e_ug) * config_.cluster.sites[draw.site].pue;
     }
-    job.energy_microeur +=
-        energy::energy_cost_microeur(site.price, draw.milliwatts, to_time(job.since), to_time(now_))
-            .value_or(0);
   }
   (job.trace.deferrable ? tally_.cpu_core_deferrable_us : tally_.cpu_core_us) +=
       static_cast<double>(job.trace.demand.cpu_milli * job.trace.tasks) * 1e-3 * static_cast<double>(lasts);
   const double held_us = static_cast<double>(job.accelerators_milli()) * 1e-3 * static_cast<double>(lasts);
-  job.held_us += held_us;
   if (job.trace.input_tokens + job.trace.output_tokens > 0) tally_.held_for_tokens_us += held_us;
   account.held_us += held_us;
   if (job.trace.demand.accelerators > 0) {

@@ -30,12 +30,8 @@ struct Job {
   std::uint32_t gantt = kNoSlot;
   scheduler::SiteIndex site = 0;  // where it ran last
 
-  // What it took so far, as of `since`.
-  NanoJoule energy = 0;      // of IT equipment, above idle
-  std::int64_t co2e_ug = 0;  // likewise
-  std::int64_t energy_microeur = 0;
-  double held_us = 0.0;  // accelerator-microseconds
-  // Of work that may wait only: a stop may move it to another site, where another intensity and PUE count.
+  // What it took so far, as of `since`, of work that may wait only: a stop may move it to another site, where another
+  // intensity and PUE count.
   std::vector<NanoJoule> energy_by_site;
   double co2e_meter_ug = 0.0;
 

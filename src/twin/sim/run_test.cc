@@ -14,12 +14,6 @@
 namespace millrace::twin {
 namespace {
 
-double value(const RunResult& result, std::string_view name) {
-  const auto found = find_value(result, name);
-  EXPECT_TRUE(found) << name;
-  return found.value_or(-1.0);
-}
-
 TEST(Run, AJobTakesItsWorkAndItsEnergy) {
   const auto result = play_world(small_site(1), {job_of(100, 3'600, 8)}).value();
   EXPECT_EQ(result.jobs_done, 1);

@@ -1,9 +1,12 @@
 // Test world: small sites and workloads in memory, by hand or drawn from a seed.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -94,6 +97,13 @@ inline Result<RunResult> play_world(const SiteConfig& config, std::vector<TraceJ
                                     const RunOptions& options = {}) {
   const std::unique_ptr<JobSource> source = source_of(std::move(jobs));
   return run_twin(config, *source, options);
+}
+
+/// A metric that must be there.
+inline double value(const RunResult& result, std::string_view name) {
+  const auto found = find_value(result, name);
+  EXPECT_TRUE(found) << name;
+  return found.value_or(-1.0);
 }
 
 /// Random grid events: every `between_s` in the mean, to between `least` and `most` milliwatts, with a notice of 0 to 900 s;
