@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "scheduler/place.h"
 #include "scheduler/state.h"
+#include "scheduler/tell.h"
 #include "scheduler/tightest.h"
 
 namespace millrace::scheduler {
@@ -269,7 +269,7 @@ Plan Scheduler::pass(TimePoint now) { return run_pass(*state_, now, false); }
 Plan Scheduler::full_pass(TimePoint now) { return run_pass(*state_, now, true); }
 
 std::optional<Reason> Scheduler::why(WorkloadId id) const {
-  const Job* job = state_->find(id);
+  Job* job = state_->find(id);
   if (job == nullptr || job->phase == Phase::kRunning) return std::nullopt;
   Reason reason;
   if (job->reason) {
@@ -277,11 +277,13 @@ std::optional<Reason> Scheduler::why(WorkloadId id) const {
   } else if (job->group != nullptr && job->group->reason) {
     reason = *job->group->reason;
   }
-  // What it waited for may be gone since it was told.
+  // What it waited for may be gone since it was told, or promised elsewhere.
+  if (reason.code == ReasonCode::kPromised) {
+    if (auto now = what_keeps(*state_, *job, *state_->last_pass)) return now;
+  }
   const Job* other = reason.other ? state_->find(*reason.other) : nullptr;
   if (other == nullptr) reason.other.reset();
   if (reason.code == ReasonCode::kPromised && (other == nullptr || !other->promise)) {
-    if (auto now = no_room(*state_, *job, window_end(*state_->last_pass, job->limit_s))) return now;
     reason.at.reset();
     reason.other.reset();
   }

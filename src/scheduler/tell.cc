@@ -70,37 +70,42 @@ void settle_holds(State& state, Plan& plan) {
 
 namespace {
 
-bool is_about_room(ReasonCode code) {
-  return code == ReasonCode::kCapacity || code == ReasonCode::kDomain || code == ReasonCode::kSpread ||
-         code == ReasonCode::kPromised;
-}
-
-/// Whether what it says of room may have been otherwise before the pass was over.
-bool may_be_stale(State& state, const Reason& reason, const Plan& plan) {
-  if (!is_about_room(reason.code)) return false;
-  if (!plan.starts.empty()) return true;
-  if (reason.code != ReasonCode::kPromised) return false;
-  const Job* other = reason.other ? state.find(*reason.other) : nullptr;
-  return other == nullptr || !other->promise || (reason.at && other->promise->begin != *reason.at);
+/// Whether what it says of room may have been otherwise before the pass was over: starts took room, promises moved.
+bool may_be_stale(const Reason& reason, const Plan& plan) {
+  return reason.code == ReasonCode::kPromised || (lacks_room(reason.code) && !plan.starts.empty());
 }
 
 }  // namespace
 
-void retell(State& state, TimePoint now, Plan& plan) {
+std::optional<Reason> what_keeps(State& state, Job& job, TimePoint now) {
+  Reason reason;
+  if (!job.charged && blocked_by_quota(state, job, now, false, reason)) return reason;
+  std::optional<Found> found;
+  job.end = end_of(job.work, now);
+  if (job.promise) found = find_promised(state, job, now, reason);
+  if (!found && reason.code != ReasonCode::kPower)
+    found = find_places_beside_promise(state, job, now, reason);
+  if (found) undo(state, job, found->places);
+  job.end = kNever;
+  if (found) return std::nullopt;
+  if (job.promise) add_expected(state, *job.promise, now, reason);
+  forget_past(state, now, reason);
+  return reason;
+}
+
+bool retell(State& state, TimePoint now, Plan& plan) {
+  std::set<WorkloadId> free_to_start;
   std::map<const Group*, std::optional<Reason>> of_group;  // of members without a promise
   for (Hold& hold : plan.holds) {
-    if (!may_be_stale(state, hold.reason, plan)) continue;
+    if (!may_be_stale(hold.reason, plan)) continue;
     Job& job = *state.find(hold.id);
     const auto known = job.promise ? of_group.end() : of_group.find(job.group);
-    auto reason = known != of_group.end() ? known->second : no_room(state, job, window_end(now, job.limit_s));
-    if (!reason && !job.charged) {
-      Reason of_quota;
-      if (blocked_by_quota(state, job, now, false, of_quota)) reason = std::move(of_quota);
-    }
+    auto reason = known != of_group.end() ? known->second : what_keeps(state, job, now);
     if (!job.promise && known == of_group.end()) of_group.emplace(job.group, reason);
-    if (!reason) continue;
-    if (job.promise) add_expected(state, *job.promise, now, *reason);
-    forget_past(state, now, *reason);
+    if (!reason) {
+      if (!job.charged) free_to_start.insert(hold.id);
+      continue;
+    }
     if (!job.reason && reason->code == job.group->code) {
       job.group->reason = std::make_shared<const Reason>(*reason);
     } else {
@@ -108,6 +113,14 @@ void retell(State& state, TimePoint now, Plan& plan) {
     }
     hold.reason = *std::move(reason);
   }
+  for (const WorkloadId id : free_to_start) {
+    Job& job = *state.find(id);
+    look_again(state, job);
+    job.code = ReasonCode::kNone;
+    job.group->mixed = true;
+  }
+  std::erase_if(plan.holds, [&](const Hold& hold) { return free_to_start.contains(hold.id); });
+  return !free_to_start.empty();
 }
 
 }  // namespace millrace::scheduler

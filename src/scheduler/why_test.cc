@@ -234,6 +234,63 @@ TEST(Why, nobody_is_told_that_what_is_free_is_promised_to_work_that_runs) {
   EXPECT_EQ(s.why(3)->code, ReasonCode::kCapacity);
 }
 
+/// Half of the first node, the only one that is attested, is taken until 1 h, the other until 2 h, and the first is promised to 3
+/// from 1 h on. Both draw nothing, and the budget of the site is what a full node draws.
+Scheduler behind_a_promise_and_its_power() {
+  Accounts accounts = testing::one_account();
+  accounts.push_back(accounts[0]);
+  accounts[1].name = "other";
+  Cluster cluster = testing::even_cluster(2);
+  cluster.nodes[0].attested = true;
+  Policies policies;
+  policies.replan_every = 0s;
+  Scheduler s = std::move(*Scheduler::create(std::move(cluster), std::move(accounts), policies));
+  EXPECT_TRUE(s.set_budget({{ScopeKind::kSite, 0}, kStart, 2'000'000 + 8 * 600'000}, kStart));
+  Workload half = job_of(1, 4);
+  half.attested = true;
+  half.accelerator_draw_milli = 0;
+  submit(s, half);
+  Workload whole = job_of(2, 8, 2h);
+  whole.accelerator_draw_milli = 0;
+  submit(s, whole);
+  EXPECT_EQ(s.pass(kStart).starts.size(), 2U);
+  submit(s, job_of(3, 8));
+  s.pass(kStart);
+  return s;
+}
+
+/// It comes before 3 in order, as its account uses less.
+Workload for_the_other_half() {
+  Workload w = job_of(4, 4, 2h);
+  w.attested = true;
+  w.account = 1;
+  return w;
+}
+
+const char* const kLacksPower = "needs 1200 W; the power budget of site s leaves 0 W";  // under a cap
+
+TEST(Why, what_lacks_power_once_what_was_promised_has_started_elsewhere_is_told_that) {
+  Scheduler s = behind_a_promise_and_its_power();
+  submit(s, for_the_other_half());
+  ASSERT_TRUE(s.ended(2, kStart + 10min));
+  const Plan plan = s.pass(kStart + 10min);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  ASSERT_EQ(plan.starts[0].id, 3U);
+  ASSERT_EQ(plan.holds.size(), 1U);
+  EXPECT_EQ(plan.holds[0].reason.text(), kLacksPower);
+  EXPECT_EQ(s.why(4)->text(), kLacksPower);
+}
+
+TEST(Why, what_was_told_of_a_promise_before_that_started_elsewhere_is_told_as_it_is) {
+  Scheduler s = behind_a_promise_and_its_power();
+  submit(s, for_the_other_half());
+  s.pass(kStart);
+  ASSERT_EQ(s.why(4)->text(), "what is free is promised to 3 at 2026-11-22 01:00");
+  ASSERT_TRUE(s.ended(2, kStart + 10min));
+  ASSERT_EQ(s.pass(kStart + 10min).starts.size(), 1U);
+  EXPECT_EQ(s.why(4)->text(), kLacksPower);
+}
+
 TEST(Why, a_time_that_has_passed_is_not_told) {
   Scheduler s = make(1);
   Workload low = job_of(1, 8, 10h);
