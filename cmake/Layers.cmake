@@ -36,6 +36,10 @@ set(MILLRACE_BACKENDS
   "engine: llama openai fake"
   "fleet: redfish netboot attestation fake")
 
+# Folders of a module that are layers of their own: each may use those before it in its row and the module's top folder.
+set(MILLRACE_FOLDERS
+  "scheduler: placement books fit promise stop pass")
+
 # Headers that only the named modules (or one backend folder of one, as store/sqlite) may include: "pattern = modules".
 # The pattern is a Python regular expression for the whole name; the first one that matches decides.
 set(MILLRACE_RESTRICTED_HEADERS

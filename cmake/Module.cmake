@@ -190,7 +190,7 @@ endfunction()
 # Writes what the structure tests read (cmake/layers.py): the table, and what each module declared.
 function(_millrace_write_table)
   set(text "pure = ${MILLRACE_PURE}\n")
-  foreach(kind BACKENDS RESTRICTED_HEADERS RESTRICTED_SYMBOLS)
+  foreach(kind BACKENDS FOLDERS RESTRICTED_HEADERS RESTRICTED_SYMBOLS)
     foreach(row IN LISTS MILLRACE_${kind})
       string(REGEX REPLACE "^([a-z]+): " "\\1 = " row "${row}")
       string(APPEND text "${kind} ${row}\n")

@@ -3,8 +3,8 @@
 
 usage: layers.py (includes|links|pure) SOURCE_ROOT BUILD_FOLDER [NM]
 
-includes  every #include stays in its module's row; backends are private; restricted third-party headers; no file
-          declares another module's symbols by hand
+includes  every #include stays in its module's row, and in its folder's where folders are layers; backends are private;
+          restricted third-party headers; no file declares another module's symbols by hand
 links     every symbol a module takes is defined by itself, by a module it declared, or by a third party it may use
 pure      the object files of PURE modules take no clock, randomness, I/O, thread, or libm function
 """
@@ -38,7 +38,7 @@ SPECIAL_MEMBER = re.compile(r"^(vtable|typeinfo|typeinfo name|VTT) for |::~\w+\(
 class Table:
     def __init__(self, build):
         self.pure, self.edges, self.depends, self.archive, self.backends = set(), {}, {}, {}, {}
-        self.headers, self.symbols = [], []
+        self.folders, self.headers, self.symbols = {}, [], []
         for line in (build / "layers.txt").read_text().splitlines():
             left, _, right = line.partition(" =")
             kind, _, key = left.partition(" ")
@@ -51,6 +51,8 @@ class Table:
                 self.symbols.append((key, words))
             elif kind == "ARCHIVE":
                 self.archive[key] = pathlib.Path(right.strip())
+            elif kind == "FOLDERS":
+                self.folders[key] = words
             else:
                 {"EDGES": self.edges, "DEPENDS": self.depends, "BACKENDS": self.backends}[kind][key] = set(words)
 
@@ -88,6 +90,9 @@ def module_include_fault(table, place, header):
     if target == place.module:
         if inner in table.backends.get(target, ()) and inner != place.backend and not place.test:
             return f"is private to the backend {target}/{inner}: use the port in {target}/, apps chooses the backend"
+        order = table.folders.get(target, [])
+        if not place.test and inner in order and place.folder in order and order.index(inner) > order.index(place.folder):
+            return f"is in a folder above {target}/{place.folder} (cmake/Layers.cmake: {' '.join(order)})"
         return None
     if place.module == "apps":
         return None

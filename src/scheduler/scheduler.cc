@@ -5,9 +5,14 @@
 #include <algorithm>
 #include <utility>
 
-#include "scheduler/state.h"
-#include "scheduler/tell.h"
-#include "scheduler/tightest.h"
+#include "scheduler/books/queueing.h"
+#include "scheduler/books/run.h"
+#include "scheduler/books/shapes.h"
+#include "scheduler/books/state.h"
+#include "scheduler/pass/pass.h"
+#include "scheduler/pass/tell.h"
+#include "scheduler/placement/tightest.h"
+#include "scheduler/promise/promise.h"
 
 namespace millrace::scheduler {
 namespace {

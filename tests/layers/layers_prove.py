@@ -164,6 +164,15 @@ class Includes(Fixture):
     def test_header_of_a_module_reached_only_through_another(self):
         self.refused("src/host/host.cc", '#include "energy/energy.h"', "outside the row of host")
 
+    def test_folder_above_in_a_module_whose_folders_are_layers(self):
+        self.write("src/scheduler/CMakeLists.txt", "millrace_module(scheduler PURE SOURCES books/pool.cc pass/pass.cc)\n")
+        self.write("src/scheduler/books/pool.cc", "\n")
+        self.write("src/scheduler/pass/pass.h", "#pragma once\n")
+        self.write("src/scheduler/pass/pass.cc", '#include "scheduler/books/pool.h"\n#include "scheduler/pass/pass.h"\n')
+        self.assertEqual(self.check("includes", build=False)[0], 0)
+        self.refused("src/scheduler/books/pool.cc", '#include "scheduler/pass/pass.h"',
+                     "src/scheduler/books/pool.cc:2: scheduler/pass/pass.h is in a folder above scheduler/books")
+
     def test_backend_of_another_module(self):
         self.refused("src/identity/identity.cc", '#include "store/sqlite/db.h"', "is private to store")
 

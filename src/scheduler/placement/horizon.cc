@@ -5,7 +5,7 @@
 
 #include "core/rng.h"
 #include "scheduler/placement/devices.h"
-#include "scheduler/tightest.h"
+#include "scheduler/placement/tightest.h"
 
 namespace millrace::scheduler {
 namespace {

@@ -1,0 +1,105 @@
+// AccountTree: what each account uses and has used, whether it may use more, and whose turn it is.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "core/result.h"
+#include "scheduler/accounts.h"
+#include "scheduler/books/job.h"
+
+namespace millrace::scheduler {
+
+/// Dominant shares on the way from the root to an account; levels that do not exist are 0. Smaller goes first.
+using Shares = std::array<double, kAccountDepthMax>;
+
+/// A set of levels on the way from the root to an account: bit 0 is the root's.
+using Levels = std::uint8_t;
+
+/// Whether a quota will do, and what it leaves then.
+struct QuotaRoom {
+  TimePoint at{};
+  Amount spare;
+};
+
+/// What is left of a quota is kept for a blocked workload that goes first: from all of lower ranks; and from what comes after
+/// it of its own account and rank, but for what is over by the time when the quota will do for it, or is spare then.
+struct Kept {
+  std::int32_t rank = 0;
+  WorkloadId id = 0;
+  AccountIndex account = kNoAccount;
+  Turn turn;
+  std::optional<QuotaRoom> room;  // nullopt: nobody knows when
+};
+
+struct QuotaLack {
+  AccountIndex account = 0;
+  std::int64_t needed = 0;
+  std::int64_t free = 0;
+  const char* resource = "";
+  bool ever = false;  // the request alone is within the quota
+};
+
+class AccountTree {
+ public:
+  struct Entry {
+    Account account;
+    std::int32_t depth = 0;
+    Amount used;      // running work and claims
+    Amount promised;  // counts for whose turn it is, not against quotas
+    PastUse past;
+    std::optional<Kept> kept;
+    std::set<Group*> blocked_groups;     // waiting for this quota; looked at as a set only
+    std::map<WorkloadId, Job*> running;  // of this account itself
+  };
+
+  AccountTree(Amount capacity, std::chrono::microseconds half_life)
+      : capacity_(capacity), half_life_(half_life) {}
+
+  Result<void> add(const Account& account);
+  std::size_t size() const { return entries_.size(); }
+  Entry& at(AccountIndex index) { return entries_[index]; }
+  const Entry& at(AccountIndex index) const { return entries_[index]; }
+
+  /// Charges an account and all above it. What it had until now counts as past use; what is told late (`now` before the
+  /// last change) counts from then on.
+  void use(AccountIndex account, const Amount& amount, int sign, TimePoint now);
+  /// Counts a promise, for an account and all above it.
+  void promise(AccountIndex account, const Amount& amount, int sign);
+  /// Changes what accounts use without counting it as past use, for a trial that is taken back.
+  void shift(AccountIndex account, const Amount& amount, int sign);
+  /// The lowest account on the way to the root whose quota lacks something; nullopt if all have enough.
+  std::optional<QuotaLack> lack(AccountIndex account, const Amount& request) const;
+  /// When the quota of this account will do for `request`, by the limits of what runs; nullopt if that is not to be seen.
+  std::optional<QuotaRoom> room_for(AccountIndex account, const Amount& request) const;
+  /// The lowest account on the way to the root that uses more than it may (a claim came on top).
+  std::optional<AccountIndex> over(AccountIndex account) const;
+  Shares shares(AccountIndex account, TimePoint now) const;
+  /// Where it uses or is promised more than its nominal quota, or, with anything more, would: others may stop work for that.
+  Levels borrows(AccountIndex account, bool with_more) const;
+
+  /// Accounts that use less than before the last call.
+  std::vector<AccountIndex> take_eased();
+  bool any_eased() const { return !eased_.empty(); }
+  void ease(AccountIndex account);
+  void unkeep(AccountIndex account);
+
+  /// Whether reclaiming for `waiting` (which needs `request`) may stop work of `holder`: below the lowest account that they
+  /// have in common, the one stays within its nominal quota and the other, with `more` on top, uses more than its own.
+  bool may_reclaim(AccountIndex waiting, const Amount& request, AccountIndex holder,
+                   const Amount& more) const;
+
+ private:
+  bool is_below(AccountIndex account, AccountIndex above) const;
+  double share(const Entry& entry, TimePoint now) const;
+
+  Amount capacity_;
+  std::chrono::microseconds half_life_;
+  std::vector<Entry> entries_;
+  std::vector<AccountIndex> eased_;
+};
+
+}  // namespace millrace::scheduler

@@ -1,0 +1,51 @@
+// Pending work: queued, waiting for its time, starving.
+#include "scheduler/books/queueing.h"
+
+#include <algorithm>
+
+#include "scheduler/books/shapes.h"
+
+namespace millrace::scheduler {
+
+TimePoint starves_at(const State& state, const Job& job) {
+  if (!state.policies.starvation) return kNever;
+  const TimePoint since = std::max(job.work.submitted, job.work.not_before.value_or(job.work.submitted));
+  return since + *state.policies.starvation;
+}
+
+void look_again(State& state, Job& job) {
+  job.fresh = true;
+  state.fresh.push_back(job.work.id);
+}
+
+void enqueue(State& state, Job& job) {
+  job.phase = Phase::kPending;
+  look_again(state, job);
+  state.queue.add(job);
+  if (state.policies.starvation && job.rank != kStarvedRank)
+    state.starving.emplace(starves_at(state, job), job.work.id);
+}
+
+void unqueue(State& state, Job& job) {
+  if (job.phase == Phase::kWaiting) {
+    state.waiting.erase({*job.work.not_before, job.work.id});
+    return;
+  }
+  state.queue.remove(job);
+  if (state.policies.starvation && job.rank != kStarvedRank)
+    state.starving.erase({starves_at(state, job), job.work.id});
+}
+
+void forget(State& state, Job& job) {
+  Shape& shape = *job.shape;
+  const WorkloadId id = job.work.id;
+  state.queue.sweep([&](Group& group) {
+    for (AccountIndex a = group.key.account; a != kNoAccount; a = state.accounts.at(a).account.parent) {
+      state.accounts.at(a).blocked_groups.erase(&group);
+    }
+  });
+  state.jobs.erase(id);
+  drop_shape(state, shape);
+}
+
+}  // namespace millrace::scheduler

@@ -1,0 +1,17 @@
+// Pending work: comes into the queue, is looked at again, leaves.
+#pragma once
+
+#include "scheduler/books/state.h"
+
+namespace millrace::scheduler {
+
+/// When it will have waited too long; kNever where nothing does.
+TimePoint starves_at(const State& state, const Job& job);
+void enqueue(State& state, Job& job);
+/// The next walk looks at it as if it had just come.
+void look_again(State& state, Job& job);
+void unqueue(State& state, Job& job);
+/// Forgets a job that is neither queued nor running any more.
+void forget(State& state, Job& job);
+
+}  // namespace millrace::scheduler

@@ -1,0 +1,101 @@
+// Interning of shapes, and which nodes one may use at all.
+#include "scheduler/books/shapes.h"
+
+#include <algorithm>
+#include <map>
+#include <span>
+
+namespace millrace::scheduler {
+namespace {
+
+bool any_of(const std::vector<std::string>& wanted, const std::string& value) {
+  return wanted.empty() || std::ranges::find(wanted, value) != wanted.end();
+}
+
+bool allows(const State& state, const ShapeKey& key, const NodeClass& c) {
+  const Site& site = state.cluster.sites[c.site];
+  if (!any_of(key.zones, site.zone) || !any_of(key.jurisdictions, site.jurisdiction)) return false;
+  if (key.attested && !c.attested) return false;
+  if (key.demand.accelerators == 0) return true;
+  if (!key.kinds.empty() && std::ranges::find(key.kinds, c.kind) == key.kinds.end()) return false;
+  if (key.accelerator_memory_mib == 0) return true;
+  const auto& memory = state.cluster.kinds[c.kind].memory_bytes;
+  return memory && *memory / (1 << 20) >= key.accelerator_memory_mib;
+}
+
+NodeState empty(const NodeClass& c) {
+  NodeState state{.kind = c.kind,
+                  .accelerators = c.accelerators,
+                  .cpu_milli_free = c.cpu_milli,
+                  .memory_mib_free = c.memory_mib};
+  for (int i = 0; i < c.accelerators; ++i) state.device_milli_free[static_cast<std::size_t>(i)] = 1000;
+  return state;
+}
+
+/// A gang's tasks talk to each other all the time: between sites that is too slow.
+std::vector<std::vector<ClassIndex>> on_one_site(const State& state, const Shape& shape) {
+  if (shape.key.tasks == 1) return {shape.classes};
+  std::map<SiteIndex, std::vector<ClassIndex>> of_site;
+  for (const ClassIndex c : shape.classes) of_site[state.pool.classes()[c].site].push_back(c);
+  std::vector<std::vector<ClassIndex>> result;
+  for (auto& [site, classes] : of_site) result.push_back(std::move(classes));
+  return result;
+}
+
+/// Tasks that would fit if every node of these classes were empty and ready.
+std::int64_t room_when_empty(const State& state, const ShapeKey& key, std::span<const ClassIndex> classes) {
+  const bool one_domain = key.together == Together::kOneDomain;
+  std::vector<TaskCount> in_domain(one_domain ? state.cluster.domains.size() : 0,
+                                   TaskCount(state.cluster, key.spread));
+  TaskCount spread(state.cluster, key.spread);
+  std::int64_t all = 0;
+  for (const ClassIndex index : classes) {
+    const NodeClass& c = state.pool.classes()[index];
+    const std::int64_t each = tasks_that_fit(empty(c), key);
+    if (each == 0) continue;
+    all += each * std::ssize(c.nodes);
+    if (!one_domain && key.spread == Spread::kNone) continue;
+    for (const NodeIndex node : c.nodes) {
+      const DomainIndex domain = state.cluster.nodes[node].domain;
+      if (one_domain && domain != kNoIndex) in_domain[domain].add(node, each);
+      spread.add(node, each);
+    }
+  }
+  if (!one_domain) return key.spread == Spread::kNone ? all : spread.value();
+  std::int64_t best = 0;
+  for (const TaskCount& count : in_domain) best = std::max(best, count.value());
+  return best;
+}
+
+}  // namespace
+
+Shape& intern(State& state, const Workload& workload) {
+  const auto [it, added] = state.shapes.try_emplace(shape_key_of(workload));
+  Shape& shape = it->second;
+  ++shape.users;
+  if (!added) return shape;
+  shape.key = it->first;
+  shape.number = state.shapes_made++;
+  shape.request = request_of(shape.key);
+  for (ClassIndex c = 0; c < state.pool.classes().size(); ++c) {
+    if (allows(state, shape.key, state.pool.classes()[c])) shape.classes.push_back(c);
+  }
+  shape.within = on_one_site(state, shape);
+  for (const auto& classes : shape.within)
+    shape.holds_most = std::max(shape.holds_most, room_when_empty(state, shape.key, classes));
+  if (!shape.key.siblings.empty()) {
+    shape.siblings = &state.siblings[{shape.key.siblings, shape.key.spread}];
+    ++shape.siblings->shapes;
+  }
+  return shape;
+}
+
+void drop_shape(State& state, Shape& shape) {
+  if (--shape.users > 0) return;
+  const ShapeKey key = shape.key;
+  if (shape.siblings != nullptr && --shape.siblings->shapes == 0)
+    state.siblings.erase({key.siblings, key.spread});
+  state.shapes.erase(key);
+}
+
+}  // namespace millrace::scheduler

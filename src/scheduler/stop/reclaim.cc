@@ -1,0 +1,82 @@
+// What an account may take back of what others borrowed: running work, and promises by which they would borrow.
+#include "scheduler/stop/reclaim.h"
+
+#include <algorithm>
+
+#include "scheduler/promise/promise.h"
+
+namespace millrace::scheduler {
+namespace {
+
+/// The strictest of an account's and of those above it.
+Reclaim reclaim_of(const State& state, AccountIndex account) {
+  Reclaim strictest = Reclaim::kAny;
+  for (AccountIndex a = account; a != kNoAccount; a = state.accounts.at(a).account.parent) {
+    const Reclaim its = state.accounts.at(a).account.reclaim;
+    if (its == Reclaim::kNever || strictest == Reclaim::kAny) strictest = its;
+  }
+  return strictest;
+}
+
+/// Whether nothing else is there for it, so that room is not made over and over for those of lower ranks.
+bool waits_for_end_of(const Job& job, const Job& holder) {
+  return job.promise ? job.promise->begin >= holder.promise->end : holder.promise->end >= kSomeDay;
+}
+
+bool yields(const State& state, const Job& holder, const Job& job) {
+  if (holder.promise->claim) return holder.rank < job.rank && waits_for_end_of(job, holder);
+  if (holder.rank < job.rank) return true;
+  return state.policies.preempt && holder.work.preemptible && reclaims_from(state, job, holder) &&
+         may_take_back(state, job, holder.work.account, holder.shape->request);
+}
+
+}  // namespace
+
+bool may_take_back(const State& state, const Job& job, AccountIndex holder, const Amount& more) {
+  return state.accounts.may_reclaim(job.work.account, job.shape->request, holder, more);
+}
+
+bool reclaims_from(const State& state, const Job& job, const Job& holder) {
+  switch (reclaim_of(state, job.work.account)) {
+    case Reclaim::kNever:
+      return false;
+    case Reclaim::kLowerPriority:
+      return holder.work.priority < job.work.priority;
+    case Reclaim::kAny:
+      return true;
+  }
+  return false;
+}
+
+std::vector<Job*> owners_waiting(State& state, const Job& job) {
+  if (!state.policies.preempt || !job.work.preemptible || job.charged) return {};
+  std::vector<Job*> owners;
+  auto& groups = state.queue.groups();
+  for (AccountIndex a = 0; a < state.accounts.size(); ++a) {
+    auto it = groups.lower_bound(GroupKey{.account = a, .rank = INT32_MIN});
+    if (it == groups.end() || it->first.account != a) continue;
+    if (!state.accounts.may_reclaim(a, {}, job.work.account, job.shape->request)) continue;
+    for (; it != groups.end() && it->first.account == a; ++it) {
+      if (it->second.members.empty()) continue;
+      Job& first = *it->second.members.begin()->job;
+      if (first.work.tasks == 1 && !first.charged && reclaims_from(state, first, job) &&
+          may_take_back(state, first, job.work.account, job.shape->request))
+        owners.push_back(&first);
+    }
+  }
+  std::ranges::sort(owners, [](Job* a, Job* b) {
+    return a->rank != b->rank ? a->rank > b->rank : turn_of(*a) < turn_of(*b);
+  });
+  return owners;
+}
+
+std::vector<Job*> yielding_promises(const State& state, const Job& job) {
+  std::vector<Job*> result;
+  for (const auto& [id, holder] : state.promised) {
+    if (holder != &job && yields(state, *holder, job)) result.push_back(holder);
+  }
+  sort_by_precedence(result);
+  return result;
+}
+
+}  // namespace millrace::scheduler
