@@ -151,6 +151,7 @@ class WorkManager final : public WorkView {
   void apply(const WarnInfeasible& warning, Turn& turn);
   void apply(const WakeAt& wake, Turn& turn);
   void release_dependents(WorkloadId id, bool succeeded, Turn& turn);
+  void tell(const Entry& entry, const scheduler::Reason& reason, ObservedWork& work) const;
   void set_reason(Entry& entry, const scheduler::Reason& reason);
   static void cannot_go(Entry& entry);
   Result<void> make_durable(const Turn& turn);

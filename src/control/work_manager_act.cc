@@ -73,18 +73,18 @@ void WorkManager::cannot_go(Entry& entry) {
   explain(entry.observed, kDependency, "work that it comes after did not succeed");
 }
 
-void WorkManager::set_reason(Entry& entry, const scheduler::Reason& reason) {
-  if (!entry.waits_for.empty()) return explain(entry.observed, kDependency, waits_text(entry.waits_for));
-  if (reason.code == scheduler::ReasonCode::kNone) return explain(entry.observed, "", "");
+void WorkManager::tell(const Entry& entry, const scheduler::Reason& reason, ObservedWork& work) const {
+  if (!entry.waits_for.empty()) return explain(work, kDependency, waits_text(entry.waits_for));
+  if (reason.code == scheduler::ReasonCode::kNone) return explain(work, "", "");
   if (reason.code == scheduler::ReasonCode::kNotBefore && entry.clean_start)
-    return explain(entry.observed, name_of(reason.code), clean_hours_text(entry.wanted));
+    return explain(work, name_of(reason.code), clean_hours_text(entry.wanted));
   scheduler::Reason full = reason;
   if (reason.other) full.other = number_of(*reason.other);  // as people know it
   scheduler::Reason told = full;
-  const Entry* const other = reason.other ? find_entry(*reason.other) : nullptr;
+  const auto other = reason.other ? entries_.find(*reason.other) : entries_.end();
   // Callers of any tenant are told why an endpoint has no replica.
   const bool is_private = entry.wanted.kind != WorkKind::kService;
-  if (!is_private || other == nullptr || other->wanted.tenant != entry.wanted.tenant) {
+  if (!is_private || other == entries_.end() || other->second.wanted.tenant != entry.wanted.tenant) {
     told.other.reset();
     if (reason.code == scheduler::ReasonCode::kReclaim) told.subject.clear();  // the other's account
   }
@@ -92,7 +92,11 @@ void WorkManager::set_reason(Entry& entry, const scheduler::Reason& reason) {
   if (reason.code == scheduler::ReasonCode::kNeverFits && reason.resource == "tasks")
     more = fmt::format(" (each needs {})", needs_of(entry.wanted));
   if (reason.code == scheduler::ReasonCode::kNotBefore) more = " to be tried again";
-  explain(entry.observed, name_of(reason.code), told.text() + more, full.text() + more);
+  explain(work, name_of(reason.code), told.text() + more, full.text() + more);
+}
+
+void WorkManager::set_reason(Entry& entry, const scheduler::Reason& reason) {
+  tell(entry, reason, entry.observed);
 }
 
 void WorkManager::apply(const StartRun& start, Turn& turn) {

@@ -143,6 +143,25 @@ TEST(WorkManager, WhyAJobWaitsNamesOtherTenantsWorkOnlyInItsFullReason) {
   EXPECT_THAT(site.seen(far).full_reason, StartsWith("what is free is promised to 2 at "));
 }
 
+TEST(WorkManager, WhyAJobWaitsIsToldAsItIsNotAsItWasWhenTheJobCame) {
+  Site site(1, 1);
+  promise_the_node(site, site.work(2).tenant);
+  EXPECT_THAT(site.seen(site.work(2)).reason,
+              StartsWith("needs 8 accelerators on one node; 4 are free, next at "));
+  WantedWork brief = site.work(3);
+  brief.demand.accelerators = 2;
+  brief.time_limit = seconds(300);
+  site.put(brief);
+  site.go(70);
+  ASSERT_EQ(site.seen(brief).state, WorkState::kRunning) << site.seen(brief).reason;
+  const ObservedWork told = site.seen(site.work(2));
+  EXPECT_THAT(told.reason, StartsWith("needs 8 accelerators on one node; 2 are free, next at "));
+  const std::vector<ObservedWork> listed = site.manager->live();
+  const auto same = std::ranges::find(listed, told.id, &ObservedWork::id);
+  ASSERT_NE(same, listed.end());
+  EXPECT_EQ(same->reason, told.reason);
+}
+
 TEST(WorkManager, WhoIsStoppedForAnotherTenantLearnsNeitherItsNameNorThatOfItsWork) {
   Site site(1, 1);
   site.runs.lasts = seconds(600);

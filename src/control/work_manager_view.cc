@@ -29,6 +29,10 @@ ObservedWork WorkManager::shown(const Entry& entry) const {
   if (seen.state != WorkState::kQueued) return seen;
   seen.expected_start = state_.scheduler().expected_start(seen.id);
   if (!seen.expected_start) seen.expected_start = entry.clean_start;
+  // What is kept is what was told when the kind of reason changed last; numbers, times and names have moved since.
+  const auto reason = state_.scheduler().why(seen.id);
+  using enum scheduler::ReasonCode;
+  if (reason && reason->code != kNone && reason->code != kNotBefore) tell(entry, *reason, seen);
   return seen;
 }
 

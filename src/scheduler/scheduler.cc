@@ -9,6 +9,7 @@
 #include "scheduler/books/run.h"
 #include "scheduler/books/shapes.h"
 #include "scheduler/books/state.h"
+#include "scheduler/fit/why.h"
 #include "scheduler/pass/pass.h"
 #include "scheduler/pass/tell.h"
 #include "scheduler/placement/tightest.h"
@@ -273,6 +274,21 @@ Plan Scheduler::pass(TimePoint now) { return run_pass(*state_, now, false); }
 
 Plan Scheduler::full_pass(TimePoint now) { return run_pass(*state_, now, true); }
 
+namespace {
+
+/// As of the last pass; members of a group without a promise share it.
+std::optional<Reason> what_keeps_now(State& state, Job& job) {
+  if (job.promise) return what_keeps(state, job, *state.last_pass);
+  Group& group = *job.group;
+  if (group.asked_pass != state.counters.passes) {
+    group.asked = what_keeps(state, job, *state.last_pass);
+    group.asked_pass = state.counters.passes;
+  }
+  return group.asked;
+}
+
+}  // namespace
+
 std::optional<Reason> Scheduler::why(WorkloadId id) const {
   Job* job = state_->find(id);
   if (job == nullptr || job->phase == Phase::kRunning) return std::nullopt;
@@ -282,13 +298,18 @@ std::optional<Reason> Scheduler::why(WorkloadId id) const {
   } else if (job->group != nullptr && job->group->reason) {
     reason = *job->group->reason;
   }
-  // What it waited for may be gone since it was told, or promised elsewhere.
-  if (reason.code == ReasonCode::kPromised) {
-    if (auto now = what_keeps(*state_, *job, *state_->last_pass)) return now;
+  // What is free changes after it was told. Power and quota are told again when they do, and come first: room may be lacking,
+  // too, since what came after it in order took what it could not.
+  using enum ReasonCode;
+  const bool of_room = lacks_room(reason.code) || reason.code == kPromised;
+  if (of_room || reason.code == kPower || reason.code == kQuota) {
+    const auto now = what_keeps_now(*state_, *job);
+    if (now && (of_room || now->code == reason.code)) return *now;
   }
+  // What it waited for may be gone since it was told.
   const Job* other = reason.other ? state_->find(*reason.other) : nullptr;
   if (other == nullptr) reason.other.reset();
-  if (reason.code == ReasonCode::kPromised && (other == nullptr || !other->promise)) {
+  if (reason.code == kPromised && (other == nullptr || !other->promise)) {
     reason.at.reset();
     reason.other.reset();
   }

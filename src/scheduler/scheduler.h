@@ -84,7 +84,8 @@ class Scheduler {
   /// The same, and looks at everything that is pending, whatever the policy's interval.
   Plan full_pass(TimePoint now);
 
-  /// Why it is pending, as of the last pass that looked at it; nullopt if it is not pending.
+  /// Why it is pending, with the numbers as they are, at the time of the last pass; nullopt if it is not pending. What only
+  /// stopping others can change is told as when it was looked at last.
   std::optional<Reason> why(WorkloadId id) const;
   /// When it is promised to start; nullopt if nothing is promised to it.
   std::optional<TimePoint> expected_start(WorkloadId id) const;

@@ -67,7 +67,7 @@ TEST(Why, nobody_is_told_to_wait_for_what_is_gone) {
   s.pass(kStart);
   EXPECT_EQ(s.why(3)->text(), "needs 16 accelerators; 0 are free, next at 2026-11-22 01:00 when 1 ends");
   ASSERT_TRUE(s.ended(1, kStart + 10min));
-  EXPECT_EQ(s.why(3)->text(), "needs 16 accelerators; 0 are free, next at 2026-11-22 01:00");
+  EXPECT_EQ(s.why(3)->text(), "needs 16 accelerators; 8 are free, next at 2026-11-22 01:00");
 }
 
 TEST(Why, work_that_only_power_holds_back_is_told_so_also_when_it_has_a_promise) {

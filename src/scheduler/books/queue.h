@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <tuple>
 #include <vector>
@@ -25,7 +26,9 @@ struct Group {
   std::set<Turn> members;
   ReasonCode code = ReasonCode::kNone;  // of members without a reason of their own
   std::shared_ptr<const Reason> reason;
-  bool mixed = false;  // some member was told another code
+  bool mixed = false;            // some member was told another code
+  std::optional<Reason> asked;   // what kept its members without a promise when someone asked last
+  std::uint64_t asked_pass = 0;  // after so many passes
   std::size_t index_in_shape = 0;
   std::uint64_t seen_walk = 0;
   std::uint64_t asked_walk = 0;  // a member asked for the way to be cleared
