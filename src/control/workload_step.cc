@@ -94,6 +94,10 @@ class WorkloadStepper {
   Result<void> apply(const PastUseKnown& event) {
     return state_.scheduler_.set_past_use(event.account, event.past);
   }
+  Result<void> apply(const SitesCost& event) {
+    state_.scheduler_.set_site_cost(event.cost);
+    return {};
+  }
   Result<void> apply(const Deferred& event);
   Result<void> apply(const Paused& event);
   void decide();

@@ -115,12 +115,16 @@ struct Paused {
   TimePoint until{};
   std::optional<std::chrono::microseconds> grace = {};  // nullopt: as the rules say
 };
+/// What a site's hour costs from now on, of each site: scheduler::Policies::site_cost.
+struct SitesCost {
+  std::vector<std::int64_t> cost;
+};
 /// Time has passed.
 struct Tick {};
 
 using WorkloadEvent =
     std::variant<Tick, Submitted, Restored, Cancelled, Started, Ended, NodeHealth, scheduler::BudgetChange,
-                 QuotaChanged, AccountAdded, PastUseKnown, Deferred, Paused>;
+                 QuotaChanged, AccountAdded, PastUseKnown, Deferred, Paused, SitesCost>;
 
 // Actions. Each names the run it is meant for, so that carrying one out twice, or late, changes nothing.
 

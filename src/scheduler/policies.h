@@ -38,7 +38,8 @@ struct Policies {
   /// An announced fall of a budget is acted on as long before it as the longest grace of what draws there takes, and a
   /// moment (or at once, with less notice); but at most so long.
   std::chrono::seconds power_lead{300};
-  /// Of each site, cheaper first among places of equal score: price, carbon or both. Missing entries are 0.
+  /// Of each site, cheaper first among places of equal score, and before the score for work with a deadline, which may wait
+  /// for that: price, carbon or both. Missing entries are 0.
   std::vector<std::int64_t> site_cost;
 };
 

@@ -21,14 +21,16 @@ std::optional<Fit> scored(State& state, std::vector<Peers::Scored>& known, const
   return known.back().fit;
 }
 
+/// Of the policy's score and the site's cost what counts first comes first.
+using Merit = std::pair<std::int64_t, std::int64_t>;
+
 struct Candidate {
   std::int64_t rank = 0;  // of its kind, where the work has a preference
-  std::int64_t score = 0;
-  std::int64_t cost = 0;
+  Merit merit;
   NodeIndex node = kNoIndex;
   std::uint32_t devices = 0;
   bool operator<(const Candidate& o) const {
-    return std::tie(rank, score, cost, node) < std::tie(o.rank, o.score, o.cost, o.node);
+    return std::tie(rank, merit, node) < std::tie(o.rank, o.merit, o.node);
   }
 };
 
@@ -158,6 +160,11 @@ class Attempt {
     return best;
   }
 
+  /// Work that may wait for clean hours goes to the cleanest site first.
+  Merit merit_of(std::int64_t score, std::int64_t cost) const {
+    return job_.work.deadline ? Merit(cost, score) : Merit(score, cost);
+  }
+
   const NodeState& usable(NodeIndex node) const { return state_.pool.usable(state_.pool.node(node), until_); }
 
   void consider_lasting(NodeClass& c, std::optional<Candidate>& best) {
@@ -167,10 +174,11 @@ class Attempt {
       if (!class_has_devices(free, key_.demand)) break;
       ++state_.counters.steps;
       const auto fit = scored(state_, peers.scored, free, key_.demand);
-      if (!fit || (best && std::tie(best->rank, best->score, best->cost) < std::tie(rank, fit->score, cost)))
-        continue;
+      if (!fit) continue;
+      const Merit merit = merit_of(fit->score, cost);
+      if (best && std::tie(best->rank, best->merit) < std::tie(rank, merit)) continue;
       for (const NodeIndex node : peers.nodes) {
-        const Candidate candidate{rank, fit->score, cost, node, fit->devices};
+        const Candidate candidate{rank, merit, node, fit->devices};
         if (best && *best < candidate) break;
         if (passing(node) || !allowed(node)) continue;
         best = candidate;
@@ -187,11 +195,12 @@ class Attempt {
       ++state_.counters.steps;
       if (entry.nodes.begin()->begin < until_) continue;
       const auto fit = scored(state_, entry.scored, free, key_.demand);
-      if (!fit || (best && std::tie(best->rank, best->score, best->cost) < std::tie(rank, fit->score, cost)))
-        continue;
+      if (!fit) continue;
+      const Merit merit = merit_of(fit->score, cost);
+      if (best && std::tie(best->rank, best->merit) < std::tie(rank, merit)) continue;
       for (const auto& [begin, node] : entry.nodes) {
         if (begin < until_) break;
-        const Candidate candidate{rank, fit->score, cost, node, fit->devices};
+        const Candidate candidate{rank, merit, node, fit->devices};
         if (best && *best < candidate) continue;
         if (allowed(node)) best = candidate;
       }
@@ -207,8 +216,9 @@ class Attempt {
       const NodeState& free = passing(node) ? record.passing_at->first : record.lasting_at->first;
       const auto fit = scored(state_, known, free, key_.demand);
       if (!fit) continue;
-      const Candidate candidate{rank_of(key_, state_.cluster.nodes[node].kind), fit->score,
-                                site_cost(state_, state_.cluster.nodes[node].site), node, fit->devices};
+      const scheduler::Node& its = state_.cluster.nodes[node];
+      const Candidate candidate{rank_of(key_, its.kind),
+                                merit_of(fit->score, site_cost(state_, its.site)), node, fit->devices};
       if ((!best || candidate < *best) && allowed(node)) best = candidate;
     }
     if (best) best->devices = canonical(usable(best->node)).real(best->devices);

@@ -40,8 +40,9 @@ bool power_is_ample(const State& state, const Job& job, TimePoint now);
 std::optional<Reason> no_room(State& state, const Job& job, TimePoint until);
 
 /// Finds places for all tasks and occupies them (job.end must be set), or changes nothing and says why in `reason`.
-/// Order among places: the policy's score, the site's cost, the node. For a domain: size, site cost, index. A gang is
-/// placed on the site of the best place for one of its tasks, or where that has no room for all, of the next.
+/// Order among places: the policy's score, the site's cost (before the score for work with a deadline), the node. For a
+/// domain: size, site cost, index. A gang is placed on the site of the best place for one of its tasks, or where that has no
+/// room for all, of the next.
 std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& reason);
 
 /// The same; the power that it is promised is its own.

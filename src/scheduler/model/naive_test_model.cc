@@ -191,7 +191,9 @@ std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimeP
       if (item.w.earlier_kinds_first) {
         while (item.w.kinds[static_cast<std::size_t>(rank)] != cluster_.nodes[n].kind) ++rank;
       }
-      const std::tuple candidate{rank, fit->score, cost, n, devices};
+      const auto first = item.w.deadline ? cost : fit->score;
+      const auto second = item.w.deadline ? fit->score : cost;
+      const std::tuple candidate{rank, first, second, n, devices};
       if (!best || candidate < *best) best = candidate;
     }
     if (!best && places.empty()) return std::nullopt;

@@ -50,6 +50,7 @@ Engine::Engine(const SiteConfig& config, JobSource& source, DecisionLog& log, co
       speeds_(config),
       power_(config.cluster, options.start),
       outlooks_(config, options.start),
+      sites_(config.cluster),
       tally_(config, options.start),
       now_(options.start),
       runs_on_(config.cluster.nodes.size()),

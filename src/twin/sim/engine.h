@@ -2,6 +2,7 @@
 // asked for, and counts. One thread.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@
 #include "twin/sim/node_room.h"
 #include "twin/sim/outlooks.h"
 #include "twin/sim/power_book.h"
+#include "twin/sim/site_choice.h"
 #include "twin/sim/tally.h"
 #include "twin/site_config.h"
 #include "twin/trace.h"
@@ -83,6 +85,7 @@ class Engine {
   void hour_begins();
   void count_crowd();
   std::chrono::microseconds work_left(const Job& job) const;
+  control::Deferral& deferral_of(const Job& job);
   std::optional<VirtualTime> defer(const Job& job);
   void tell_new_plan(Job& job);
   std::string hold_text(Job& job, const scheduler::Reason& reason);
@@ -125,7 +128,9 @@ class Engine {
   KindSpeeds speeds_;
   PowerBook power_;
   Outlooks outlooks_;
-  control::Deferral deferral_;
+  SiteChoice sites_;
+  /// Of this hour, by the sites where work may go, and whether they have room for it.
+  std::map<std::pair<bool, std::vector<scheduler::SiteIndex>>, control::Deferral> deferrals_;
   control::Crowd crowd_;
   scheduler::Amount capacity_;                                           // of all sites
   std::unordered_map<std::string, scheduler::SiteIndex> site_of_scope_;  // "rack r1"; looked up only

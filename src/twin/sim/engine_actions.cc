@@ -48,6 +48,7 @@ void Engine::carry_out(const control::StartRun& start) {
     if (runs_on_[place.node].empty() || runs_on_[place.node].back() != slot)
       runs_on_[place.node].push_back(slot);
   }
+  sites_.took(job.site, scheduler::amount_of(job.trace.demand, job.trace.tasks));
   set_draw(job);
   plan_finish(slot);
   const std::string why = start_text(job, now_ - job.queued, start.reason);
@@ -316,6 +317,7 @@ void Engine::end_run(std::uint32_t slot, control::Exit exit) {
     *at = runs.back();
     runs.pop_back();
   }
+  sites_.gave_back(job.site, scheduler::amount_of(job.trace.demand, job.trace.tasks));
   if (exit != control::Exit::kDone) lose_work(job, exit);
   tally_.gantt.end(job, now_);
   --running_;

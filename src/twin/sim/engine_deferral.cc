@@ -24,7 +24,9 @@ scheduler::Amount request_of(const TraceJob& trace) {
 // As an hour begins everything that may wait is asked again: what waits may go, what runs and can be paused may wait.
 void Engine::hour_begins() {
   queue_.put(now_ / kHourUs * kHourUs + kHourUs, EventKind::kHour, 0);
-  deferral_.set_outlook(outlooks_.next(now_ / kHourUs * kHourUs));
+  outlooks_.begin(now_ / kHourUs * kHourUs);
+  deferrals_.clear();
+  events_.emplace_back(control::SitesCost{outlooks_.site_costs()});
   std::erase_if(deferrable_, [&](scheduler::WorkloadId id) { return jobs_.slot_of(id) == kNoSlot; });
   count_crowd();
   for (const scheduler::WorkloadId id : deferrable_) {
@@ -41,6 +43,24 @@ void Engine::hour_begins() {
       if (until) events_.emplace_back(control::Paused{.id = id, .run = job.run, .until = to_time(*until)});
     }
   }
+}
+
+// What runs stays where it is. What waits goes to the best site that has room; where none has, nobody knows to which.
+control::Deferral& Engine::deferral_of(const Job& job) {
+  std::vector<scheduler::SiteIndex> sites = {job.site};
+  bool has_room = true;
+  if (job.run == 0) {
+    const auto able = sites_.able(job.trace, source_.needs()[job.trace.needs]);
+    sites = sites_.with_room(able, job.trace);
+    has_room = !sites.empty();
+    if (!has_room) sites = able;
+  }
+  const auto [at, is_new] = deferrals_.try_emplace(std::pair(has_room, std::move(sites)));
+  if (is_new) {
+    const auto& its = at->first.second;
+    at->second.set_outlook(has_room ? outlooks_.best_of(its) : outlooks_.mean_of(its, sites_.shares(its)));
+  }
+  return at->second;
 }
 
 void Engine::count_crowd() {
@@ -70,8 +90,8 @@ std::string Engine::hold_text(Job& job, const scheduler::Reason& reason) {
   if (reason.code != scheduler::ReasonCode::kNotBefore || !may_wait(job.trace)) return text_of(reason);
   const VirtualTime deadline = deadline_of(job);
   const VirtualTime work_us = work_left(job).count();
-  job.planned = to_virtual(deferral_.expected_start(to_time(now_), std::chrono::microseconds(work_us),
-                                                    to_time(deadline), job.trace.interruptible));
+  job.planned = to_virtual(deferral_of(job).expected_start(to_time(now_), std::chrono::microseconds(work_us),
+                                                           to_time(deadline), job.trace.interruptible));
   return fmt::format(
       "waits for {} hours; expected to start at {}, and at {} at the latest to meet its deadline",
       config_.policy.shift_by == "price" ? "cheap" : "clean", second_of(to_time(job.planned)),
@@ -86,7 +106,8 @@ std::chrono::microseconds Engine::work_left(const Job& job) const {
 std::optional<VirtualTime> Engine::defer(const Job& job) {
   const TimePoint deadline = to_time(deadline_of(job));
   if (crowd_.must_go(request_of(job.trace), deadline)) return std::nullopt;
-  const auto until = deferral_.wait_until(to_time(now_), work_left(job), deadline, job.trace.interruptible);
+  const auto until =
+      deferral_of(job).wait_until(to_time(now_), work_left(job), deadline, job.trace.interruptible);
   if (!until) return std::nullopt;
   quiet_since_ = std::max(quiet_since_, now_);
   return to_virtual(*until);

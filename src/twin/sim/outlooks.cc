@@ -20,44 +20,78 @@ std::int32_t hour_of_week(VirtualTime hour) {
 
 }  // namespace
 
-Outlooks::Outlooks(const SiteConfig& config, VirtualTime start) : config_(config), errors_(kHorizonHours) {
-  weights_.assign(config.sites.size(), 0.0);
-  for (const scheduler::Node& node : config.cluster.nodes)
-    weights_[node.site] += static_cast<double>(std::max(node.accelerators, 1));
+Outlooks::Outlooks(const SiteConfig& config, VirtualTime start)
+    : config_(config), sites_(config.sites.size()) {
+  for (std::size_t i = 0; i < sites_.size(); ++i)
+    sites_[i].factor = config.cluster.sites[i].pue / config.cluster.sites[0].pue;
   if (config.policy.shift != "history" && config.policy.shift != "forecast") return;
   known_ = config.policy.shift == "forecast" ? kDayAhead : 0;
   const VirtualTime first = start / kHourUs * kHourUs - kKnownBeforeHours * kHourUs;
-  forecaster_.emplace(hour_of_week(first), kHorizonHours);
-  for (std::int64_t i = 0; i < kKnownBeforeHours; ++i) next(first + i * kHourUs);
+  for (Site& site : sites_) site.forecaster.emplace(hour_of_week(first), kHorizonHours);
+  for (std::int64_t i = 0; i < kKnownBeforeHours; ++i) begin(first + i * kHourUs);
 }
 
-double Outlooks::value(VirtualTime hour) const {
-  double sum = 0.0;
-  double weight = 0.0;
-  for (std::size_t i = 0; i < weights_.size(); ++i) {
-    const SiteInfo& site = config_.sites[i];
-    const energy::HourlySeries& series = config_.policy.shift_by == "price" ? site.price : site.carbon;
-    sum += weights_[i] * static_cast<double>(series.at(to_time(hour)).value_or(0));
-    weight += weights_[i];
-  }
-  return weight > 0.0 ? sum / weight : 0.0;
+double Outlooks::value(std::size_t site, VirtualTime hour) const {
+  const SiteInfo& info = config_.sites[site];
+  const energy::HourlySeries& series = config_.policy.shift_by == "price" ? info.price : info.carbon;
+  return sites_[site].factor * static_cast<double>(series.at(to_time(hour)).value_or(0));
 }
 
-control::HourOutlook Outlooks::next(VirtualTime hour) {
-  control::HourOutlook outlook;
+void Outlooks::begin(VirtualTime hour) {
+  for (std::size_t i = 0; i < sites_.size(); ++i) begin(i, hour);
+}
+
+void Outlooks::begin(std::size_t index, VirtualTime hour) {
+  Site& site = sites_[index];
+  control::HourOutlook& outlook = site.outlook;
   outlook.hour = to_time(hour);
-  outlook.now = value(hour);
+  outlook.now = value(index, hour);
   outlook.coming.resize(kHorizonHours);
   for (std::size_t i = 0; i < known_; ++i)
-    outlook.coming[i] = value(hour + static_cast<VirtualTime>(i + 1) * kHourUs);
-  if (!forecaster_) return outlook;
-  forecaster_->observe(outlook.now);
-  errors_.observe(outlook.now);
+    outlook.coming[i] = value(index, hour + static_cast<VirtualTime>(i + 1) * kHourUs);
+  if (!site.forecaster) return;
+  site.forecaster->observe(outlook.now);
+  site.errors.observe(outlook.now);
   const std::span<double> coming(outlook.coming);
-  forecaster_->forecast(coming.first(known_), coming.subspan(known_));
-  errors_.issued(outlook.coming);
-  outlook.error.assign(errors_.mean().begin(), errors_.mean().end());
-  return outlook;
+  site.forecaster->forecast(coming.first(known_), coming.subspan(known_));
+  site.errors.issued(outlook.coming);
+  outlook.error.assign(site.errors.mean().begin(), site.errors.mean().end());
+}
+
+control::HourOutlook Outlooks::best_of(std::span<const scheduler::SiteIndex> sites) const {
+  control::HourOutlook best = sites_[sites.front()].outlook;
+  for (const scheduler::SiteIndex index : sites.subspan(1)) {
+    const control::HourOutlook& other = sites_[index].outlook;
+    best.now = std::min(best.now, other.now);
+    for (std::size_t i = 0; i < best.coming.size(); ++i) {
+      if (other.coming[i] >= best.coming[i]) continue;
+      best.coming[i] = other.coming[i];
+      if (i < other.error.size()) best.error[i] = other.error[i];
+    }
+  }
+  return best;
+}
+
+control::HourOutlook Outlooks::mean_of(std::span<const scheduler::SiteIndex> sites,
+                                       std::span<const double> shares) const {
+  control::HourOutlook mean{.hour = sites_[sites.front()].outlook.hour, .coming = {}, .error = {}};
+  const auto add = [](std::vector<double>& sum, const std::vector<double>& values, double share) {
+    sum.resize(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) sum[i] += share * values[i];
+  };
+  for (std::size_t s = 0; s < sites.size(); ++s) {
+    const control::HourOutlook& its = sites_[sites[s]].outlook;
+    mean.now += shares[s] * its.now;
+    add(mean.coming, its.coming, shares[s]);
+    add(mean.error, its.error, shares[s]);
+  }
+  return mean;
+}
+
+std::vector<std::int64_t> Outlooks::site_costs() const {
+  std::vector<std::int64_t> costs;
+  for (const Site& site : sites_) costs.push_back(static_cast<std::int64_t>(site.outlook.now));
+  return costs;
 }
 
 double mean_value(const energy::HourlySeries& series, VirtualTime from, VirtualTime to) {

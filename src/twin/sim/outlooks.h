@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "control/deferral.h"
@@ -14,7 +15,7 @@ namespace millrace::twin {
 
 /// "history": forecast from the series' own past, of which four weeks before the run are known. "forecast": the next 24
 /// hours are known (a provider's day-ahead forecast), the rest as history. "oracle": the future is known. "now": no outlook.
-/// Several sites are one series, weighted by their accelerators: work is told when to go, not where.
+/// Values are for each kilowatt-hour that work draws, so with what the site takes on top (PUE).
 class Outlooks {
  public:
   static constexpr std::int32_t kHorizonHours = 168;
@@ -22,18 +23,30 @@ class Outlooks {
   Outlooks(const SiteConfig& config, VirtualTime start);
 
   bool any() const { return config_.policy.shift != "now"; }
-  /// Of the hour that begins at `hour`. Hours are asked for one after the other, the first is that of the run's start.
-  control::HourOutlook next(VirtualTime hour);
+  /// The hour at `hour` begins. Hours come one after the other, the first is that of the run's start.
+  void begin(VirtualTime hour);
+  /// Of the hour that began last: at each hour the best of these sites. Precondition: there is one.
+  control::HourOutlook best_of(std::span<const scheduler::SiteIndex> sites) const;
+  /// The same: the mean of these sites by their shares, which add up to 1.
+  control::HourOutlook mean_of(std::span<const scheduler::SiteIndex> sites,
+                               std::span<const double> shares) const;
+  /// What that hour is worth at each site: for scheduler::Policies::site_cost.
+  std::vector<std::int64_t> site_costs() const;
 
  private:
-  double value(VirtualTime hour) const;
+  struct Site {
+    double factor = 1.0;  // its PUE, against that of the first
+    std::optional<energy::HistoryForecaster> forecaster;
+    energy::ForecastErrors errors{kHorizonHours};
+    control::HourOutlook outlook;
+  };
+  double value(std::size_t site, VirtualTime hour) const;
+  void begin(std::size_t site, VirtualTime hour);
 
   const SiteConfig& config_;
   std::size_t known_ =
       kHorizonHours;  // coming hours that need no forecast; the policy as it was when this was made
-  std::vector<double> weights_;
-  std::optional<energy::HistoryForecaster> forecaster_;
-  energy::ForecastErrors errors_;
+  std::vector<Site> sites_;
 };
 
 /// Mean of a series from `from` to `to`, in its thousandths.

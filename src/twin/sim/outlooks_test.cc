@@ -54,6 +54,31 @@ TEST(LeastMean, OfHoursIsThatOfTheCheapestMinutes) {
   }
 }
 
+constexpr scheduler::SiteIndex kFirst[] = {0};
+
+TEST(Outlooks, OfSeveralSitesIsTheBestAtEachHourOrTheMeanByWhatAKilowattHourOfWorkTakes) {
+  SiteConfig config = small_site(1);
+  config.cluster.sites.push_back({.name = "b", .zone = "PL", .jurisdiction = "PL", .pue = 2.0});
+  config.cluster.sites[0].pue = 1.0;
+  config.sites.push_back(config.sites[0]);
+  config.sites[0].carbon =
+      energy::HourlySeries::create(world_start(), {300, 300, 300, 300}, energy::Outside::kWraps).value();
+  config.sites[1].carbon =
+      energy::HourlySeries::create(world_start(), {200, 100, 20, 200}, energy::Outside::kWraps).value();
+  config.policy.shift = "oracle";
+  Outlooks oracle(config, start());
+  oracle.begin(start());
+  constexpr scheduler::SiteIndex kBoth[] = {0, 1};
+  const control::HourOutlook both = oracle.best_of(kBoth);
+  EXPECT_EQ(both.now, 300.0);
+  EXPECT_EQ(both.coming[0], 200.0);
+  EXPECT_EQ(both.coming[1], 40.0);
+  const control::HourOutlook mean = oracle.mean_of(kBoth, std::vector{0.25, 0.75});
+  EXPECT_EQ(mean.now, 0.25 * 300.0 + 0.75 * 400.0);
+  EXPECT_EQ(mean.coming[1], 0.25 * 300.0 + 0.75 * 40.0);
+  EXPECT_EQ(oracle.site_costs(), (std::vector<std::int64_t>{300, 400}));
+}
+
 TEST(Outlooks, TheDayAheadForecastIsRightAndTheOracleAlways) {
   SeededRng rng(3);
   SiteConfig config = small_site(1);
@@ -66,9 +91,10 @@ TEST(Outlooks, TheDayAheadForecastIsRightAndTheOracleAlways) {
   Outlooks history(config, start());
   for (int hour = 0; hour < 48; ++hour) {
     const VirtualTime at = start() + hour * kHour;
-    const control::HourOutlook known = forecast.next(at);
-    const control::HourOutlook all = oracle.next(at);
-    const control::HourOutlook learnt = history.next(at);
+    for (Outlooks* each : {&forecast, &oracle, &history}) each->begin(at);
+    const control::HourOutlook known = forecast.best_of(kFirst);
+    const control::HourOutlook all = oracle.best_of(kFirst);
+    const control::HourOutlook learnt = history.best_of(kFirst);
     ASSERT_EQ(all.coming.size(), static_cast<std::size_t>(Outlooks::kHorizonHours));
     EXPECT_TRUE(std::equal(known.coming.begin(), known.coming.begin() + 24, all.coming.begin()));
     EXPECT_EQ(known.now, all.now);
