@@ -74,5 +74,48 @@ TEST_F(Quota, what_is_spare_by_then_is_free) {
   EXPECT_EQ(started(testing::job_of(5, 1, 20h)), std::vector<WorkloadId>{5});
 }
 
+/// 1 runs, and 2 and then 3 wait for the quota; 4 is of a lower class and would fit beside 1, and beside 2.
+TEST_F(Quota, when_the_one_that_it_was_kept_for_starts_it_is_kept_for_the_next) {
+  Accounts accounts = testing::one_account();
+  accounts[0].quota.nominal.accelerators_milli = 8'000;
+  s_.emplace(std::move(*Scheduler::create(testing::even_cluster(3), accounts, Policies{})));
+  const auto high = [](WorkloadId id, int accelerators) {
+    Workload w = testing::job_of(id, accelerators, 1h);
+    w.priority = 1;
+    return w;
+  };
+  ASSERT_EQ(started(high(1, 5)), std::vector<WorkloadId>{1});
+  ASSERT_TRUE(started(high(2, 5)).empty());
+  ASSERT_TRUE(started(high(3, 6)).empty());
+  ASSERT_TRUE(started(testing::job_of(4, 3, 10h)).empty());
+  ASSERT_TRUE(s_->ended(1, kStart + 10s));
+  const Plan plan = s_->pass(kStart + 10s);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].id, 2U) << "and 4 waits for 3";
+}
+
+TEST_F(Quota, it_is_not_kept_for_a_borrower_from_an_owner) {
+  Accounts accounts = testing::one_account();
+  accounts[0].quota.nominal.accelerators_milli = 20'000;
+  accounts.resize(3, accounts[0]);
+  for (AccountIndex a : {1U, 2U}) {
+    accounts[a].name = std::to_string(a);
+    accounts[a].parent = 0;
+    accounts[a].quota.nominal.accelerators_milli = 10'000;
+    accounts[a].quota.borrow.accelerators_milli = 10'000;
+  }
+  s_.emplace(std::move(*Scheduler::create(testing::even_cluster(4), accounts, Policies{})));
+  const auto of = [](AccountIndex account, WorkloadId id, int tasks, int priority) {
+    Workload w = testing::job_of(id, 1, 1h, tasks);
+    w.account = account;
+    w.priority = priority;
+    w.preemptible = true;
+    return w;
+  };
+  ASSERT_EQ(started(of(1, 1, 3, 1)), std::vector<WorkloadId>{1});
+  ASSERT_TRUE(started(of(1, 2, 19, 1)).empty()) << "nine more than its account owns, once 1 is over";
+  EXPECT_EQ(started(of(2, 3, 8, 0)), std::vector<WorkloadId>{3}) << "of a lower class, within its own";
+}
+
 }  // namespace
 }  // namespace millrace::scheduler

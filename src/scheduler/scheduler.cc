@@ -92,7 +92,8 @@ Result<Job*> make_job(State& state, const Workload& workload) {
 /// Quota that was kept for a job which no longer waits for it.
 void release_kept(State& state, const Job& job) {
   for (AccountIndex a = job.work.account; a != kNoAccount; a = state.accounts.at(a).account.parent) {
-    if (state.accounts.at(a).kept && state.accounts.at(a).kept->id == job.work.id) state.accounts.unkeep(a);
+    const auto& kept = state.accounts.at(a).kept;
+    if (kept && kept->id == job.work.id) state.accounts.unkeep(a, state.counters.passes + 1);
   }
 }
 

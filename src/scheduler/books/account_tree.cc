@@ -87,9 +87,10 @@ void AccountTree::ease(AccountIndex account) {
   if (!entries_[account].blocked_groups.empty() || entries_[account].kept) eased_.push_back(account);
 }
 
-void AccountTree::unkeep(AccountIndex account) {
+void AccountTree::unkeep(AccountIndex account, std::uint64_t pass) {
   ease(account);
   entries_[account].kept.reset();
+  entries_[account].unkept_pass = pass;
 }
 
 std::vector<AccountIndex> AccountTree::take_eased() {

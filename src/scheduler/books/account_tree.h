@@ -52,6 +52,7 @@ class AccountTree {
     Amount promised;  // counts for whose turn it is, not against quotas
     PastUse past;
     std::optional<Kept> kept;
+    std::uint64_t unkept_pass = 0;       // what was kept for one is kept for the next that this pass looks at
     std::set<Group*> blocked_groups;     // waiting for this quota; looked at as a set only
     std::map<WorkloadId, Job*> running;  // of this account itself
   };
@@ -85,7 +86,8 @@ class AccountTree {
   std::vector<AccountIndex> take_eased();
   bool any_eased() const { return !eased_.empty(); }
   void ease(AccountIndex account);
-  void unkeep(AccountIndex account);
+  /// What was kept for work that started, or left, in or before this pass.
+  void unkeep(AccountIndex account, std::uint64_t pass);
 
   /// Whether reclaiming for `waiting` (which needs `request`) may stop work of `holder`: below the lowest account that they
   /// have in common, the one stays within its nominal quota and the other, with `more` on top, uses more than its own.

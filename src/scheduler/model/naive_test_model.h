@@ -62,6 +62,7 @@ struct Use {
     std::vector<std::int64_t> spare;
   };
   std::optional<Kept> kept;
+  bool keeps_next = false;
 };
 
 /// Accelerators (thousandths), cores (thousandths), MiB of all its tasks.

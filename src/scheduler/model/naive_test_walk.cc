@@ -42,7 +42,9 @@ void Model::cancel(WorkloadId id, TimePoint now) {
   (void)now;
   Item& item = items_.at(id);
   for (Use& u : use_) {
-    if (u.kept && u.kept->id == id) u.kept.reset();
+    if (!u.kept || u.kept->id != id) continue;
+    u.kept.reset();
+    u.keeps_next = true;
   }
   if (item.promise) released_ = true;
   item.where = Where::kGone;
@@ -102,7 +104,8 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
   kept_back = promised_only = false;
   if (const auto account = lacking(item)) {
     Use& u = use_[*account];
-    if (consider && ever_within(item, *account) && (!u.kept || u.kept->rank < item.rank()))
+    const bool at_once = consider && (!u.kept || u.kept->rank < item.rank());
+    if (ever_within(item, *account) && (at_once || (u.keeps_next && !u.kept)))
       u.kept = keep_quota(item, *account);
     kept_back = true;
     return false;
@@ -298,7 +301,7 @@ bool Model::walk(TimePoint now, bool full) {
   }
   for (const AccountIndex a : std::exchange(unkept_, {})) {
     use_[a].kept.reset();
-    again = true;
+    use_[a].keeps_next = again = true;
   }
   for (const WorkloadId id : drops_) {
     Item& item = items_.at(id);
@@ -339,6 +342,7 @@ std::vector<Start> Model::pass(TimePoint now, bool full) {
     again = walk(now, full);
     full = false;
   }
+  for (Use& u : use_) u.keeps_next = false;
   return starts_;
 }
 

@@ -1,12 +1,22 @@
 #include "scheduler/pass/kept_quota.h"
 
+#include "scheduler/stop/reclaim.h"
+
 namespace millrace::scheduler {
 namespace {
 
 bool is_over_by(const Job& job, TimePoint at, TimePoint now) { return window_end(now, job.limit_s) <= at; }
 
+/// What another would borrow is not kept from an owner who would take it back at once.
+bool takes_back_from(const State& state, const Job& job, const Kept& kept) {
+  const Job& holder = state.jobs.at(kept.id);
+  return state.policies.preempt && holder.work.preemptible && reclaims_from(state, job, holder) &&
+         may_take_back(state, job, holder.work.account, holder.shape->request);
+}
+
 /// Whether what is kept for another is kept from this one, whose quota would do.
-bool is_kept_from(const Kept& kept, Job& job, TimePoint now) {
+bool is_kept_from(const State& state, const Kept& kept, Job& job, TimePoint now) {
+  if (takes_back_from(state, job, kept)) return false;
   if (kept.rank != job.rank) return kept.rank > job.rank;
   if (kept.account != job.work.account || !(kept.turn < turn_of(job)) || !kept.room) return false;
   return !is_over_by(job, kept.room->at, now) && !is_within(job.shape->request, kept.room->spare);
@@ -21,13 +31,15 @@ bool claim_waits(State& state, const Job& job) {
 
 }  // namespace
 
-bool blocked_by_quota(State& state, Job& job, TimePoint now, bool consider, Reason& reason) {
+bool blocked_by_quota(State& state, Job& job, TimePoint now, Keeping keeping, Reason& reason) {
   if (job.charged) return claim_waits(state, job);
   AccountTree& accounts = state.accounts;
   if (const auto lack = accounts.lack(job.work.account, job.shape->request)) {
     auto& entry = accounts.at(lack->account);
     entry.blocked_groups.insert(job.group);
-    if (consider && lack->ever && (!entry.kept || entry.kept->rank < job.rank))
+    const bool at_once = keeping == Keeping::kAtOnce && (!entry.kept || entry.kept->rank < job.rank);
+    const bool next = keeping == Keeping::kNext && !entry.kept && entry.unkept_pass == state.counters.passes;
+    if (lack->ever && (at_once || next))
       entry.kept = Kept{.rank = job.rank,
                         .id = job.work.id,
                         .account = job.work.account,
@@ -42,7 +54,7 @@ bool blocked_by_quota(State& state, Job& job, TimePoint now, bool consider, Reas
   }
   for (AccountIndex a = job.work.account; a != kNoAccount; a = accounts.at(a).account.parent) {
     auto& entry = accounts.at(a);
-    if (!entry.kept || !is_kept_from(*entry.kept, job, now)) continue;
+    if (!entry.kept || !is_kept_from(state, *entry.kept, job, now)) continue;
     entry.blocked_groups.insert(job.group);
     reason.code = ReasonCode::kQuotaKept;
     reason.other = entry.kept->id;

@@ -113,7 +113,8 @@ class Pass {
       reason = never_fits(state_, *job.shape);
       return false;
     }
-    if (blocked_by_quota(state_, job, now_, consider, reason)) return false;
+    const Keeping keeping = consider ? Keeping::kAtOnce : Keeping::kNext;
+    if (blocked_by_quota(state_, job, now_, keeping, reason)) return false;
     job.end = end_of(job.work, now_);
     std::optional<Found> found;
     if (job.promise) found = find_promised(state_, job, now_, of_promise);
@@ -375,7 +376,7 @@ class Pass {
     lay_ghosts(state_);
     for (Job* job : std::exchange(displaced_, {})) look_again(state_, *job);
     for (const AccountIndex a : std::exchange(unkept_, {})) {
-      state_.accounts.unkeep(a);
+      state_.accounts.unkeep(a, state_.counters.passes);
       again = true;
     }
     again = drop() || again;

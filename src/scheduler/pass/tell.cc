@@ -80,7 +80,7 @@ bool may_be_stale(const Reason& reason, const Plan& plan) {
 
 std::optional<Reason> what_keeps(State& state, Job& job, TimePoint now) {
   Reason reason;
-  if (!job.charged && blocked_by_quota(state, job, now, false, reason)) return reason;
+  if (!job.charged && blocked_by_quota(state, job, now, Keeping::kNothing, reason)) return reason;
   std::optional<Found> found;
   job.end = end_of(job.work, now);
   if (job.promise) found = find_promised(state, job, now, reason);
