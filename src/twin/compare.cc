@@ -6,6 +6,8 @@
 #include <boost/json.hpp>
 #include <cmath>
 #include <map>
+#include <set>
+#include <vector>
 
 #include "host/file.h"
 #include "host/json.h"
@@ -15,16 +17,38 @@ namespace {
 
 using Figures = std::map<std::string, double>;
 
-void collect(const boost::json::object& object, const std::string& path, Figures& figures) {
-  for (const auto& [key, value] : object) {
-    const auto name = path.empty() ? std::string(key) : fmt::format("{}.{}", path, std::string_view(key));
-    if (const auto* inner = value.if_object()) {
-      collect(*inner, path.empty() && key == "metrics" ? "" : name, figures);
-    } else if (value.is_number()) {
-      figures.emplace(name, value.to_number<double>());
-    } else if (value.is_bool()) {
-      figures.emplace(name, value.as_bool() ? 1 : 0);
-    }
+/// What tells elements apart, so that the same are compared where lists differ: the first text of each, or their places if
+/// some have none or the same.
+std::vector<std::string> keys_of(const boost::json::array& array) {
+  std::vector<std::string> keys;
+  for (const boost::json::value& element : array) {
+    const auto* object = element.if_object();
+    if (object == nullptr) break;
+    const auto text =
+        std::ranges::find_if(*object, [](const auto& member) { return member.value().is_string(); });
+    if (text != object->end()) keys.emplace_back(text->value().get_string());
+  }
+  const std::set<std::string> known(keys.begin(), keys.end());
+  if (known.size() == array.size() && !known.contains("")) return keys;
+  keys.clear();
+  for (std::size_t i = 0; i < array.size(); ++i) keys.push_back(std::to_string(i + 1));
+  return keys;
+}
+
+void collect(const boost::json::value& value, const std::string& path, Figures& figures) {
+  const auto below = [&](std::string_view key) {
+    return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
+  };
+  if (const auto* object = value.if_object()) {
+    for (const auto& [key, inner] : *object)
+      collect(inner, path.empty() && key == "metrics" ? "" : below(key), figures);
+  } else if (const auto* array = value.if_array()) {
+    const std::vector<std::string> keys = keys_of(*array);
+    for (std::size_t i = 0; i < array->size(); ++i) collect((*array)[i], below(keys[i]), figures);
+  } else if (value.is_number()) {
+    figures.emplace(path, value.to_number<double>());
+  } else if (value.is_bool()) {
+    figures.emplace(path, value.as_bool() ? 1 : 0);
   }
 }
 
@@ -39,7 +63,7 @@ Result<Figures> figures_of(std::string_view text, const std::string& name) {
                     name));
   }
   Figures figures;
-  collect(*object, "", figures);
+  collect(*value, "", figures);
   return figures;
 }
 

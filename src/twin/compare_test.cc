@@ -36,7 +36,8 @@ TEST(Compare, PutsFiguresSideBySideAndTellsWhichIsBetter) {
   EXPECT_FALSE(figure(*compared, "gone").b);
   EXPECT_FALSE(figure(*compared, "new").a);
   EXPECT_FALSE(figure(*compared, "new").difference);
-  EXPECT_EQ(compared->figures.size(), 7u) << "texts and arrays are left out";
+  EXPECT_EQ(figure(*compared, "list.1").b, 1);
+  EXPECT_EQ(compared->figures.size(), 8u) << "texts are left out";
   EXPECT_EQ(compared->figures[0].name, "allocation_pct") << "in the order of metric_infos()";
   const auto json = to_json(*compared);
   EXPECT_EQ(json.at("better").as_int64(), 1);
@@ -51,6 +52,18 @@ TEST(Compare, NestedFiguresHaveTheirPaths) {
                                      R"({"allocation_pct": {"100": 91.5, "130": 95}})", "a", "b");
   ASSERT_TRUE(compared);
   EXPECT_EQ(figure(*compared, "allocation_pct.100").difference, 1);
+}
+
+TEST(Compare, ElementsOfListsAreTheSameByTheirNamesOrPlaces) {
+  const auto compared = compare_runs(
+      R"({"kinds": [{"kind": "a", "w": 1}, {"kind": "b", "w": 2}], "what_if": [{"m": 1}, {"m": 2}],
+                      "twice": [{"kind": "a", "w": 1}, {"kind": "a", "w": 2}]})",
+      R"({"kinds": [{"kind": "b", "w": 5}], "what_if": [{"m": 4}]})", "a", "b");
+  ASSERT_TRUE(compared);
+  EXPECT_EQ(figure(*compared, "kinds.b.w").difference, 3);
+  EXPECT_FALSE(figure(*compared, "kinds.a.w").b);
+  EXPECT_EQ(figure(*compared, "what_if.1.m").difference, 3);
+  EXPECT_EQ(figure(*compared, "twice.2.w").a, 2);
 }
 
 TEST(Compare, NamesTheFileThatIsNone) {

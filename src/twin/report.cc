@@ -71,7 +71,7 @@ std::string table(const Table& table) {
   for (const auto& row : table.rows) {
     out += "<tr>";
     for (std::size_t i = 0; i < row.size(); ++i)
-      out += fmt::format("<td{}>{}</td>", numeric(i), escape(row[i]));
+      out += fmt::format("<td{}>{}</td>", numeric(i), escape(row[i].shown));
     out += "</tr>";
   }
   return out + "</tbody></table></div></section>\n";

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/clock.h"
@@ -77,12 +78,21 @@ struct AccountShare {
   std::int64_t jobs = 0;
 };
 
+/// A cell of a table: as a page shows it, and as a file has it.
+struct Cell {
+  Cell(std::string text) : shown(std::move(text)), exact(shown) {}
+  Cell(const char* text) : Cell(std::string(text)) {}
+  Cell(std::string shown_in, std::string exact_in) : shown(std::move(shown_in)), exact(std::move(exact_in)) {}
+
+  std::string shown, exact;
+};
+
 struct Table {
   std::string id;  // "sites": file name of its CSV
   std::string title;
   std::vector<std::string> columns;
-  std::vector<bool> numeric;                   // by column: set right
-  std::vector<std::vector<std::string>> rows;  // each as wide as `columns`
+  std::vector<bool> numeric;            // by column: set right
+  std::vector<std::vector<Cell>> rows;  // each as wide as `columns`
 };
 
 /// Everything that a report shows. What is empty is left out.

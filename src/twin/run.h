@@ -26,7 +26,7 @@ struct RunOptions {
 
 struct WaitFigures {
   std::string priority_class;
-  std::int64_t jobs = 0;  // that started
+  std::int64_t jobs = 0;  // that started; the rest means nothing without any
   double mean_s = 0, p50_s = 0, p95_s = 0, p99_s = 0;
 };
 

@@ -16,11 +16,14 @@ json::value or_null(const std::optional<T>& value) {
 json::object waits_json(const RunResult& result) {
   json::object waits;
   for (const WaitFigures& each : result.waits) {
+    const auto if_any = [&](double value) {
+      return each.jobs > 0 ? json::value(value) : json::value(nullptr);
+    };
     waits[each.priority_class] = {{"jobs", each.jobs},
-                                  {"mean_s", each.mean_s},
-                                  {"p50_s", each.p50_s},
-                                  {"p95_s", each.p95_s},
-                                  {"p99_s", each.p99_s}};
+                                  {"mean_s", if_any(each.mean_s)},
+                                  {"p50_s", if_any(each.p50_s)},
+                                  {"p95_s", if_any(each.p95_s)},
+                                  {"p99_s", if_any(each.p99_s)}};
   }
   return waits;
 }

@@ -77,12 +77,12 @@ std::string chart_csv(const Chart& chart) {
 
 std::string table_csv(const Table& table) {
   std::string out;
-  const auto add = [&](const std::vector<std::string>& row) {
-    for (std::size_t i = 0; i < row.size(); ++i) out += (i == 0 ? "" : ",") + field(row[i]);
+  for (std::size_t i = 0; i < table.columns.size(); ++i) out += (i == 0 ? "" : ",") + field(table.columns[i]);
+  out += "\n";
+  for (const auto& row : table.rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) out += (i == 0 ? "" : ",") + field(row[i].exact);
     out += "\n";
-  };
-  add(table.columns);
-  for (const auto& row : table.rows) add(row);
+  }
   return out;
 }
 

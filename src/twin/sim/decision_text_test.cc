@@ -91,5 +91,34 @@ TEST(Report, ShowsCarbonAgainstTheOracleWhereWorkMayWait) {
             without.report.charts.end());
 }
 
+TEST(Report, DrawsEachLimitedSiteAgainstItsOwnBudgetAndNoDrawAboveOne) {
+  SiteConfig config = small_site(2, 2);
+  config.cluster.sites.push_back({.name = "free", .zone = "PL", .jurisdiction = "PL", .pue = 1.0});
+  config.sites.push_back(config.sites[0]);
+  config.cluster.racks[1] = {.name = "r1", .site = 1, .feed = scheduler::kNoFeed};
+  config.cluster.domains[1].site = config.cluster.nodes[1].site = 1;
+  config.sites[1].power.clear();
+  const std::int64_t full = 20'000'000;
+  config.sites[0].power = {PowerStage{.since = world_start(), .budget_mw = full}};
+  for (int day = 0; day < 200; ++day) {  // half as much for two hours of each day
+    const TimePoint at = world_start() + std::chrono::hours(24 * day + 13);
+    config.grid_events.push_back({.at = at, .site = 0, .budget_mw = full / 2, .notice = seconds(900)});
+    config.grid_events.push_back(
+        {.at = at + std::chrono::hours(2), .site = 0, .budget_mw = {}, .notice = {}});
+  }
+  std::vector<TraceJob> jobs;
+  for (int i = 0; i < 4'800; ++i) jobs.push_back(job_of(i * 3'600, 7'000, 8));
+  const auto result = play_world(config, jobs).value();
+  ASSERT_EQ(result.budget_exceeded, 0);
+  const auto& charts = result.report.charts;
+  EXPECT_EQ(std::ranges::find(charts, "power", &Chart::id)->lines.size(), 2U) << "all sites have no budget";
+  EXPECT_EQ(std::ranges::find(charts, "power-2", &Chart::id), charts.end());
+  const auto chart = std::ranges::find(charts, "power-1", &Chart::id);
+  ASSERT_NE(chart, charts.end());
+  ASSERT_EQ(chart->lines.size(), 3U);
+  for (std::size_t i = 0; i < chart->times.size(); ++i)
+    ASSERT_LE(chart->lines[0].values[i], chart->lines[2].values[i] + 1e-12) << to_rfc3339(chart->times[i]);
+}
+
 }  // namespace
 }  // namespace millrace::twin

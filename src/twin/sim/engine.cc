@@ -111,13 +111,39 @@ VirtualTime Engine::next_time() const {
   return std::max(next, now_);
 }
 
+// What the lines of the report have from now on.
+void Engine::draw_power_lines() {
+  std::int64_t idle_mw = 0;
+  std::int64_t budget_mw = 0;
+  std::size_t limited = 0;
+  const auto put = [this](PowerLines& lines, std::int64_t draw, std::int64_t idle, std::int64_t budget) {
+    lines.draw_mw.set(now_, static_cast<double>(draw));
+    lines.idle_mw.set(now_, static_cast<double>(idle));
+    lines.budget_mw.set(now_, static_cast<double>(budget));
+  };
+  for (std::uint32_t i = 0; i < config_.sites.size(); ++i) {
+    constexpr auto kSite = PowerBook::Level::kSite;
+    const double pue = config_.cluster.sites[i].pue;
+    const std::int64_t idle = at_meter(power_.idle_mw(kSite, i), pue);
+    const bool is_limited = power_.budget(kSite, i) != kNoBudget;
+    const std::int64_t budget = is_limited ? power_.budget(kSite, i) : at_meter(power_.max_mw(kSite, i), pue);
+    limited += is_limited ? 1 : 0;
+    idle_mw += idle;
+    budget_mw += budget;
+    if (tally_.power_of_site.empty()) continue;
+    PowerLines& its = tally_.power_of_site[i];
+    its.limited = its.limited || is_limited;
+    put(its, at_meter(power_.draw_mw(kSite, i), pue), idle, budget);
+  }
+  tally_.power.limited = tally_.power.limited || limited == config_.sites.size();
+  put(tally_.power, power_.meter_mw(), idle_mw, budget_mw);
+}
+
 // What holds at `now_` holds until `to`.
 void Engine::advance_clock(VirtualTime to) {
   for (std::uint32_t i = 0; i < config_.sites.size(); ++i)
     power_.set_backlog(static_cast<scheduler::SiteIndex>(i), power_waiting_[i] > 0);
   power_.settle(now_);
-  std::int64_t idle_mw = 0;
-  std::int64_t budget_mw = 0;
   for (std::uint32_t i = 0; i < config_.sites.size(); ++i) {
     const std::int64_t draw = power_.draw_mw(PowerBook::Level::kSite, i);
     const SiteInfo& site = config_.sites[i];
@@ -126,13 +152,8 @@ void Engine::advance_clock(VirtualTime to) {
         static_cast<double>(energy::co2e_ug(site.carbon, draw, to_time(now_), to_time(to)).value_or(0));
     its.energy_microeur += static_cast<double>(
         energy::energy_cost_microeur(site.price, draw, to_time(now_), to_time(to)).value_or(0));
-    idle_mw += at_meter(power_.idle_mw(PowerBook::Level::kSite, i), config_.cluster.sites[i].pue);
-    const std::int64_t budget = power_.budget(PowerBook::Level::kSite, i);
-    if (budget != kNoBudget) budget_mw += budget;
   }
-  tally_.power_mw.set(now_, static_cast<double>(power_.meter_mw()));
-  tally_.budget_mw.set(now_, static_cast<double>(budget_mw));
-  tally_.idle_mw.set(now_, static_cast<double>(idle_mw));
+  draw_power_lines();
   tally_.queue.set(now_, static_cast<double>(waiting_));
   tally_.running.set(now_, static_cast<double>(running_));
   tally_.allocated.set(now_, static_cast<double>(allocated_milli_));
@@ -343,9 +364,13 @@ Result<void> Engine::play(const Progress& progress) {
   for (std::uint32_t slot = 0; slot < jobs_.slots(); ++slot) {
     if (jobs_[slot].run != 0) count_up(jobs_[slot]);
   }
-  for (Timeline* line :
-       {&tally_.power_mw, &tally_.budget_mw, &tally_.idle_mw, &tally_.queue, &tally_.running,
-        &tally_.allocated, &tally_.co2e_ug, &tally_.co2e_at_once_ug, &tally_.co2e_oracle_ug}) {
+  const auto settle = [this](PowerLines& lines) {
+    for (Timeline* line : {&lines.draw_mw, &lines.idle_mw, &lines.budget_mw}) line->settle(now_);
+  };
+  settle(tally_.power);
+  for (PowerLines& lines : tally_.power_of_site) settle(lines);
+  for (Timeline* line : {&tally_.queue, &tally_.running, &tally_.allocated, &tally_.co2e_ug,
+                         &tally_.co2e_at_once_ug, &tally_.co2e_oracle_ug}) {
     line->settle(now_);
   }
   for (SeededRng& rng : node_rng_) last_draw_ = last_draw_ * 31 + rng.next();

@@ -67,6 +67,7 @@ class Engine {
   void prepare();
   void name_scopes();
   VirtualTime next_time() const;
+  void draw_power_lines();
   void advance_clock(VirtualTime to);
   void collect_arrivals();
   void arrive(const TraceJob& job);

@@ -23,11 +23,15 @@ class MetricList {
     add(std::move(name), value.value_or(std::numeric_limits<double>::quiet_NaN()));
   }
   void add(std::string name, std::int64_t value) { add(std::move(name), static_cast<double>(value)); }
+  void add_if(bool applies, std::string name, double value) {
+    add(std::move(name), applies ? std::optional(value) : std::nullopt);
+  }
   void add_sample(const std::string& name, Sample& sample) {
-    add(name + "_mean_s", sample.mean());
-    add(name + "_p50_s", sample.quantile(0.5));
-    add(name + "_p95_s", sample.quantile(0.95));
-    add(name + "_p99_s", sample.quantile(0.99));
+    const bool any = sample.count() > 0;
+    add_if(any, name + "_mean_s", sample.mean());
+    add_if(any, name + "_p50_s", sample.quantile(0.5));
+    add_if(any, name + "_p95_s", sample.quantile(0.95));
+    add_if(any, name + "_p99_s", sample.quantile(0.99));
   }
 
  private:
@@ -119,8 +123,8 @@ void add_energy(const PowerBook::Totals& power, const RunResult& result, MetricL
   list.add("energy_idle_mwh", all.idle_kwh * 1e-3);
   list.add("energy_overhead_mwh", all.overhead_kwh * 1e-3);
   list.add("peak_power_mw", static_cast<double>(power.peak_mw) * 1e-9);
-  list.add("power_used_pct", power.used_share * 100.0);
-  list.add("power_used_backlog_pct", power.used_share_backlog * 100.0);
+  list.add_if(power.limited, "power_used_pct", power.used_share * 100.0);
+  list.add_if(power.backlog_s > 0.0, "power_used_backlog_pct", power.used_share_backlog * 100.0);
   list.add("backlog_hours", power.backlog_s / 3600.0);
   list.add("budget_exceeded", power.exceeded);
   list.add("budget_exceeded_s", power.exceeded_s);
@@ -195,9 +199,9 @@ RunResult figures_of(const SiteConfig& config, Engine& engine, VirtualTime start
   list.add("fragmentation_pct", 100.0 * part(tally.fragmented_milli_sum, tally.free_milli_sum));
   list.add_sample("wait", tally.wait_s);
   list.add_sample("jct", tally.jct_s);
-  list.add("slowdown_mean", tally.slowdown.mean());
+  list.add_if(tally.slowdown.count() > 0, "slowdown_mean", tally.slowdown.mean());
   list.add("makespan_s", static_cast<double>(tally.last_end - start) * 1e-6);
-  list.add("fairness_jain", jain_index(weighted));
+  list.add_if(!weighted.empty(), "fairness_jain", jain_index(weighted));
   add_counts(tally, list);
   add_energy(power, result, list);
   add_deferrable(tally.deferrable, list);

@@ -169,6 +169,7 @@ PowerBook::Totals PowerBook::totals() const {
     if (scope.over_since >= 0)
       totals.exceeded_s += static_cast<double>(settled_at_ - scope.over_since) * 1e-6;
   }
+  totals.limited = limit_ > 0;
   totals.used_share = limit_ > 0 ? used_ / limit_ : 0.0;
   totals.used_share_backlog = limit_backlog_ > 0 ? used_backlog_ / limit_backlog_ : 0.0;
   return totals;

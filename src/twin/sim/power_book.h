@@ -26,6 +26,7 @@ class PowerBook {
     double exceeded_s = 0.0;
     std::int64_t infeasible = 0;  // intervals in which a budget was below the idle draw of what was up
     std::int64_t peak_mw = 0;     // all sites together, at the meter
+    bool limited = false;         // some site, at some time
     double used_share = 0.0;      // draw / budget, over the time in which a site was limited; 0 if none was
     double used_share_backlog = 0.0;  // the same over the time in which work waited for power of that site
     double backlog_s = 0.0;           // limited and with work waiting for its power: the sum over all sites
@@ -50,6 +51,8 @@ class PowerBook {
   std::int64_t draw_mw(Level level, std::uint32_t index) const;
   std::int64_t idle_mw(Level level, std::uint32_t index) const { return scope(level, index).idle_mw; }
   std::int64_t meter_mw() const { return meter_mw_; }
+  /// IT power of all that is in a scope at full load.
+  std::int64_t max_mw(Level level, std::uint32_t index) const { return scope(level, index).max_mw; }
   /// IT energy of a site up to the last settle.
   NanoJoule site_energy(scheduler::SiteIndex site) const { return site_energy_[site].energy(); }
   NanoJoule site_idle_energy(scheduler::SiteIndex site) const { return site_idle_energy_[site].energy(); }

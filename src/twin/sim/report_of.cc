@@ -25,26 +25,51 @@ ChartLine line_of(std::string name, const Timeline& line, double scale, ChartLin
   return out;
 }
 
-Chart power_chart(const Tally& tally, VirtualTime start) {
+/// "1 minute", "4 hours 16 minutes".
+std::string length_of(VirtualTime length) {
+  const std::int64_t minutes = length / 60'000'000;
+  const auto some = [](std::int64_t count, const char* what) {
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+  };
+  if (minutes < 60) return some(minutes, "minute");
+  return some(minutes / 60, "hour") + (minutes % 60 == 0 ? "" : " " + some(minutes % 60, "minute"));
+}
+
+Chart power_chart(std::string id, std::string title, const PowerLines& power, VirtualTime start) {
   constexpr double kMegawatt = 1e-9;
   Chart chart{
-      .id = "power", .title = "Power against budget", .unit = "MW", .note = {}, .times = {}, .lines = {}};
-  chart.note =
-      "The highest draw of each interval at the meters of all sites, what idle equipment takes of it, and "
-      "the budget.";
-  chart.lines.push_back(line_of("Draw", tally.power_mw, kMegawatt, ChartLine::Style::kArea, true));
-  chart.lines.push_back(line_of("Idle", tally.idle_mw, kMegawatt, ChartLine::Style::kLine));
-  if (tally.budget_mw.value() > 0)
-    chart.lines.push_back(line_of("Budget", tally.budget_mw, kMegawatt, ChartLine::Style::kLimit));
-  chart.times = times_of(tally.power_mw, start, chart.lines[0].values.size());
+      .id = std::move(id), .title = std::move(title), .unit = "MW", .note = {}, .times = {}, .lines = {}};
+  chart.note = fmt::format(
+      "At the meter: means of {} each. A draw is held against its budget at every moment; a budget that "
+      "falls for less "
+      "than that looks less deep here.",
+      length_of(power.draw_mw.width()));
+  chart.lines.push_back(line_of("Draw", power.draw_mw, kMegawatt, ChartLine::Style::kArea));
+  chart.lines.push_back(line_of("Idle", power.idle_mw, kMegawatt, ChartLine::Style::kLine));
+  if (power.limited)
+    chart.lines.push_back(line_of("Budget", power.budget_mw, kMegawatt, ChartLine::Style::kLimit));
+  chart.times = times_of(power.draw_mw, start, chart.lines[0].values.size());
   return chart;
+}
+
+/// Of all sites; where there are several, then of each that has a budget.
+std::vector<Chart> power_charts(const SiteConfig& config, const Tally& tally, VirtualTime start) {
+  std::vector<Chart> charts;
+  charts.push_back(power_chart("power", "Power against budget", tally.power, start));
+  for (std::size_t i = 0; i < tally.power_of_site.size(); ++i) {
+    if (!tally.power_of_site[i].limited) continue;
+    charts.push_back(power_chart(fmt::format("power-{}", i + 1),
+                                 "Power against budget: " + config.cluster.sites[i].name,
+                                 tally.power_of_site[i], start));
+  }
+  return charts;
 }
 
 Chart queue_chart(const Tally& tally, VirtualTime start) {
   Chart chart{.id = "queue",
               .title = "Queue",
               .unit = "jobs",
-              .note = "Work that waits and work that runs.",
+              .note = "Work that waits and work that runs, as means of each interval.",
               .times = {},
               .lines = {}};
   chart.lines.push_back(line_of("Waiting", tally.queue, 1.0, ChartLine::Style::kArea));
@@ -70,8 +95,8 @@ Chart carbon_chart(const SiteConfig& config, const Tally& tally, VirtualTime sta
   Chart chart{
       .id = "carbon", .title = "Carbon intensity", .unit = "g/kWh", .note = {}, .times = {}, .lines = {}};
   chart.note = "Of the electricity of each site's zone. Deferrable work should run where it is low.";
-  const std::size_t count = tally.power_mw.intervals().size();
-  chart.times = times_of(tally.power_mw, start, count);
+  const std::size_t count = tally.power.draw_mw.intervals().size();
+  chart.times = times_of(tally.power.draw_mw, start, count);
   for (std::size_t i = 0; i < config.sites.size(); ++i) {
     ChartLine line{.name = config.cluster.sites[i].name, .values = {}, .style = ChartLine::Style::kLine};
     for (const TimePoint time : chart.times) {
@@ -107,7 +132,13 @@ Chart oracle_chart(const Tally& tally, VirtualTime start, VirtualTime end) {
   return chart;
 }
 
-std::string decimal(double value) { return fmt::format("{:.1f}", value); }
+/// A number: rounded for a reader, exact for a file; nothing where there is none.
+Cell number(std::optional<double> value, int decimals = 1) {
+  if (!value || !std::isfinite(*value)) return {"", ""};
+  const bool is_small = std::abs(*value) < 10.0 && decimals == 1;
+  return {is_small ? fmt::format("{:.3g}", *value) : fmt::format("{:.{}f}", *value, decimals),
+          fmt::format("{}", *value)};
+}
 
 Table waits_table(const RunResult& result) {
   Table table{.id = "waits",
@@ -116,8 +147,11 @@ Table waits_table(const RunResult& result) {
               .numeric = {false, true, true, true, true, true},
               .rows = {}};
   for (const WaitFigures& each : result.waits) {
-    table.rows.push_back({each.priority_class, std::to_string(each.jobs), decimal(each.mean_s),
-                          decimal(each.p50_s), decimal(each.p95_s), decimal(each.p99_s)});
+    const auto wait = [&](double value) {
+      return number(each.jobs > 0 ? std::optional(value) : std::nullopt);
+    };
+    table.rows.push_back({each.priority_class, std::to_string(each.jobs), wait(each.mean_s), wait(each.p50_s),
+                          wait(each.p95_s), wait(each.p99_s)});
   }
   return table;
 }
@@ -130,9 +164,9 @@ Table sites_table(const RunResult& result) {
       .numeric = {false, true, true, true, true, true, true},
       .rows = {}};
   for (const SiteFigures& each : result.sites) {
-    table.rows.push_back({each.name, decimal(each.energy_kwh * 1e-3), decimal(each.work_kwh * 1e-3),
-                          decimal(each.idle_kwh * 1e-3), decimal(each.overhead_kwh * 1e-3),
-                          decimal(each.co2e_kg * 1e-3), decimal(each.energy_eur)});
+    table.rows.push_back({each.name, number(each.energy_kwh * 1e-3), number(each.work_kwh * 1e-3),
+                          number(each.idle_kwh * 1e-3), number(each.overhead_kwh * 1e-3),
+                          number(each.co2e_kg * 1e-3), number(each.energy_eur)});
   }
   return table;
 }
@@ -145,12 +179,13 @@ Table what_if_table(const RunResult& result) {
               .numeric = {true, true, true, true, true, true},
               .rows = {}};
   for (const WhatIf& each : result.what_if) {
-    table.rows.push_back(
-        {decimal(each.utilisation * 100.0), fmt::format("{:.4f}", each.eur_per_kwh),
-         each.cost_per_accelerator_hour_eur ? fmt::format("{:.3f}", *each.cost_per_accelerator_hour_eur) : "",
-         each.cost_per_mtok_eur ? fmt::format("{:.3f}", *each.cost_per_mtok_eur) : "",
-         fmt::format("{:.0f}", each.margin_eur_per_year),
-         each.payback_month ? std::to_string(*each.payback_month) : "never"});
+    const auto month = each.payback_month ? std::to_string(*each.payback_month) : std::string();
+    table.rows.push_back({number(each.utilisation * 100.0),
+                          number(each.eur_per_kwh, 4),
+                          number(each.cost_per_accelerator_hour_eur, 3),
+                          number(each.cost_per_mtok_eur, 3),
+                          number(each.margin_eur_per_year, 0),
+                          {month.empty() ? "never" : month, month}});
   }
   return table;
 }
@@ -158,9 +193,11 @@ Table what_if_table(const RunResult& result) {
 std::vector<std::string> findings_of(const RunResult& result) {
   std::vector<std::string> findings;
   const auto value = [&](std::string_view name) { return find_value(result, name).value_or(0.0); };
-  findings.push_back(fmt::format(
-      "{} of {} jobs are done; work held {:.1f} % of {} accelerators and waited {:.0f} s in the mean.",
-      result.jobs_done, result.jobs, value("allocation_pct"), result.accelerators, value("wait_mean_s")));
+  const double wait_s = value("wait_mean_s");
+  findings.push_back(
+      fmt::format("{} of {} jobs are done; work held {:.1f} % of {} accelerators{}.", result.jobs_done,
+                  result.jobs, value("allocation_pct"), result.accelerators,
+                  std::isfinite(wait_s) ? fmt::format(" and waited {:.0f} s in the mean", wait_s) : ""));
   if (result.budget_exceeded > 0) {
     findings.push_back(fmt::format("The draw was above a power budget {} times, {:.0f} s in all.",
                                    result.budget_exceeded, value("budget_exceeded_s")));
@@ -176,7 +213,8 @@ std::vector<std::string> findings_of(const RunResult& result) {
     // Adding nothing turns a negative zero into zero.
     const auto tenth = [&](std::string_view name) { return std::round(value(name) * 10.0) / 10.0 + 0.0; };
     findings.push_back(
-        fmt::format("Deferrable work caused {:.1f} % less CO2e than if it had run at once; with the future "
+        fmt::format("Deferrable work caused {:.1f} % less CO2e than if it had run at once at the same sites; "
+                    "with the future "
                     "known {:.1f} % could have been saved.",
                     tenth("carbon_saving_pct"), tenth("carbon_saving_oracle_pct")));
   }
@@ -210,8 +248,10 @@ RunReport report_of(const SiteConfig& config, const Engine& engine, const RunRes
                    {"Decisions (SHA-256)", result.decisions_sha256}};
   report.metrics = result.metrics;
   report.findings = findings_of(result);
-  report.charts = {power_chart(tally, start), queue_chart(tally, start),
-                   allocation_chart(tally, start, result.accelerators), carbon_chart(config, tally, start)};
+  report.charts = power_charts(config, tally, start);
+  report.charts.push_back(queue_chart(tally, start));
+  report.charts.push_back(allocation_chart(tally, start, result.accelerators));
+  report.charts.push_back(carbon_chart(config, tally, start));
   if (tally.deferrable.jobs > 0) report.charts.push_back(oracle_chart(tally, start, engine.now()));
   std::vector<std::string> names;
   for (const scheduler::Account& account : config.accounts) names.push_back(account.name);

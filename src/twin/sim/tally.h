@@ -35,6 +35,15 @@ struct SiteTally {
   double energy_microeur = 0.0;
 };
 
+/// Of a site, or of all, at the meter.
+struct PowerLines {
+  explicit PowerLines(VirtualTime start) : draw_mw(start), idle_mw(start), budget_mw(start) {}
+
+  Timeline draw_mw, idle_mw;
+  Timeline budget_mw;    // where there is none: what everything draws at full load
+  bool limited = false;  // there was a budget, of all sites at one time
+};
+
 struct DeferrableTally {
   std::int64_t jobs = 0;
   std::int64_t late = 0;         // ended after their deadline
@@ -70,7 +79,9 @@ struct Tally {
   std::vector<double> held_us_by_kind;
   std::vector<double> held_deferrable_us_by_kind;
 
-  Timeline power_mw, budget_mw, idle_mw, queue, running, allocated;
+  PowerLines power;
+  std::vector<PowerLines> power_of_site;  // where there are several
+  Timeline queue, running, allocated;
   Timeline co2e_ug, co2e_at_once_ug, co2e_oracle_ug;  // of `deferrable`, as it grows
   double free_milli_sum = 0.0;        // over hourly samples: free accelerators of nodes that are up
   double fragmented_milli_sum = 0.0;  // of those, what typical work cannot use
