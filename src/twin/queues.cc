@@ -90,6 +90,8 @@ void add_cohort(World& world, const CohortSet& set, std::int64_t number, bool pr
       for (const auto& kind : queue.classes) {
         add_jobs(world, kind, account, preempt);
         unit_s += static_cast<double>(kind.count * kind.units) * seconds(kind.runtime);
+        world.bound_s =
+            std::max(world.bound_s, seconds(kind.first + kind.every * (kind.count - 1) + kind.runtime));
       }
     }
   }

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <set>
+#include <string>
+
 #include "host/file.h"
 #include "host/toml.h"
 #include "twin/queues.h"
@@ -52,8 +55,23 @@ CohortSet read_cohort(host::TomlTable table) {
   CohortSet read;
   read.name = table.text("name");
   read.count = table.integer("count", 1, kCountMax, 1);
-  for (auto& queue : table.tables("queue")) read.queues.push_back(read_queue(queue));
-  if (read.queues.empty()) table.fail("queue", "a cohort needs at least one [[cohort.queue]]");
+  auto queues = table.tables("queue");
+  for (auto& queue : queues) read.queues.push_back(read_queue(queue));
+  if (queues.empty()) table.fail("queue", "a cohort needs at least one [[cohort.queue]]");
+  __int128 all = 0;
+  for (const QueueSet& queue : read.queues) all += static_cast<__int128>(queue.count) * queue.nominal_units;
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < queues.size(); ++i) {
+    if (!names.insert(read.queues[i].name).second)
+      queues[i].fail("name", fmt::format("\"{}\" stands before in this cohort", read.queues[i].name));
+    auto workloads = queues[i].tables("workload");
+    for (std::size_t w = 0; w < workloads.size(); ++w) {
+      const std::int64_t units = read.queues[i].classes[w].units;
+      if (units <= all) continue;
+      workloads[w].fail("units", fmt::format("found {}, want at most {}: all quotas of the cohort together",
+                                             units, static_cast<std::int64_t>(all)));
+    }
+  }
   return read;
 }
 

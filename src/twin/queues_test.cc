@@ -65,6 +65,22 @@ TEST(Queues, AHigherClassGoesFirst) {
   EXPECT_DOUBLE_EQ(of_class(result, "low").admission_mean_s, 3.0);   // at 2, 3 and 4 s
 }
 
+TEST(Queues, NothingOfALowerClassPassesTheNextOfAHigherOneWhenTheFirstStarts) {
+  // 5 of 8 from 0 to 1 s, 5 from 1 to 2 s, then 6; the low class would fit beside each 5.
+  const auto result = run(one_cohort({queue(
+      "q", 8, 0,
+      {work("high", 2, 0, 1000, 5, 2), work("next", 1, 0, 500, 6, 2), work("low", 40, 100, 700, 3, 1)})}));
+  EXPECT_DOUBLE_EQ(of_class(result, "next").admission_max_s, 2.0);
+  EXPECT_EQ(result.preemptions, 0);
+}
+
+TEST(Queues, TheBoundKnowsOfWorkThatComesLateOrTakesLong) {
+  const auto result = run(
+      one_cohort({queue("q", 10, 0, {work("long", 1, 0, 50'000, 1, 0), work("job", 3, 1000, 10, 1, 0)})}));
+  EXPECT_DOUBLE_EQ(result.bound_s, 50.0);
+  EXPECT_DOUBLE_EQ(run(one_cohort({queue("q", 10, 0, {work("job", 3, 1000, 10, 1, 0)})})).bound_s, 2.01);
+}
+
 TEST(Queues, AQueueBorrowsWhatItsCohortLeaves) {
   const auto queues = [](std::int64_t borrow) {
     return one_cohort({queue("busy", 1, borrow, {work("job", 4, 0, 1000, 1, 0)}), queue("idle", 3, 0, {})});
@@ -132,6 +148,9 @@ every_ms = 10
 units = 6
 runtime_ms = 5
 priority = -1
+[[cohort.queue]]
+name = "other"
+nominal_quota = 2
 )";
 
 TEST(QueuesConfig, ReadsEveryKey) {
@@ -163,6 +182,13 @@ TEST(QueuesConfig, ErrorsNameFileLineAndKey) {
     EXPECT_TRUE(message.starts_with(std::string("small.toml") + std::string(line))) << message;
     EXPECT_NE(message.find(key), std::string::npos) << message;
   }
+  const std::string alone = error_of("[[cohort.queue]]\nname = \"other\"\nnominal_quota = 2\n", "");
+  EXPECT_TRUE(alone.starts_with("small.toml:11: ")) << alone;
+  EXPECT_NE(alone.find("units: found 6, want at most 4: all quotas of the cohort together"),
+            std::string::npos)
+      << alone;
+  const std::string twice = error_of("name = \"other\"", "name = \"q\"");
+  EXPECT_NE(twice.find("name: \"q\" stands before in this cohort"), std::string::npos) << twice;
   EXPECT_FALSE(parse_queues_config("name = \"empty\"", "empty.toml"));
   EXPECT_FALSE(parse_queues_config("not toml", "bad.toml"));
   EXPECT_FALSE(read_queues_config("/nonexistent/queues.toml"));
