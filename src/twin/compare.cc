@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "host/file.h"
@@ -67,11 +69,23 @@ Result<Figures> figures_of(std::string_view text, const std::string& name) {
   return figures;
 }
 
+/// Figures of the commands that are not runs, and of the process itself.
+constexpr std::pair<std::string_view, Better> kOtherFigures[] = {
+    {"admission_max_s", Better::kLower}, {"admission_mean_s", Better::kLower},
+    {"cold_ms", Better::kLower},         {"decisions_per_s", Better::kHigher},
+    {"event_ms", Better::kLower},        {"hit_ratio", Better::kHigher},
+    {"imbalance", Better::kLower},       {"pass_ms", Better::kLower},
+    {"rss_mb", Better::kLower},          {"saving_pct", Better::kHigher},
+    {"seconds_per_run", Better::kLower}, {"share_of_oracle", Better::kHigher},
+    {"usage_pct", Better::kHigher},      {"wall_s", Better::kLower},
+};
+
+/// Of "allocation_pct.130" as of "allocation_pct".
 Better direction_of(std::string_view name) {
-  if (const auto* info = find_metric(name)) return info->better;
-  // Of the process itself, which is no metric of the run.
-  if (name == "wall_s" || name == "rss_mb") return Better::kLower;
-  return Better::kNeither;
+  const std::string_view first = name.substr(0, name.find('.'));
+  if (const auto* info = find_metric(first)) return info->better;
+  const auto other = std::ranges::find(kOtherFigures, first, [](const auto& each) { return each.first; });
+  return other == std::end(kOtherFigures) ? Better::kNeither : other->second;
 }
 
 Verdict verdict_of(const ComparedFigure& figure) {

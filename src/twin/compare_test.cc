@@ -52,6 +52,11 @@ TEST(Compare, NestedFiguresHaveTheirPaths) {
                                      R"({"allocation_pct": {"100": 91.5, "130": 95}})", "a", "b");
   ASSERT_TRUE(compared);
   EXPECT_EQ(figure(*compared, "allocation_pct.100").difference, 1);
+  EXPECT_EQ(figure(*compared, "allocation_pct.100").verdict, Verdict::kBetter);
+  const auto routing = compare_runs(R"({"hit_ratio": 0.2, "imbalance": 1.2})",
+                                    R"({"hit_ratio": 0.3, "imbalance": 1.3})", "a", "b");
+  EXPECT_EQ(figure(*routing, "hit_ratio").verdict, Verdict::kBetter);
+  EXPECT_EQ(figure(*routing, "imbalance").verdict, Verdict::kWorse);
 }
 
 TEST(Compare, ElementsOfListsAreTheSameByTheirNamesOrPlaces) {

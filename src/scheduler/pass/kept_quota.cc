@@ -9,7 +9,7 @@ bool is_over_by(const Job& job, TimePoint at, TimePoint now) { return window_end
 
 /// What another would borrow is not kept from an owner who would take it back at once.
 bool takes_back_from(const State& state, const Job& job, const Kept& kept) {
-  const Job& holder = state.jobs.at(kept.id);
+  const Job& holder = state.jobs.at(kept.id);  // it is pending, or has started in this walk
   return state.policies.preempt && holder.work.preemptible && reclaims_from(state, job, holder) &&
          may_take_back(state, job, holder.work.account, holder.shape->request);
 }

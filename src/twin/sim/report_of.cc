@@ -240,7 +240,10 @@ RunReport report_of(const SiteConfig& config, const Engine& engine, const RunRes
   const Tally& tally = engine.tally();
   RunReport report;
   report.title = config.name;
-  report.subtitle = fmt::format("{} accelerators, {:.1f} days", result.accelerators, result.simulated_days);
+  const bool is_short = result.simulated_days < 2.0;
+  report.subtitle = fmt::format("{} accelerators, {:.1f} {}", result.accelerators,
+                                is_short ? result.simulated_days * 24.0 : result.simulated_days,
+                                is_short ? "hours" : "days");
   report.start = to_time(start);
   report.end = to_time(engine.now());
   report.inputs = {{"Workload", result.workload},
