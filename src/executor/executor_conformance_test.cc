@@ -4,6 +4,9 @@
 #include <stdlib.h>
 
 #include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "executor/fake/fake_executor.h"
 #include "executor/local/local_executor.h"
@@ -194,6 +197,25 @@ TYPED_TEST(ExecutorConformance, TheLogIsReadByOffsetFromStartAndEnd) {
   const auto past = executor.log("a-0", 400, 5);
   EXPECT_EQ(past->text, "");
   EXPECT_EQ(past->next, 10);
+}
+
+TYPED_TEST(ExecutorConformance, ALogIsNeverReadEmptyWhileItsWorkloadIsRemoved) {
+  auto& executor = *this->world_.executor;
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_TRUE(executor.start(this->world_.printing("a-0", "hello mill"), 1));
+    this->world_.printed("a-0", "hello mill");
+    ASSERT_EQ(this->log_when("a-0", 10)->text, "hello mill");
+    ASSERT_TRUE(executor.stop("a-0", std::chrono::milliseconds(0)));
+    this->world_.settle("a-0");
+    std::vector<std::string> read;
+    std::thread reader([&] {
+      while (const auto piece = executor.log("a-0", 0, 100)) read.push_back(piece->text);
+    });
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (!executor.remove("a-0") && std::chrono::steady_clock::now() < deadline) executor.wait_event(kLook);
+    reader.join();
+    for (const std::string& text : read) ASSERT_EQ(text, "hello mill") << "round " << round;
+  }
 }
 
 TYPED_TEST(ExecutorConformance, WaitEndsWhenAWorkloadEndsOrSomebodyWakes) {

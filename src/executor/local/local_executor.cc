@@ -209,7 +209,7 @@ Result<void> LocalExecutor::set_cpu(const std::string& id, std::int64_t cpu_mill
 Result<std::vector<WorkloadStatus>> LocalExecutor::list() {
   std::vector<WorkloadStatus> all;
   for (const std::string& name : TRY(host::list_dir(options_.folder))) {
-    if (!is_id(name) || !host::exists(folder_of(name) + "/spec.json")) continue;
+    if (!is_id(name) || !host::exists(spec_of(name))) continue;
     auto status = read_status(name);
     if (status) {
       all.push_back(std::move(*status));
@@ -230,9 +230,12 @@ Result<WorkloadStatus> LocalExecutor::status(const std::string& id) {
 }
 
 Result<LogPiece> LocalExecutor::log(const std::string& id, std::int64_t from, std::size_t max) {
-  if (!is_id(id) || !host::exists(folder_of(id) + "/spec.json"))
-    return failure(ErrorCode::kNotFound, "there is no workload " + id);
-  return read_log(folder_of(id), from, max);
+  const auto is_there = [&] { return is_id(id) && host::exists(spec_of(id)); };
+  std::optional<Result<LogPiece>> piece;
+  if (is_there()) piece = read_log(folder_of(id), from, max);
+  // It may have been removed meanwhile, and the piece lack what was gone first.
+  if (!piece || !is_there()) return failure(ErrorCode::kNotFound, "there is no workload " + id);
+  return *std::move(piece);
 }
 
 Result<void> LocalExecutor::remove(const std::string& id) {
@@ -244,6 +247,7 @@ Result<void> LocalExecutor::remove(const std::string& id) {
   TRY_VOID(host::remove_tree(data_dir(id)));
   TRY_VOID(host::remove_tree(control_socket(id)));
   if (now.state == WorkloadState::kLost) Cgroup::remove_named(cgroup_name(folder_of(id)));
+  TRY_VOID(host::remove_tree(spec_of(id)));  // from now on it is not there
   return host::remove_tree(folder_of(id));
 }
 

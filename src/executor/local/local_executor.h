@@ -44,6 +44,7 @@ class LocalExecutor final : public Executor {
   LocalExecutor(LocalOptions options, host::Fd wake_fd)
       : options_(std::move(options)), wake_fd_(std::move(wake_fd)) {}
   std::string folder_of(const std::string& id) const { return options_.folder + "/" + id; }
+  std::string spec_of(const std::string& id) const { return folder_of(id) + "/spec.json"; }
   std::string control_socket(const std::string& id) const;
   std::string data_dir(const std::string& id) const;
   Result<void> check_fence(std::int64_t fence);
