@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "cli/output.h"
@@ -63,11 +64,21 @@ class LogReader {
     }
     log.run = run;
     log.next = piece.at("next").to_number<std::int64_t>();
+    waits_ = piece.at("state").as_string() == "queued";
     log.ended = text.empty() && (run_ > 0 || is_over(piece.at("state").as_string()));
     return !text.empty();
   }
 
   std::int64_t tasks() const { return tasks_; }
+  /// Tells on stderr why it waits, where it does and that is another thing than told before.
+  Result<void> tell_wait() {
+    if (!waits_) return {};
+    const auto job = TRY(call_patiently(client_, "/api/v1/jobs/" + url_encode(id_)));
+    const auto reason = cell(job, "reason_code");
+    if (cell(job, "state") == "queued" && reason != "-" && std::exchange(told_, reason) != reason)
+      fmt::print(stderr, "job {} waits: {}\n", id_, cell(job, "reason"));
+    return {};
+  }
 
  private:
   const Client& client_;
@@ -75,6 +86,8 @@ class LogReader {
   const std::int64_t run_;  // 0: the last, and those that begin meanwhile
   const LogSink& sink_;
   std::int64_t tasks_ = 1;
+  bool waits_ = false;
+  std::string told_;  // why
 };
 
 }  // namespace
@@ -118,6 +131,7 @@ Result<void> read_log(const Client& client, const std::string& id, const LogChoi
       any = true;
     }
     if (all_ended || (!follow && !any)) return {};
+    if (follow) TRY_VOID(reader.tell_wait());
     // One task's request waits by itself.
     if (logs.size() == 1) continue;
     pause = any ? kFirstPause : std::min(pause * 2, kLastPause);

@@ -18,7 +18,7 @@ struct LogChoice {
 };
 
 /// Gives all that the tasks of a job wrote in a run to `sink`, and with `follow` what it goes on to write until it
-/// is over; notes (a further run, a dropped part) go to stderr. With several tasks each line begins with its number. A
+/// is over; notes (why it waits, a further run, a dropped part) go to stderr. With several tasks each line begins with its number. A
 /// server that is away for a moment is waited for.
 Result<void> read_log(const Client& client, const std::string& id, const LogChoice& choice, bool follow,
                       const LogSink& sink);

@@ -105,6 +105,17 @@ class Jobs(unittest.TestCase):
         self.assertAlmostEqual(eur_per_hour, 100, delta=0.5)
         self.assertEqual(free, (0, 0))
 
+    def test_run_tells_why_it_waits_and_goes_on(self):
+        taken = self.millrace.submit({"command": ["sleep", "60"], "cpus": os.cpu_count()})
+        self.millrace.wait_job(taken, {"running"})
+        with subprocess.Popen([PROGRAM, "run", "--home", self.millrace.home, "--", "echo", "here"], cwd=self.folder, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+            number = run.stderr.readline().split()[-1]
+            self.assertRegex(run.stderr.readline(), rf"^job {number} waits: needs 1 core on one node; 0 are free")
+            self.millrace.cli("job", "cancel", taken)
+            self.assertEqual(run.stdout.read().strip(), "here")
+            self.assertEqual(run.wait(30), 0)
+
     def test_ctrl_c_cancels(self):
         with subprocess.Popen([PROGRAM, "run", "--home", self.millrace.home, "--", "sh", "-c", "echo up; sleep 300"],
                               cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
