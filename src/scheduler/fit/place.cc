@@ -175,10 +175,10 @@ class Attempt {
       ++state_.counters.steps;
       const auto fit = scored(state_, peers.scored, free, key_.demand);
       if (!fit) continue;
-      const Merit merit = merit_of(fit->score, cost);
-      if (best && std::tie(best->rank, best->merit) < std::tie(rank, merit)) continue;
+      Candidate candidate{rank, merit_of(fit->score, cost), 0, fit->devices};
+      if (best && *best < candidate) continue;
       for (const NodeIndex node : peers.nodes) {
-        const Candidate candidate{rank, merit, node, fit->devices};
+        candidate.node = node;
         if (best && *best < candidate) break;
         if (passing(node) || !allowed(node)) continue;
         best = candidate;
@@ -196,11 +196,11 @@ class Attempt {
       if (entry.nodes.begin()->begin < until_) continue;
       const auto fit = scored(state_, entry.scored, free, key_.demand);
       if (!fit) continue;
-      const Merit merit = merit_of(fit->score, cost);
-      if (best && std::tie(best->rank, best->merit) < std::tie(rank, merit)) continue;
+      Candidate candidate{rank, merit_of(fit->score, cost), 0, fit->devices};
+      if (best && *best < candidate) continue;
       for (const auto& [begin, node] : entry.nodes) {
         if (begin < until_) break;
-        const Candidate candidate{rank, merit, node, fit->devices};
+        candidate.node = node;
         if (best && *best < candidate) continue;
         if (allowed(node)) best = candidate;
       }
@@ -217,8 +217,8 @@ class Attempt {
       const auto fit = scored(state_, known, free, key_.demand);
       if (!fit) continue;
       const scheduler::Node& its = state_.cluster.nodes[node];
-      const Candidate candidate{rank_of(key_, its.kind),
-                                merit_of(fit->score, site_cost(state_, its.site)), node, fit->devices};
+      const Candidate candidate{rank_of(key_, its.kind), merit_of(fit->score, site_cost(state_, its.site)),
+                                node, fit->devices};
       if ((!best || candidate < *best) && allowed(node)) best = candidate;
     }
     if (best) best->devices = canonical(usable(best->node)).real(best->devices);

@@ -7,16 +7,10 @@ namespace {
 
 bool is_over_by(const Job& job, TimePoint at, TimePoint now) { return window_end(now, job.limit_s) <= at; }
 
-/// What another would borrow is not kept from an owner who would take it back at once.
-bool takes_back_from(const State& state, const Job& job, const Kept& kept) {
-  const Job& holder = state.jobs.at(kept.id);  // it is pending, or has started in this walk
-  return state.policies.preempt && holder.work.preemptible && reclaims_from(state, job, holder) &&
-         may_take_back(state, job, holder.work.account, holder.shape->request);
-}
-
 /// Whether what is kept for another is kept from this one, whose quota would do.
 bool is_kept_from(const State& state, const Kept& kept, Job& job, TimePoint now) {
-  if (takes_back_from(state, job, kept)) return false;
+  // The other is pending, or has started in this walk.
+  if (would_take_back(state, job, state.jobs.at(kept.id))) return false;
   if (kept.rank != job.rank) return kept.rank > job.rank;
   if (kept.account != job.work.account || !(kept.turn < turn_of(job)) || !kept.room) return false;
   return !is_over_by(job, kept.room->at, now) && !is_within(job.shape->request, kept.room->spare);

@@ -25,9 +25,7 @@ bool waits_for_end_of(const Job& job, const Job& holder) {
 
 bool yields(const State& state, const Job& holder, const Job& job) {
   if (holder.promise->claim) return holder.rank < job.rank && waits_for_end_of(job, holder);
-  if (holder.rank < job.rank) return true;
-  return state.policies.preempt && holder.work.preemptible && reclaims_from(state, job, holder) &&
-         may_take_back(state, job, holder.work.account, holder.shape->request);
+  return holder.rank < job.rank || would_take_back(state, job, holder);
 }
 
 }  // namespace
@@ -48,6 +46,11 @@ bool reclaims_from(const State& state, const Job& job, const Job& holder) {
   return false;
 }
 
+bool would_take_back(const State& state, const Job& job, const Job& holder) {
+  return state.policies.preempt && holder.work.preemptible && reclaims_from(state, job, holder) &&
+         may_take_back(state, job, holder.work.account, holder.shape->request);
+}
+
 std::vector<Job*> owners_waiting(State& state, const Job& job) {
   if (!state.policies.preempt || !job.work.preemptible || job.charged) return {};
   std::vector<Job*> owners;
@@ -59,8 +62,7 @@ std::vector<Job*> owners_waiting(State& state, const Job& job) {
     for (; it != groups.end() && it->first.account == a; ++it) {
       if (it->second.members.empty()) continue;
       Job& first = *it->second.members.begin()->job;
-      if (first.work.tasks == 1 && !first.charged && reclaims_from(state, first, job) &&
-          may_take_back(state, first, job.work.account, job.shape->request))
+      if (first.work.tasks == 1 && !first.charged && would_take_back(state, first, job))
         owners.push_back(&first);
     }
   }

@@ -11,6 +11,8 @@ namespace millrace::scheduler {
 bool may_take_back(const State& state, const Job& job, AccountIndex holder, const Amount& more = {});
 /// Whether the job's account takes back from such work at all.
 bool reclaims_from(const State& state, const Job& job, const Job& holder);
+/// Whether the job may take back at once what the holder would borrow by its start.
+bool would_take_back(const State& state, const Job& job, const Job& holder);
 /// Promises that give way to a job that could start without them: those of lower ranks, and those by which others would
 /// borrow what it may take back at once. In the order in which they give way.
 std::vector<Job*> yielding_promises(const State& state, const Job& job);

@@ -92,11 +92,7 @@ TEST(Report, ShowsCarbonAgainstTheOracleWhereWorkMayWait) {
 }
 
 TEST(Report, DrawsEachLimitedSiteAgainstItsOwnBudgetAndNoDrawAboveOne) {
-  SiteConfig config = small_site(2, 2);
-  config.cluster.sites.push_back({.name = "free", .zone = "PL", .jurisdiction = "PL", .pue = 1.0});
-  config.sites.push_back(config.sites[0]);
-  config.cluster.racks[1] = {.name = "r1", .site = 1, .feed = scheduler::kNoFeed};
-  config.cluster.domains[1].site = config.cluster.nodes[1].site = 1;
+  SiteConfig config = small_sites({.name = "free", .zone = "PL", .jurisdiction = "PL", .pue = 1.0});
   config.sites[1].power.clear();
   const std::int64_t full = 20'000'000;
   config.sites[0].power = {PowerStage{.since = world_start(), .budget_mw = full}};

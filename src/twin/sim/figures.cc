@@ -134,12 +134,11 @@ void add_energy(const PowerBook::Totals& power, const RunResult& result, MetricL
 
 void add_deferrable(const DeferrableTally& deferrable, MetricList& list) {
   const bool any = deferrable.jobs > 0;
-  const auto if_any = [&](double value) { return any ? std::optional(value) : std::nullopt; };
   list.add("deferrable_jobs", deferrable.jobs);
   list.add("deferrable_late", deferrable.late);
-  list.add("deferrable_co2e_t", if_any(deferrable.co2e_ug * 1e-12));
-  list.add("deferrable_co2e_at_once_t", if_any(deferrable.co2e_at_once_ug * 1e-12));
-  list.add("deferrable_co2e_oracle_t", if_any(deferrable.co2e_oracle_ug * 1e-12));
+  list.add_if(any, "deferrable_co2e_t", deferrable.co2e_ug * 1e-12);
+  list.add_if(any, "deferrable_co2e_at_once_t", deferrable.co2e_at_once_ug * 1e-12);
+  list.add_if(any, "deferrable_co2e_oracle_t", deferrable.co2e_oracle_ug * 1e-12);
   // Carbon is counted in whole micrograms for each stretch of time; beyond five decimals a share is their rounding.
   const double at_once = deferrable.co2e_at_once_ug;
   const auto saved = [&](double emitted) {

@@ -33,11 +33,7 @@ TEST(Run, AJobTakesItsWorkAndItsEnergy) {
 }
 
 TEST(Run, OnlyTheSiteWhosePowerIsWaitedForIsInBacklog) {
-  SiteConfig config = small_site(2, 2);
-  config.cluster.sites.push_back({.name = "other", .zone = "SE-SE3", .jurisdiction = "SE", .pue = 1.2});
-  config.sites.push_back(config.sites[0]);
-  config.cluster.racks[1] = {.name = "r1", .site = 1, .feed = scheduler::kNoFeed};
-  config.cluster.domains[1].site = config.cluster.nodes[1].site = 1;
+  SiteConfig config = small_sites({.name = "other", .zone = "SE-SE3", .jurisdiction = "SE", .pue = 1.2});
   config.policy.scheduler.cap_floor_milli = 1000;
   // Room for 7 accelerators and their cores at the second site, which works at 90 % of that; the first has no accelerators
   // left, and much power.
@@ -372,12 +368,8 @@ TEST(Inputs, WorkPrefersTheKindThatSuitsItAndTakesTheOtherWhereItMust) {
 }
 
 TEST(Run, DeferrableWorkIsComparedAtEverySiteItRanAt) {
-  SiteConfig config = small_site(2, 2);
-  config.cluster.sites.push_back({.name = "dirty", .zone = "PL", .jurisdiction = "PL", .pue = 1.5});
-  config.sites.push_back(config.sites[0]);
+  SiteConfig config = small_sites({.name = "dirty", .zone = "PL", .jurisdiction = "PL", .pue = 1.5});
   config.sites[1].carbon = flat_series(700'000);
-  config.cluster.racks[1] = {.name = "r1", .site = 1, .feed = scheduler::kNoFeed};
-  config.cluster.domains[1].site = config.cluster.nodes[1].site = 1;
   std::vector<TraceJob> jobs(2, job_of(600, 3'600 * 3, 8));  // one at each site
   for (TraceJob& job : jobs) {
     job.deferrable = true;

@@ -14,12 +14,8 @@ using Sites = std::vector<scheduler::SiteIndex>;
 
 /// A node of eight accelerators at each of two sites: at 300 g/kWh, but 600 at 5 o'clock, and at 400, but 20 at 5 o'clock.
 SiteConfig two_sites(const std::string& shift, bool other_order) {
-  SiteConfig config = small_site(2, 2);
-  config.cluster.sites.push_back({.name = "other", .zone = "DE", .jurisdiction = "DE", .pue = 1.0});
+  SiteConfig config = small_sites({.name = "other", .zone = "DE", .jurisdiction = "DE", .pue = 1.0});
   config.cluster.sites[0].pue = 1.0;
-  config.sites.push_back(config.sites[0]);
-  config.cluster.racks[1] = {.name = "r1", .site = 1, .feed = scheduler::kNoFeed};
-  config.cluster.domains[1].site = config.cluster.nodes[1].site = 1;
   const auto series = [](std::int64_t usual, std::int64_t at_five) {
     std::vector<std::int64_t> values(24, usual);
     values[5] = at_five;

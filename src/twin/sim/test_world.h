@@ -74,6 +74,16 @@ inline SiteConfig small_site(std::uint32_t nodes, std::uint32_t racks = 1) {
   return config;
 }
 
+/// Two nodes, the second with its rack and domain at a second site, which is else as the first.
+inline SiteConfig small_sites(scheduler::Site second) {
+  SiteConfig config = small_site(2, 2);
+  config.cluster.sites.push_back(std::move(second));
+  config.sites.push_back(config.sites[0]);
+  config.cluster.racks[1] = {.name = "r1", .site = 1, .feed = scheduler::kNoFeed};
+  config.cluster.domains[1].site = config.cluster.nodes[1].site = 1;
+  return config;
+}
+
 inline TraceJob job_of(std::int64_t arrival_s, std::int64_t work_s, std::int32_t accelerators,
                        std::int32_t tasks = 1) {
   TraceJob job;
