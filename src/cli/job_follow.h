@@ -17,8 +17,8 @@ struct LogChoice {
   std::int64_t run = 0;    // from 1; 0: the last
 };
 
-/// Gives all that the tasks of a job wrote in a run to `sink`, and with `follow` what it goes on to write until it
-/// is over; notes (why it waits, a further run, a dropped part) go to stderr. With several tasks each line begins with its number. A
+/// Gives all that the tasks of a job wrote in a run to `sink`, and with `follow` what it goes on to write until it is over;
+/// notes (why it waits, a further run, a dropped part) go to stderr. With several tasks each line begins with its number. A
 /// server that is away for a moment is waited for.
 Result<void> read_log(const Client& client, const std::string& id, const LogChoice& choice, bool follow,
                       const LogSink& sink);

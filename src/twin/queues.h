@@ -66,8 +66,8 @@ struct QueuesResult {
   std::string name;
   std::int64_t workloads = 0;
   double makespan_s = 0.0;  // virtual: from time 0 to the last end
-  double bound_s =
-      0.0;  // that no schedule can beat: the largest cohort's work over its quota, or the end of one that starts as it comes
+  /// That no schedule can beat: the largest cohort's work over its quota, or the end of one that starts as it comes.
+  double bound_s = 0.0;
   std::vector<QueueClassResult> classes;  // in the order of the configuration
   double usage_pct = 0.0;                 // units held x time / (all nominal quota x makespan)
   std::int64_t starts = 0;                // restarts after a preemption included
