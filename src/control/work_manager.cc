@@ -360,6 +360,7 @@ scheduler::Workload WorkManager::workload_of(const WantedWork& wanted, Turn& tur
   workload.spread = wanted.spread;
   workload.siblings = wanted.siblings;
   workload.limit = wanted.time_limit;
+  workload.stretches = false;  // at its end the run is ended, whatever it was capped to
   if (wanted.deferrable) workload.deadline = wanted.deadline;
   workload.service = wanted.kind == WorkKind::kService;
   workload.preemptible = wanted.preemptible;

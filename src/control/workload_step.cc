@@ -88,7 +88,7 @@ class WorkloadStepper {
   }
   Result<void> apply(const QuotaChanged& event) {
     if (event.weight_milli) TRY_VOID(state_.scheduler_.set_weight(event.account, *event.weight_milli));
-    return state_.scheduler_.set_quota(event.account, event.quota, now_);
+    return state_.scheduler_.set_quota(event.account, event.quota);
   }
   Result<void> apply(const AccountAdded& event);
   Result<void> apply(const PastUseKnown& event) {
@@ -201,7 +201,9 @@ Result<void> WorkloadStepper::apply(const Ended& event) {
     return freed;
   }
   if (event.left && record->workload.limit) record->workload.limit = *event.left;
-  record->workload.power_stopped = record->reason.code == scheduler::ReasonCode::kBudgetFall;
+  // The reason of a run that was not stopped may be that of a cap.
+  record->workload.power_stopped =
+      event.exit == Exit::kStopped && record->reason.code == scheduler::ReasonCode::kBudgetFall;
   actions_.emplace_back(Requeued{.id = event.id, .run = event.run, .exit = event.exit});
   enqueue(*record);
   return freed;

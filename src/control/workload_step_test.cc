@@ -151,6 +151,19 @@ TEST(WorkloadStep, AFailureOfItsOwnIsTriedAgainAsOftenAsTheRulesSay) {
   EXPECT_EQ(only<Settled>(second)[0].exit, Exit::kFailed);
 }
 
+TEST(WorkloadStep, ARunThatWasCappedAndThenLostWasNotStoppedByItsBudget) {
+  const scheduler::Scope site{scheduler::ScopeKind::kSite, 0};
+  WorkloadState state = make_state(1);
+  act(state, {Submitted{work(1, 4)}}, 0);
+  act(state, {Started{1, 1}, scheduler::BudgetChange{site, at(10), 2'800'000}}, 10);
+  ASSERT_LT(state.find(1)->cap_milli, 1'000);
+  act(state, {Ended{.id = 1, .run = 1, .exit = Exit::kLost, .left = {}}}, 20);
+  EXPECT_FALSE(state.find(1)->workload.power_stopped);
+  ASSERT_EQ(only<StopRun>(act(state, {scheduler::BudgetChange{site, at(30), 1'100'000}}, 30)).size(), 1u);
+  act(state, {Ended{.id = 1, .run = 2, .exit = Exit::kStopped, .left = {}}}, 40);
+  EXPECT_TRUE(state.find(1)->workload.power_stopped);
+}
+
 TEST(WorkloadStep, WorkThatCannotBeTakenIsRefusedWithAReason) {
   WorkloadState state = make_state(1);
   Workload wrong = work(1, 1);

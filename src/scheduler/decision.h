@@ -86,8 +86,8 @@ struct Cap {
   Reason reason;
 };
 
-/// A budget below what the nodes draw when nothing runs: no schedule can keep it. Switching off `nodes` (those that run
-/// nothing first) would.
+/// A budget below what the nodes draw when nothing runs: no schedule can keep it. It could be kept without `nodes` (those that
+/// run nothing first). Nothing here switches them off: the idle draw of a node counts as long as the cluster has it.
 struct Infeasible {
   Scope scope;
   TimePoint from{};

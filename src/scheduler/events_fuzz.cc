@@ -186,7 +186,7 @@ class World {
       if (tell([&](Scheduler& s) { return s.add_account(added); })) ++accounts_;
       return;
     }
-    tell([&](Scheduler& s) { return s.set_quota(account, quota, now_); });
+    tell([&](Scheduler& s) { return s.set_quota(account, quota); });
   }
 
   void pass() {

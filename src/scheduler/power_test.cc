@@ -318,6 +318,33 @@ TEST(Power, what_a_fall_to_come_would_stop_with_a_loss_waits) {
   EXPECT_EQ(s.expected_start(3), kStart + 24h);
 }
 
+TEST(Power, work_that_two_budgets_cap_in_one_pass_is_told_the_lower_cap_once) {
+  Scheduler s = site_of(1, 4'800);
+  submit(s, nodes_of(1, 1));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
+  ASSERT_TRUE(s.set_budget({kSite, kStart + 1min, 5'000'000}, kStart + 1min));
+  ASSERT_TRUE(s.set_budget({{ScopeKind::kNode, 0}, kStart + 1min, 4'000'000}, kStart + 1min));
+  const Plan plan = s.pass(kStart + 1min);
+  ASSERT_EQ(plan.caps.size(), 1U);
+  EXPECT_EQ(plan.caps[0].cap_milli, 625) << "3 of 4.8 kW above idle";
+}
+
+TEST(Power, a_limit_of_time_ends_when_it_would_without_a_cap) {
+  for (const bool stretches : {true, false}) {
+    Scheduler s = site_of(1, 2'400);
+    Workload w = nodes_of(1, 1);
+    w.stretches = stretches;
+    submit(s, w);
+    const Plan plan = s.pass(kStart);
+    ASSERT_EQ(plan.starts.size(), 1U);
+    ASSERT_EQ(plan.starts[0].cap_milli, 500);
+    submit(s, nodes_of(2, 1));
+    s.pass(kStart);
+    ASSERT_TRUE(s.expected_start(2));
+    EXPECT_EQ(*s.expected_start(2) == kStart + 1h, !stretches);
+  }
+}
+
 TEST(Power, what_loses_little_runs_until_the_budget_falls) {
   Scheduler s = site_with_a_fall();
   for (WorkloadId id : {1, 2, 3}) {

@@ -234,6 +234,22 @@ TEST(Promise, what_waits_behind_work_that_starts_early_is_brought_forward) {
   EXPECT_EQ(s.expected_start(4), kStart + 70min);
 }
 
+TEST(Promise, stays_where_pending_work_is_told_that_its_time_has_come) {
+  Scheduler s = make(2);
+  submit(s, job_of(1, 1, 1h));
+  Workload gang = job_of(2, 2);
+  gang.not_before = kStart;
+  submit(s, gang);
+  s.pass(kStart);
+  ASSERT_EQ(s.expected_start(2), kStart + 1h);
+  ASSERT_TRUE(s.set_not_before(2, std::nullopt, kStart + 10s));
+  submit(s, job_of(3, 1, 4h), kStart + 10s);
+  EXPECT_EQ(started(s.pass(kStart + 10s)), Ids{}) << "it would delay the gang";
+  EXPECT_EQ(s.expected_start(2), kStart + 1h);
+  ASSERT_TRUE(s.set_not_before(2, kStart + 2h, kStart + 20s));
+  EXPECT_EQ(started(s.pass(kStart + 20s)), Ids{3}) << "the gang waits for its time now";
+}
+
 /// Domains of 2 and 2 nodes.
 Scheduler two_domains() {
   Cluster cluster = testing::even_cluster(4);

@@ -26,6 +26,8 @@ class World {
     policies_.power_lead = std::chrono::seconds(120 * dice_.below(3));
     policies_.start_capped = dice_.one_in(2);
     real_ = std::make_unique<Scheduler>(*Scheduler::create(cluster_, accounts_, policies_));
+    for (NodeIndex i = 0; i < cluster_.nodes.size(); ++i)
+      idle_at_first_.push_back(real_->draw_mw({ScopeKind::kNode, i}));
   }
 
   void run(int steps) {
@@ -133,8 +135,10 @@ class World {
       run.end = std::min(run.end, now_ + p.grace);
       run.stopping = true;
     }
+    std::set<WorkloadId> capped;
     for (const Cap& c : plan.caps) {
       ASSERT_TRUE(runs_.contains(c.id));
+      ASSERT_TRUE(capped.insert(c.id).second) << c.id << " is capped twice";
       ASSERT_GE(c.cap_milli, policies_.cap_floor_milli);
       ++seen[name_of(c.reason.code)];
       runs_.at(c.id).cap = c.cap_milli;
@@ -191,6 +195,7 @@ class World {
       for (const auto milli : free.device_milli_free) ASSERT_TRUE(milli >= 0 && milli <= 1000);
     }
     check_books();
+    check_draws();
     check_spread();
     check_quotas();
     check_budgets();
@@ -219,6 +224,19 @@ class World {
       ASSERT_EQ(real_->node_state(i).cpu_milli_free, cpu);
       for (std::size_t d = 0; d < kDevicesMax; ++d)
         ASSERT_EQ(real_->node_state(i).device_milli_free[d], milli[d]);
+    }
+  }
+
+  // The draw that the scheduler counts with is that of what runs, under the caps that the executor was told.
+  void check_draws() {
+    for (NodeIndex i = 0; i < cluster_.nodes.size(); ++i) {
+      std::int64_t draw = idle_at_first_[i];
+      for (const auto& [id, run] : runs_) {
+        for (const TaskPlace& p : run.places) {
+          if (p.node == i) draw += predicted_draw_mw(cluster_, i, work_.at(id), run.cap);
+        }
+      }
+      ASSERT_EQ(real_->draw_mw({ScopeKind::kNode, i}), draw) << "node " << i;
     }
   }
 
@@ -292,6 +310,7 @@ class World {
   Accounts accounts_;
   Policies policies_;
   std::unique_ptr<Scheduler> real_;
+  std::vector<std::int64_t> idle_at_first_;
   TimePoint now_ = kStart;
   WorkloadId ids_ = 0;
   std::map<WorkloadId, Workload> work_;

@@ -1,6 +1,7 @@
 // What others borrow, or are promised to borrow, goes back to its owner.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "scheduler/scheduler.h"
@@ -127,6 +128,29 @@ TEST_F(Precedence, a_borrower_of_a_higher_class_does_not_start_where_it_would_be
   submit(4, kOwner, 4, now_);
   EXPECT_EQ(started(), std::vector<WorkloadId>{4});
   EXPECT_EQ(s_->expected_start(3), now_ + 1h);
+}
+
+TEST(Reclaim, thousands_of_owners_start_instead_of_one_borrower_of_a_higher_class) {
+  constexpr int kNodes = 2'500;
+  Accounts accounts(2);
+  accounts[0].name = "borrower";
+  accounts[1].name = "owner";
+  for (Account& a : accounts) a.quota = kUnlimitedQuota;
+  accounts[0].quota.nominal.accelerators_milli = 0;
+  accounts[0].quota.borrow.accelerators_milli = accounts[1].quota.nominal.accelerators_milli =
+      std::int64_t{kNodes} * 8'000;
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(kNodes), accounts, Policies{}));
+  for (WorkloadId id = 1; id <= kNodes * 8 + 1; ++id) {
+    Workload w = testing::job_of(id, 1);
+    w.submitted = kStart;
+    w.preemptible = true;
+    w.account = id == 1 ? 0 : 1;
+    w.priority = id == 1 ? 10 : 0;
+    ASSERT_TRUE(s.submit(w, kStart));
+  }
+  const Plan plan = s.pass(kStart);
+  EXPECT_EQ(plan.starts.size(), std::size_t{kNodes} * 8);
+  EXPECT_TRUE(std::ranges::none_of(plan.starts, [](const Start& start) { return start.id == 1; }));
 }
 
 TEST_F(Precedence, one_that_nobody_may_stop_starts_by_its_class) {

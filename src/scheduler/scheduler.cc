@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "scheduler/books/queueing.h"
@@ -101,6 +102,10 @@ bool free_for(const State& state, const Running& running) {
   for (std::size_t i = 0; i < running.places.size(); ++i) {
     const TaskPlace& place = running.places[i];
     if (place.node >= state.pool.size()) return false;
+    const bool has_devices = static_cast<std::int32_t>(std::bit_width(place.devices)) <=
+                                 state.pool.node(place.node).now.accelerators &&
+                             std::popcount(place.devices) == running.workload.demand.accelerators;
+    if (!has_devices) return false;
     NodeState free = state.pool.node(place.node).now;
     for (std::size_t j = 0; j < i; ++j) {
       if (running.places[j].node == place.node)
@@ -195,9 +200,15 @@ Result<void> Scheduler::ended(WorkloadId id, TimePoint now) {
 }
 
 Result<void> Scheduler::set_not_before(WorkloadId id, std::optional<TimePoint> not_before, TimePoint now) {
+  const bool waits = not_before && *not_before > now;
+  Job* known = state_->find(id);
+  if (known != nullptr && known->phase == Phase::kPending && !waits) {
+    change_not_before(*state_, *known, not_before);
+    return {};
+  }
   Job* job = TRY(take_from_queue(*state_, id, now));
   job->work.not_before = not_before;
-  if (not_before && *not_before > now) {
+  if (waits) {
     job->phase = Phase::kWaiting;
     state_->waiting.emplace(*not_before, id);
     state_->fresh.push_back(id);
@@ -240,8 +251,7 @@ Result<void> Scheduler::set_budget(const BudgetChange& change, TimePoint now) {
   return {};
 }
 
-Result<void> Scheduler::set_quota(AccountIndex account, const Quota& quota, TimePoint now) {
-  (void)now;
+Result<void> Scheduler::set_quota(AccountIndex account, const Quota& quota) {
   if (account >= state_->accounts.size()) return invalid(fmt::format("there is no account {}", account));
   state_->accounts.at(account).account.quota = quota;
   state_->accounts.ease(account);

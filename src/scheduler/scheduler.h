@@ -66,7 +66,7 @@ class Scheduler {
   void set_health(NodeIndex node, Health health, TimePoint now);
   /// A budget from change.from on; see BudgetChange. kInvalidArgument: no such scope.
   Result<void> set_budget(const BudgetChange& change, TimePoint now);
-  Result<void> set_quota(AccountIndex account, const Quota& quota, TimePoint now);
+  Result<void> set_quota(AccountIndex account, const Quota& quota);
   /// Its share among its siblings. kInvalidArgument: no such account, or not above 0.
   Result<void> set_weight(AccountIndex account, std::int32_t weight_milli);
   /// Its parent must exist. The index it gets is the number of accounts before.

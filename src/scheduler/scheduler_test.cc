@@ -127,6 +127,29 @@ TEST(Scheduler, a_budget_below_idle_draw_is_reported_with_the_nodes_to_switch_of
   EXPECT_TRUE(s.pass(kStart + 1s).infeasible.empty()) << "said once";
 }
 
+TEST(Scheduler, several_falls_below_idle_draw_are_each_reported_once) {
+  Scheduler s = make(even_cluster(3));
+  const Scope site{ScopeKind::kSite, 0};
+  ASSERT_TRUE(s.set_budget({site, kStart + 200s, 1'500'000}, kStart));
+  ASSERT_TRUE(s.set_budget({site, kStart + 220s, 1'200'000}, kStart));
+  std::size_t reports = 0;
+  for (const auto after : {0s, 195s, 196s, 200s, 205s, 210s, 220s, 230s})
+    reports += s.pass(kStart + after).infeasible.size();
+  EXPECT_EQ(reports, 2U);
+  ASSERT_TRUE(s.set_budget({site, kStart + 300s, 1'400'000}, kStart + 240s));
+  EXPECT_TRUE(s.pass(kStart + 241s).infeasible.empty()) << "of those before nothing has changed";
+}
+
+TEST(Scheduler, running_work_whose_devices_are_not_there_is_not_adopted) {
+  Scheduler s = make(even_cluster(1));
+  Running r{.workload = job_of(1, 1, 1h), .started = kStart, .places = {{0, 1U << 16}}, .cap_milli = 1000};
+  EXPECT_FALSE(s.adopt(r)) << "a node has at most 16";
+  r.places = {{0, 3U}};
+  EXPECT_FALSE(s.adopt(r)) << "it asked for one";
+  r.places = {{0, 1U << 7}};
+  EXPECT_TRUE(s.adopt(r));
+}
+
 TEST(Scheduler, work_is_not_started_that_a_known_fall_of_the_budget_would_stop) {
   Scheduler s = make(even_cluster(1));
   ASSERT_TRUE(s.set_budget({{ScopeKind::kNode, 0}, kStart + 600s, 1'100'000}, kStart));

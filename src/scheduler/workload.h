@@ -60,8 +60,10 @@ struct Workload {
   bool attested = false;                   // only on attested nodes
 
   std::optional<std::chrono::seconds> limit;  // runs at most so long; nullopt: until stopped
-  std::optional<TimePoint> not_before;        // waits until then, whatever is free
-  std::optional<TimePoint> deadline;          // deferrable work; whoever sets not_before sees to it
+  bool stretches =
+      true;  // the limit is of work at full power: under a cap it runs longer; false: it is of time
+  std::optional<TimePoint> not_before;  // waits until then, whatever is free
+  std::optional<TimePoint> deadline;    // deferrable work; whoever sets not_before sees to it
 
   bool service = false;  // replicas behind an endpoint: shed last
   bool preemptible = false;

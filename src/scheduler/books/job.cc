@@ -26,7 +26,8 @@ std::int64_t limit_class(const std::optional<std::chrono::seconds>& limit) {
 }
 
 double stretch_of(const Workload& work, std::int32_t cap_milli) {
-  if (work.service || work.demand.accelerators == 0 || cap_milli >= work.accelerator_draw_milli) return 1.0;
+  if (!work.stretches || work.demand.accelerators == 0 || cap_milli >= work.accelerator_draw_milli)
+    return 1.0;
   const double share =
       static_cast<double>(cap_milli) / static_cast<double>(std::max(work.accelerator_draw_milli, 1));
   return 1.0 / speed_under_cap(share);

@@ -40,11 +40,7 @@ std::int64_t pue_milli(const Site& site) {
 }  // namespace
 
 PowerLedger::PowerLedger(const Cluster& cluster, std::int32_t cap_floor_milli, std::chrono::seconds lead)
-    : cluster_(&cluster),
-      cap_floor_milli_(cap_floor_milli),
-      lead_(lead),
-      powered_(cluster.nodes.size(), false),
-      of_node_(cluster.nodes.size()) {
+    : cluster_(&cluster), cap_floor_milli_(cap_floor_milli), lead_(lead), of_node_(cluster.nodes.size()) {
   for (const Site& site : cluster.sites) pue_milli_.push_back(pue_milli(site));
   const std::array sizes = {cluster.nodes.size(), cluster.racks.size(), cluster.feeds.size(),
                             cluster.sites.size()};
@@ -58,7 +54,7 @@ PowerLedger::PowerLedger(const Cluster& cluster, std::int32_t cap_floor_milli, s
       const std::uint32_t index = index_at(kScopeKinds[k], i);
       if (index != kNoIndex) most_mw_[k][index] += full_load_mw(cluster, i);
     }
-    if (cluster.nodes[i].health != Health::kDown) set_powered(i, true);
+    if (cluster.nodes[i].health != Health::kDown) add_idle(i);
   }
 }
 
@@ -80,16 +76,10 @@ std::uint32_t PowerLedger::index_at(ScopeKind kind, NodeIndex index) const {
   return kNoIndex;
 }
 
-void PowerLedger::set_powered(NodeIndex node, bool powered) {
-  if (powered_[node] == powered) return;
-  powered_[node] = powered;
-  const std::int64_t idle = powered ? idle_of(node) : -idle_of(node);
+void PowerLedger::add_idle(NodeIndex node) {
   for (std::size_t k = 0; k < 4; ++k) {
     const std::uint32_t index = index_at(kScopeKinds[k], node);
-    if (index != kNoIndex) idle_mw_[k][index] += idle;
-    if (of_node_[node][k] == nullptr) continue;
-    of_node_[node][k]->idle_mw += idle;
-    mark(*of_node_[node][k]);
+    if (index != kNoIndex) idle_mw_[k][index] += idle_of(node);
   }
 }
 
@@ -190,18 +180,21 @@ Result<void> PowerLedger::set(const BudgetChange& change, TimePoint now, std::sp
   const bool binds = would_bind(change);
   Budgeted& b = budget_for(change.scope);
   const TimePoint from = std::max(change.from, now);
-  b.changes[from] = own_budget(change);
+  const std::optional<std::int64_t> own = own_budget(change);
+  const auto [known, added] = b.changes.try_emplace(from, own);
+  if (added || known->second != own) b.reported.erase(from);
+  known->second = own;
   b.stated[from] = change.milliwatts;
   while (b.changes.size() > 1 && std::next(b.changes.begin())->first <= now) {
     const auto past = b.checks.find(b.changes.begin()->first);
     if (past != b.checks.end() && past->second.promises == 0) b.checks.erase(past);
+    b.reported.erase(b.changes.begin()->first);
     b.changes.erase(b.changes.begin());
     b.stated.erase(b.stated.begin());
   }
   if (binds) bind(b, running);
   if (!b.bound) return {};
   for (auto later = b.changes.upper_bound(now); later != b.changes.end(); ++later) check_at(b, later->first);
-  b.reported.reset();
   mark(b);
   if (std::ranges::find(timed_, &b) == timed_.end()) timed_.push_back(&b);
   return {};

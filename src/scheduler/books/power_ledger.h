@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -45,7 +46,7 @@ struct Budgeted {
     std::int32_t promises = 0;
   };
   std::map<TimePoint, Check> checks;  // where a promise begins or the budget changes
-  std::optional<TimePoint> reported;  // infeasible from then on, and said so
+  std::set<TimePoint> reported;       // of `changes`: infeasible from then on, and said so
   std::uint32_t order = 0;            // among all budgets
   bool grown = false;                 // may draw more, or have less, than when it was checked last
 
@@ -110,7 +111,6 @@ class PowerLedger {
   /// A promise that is not to count for a moment, and does again.
   void set_aside(const Promise& promise) { count_promise(promise, -1); }
   void put_back(const Promise& promise) { count_promise(promise, 1); }
-  void set_powered(NodeIndex node, bool powered);
 
   /// Whether `more` can be drawn, on top of all else. Otherwise the lack.
   struct Lack {
@@ -149,6 +149,7 @@ class PowerLedger {
   std::uint64_t steps = 0;
 
  private:
+  void add_idle(NodeIndex node);
   Budgeted& budget_for(Scope scope);
   void bind(Budgeted& budget, std::span<Job* const> running);
   std::optional<std::int64_t> own_budget(const BudgetChange& change) const;
@@ -166,7 +167,6 @@ class PowerLedger {
   std::array<std::vector<std::int64_t>, 4> work_mw_;  // by ScopeKind, index
   std::array<std::vector<std::int64_t>, 4> idle_mw_;
   std::array<std::vector<std::int64_t>, 4> most_mw_;  // at full load, every node switched on
-  std::vector<bool> powered_;
   std::vector<std::unique_ptr<Budgeted>> budgets_;
   std::vector<Budgeted*> bound_;
   std::vector<Budgeted*> grown_;

@@ -36,6 +36,13 @@ void unqueue(State& state, Job& job) {
     state.starving.erase({starves_at(state, job), job.work.id});
 }
 
+void change_not_before(State& state, Job& job, std::optional<TimePoint> not_before) {
+  const bool may_starve = state.policies.starvation && job.rank != kStarvedRank;
+  if (may_starve) state.starving.erase({starves_at(state, job), job.work.id});
+  job.work.not_before = not_before;
+  if (may_starve) state.starving.emplace(starves_at(state, job), job.work.id);
+}
+
 void forget(State& state, Job& job) {
   Shape& shape = *job.shape;
   const WorkloadId id = job.work.id;

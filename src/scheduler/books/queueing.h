@@ -10,6 +10,8 @@ TimePoint starves_at(const State& state, const Job& job);
 void enqueue(State& state, Job& job);
 /// The next walk looks at it as if it had just come.
 void look_again(State& state, Job& job);
+/// A time that has come, or none, for work that is pending already: its promise stays.
+void change_not_before(State& state, Job& job, std::optional<TimePoint> not_before);
 void unqueue(State& state, Job& job);
 /// Forgets a job that is neither queued nor running any more.
 void forget(State& state, Job& job);

@@ -113,18 +113,20 @@ class Pass {
       reason = never_fits(state_, *job.shape);
       return false;
     }
-    const Keeping keeping = consider ? Keeping::kAtOnce : Keeping::kNext;
-    if (blocked_by_quota(state_, job, now_, keeping, reason)) return false;
-    job.end = end_of(job.work, now_);
     std::optional<Found> found;
-    if (job.promise) found = find_promised(state_, job, now_, of_promise);
-    if (found) gather(state_, job, now_, *found);
-    if (!found) found = find(job, reason);
-    if (found && start_owner_instead(job, *found)) {
+    for (;;) {
+      const Keeping keeping = consider ? Keeping::kAtOnce : Keeping::kNext;
+      if (blocked_by_quota(state_, job, now_, keeping, reason)) return false;
+      job.end = end_of(job.work, now_);
+      if (job.promise) found = find_promised(state_, job, now_, of_promise);
+      if (found) gather(state_, job, now_, *found);
+      if (!found) found = find(job, reason);
+      if (!found || !start_owner_instead(job, *found)) break;
+      found.reset();
       look_again(state_, job);
       due_ = true;
       reason = of_promise = {};
-      return !is_full() && try_start(job, reason, of_promise, consider);
+      if (is_full()) return false;
     }
     std::optional<CapsForStart> caps;
     if (!found) found = find_with_others_capped(state_, job, now_, of_promise, reason, caps);
@@ -162,7 +164,9 @@ class Pass {
       owner->shape->failed_walk = 0;  // what was in the way may be the job's promise
       // Or one that would stop the owner.
       const auto before = plan_.starts.size();
-      if (try_start(*owner, reason, of_promise, false) || plan_.starts.size() > before) return true;
+      if (!try_start(*owner, reason, of_promise, false) && plan_.starts.size() == before) continue;
+      if (promise) order_->holdings_fell();
+      return true;
     }
     if (promise) give_promise(state_, job, std::move(*promise), now_);
     for (const TaskPlace& place : found.places) state_.pool.occupy(job, place);

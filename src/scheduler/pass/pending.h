@@ -1,5 +1,6 @@
 // Pending work is walked in order, then what the walk asked for is done; repeated while that gave something back. During a walk
-// capacity, power and quota only shrink, so that what failed once fails again.
+// capacity, power and quota only shrink, so that what failed once fails again; but where an owner starts instead of a borrower,
+// what the borrower was promised is free at once, and what failed before is looked at in the next walk.
 #pragma once
 
 #include "scheduler/books/state.h"

@@ -111,7 +111,10 @@ std::optional<Arrangement> over_lower(State& state, const Job& job, TimePoint no
   if (!promise) return std::nullopt;
   Arrangement result{std::move(*promise), {}};
   Beside beside(state, job, result.promise, now);
-  const PowerLedger::Wish wish{.length_s = job.limit_s, .yields_after = yields_after(job), .behind = true};
+  const auto lasts = std::chrono::ceil<std::chrono::seconds>(result.promise.end - result.promise.begin);
+  const PowerLedger::Wish wish{.length_s = result.promise.end == kNever ? INT64_MAX : lasts.count(),
+                               .yields_after = yields_after(job),
+                               .behind = true};
   for (auto it = lower.rbegin(); it != lower.rend(); ++it) {
     Job& keeps = **it;
     if (beside.fits(keeps)) {

@@ -46,11 +46,6 @@ bool is_capped_before(const Job* a, const Job* b) {
   return std::tuple(precedence_of(a->work), b->work.id) < std::tuple(precedence_of(b->work), a->work.id);
 }
 
-void tell_cap(Plan& plan, const Job& job, Reason reason) {
-  std::erase_if(plan.caps, [&](const Cap& cap) { return cap.id == job.work.id; });
-  if (job.cap_milli != job.cap_told) plan.caps.push_back({job.work.id, job.cap_milli, std::move(reason)});
-}
-
 /// What capping work of lower classes, or of its own as well, saves at most.
 std::int64_t savings(const Job& job, const Budgeted& b, bool own_class) {
   std::int64_t sum = 0;
@@ -62,6 +57,11 @@ std::int64_t savings(const Job& job, const Budgeted& b, bool own_class) {
 }
 
 }  // namespace
+
+void tell_cap(Plan& plan, const Job& job, Reason reason) {
+  std::erase_if(plan.caps, [&](const Cap& cap) { return cap.id == job.work.id; });
+  if (job.cap_milli != job.cap_told) plan.caps.push_back({job.work.id, job.cap_milli, std::move(reason)});
+}
 
 CapsForStart::CapsForStart(State& state, const Job& job, const Budgeted& budget, Wanted wanted, TimePoint now)
     : state_(state), job_(job), budget_(budget), eased_(state.power_eased) {

@@ -10,6 +10,10 @@
 
 namespace millrace::scheduler {
 
+/// Puts the cap that a running job has now into the plan, instead of what the plan said of it before; nothing where the executor
+/// was told so already.
+void tell_cap(Plan& plan, const Job& job, Reason reason);
+
 /// Running work that is brought to the lowest cap, the lowest classes first, so that a job may start. As it was again, unless
 /// the job did. Nothing starts or ends meanwhile but the job.
 class CapsForStart {

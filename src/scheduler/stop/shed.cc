@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "scheduler/books/run.h"
+#include "scheduler/stop/caps.h"
 
 namespace millrace::scheduler {
 namespace {
@@ -79,7 +80,7 @@ void cap_these(State& state, const std::vector<Job*>& jobs, const Budgeted& b, T
         job->work.demand.accelerators == 0)
       continue;
     set_cap(state, *job, low, &b, now);
-    plan.caps.push_back({job->work.id, low, reason});
+    tell_cap(plan, *job, reason);
   }
 }
 
@@ -133,8 +134,7 @@ void report_infeasible(State& state, Budgeted& b, TimePoint at, Plan& plan) {
   const auto next = b.changes.upper_bound(at);
   if (b.idle_mw <= budget || next == b.changes.begin()) return;
   const TimePoint from = std::prev(next)->first;
-  if (b.reported == from) return;
-  b.reported = from;
+  if (!b.reported.insert(from).second) return;
   Infeasible report{.scope = b.scope, .from = from, .budget_mw = budget, .idle_mw = b.idle_mw, .nodes = {}};
   const auto kind = static_cast<std::size_t>(b.scope.kind);
   std::vector<NodeIndex> nodes;

@@ -82,7 +82,8 @@ void Engine::carry_out(const control::StopRun& stop) {
   if (slot == kNoSlot || jobs_[slot].run != stop.run) return;
   if (stop.run == 0) fault_ = fmt::format("job-{}: told to stop before it was started", stop.id);
   Job& job = jobs_[slot];
-  switch (stop.reason.code) {
+  // A second time only shortens the grace.
+  switch (job.stopping ? scheduler::ReasonCode::kNone : stop.reason.code) {
     case scheduler::ReasonCode::kPriority:
     case scheduler::ReasonCode::kReclaim:
       ++tally_.preempted;

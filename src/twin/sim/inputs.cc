@@ -110,6 +110,7 @@ scheduler::Workload workload_of(const SiteConfig& config, const KindSpeeds& spee
   workload.accelerator_memory_mib = job.demand.accelerators > 0 ? needs.accelerator_memory_mib : 0;
   const double longest_us = static_cast<double>(job.work.count()) / speeds.slowest(job);
   workload.limit = std::chrono::seconds(static_cast<std::int64_t>(longest_us * 1e-6) + 1);
+  workload.stretches = job.kind == TraceJobKind::kJob;
   if (may_wait(job)) workload.deadline = to_time(arrival - job.arrival.count() + job.deadline.count());
   workload.service = job.kind == TraceJobKind::kService;
   workload.preemptible = job.preemptible && its_class.preemptible;
