@@ -74,6 +74,8 @@ class PlacementPolicy {
   virtual std::optional<Fit> score(const NodeState& node, const Demand& demand) = 0;
   /// Replaces what work is expected; scores given before no longer hold. Policies that do not look ahead ignore it.
   virtual void expect(std::span<const TypicalDemand> typical) { (void)typical; }
+  /// Whether `expect` makes a difference.
+  virtual bool looks_ahead() const { return false; }
   /// Whether equal nodes and demands get equal scores until the next `expect`, so that a caller may keep them, and ask for
   /// one node of each group of equals.
   virtual bool repeatable() const { return true; }

@@ -6,12 +6,13 @@
 
 #include "scheduler/placement/horizon.h"
 #include "scheduler/placement/published.h"
+#include "scheduler/placement/tightest.h"
 
 namespace millrace::scheduler {
 namespace {
 
-constexpr std::array<std::string_view, 7> kNames = {"random",  "dotprod", "clustering", "packing",
-                                                    "bestfit", "fgd",     "millrace"};
+constexpr std::array<std::string_view, 8> kNames = {"random",  "dotprod", "clustering", "packing",
+                                                    "bestfit", "fgd",     "millrace",   "tightest"};
 
 }  // namespace
 
@@ -41,6 +42,8 @@ std::unique_ptr<PlacementPolicy> make_placement(PlacementKind kind, std::uint64_
       return std::make_unique<FgdFit>();
     case PlacementKind::kMillrace:
       return std::make_unique<HorizonFit>();
+    case PlacementKind::kTightest:
+      return std::make_unique<TightestFit>();
   }
   return nullptr;
 }

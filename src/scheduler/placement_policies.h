@@ -18,9 +18,10 @@ enum class PlacementKind : std::uint8_t {
   kBestFit,
   kFgd,
   kMillrace,
+  kTightest,
 };
 
-/// "random", "dotprod", "clustering", "packing", "bestfit", "fgd", "millrace".
+/// "random", "dotprod", "clustering", "packing", "bestfit", "fgd", "millrace", "tightest".
 std::string_view name_of(PlacementKind kind);
 /// kInvalidArgument names them all.
 Result<PlacementKind> parse_placement(std::string_view name);

@@ -87,6 +87,7 @@ Result<Job*> make_job(State& state, const Workload& workload) {
   job.rank = std::min(workload.priority, kStarvedRank - 1);
   job.limit_s = limit_class(workload.limit);
   job.shape = &intern(state, workload);
+  state.expected.came(workload.demand, kinds_of(state, *job.shape), workload.tasks);
   return &job;
 }
 

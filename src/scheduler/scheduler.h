@@ -43,7 +43,8 @@ Amount capacity_of(const Cluster& cluster);
 /// never go back. Not thread-safe. Movable.
 class Scheduler {
  public:
-  /// `policy` chooses among nodes (nullptr: the tightest fit). kInvalidArgument: an index, amount, name or tree that is
+  /// `policy` chooses among nodes (nullptr: the tightest fit); it is told what to expect by what has come. Nodes of equal state
+  /// are asked about once, and of sizes held nothing is known. kInvalidArgument: an index, amount, name or tree that is
   /// wrong, and which.
   static Result<Scheduler> create(Cluster cluster, Accounts accounts, Policies policies,
                                   std::unique_ptr<PlacementPolicy> policy = nullptr);

@@ -78,7 +78,7 @@ struct PriorityClassConfig {
 
 /// How decisions are made, beyond scheduler::Policies.
 struct PolicyConfig {
-  std::string placement = "millrace";  // random, dotprod, clustering, packing, bestfit, fgd, millrace
+  std::string placement = "tightest";  // dotprod, packing, bestfit, fgd, millrace, tightest
   scheduler::Policies scheduler;
   std::chrono::seconds checkpoint{
       3600};                        // between checkpoints of a job: the most that a stop loses; 0: everything

@@ -160,8 +160,8 @@ TEST(SiteConfig, FaultsNameFileLineAndKey) {
   EXPECT_EQ(fault_of("per_rack = -1\n"), "site.toml:14: nodes.per_rack: -1 is not in 0 to 200000");
   EXPECT_EQ(fault_of("per_rack = \"4\"\n"), "site.toml:14: nodes.per_rack: want an integer");
   EXPECT_EQ(fault_of("[scheduler]\nplacement = \"worst\"\n"),
-            "site.toml:15: scheduler.placement: 'worst' is none of random, dotprod, clustering, packing, "
-            "bestfit, fgd, millrace");
+            "site.toml:15: scheduler.placement: 'worst' is none of dotprod, packing, "
+            "bestfit, fgd, millrace, tightest");
   EXPECT_EQ(fault_of("[[kind]]\nname = \"k\"\nlike = \"nvidia-x\"\n").substr(0, 52),
             "site.toml:16: kind.like: the catalogue has no 'nvidi");
   EXPECT_EQ(fault_of("[workload]\nload = 1\njobs_per_day = 2\n"),

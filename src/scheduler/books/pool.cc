@@ -365,6 +365,13 @@ FreeTimes::Times Pool::times_of(const NodeRecord& record, bool behind) const {
   return times;
 }
 
+void Pool::forget_scores() {
+  for (NodeClass& c : classes_) {
+    for (auto& [free, peers] : c.lasting) peers.scored.clear();
+    for (auto& [free, entry] : c.passing) entry.scored.clear();
+  }
+}
+
 void Pool::refresh_times(ClassIndex index) {
   for (const NodeIndex node : stale_[index]) {
     NodeRecord& record = nodes_[node];

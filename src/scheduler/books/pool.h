@@ -151,6 +151,8 @@ class Pool {
   void gain(NodeIndex index);
   bool any_gained() const { return !gained_.empty(); }
 
+  /// What the placement policy said of free nodes no longer holds.
+  void forget_scores();
   /// Brings the times of a class up to date.
   void refresh_times(ClassIndex index);
   /// When 1, 2, ... tasks fit on the node for good, as what runs and what is promised leaves; at most as many as could ever.

@@ -90,6 +90,16 @@ Shape& intern(State& state, const Workload& workload) {
   return shape;
 }
 
+std::uint64_t kinds_of(const State& state, const Shape& shape) {
+  if (shape.key.kinds.empty() && shape.key.accelerator_memory_mib == 0) return ~std::uint64_t{0};
+  std::uint64_t kinds = 0;
+  for (const ClassIndex c : shape.classes) {
+    const KindIndex kind = state.pool.classes()[c].kind;
+    if (kind < 64) kinds |= std::uint64_t{1} << kind;
+  }
+  return kinds;
+}
+
 void drop_shape(State& state, Shape& shape) {
   if (--shape.users > 0) return;
   const ShapeKey key = shape.key;

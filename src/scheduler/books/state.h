@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "scheduler/books/account_tree.h"
+#include "scheduler/books/expected_work.h"
 #include "scheduler/books/pool.h"
 #include "scheduler/books/power_ledger.h"
 #include "scheduler/books/queue.h"
@@ -36,6 +37,7 @@ class State {
   Cluster cluster;
   Policies policies;
   std::unique_ptr<PlacementPolicy> policy;
+  ExpectedWork expected;  // told to the policy
   Pool pool;
   AccountTree accounts;
   PowerLedger power;

@@ -65,11 +65,19 @@ std::optional<TimePoint> wake_time(State& state, TimePoint now, bool unsettled) 
   return wake;
 }
 
+void tell_policy(State& state) {
+  const auto news = state.expected.news();
+  if (!news || !state.policy->looks_ahead()) return;
+  state.policy->expect(*news);
+  state.pool.forget_scores();
+}
+
 }  // namespace
 
 Plan run_pass(State& state, TimePoint now, bool full) {
   Plan plan;
   ++state.counters.passes;
+  tell_policy(state);
   fire_timers(state, now);
   note_budget_changes(state, now);
   tell_waiting(state, plan);

@@ -36,6 +36,7 @@ class HorizonFit final : public PlacementPolicy {
 
   std::optional<Fit> score(const NodeState& node, const Demand& demand) override;
   void expect(std::span<const TypicalDemand> typical) override;
+  bool looks_ahead() const override { return true; }
 
   /// loss(state), in 1/1024 of a thousandth of a device.
   std::int64_t loss(const FreeNode& node);

@@ -132,7 +132,7 @@ INSTANTIATE_TEST_SUITE_P(Placement, EveryPolicy,
                          testing::Values(PlacementKind::kRandom, PlacementKind::kDotProduct,
                                          PlacementKind::kClustering, PlacementKind::kPacking,
                                          PlacementKind::kBestFit, PlacementKind::kFgd,
-                                         PlacementKind::kMillrace),
+                                         PlacementKind::kMillrace, PlacementKind::kTightest),
                          [](const auto& info) { return std::string(name_of(info.param)); });
 
 TEST(PlacementNames, each_policy_is_found_by_its_name) {

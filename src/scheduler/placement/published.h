@@ -60,6 +60,7 @@ class FgdFit final : public PlacementPolicy {
  public:
   std::optional<Fit> score(const NodeState& node, const Demand& demand) override;
   void expect(std::span<const TypicalDemand> typical) override;
+  bool looks_ahead() const override { return true; }
 
  private:
   Fragmentation fragmentation_;

@@ -124,11 +124,11 @@ void read_scheduler(SiteReader& reader, TomlTable& root) {
   auto& policy = reader.config.policy;
   auto& rules = policy.scheduler;
   policy.placement = one_of(table, "placement", policy.placement,
-                            {"random", "dotprod", "clustering", "packing", "bestfit", "fgd", "millrace"});
+                            {"dotprod", "packing", "bestfit", "fgd", "millrace", "tightest"});
   rules.reservations =
       static_cast<std::int32_t>(table.integer("reservations", 0, 1'000'000, rules.reservations));
-  rules.reservations_behind =
-      static_cast<std::int32_t>(table.integer("reservations_behind", 0, 1'000'000, rules.reservations_behind));
+  rules.reservations_behind = static_cast<std::int32_t>(
+      table.integer("reservations_behind", 0, 1'000'000, rules.reservations_behind));
   rules.replan_every = seconds_of(table, "replan_every_s", 86'400, rules.replan_every);
   rules.half_life =
       hours_of(table.number("half_life_h", 0.01, 1e6, static_cast<double>(rules.half_life.count()) / 3600));
