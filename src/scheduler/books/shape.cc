@@ -44,4 +44,8 @@ std::int32_t tasks_that_fit(const NodeState& node, const ShapeKey& key) {
   return static_cast<std::int32_t>(std::max<std::int64_t>(count, 0));
 }
 
+std::int64_t rank_of(const ShapeKey& key, KindIndex kind) {
+  return key.earlier_kinds_first ? std::ranges::find(key.kinds, kind) - key.kinds.begin() : 0;
+}
+
 }  // namespace millrace::scheduler

@@ -42,18 +42,23 @@ struct ShapeKey {
   bool operator<(const ShapeKey& other) const { return tie() < other.tie(); }
 };
 
+/// Where all tasks of a gang may run: on one site, and on accelerators of one kind.
+struct Part {
+  std::vector<ClassIndex> classes;
+  std::int64_t rank = 0;  // where the order of the kinds is a preference: its kind's
+};
+
 struct Shape {
   ShapeKey key;
   std::uint32_t number = 0;         // unique for the life of a scheduler
   std::vector<ClassIndex> classes;  // of nodes that meet its constraints
-  std::vector<std::vector<ClassIndex>>
-      within;                    // its tasks run in one of these: a gang on one site, one task anywhere
-  Amount request;                // of all tasks
-  std::int64_t holds_most = 0;   // tasks that those nodes could hold if they were empty
-  Siblings* siblings = nullptr;  // that it is kept apart from
-  std::size_t users = 0;         // workloads of this shape, pending or running
-  std::vector<Group*> groups;    // with pending work of this shape
-  bool power_blocked = false;    // the last try found places, but no power
+  std::vector<Part> parts;          // a gang runs in one of these; of one task there is one part
+  Amount request;                   // of all tasks
+  std::int64_t holds_most = 0;      // tasks that those nodes could hold if they were empty
+  Siblings* siblings = nullptr;     // that it is kept apart from
+  std::size_t users = 0;            // workloads of this shape, pending or running
+  std::vector<Group*> groups;       // with pending work of this shape
+  bool power_blocked = false;       // the last try found places, but no power
 
   // The last try that failed, so that the same need not be tried again in the same walk.
   std::uint64_t failed_walk = 0;
@@ -72,6 +77,8 @@ struct Shape {
 
 ShapeKey shape_key_of(const Workload& workload);
 Amount request_of(const ShapeKey& key);
+/// Its place in the order of kinds where that is a preference, else 0. Precondition: it is one of the kinds then.
+std::int64_t rank_of(const ShapeKey& key, KindIndex kind);
 
 /// How many tasks fit a node in that state; at most key.tasks, and at most key.tasks_per_node where that is not 0.
 std::int32_t tasks_that_fit(const NodeState& node, const ShapeKey& key);

@@ -32,13 +32,20 @@ NodeState empty(const NodeClass& c) {
   return state;
 }
 
-/// A gang's tasks talk to each other all the time: between sites that is too slow.
-std::vector<std::vector<ClassIndex>> on_one_site(const State& state, const Shape& shape) {
-  if (shape.key.tasks == 1) return {shape.classes};
-  std::map<SiteIndex, std::vector<ClassIndex>> of_site;
-  for (const ClassIndex c : shape.classes) of_site[state.pool.classes()[c].site].push_back(c);
-  std::vector<std::vector<ClassIndex>> result;
-  for (auto& [site, classes] : of_site) result.push_back(std::move(classes));
+/// A gang's tasks talk to each other all the time: between sites that is too slow, accelerators of two vendors have no common
+/// language for it, and of two kinds the slower would set the pace.
+std::vector<Part> parts_of(const State& state, const Shape& shape) {
+  const ShapeKey& key = shape.key;
+  if (key.tasks == 1) return {{shape.classes}};
+  std::map<std::pair<SiteIndex, KindIndex>, Part> parts;
+  for (const ClassIndex index : shape.classes) {
+    const NodeClass& c = state.pool.classes()[index];
+    Part& part = parts[{c.site, key.demand.accelerators > 0 ? c.kind : KindIndex{0}}];
+    part.classes.push_back(index);
+    part.rank = rank_of(key, c.kind);
+  }
+  std::vector<Part> result;
+  for (auto& [at, part] : parts) result.push_back(std::move(part));
   return result;
 }
 
@@ -80,9 +87,9 @@ Shape& intern(State& state, const Workload& workload) {
   for (ClassIndex c = 0; c < state.pool.classes().size(); ++c) {
     if (allows(state, shape.key, state.pool.classes()[c])) shape.classes.push_back(c);
   }
-  shape.within = on_one_site(state, shape);
-  for (const auto& classes : shape.within)
-    shape.holds_most = std::max(shape.holds_most, room_when_empty(state, shape.key, classes));
+  shape.parts = parts_of(state, shape);
+  for (const Part& part : shape.parts)
+    shape.holds_most = std::max(shape.holds_most, room_when_empty(state, shape.key, part.classes));
   if (!shape.key.siblings.empty()) {
     shape.siblings = &state.siblings[{shape.key.siblings, shape.key.spread}];
     ++shape.siblings->shapes;

@@ -69,13 +69,13 @@ std::int64_t count_spread(State& state, const Job& job, const std::vector<ClassI
 
 std::int64_t count_in_domains(State& state, const Job& job, TimePoint until) {
   const ShapeKey& key = job.shape->key;
+  const auto& domains = state.pool.domains();
   std::int64_t best = 0;
-  for (const auto& domain : state.pool.domains()) {
+  for (DomainIndex d = 0; d < domains.size(); ++d) {
     const std::int64_t each = std::int64_t{key.demand.accelerators} * key.demand.accelerator_milli;
-    if (each > 0 && domain.free_milli / each <= best) continue;
-    TaskCount count(state.cluster, key.spread);
-    for (const NodeIndex node : domain.nodes) count.add(node, count_on(state, job, node, until));
-    best = std::max(best, count.value());
+    if (each > 0 && domains[d].free_milli / each <= best) continue;
+    for (const Part& part : job.shape->parts)
+      best = std::max(best, count_in_domain(state, job, part, d, until));
     if (best >= key.tasks) return key.tasks;
   }
   return best;
@@ -91,6 +91,18 @@ std::int64_t count_on(State& state, const Job& job, NodeIndex node, TimePoint un
   return fit > 0 && is_kept_off(state, job, node, until) ? 0 : fit;
 }
 
+std::int64_t count_in_domain(State& state, const Job& job, const Part& part, DomainIndex domain,
+                             TimePoint until) {
+  const ShapeKey& key = job.shape->key;
+  TaskCount count(state.cluster, key.spread);
+  for (const NodeIndex node : state.pool.domains()[domain].nodes) {
+    if (!std::ranges::binary_search(part.classes, state.pool.node(node).node_class)) continue;
+    count.add(node, count_on(state, job, node, until));
+    if (count.value() >= key.tasks) return key.tasks;
+  }
+  return count.value();
+}
+
 bool is_kept_off(const State& state, const Job& job, NodeIndex node, TimePoint until) {
   if (job.shape->siblings == nullptr) return false;
   const auto& tasks = job.shape->siblings->tasks;
@@ -102,9 +114,9 @@ std::int64_t count_places(State& state, const Job& job, TimePoint until) {
   if (job.shape->key.together == Together::kOneDomain) return count_in_domains(state, job, until);
   const bool spread = job.shape->key.spread != Spread::kNone;
   std::int64_t best = 0;
-  for (const auto& classes : job.shape->within) {
+  for (const Part& part : job.shape->parts) {
     const std::int64_t count =
-        spread ? count_spread(state, job, classes, until) : count_among(state, job, classes, until);
+        spread ? count_spread(state, job, part.classes, until) : count_among(state, job, part.classes, until);
     best = std::max(best, count);
     if (best >= job.shape->key.tasks) break;
   }

@@ -1,6 +1,7 @@
 #include "scheduler/fit/place.h"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 
 #include "scheduler/books/promises_aside.h"
@@ -34,9 +35,7 @@ struct Candidate {
   }
 };
 
-std::int64_t rank_of(const ShapeKey& key, KindIndex kind) {
-  return key.earlier_kinds_first ? std::ranges::find(key.kinds, kind) - key.kinds.begin() : 0;
-}
+using Parts = std::vector<const Part*>;
 
 /// One attempt to place a gang.
 class Attempt {
@@ -52,9 +51,7 @@ class Attempt {
     job.end = end_of(job.work, now, cap);
   }
 
-  bool anywhere() {
-    Sites left;
-    for (const auto& classes : job_.shape->within) left.push_back(&classes);
+  bool anywhere(Parts left) {
     while (left.size() > 1) {
       const auto first = best_of(left);
       if (first == left.end()) return false;
@@ -63,16 +60,14 @@ class Attempt {
     }
     return !left.empty() && among(*left.front());
   }
-  bool in_domain(DomainIndex domain) {
-    return place([&] { return best_in(domain); });
+  bool in_domain(DomainIndex domain, const Part& part) {
+    return place([&] { return best_in(domain, part); });
   }
   std::vector<TaskPlace>& places() { return places_; }
   std::vector<ScopeDraw>& draws() { return draws_; }
   const std::optional<PowerLedger::Lack>& lack() const { return lack_; }
 
  private:
-  using Sites = std::vector<const std::vector<ClassIndex>*>;
-
   template <typename Best>
   bool place(Best best) {
     places_.clear();
@@ -133,15 +128,15 @@ class Attempt {
     return promised != kNever && promised >= until_;
   }
 
-  bool among(const std::vector<ClassIndex>& classes) {
-    return place([&] { return best_among(classes); });
+  bool among(const Part& part) {
+    return place([&] { return best_among(part); });
   }
 
   /// The one that has the best place for one task.
-  Sites::iterator best_of(Sites& sites) {
-    auto result = sites.end();
+  Parts::iterator best_of(Parts& parts) {
+    auto result = parts.end();
     std::optional<Candidate> best;
-    for (auto it = sites.begin(); it != sites.end(); ++it) {
+    for (auto it = parts.begin(); it != parts.end(); ++it) {
       const auto candidate = best_among(**it);
       if (!candidate || (best && *best < *candidate)) continue;
       best = candidate;
@@ -150,9 +145,9 @@ class Attempt {
     return result;
   }
 
-  std::optional<Candidate> best_among(const std::vector<ClassIndex>& classes) {
+  std::optional<Candidate> best_among(const Part& part) {
     std::optional<Candidate> best;
-    for (const ClassIndex c : classes) {
+    for (const ClassIndex c : part.classes) {
       consider_lasting(state_.pool.classes()[c], best);
       consider_passing(state_.pool.classes()[c], best);
     }
@@ -207,11 +202,11 @@ class Attempt {
     }
   }
 
-  std::optional<Candidate> best_in(DomainIndex domain) {
+  std::optional<Candidate> best_in(DomainIndex domain, const Part& part) {
     std::optional<Candidate> best;
     for (const NodeIndex node : state_.pool.domains()[domain].nodes) {
       const NodeRecord& record = state_.pool.node(node);
-      if (!record.listed || !std::ranges::binary_search(job_.shape->classes, record.node_class)) continue;
+      if (!record.listed || !std::ranges::binary_search(part.classes, record.node_class)) continue;
       auto& known = passing(node) ? record.passing_at->second.scored : record.lasting_at->second.scored;
       const NodeState& free = passing(node) ? record.passing_at->first : record.lasting_at->first;
       const auto fit = scored(state_, known, free, key_.demand);
@@ -237,37 +232,48 @@ class Attempt {
   std::optional<PowerLedger::Lack> lack_;
 };
 
-/// Domains that have room, in the order in which they are tried.
-std::vector<DomainIndex> domains_with_room(State& state, const Job& job, TimePoint until) {
-  using Key = std::tuple<std::size_t, std::int64_t, DomainIndex>;
-  std::vector<Key> found;
+struct PartOfDomain {
+  std::size_t size = 0;  // of the domain
+  std::int64_t cost = 0;
+  DomainIndex domain = 0;
+  const Part* part = nullptr;
+};
+
+/// Domains of which a part has room, in the order in which they are tried.
+std::vector<PartOfDomain> domains_with_room(State& state, const Job& job, const Parts& parts,
+                                            TimePoint until) {
+  std::vector<PartOfDomain> found;
   const ShapeKey& key = job.shape->key;
   const auto& domains = state.pool.domains();
   for (DomainIndex d = 0; d < domains.size(); ++d) {
     if (domains[d].free_milli < job.shape->request.accelerators_milli) continue;
-    TaskCount count(state.cluster, key.spread);
-    for (const NodeIndex node : domains[d].nodes) {
-      count.add(node, count_on(state, job, node, until));
-      if (count.value() >= key.tasks) break;
+    for (const Part* part : parts) {
+      if (count_in_domain(state, job, *part, d, until) < key.tasks) continue;
+      found.push_back({domains[d].nodes.size(), site_cost(state, state.cluster.domains[d].site), d, part});
     }
-    if (count.value() < key.tasks) continue;
-    found.emplace_back(domains[d].nodes.size(), site_cost(state, state.cluster.domains[d].site), d);
   }
-  std::ranges::sort(found);
-  std::vector<DomainIndex> result;
-  for (const Key& k : found) result.push_back(std::get<2>(k));
-  return result;
+  const auto order = [](const PartOfDomain& p) { return std::tuple(p.size, p.cost, p.domain, p.part); };
+  std::ranges::sort(found, {}, order);
+  return found;
 }
 
-bool attempt_in_one_domain(State& state, const Job& job, Attempt& a, TimePoint until) {
-  return std::ranges::any_of(domains_with_room(state, job, until),
-                             [&](DomainIndex d) { return a.in_domain(d); });
+bool attempt_in_one_domain(State& state, const Job& job, Attempt& a, const Parts& parts, TimePoint until) {
+  return std::ranges::any_of(domains_with_room(state, job, parts, until),
+                             [&](const PartOfDomain& p) { return a.in_domain(p.domain, *p.part); });
 }
 
-bool attempt(State& state, const Job& job, Attempt& a, TimePoint until) {
+bool attempt_in(State& state, const Job& job, Attempt& a, const Parts& parts, TimePoint until) {
   const Together together = job.shape->key.together;
-  if (together != Together::kAnywhere && attempt_in_one_domain(state, job, a, until)) return true;
-  return together != Together::kOneDomain && a.anywhere();
+  if (together != Together::kAnywhere && attempt_in_one_domain(state, job, a, parts, until)) return true;
+  return together != Together::kOneDomain && a.anywhere(parts);
+}
+
+/// Kinds that it prefers come first, also where it would lie in several domains of theirs.
+bool attempt(State& state, const Job& job, Attempt& a, TimePoint until) {
+  std::map<std::int64_t, Parts> by_rank;
+  for (const Part& part : job.shape->parts) by_rank[part.rank].push_back(&part);
+  return std::ranges::any_of(by_rank,
+                             [&](const auto& each) { return attempt_in(state, job, a, each.second, until); });
 }
 
 /// The highest cap at which the draw does not lack anything, when it does not at the least.
@@ -478,12 +484,18 @@ std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason
 void gather(State& state, Job& job, TimePoint now, Found& found) {
   if (job.shape->key.together == Together::kAnywhere) return;
   const std::size_t size = size_of_domain(state, found.places);
+  // Not of kinds that it would rather not have.
+  Parts parts;
+  for (const Part& part : job.shape->parts) {
+    const KindIndex kind = state.cluster.nodes[found.places.front().node].kind;
+    if (part.rank <= rank_of(job.shape->key, kind)) parts.push_back(&part);
+  }
   undo(state, job, found.places);
   const PromisesAside aside(state, {&job});
   Attempt in_one(state, job, now, found.cap_milli);
   const TimePoint until = window_end(now, limit_under(job, found.cap_milli));
-  const bool in_smaller =
-      attempt_in_one_domain(state, job, in_one, until) && size_of_domain(state, in_one.places()) < size;
+  const bool in_smaller = attempt_in_one_domain(state, job, in_one, parts, until) &&
+                          size_of_domain(state, in_one.places()) < size;
   if (in_smaller) {
     found.places = std::move(in_one.places());
     found.draws = std::move(in_one.draws());

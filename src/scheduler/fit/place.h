@@ -20,6 +20,9 @@ struct Found {
 std::int64_t count_places(State& state, const Job& job, TimePoint until);
 
 /// The same on one node alone.
+/// Of a part, in a domain; at most as many as it has tasks.
+std::int64_t count_in_domain(State& state, const Job& job, const Part& part, DomainIndex domain,
+                             TimePoint until);
 std::int64_t count_on(State& state, const Job& job, NodeIndex node, TimePoint until);
 /// Whether work that it is kept apart from is in the node's failure group.
 bool is_kept_off(const State& state, const Job& job, NodeIndex node, TimePoint until);

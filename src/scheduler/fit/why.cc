@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 
 #include "scheduler/fit/place.h"
 
@@ -40,11 +41,12 @@ std::int64_t count_of(const State& state, const Job& job, const Demand& demand) 
   ShapeKey key = job.shape->key;
   key.demand = demand;
   std::int64_t best = 0;
-  for (const auto& classes : job.shape->within) {
+  for (const Part& part : job.shape->parts) {
     std::int64_t count = 0;
-    each_state_now(state, classes, job.shape->key.demand, [&](const NodeState& free, std::int64_t nodes) {
-      if (count < key.tasks) count += tasks_that_fit(free, key) * nodes;
-    });
+    each_state_now(state, part.classes, job.shape->key.demand,
+                   [&](const NodeState& free, std::int64_t nodes) {
+                     if (count < key.tasks) count += tasks_that_fit(free, key) * nodes;
+                   });
     best = std::max(best, count);
   }
   return std::min<std::int64_t>(best, key.tasks);
@@ -77,8 +79,17 @@ void name_most_devices(const State& state, const Job& job, Reason& reason) {
   reason.subject = " on one node";
 }
 
-const char* one_of_several_sites(const Job& job) {
-  return job.shape->within.size() > 1 ? " on one site" : "";
+/// " on one site", " of one kind on one site": where several would do one by one.
+std::string in_one_part(const State& state, const Shape& shape) {
+  std::set<SiteIndex> sites;
+  std::set<KindIndex> kinds;
+  for (const Part& part : shape.parts) {
+    sites.insert(state.pool.classes()[part.classes.front()].site);
+    kinds.insert(state.pool.classes()[part.classes.front()].kind);
+  }
+  if (shape.parts.size() < 2) return "";
+  const bool counts_kinds = shape.key.demand.accelerators > 0 && kinds.size() > 1;
+  return std::string(counts_kinds ? " of one kind" : "") + (sites.size() > 1 ? " on one site" : "");
 }
 
 /// Accelerators are free if it needs any, but not the cores or the memory.
@@ -101,7 +112,7 @@ void name_lack_beside(const State& state, const Job& job, Reason& reason) {
   reason.free = each * fit;
   reason.subject = beside ? " beside its accelerators" : "";
   if (key.tasks > 1) {
-    reason.subject += one_of_several_sites(job);
+    reason.subject += in_one_part(state, *job.shape);
     return;
   }
   reason.subject = beside ? " on a node with free accelerators" : " on one node";
@@ -137,18 +148,30 @@ std::string unmet(const State& state, const ShapeKey& key) {
   return "no node meets all of its constraints";
 }
 
+std::int64_t free_in(const State& state, const Pool::DomainNodes& domain, const Part& part) {
+  std::int64_t sum = 0;
+  for (const NodeIndex node : domain.nodes) {
+    const NodeRecord& record = state.pool.node(node);
+    if (!record.listed || !std::ranges::binary_search(part.classes, record.node_class)) continue;
+    for (const std::int16_t milli : record.now.device_milli_free) sum += std::max<std::int64_t>(milli, 0);
+  }
+  return sum;
+}
+
 /// Thousandths of accelerators that are free now on the best site, or in the best domain, whether or not a whole task fits
 /// where they are.
 std::int64_t free_in_pieces(const State& state, const Job& job) {
   std::int64_t most = 0;
   if (job.shape->key.together == Together::kOneDomain) {
-    for (const auto& domain : state.pool.domains()) most = std::max(most, domain.free_milli);
+    for (const Part& part : job.shape->parts) {
+      for (const auto& domain : state.pool.domains()) most = std::max(most, free_in(state, domain, part));
+    }
     return most;
   }
   const Demand least{.accelerators = 1, .accelerator_milli = 1};
-  for (const auto& classes : job.shape->within) {
+  for (const Part& part : job.shape->parts) {
     std::int64_t sum = 0;
-    each_state_now(state, classes, least, [&](const NodeState& free, std::int64_t nodes) {
+    each_state_now(state, part.classes, least, [&](const NodeState& free, std::int64_t nodes) {
       for (const std::int16_t milli : free.device_milli_free) sum += std::max<std::int64_t>(milli, 0) * nodes;
     });
     most = std::max(most, sum);
@@ -189,8 +212,8 @@ Reason never_fits(const State& state, const Shape& shape) {
     lacks(shape.key.tasks, shape.holds_most, "tasks");
     if (shape.key.together == Together::kOneDomain) {
       reason.subject = " in one domain";
-    } else if (shape.within.size() > 1) {
-      reason.subject = " on one site";
+    } else {
+      reason.subject = in_one_part(state, shape);
     }
     if (shape.key.spread != Spread::kNone && shape.key.tasks > 1)
       reason.subject += fmt::format(" each on another {}", name_of(shape.key.spread));
@@ -234,7 +257,7 @@ Reason room_reason(const State& state, const Job& job, std::int64_t free) {
     reason.subject =
         fmt::format(" in tasks of {}", key.demand.accelerators * key.demand.accelerator_milli / 1000.0);
   if (reason.code != ReasonCode::kCapacity) return reason;
-  reason.subject += one_of_several_sites(job);
+  reason.subject += in_one_part(state, *job.shape);
   name_lack_beside(state, job, reason);
   return reason;
 }

@@ -155,9 +155,23 @@ NodeState Model::usable_beside(const Item& item, const std::vector<TaskPlace>& p
   return result;
 }
 
+// A gang runs in one part: on one site, and on accelerators of one kind.
+int Model::part_of(const Workload& w, NodeIndex n) const {
+  const Node& node = cluster_.nodes[n];
+  if (w.tasks == 1) return 0;
+  return static_cast<int>(node.site) * 100 + (w.demand.accelerators > 0 ? static_cast<int>(node.kind) : 0);
+}
+
+std::int64_t Model::kind_rank(const Workload& w, NodeIndex n) const {
+  std::int64_t rank = 0;
+  if (!w.earlier_kinds_first) return rank;
+  while (w.kinds[static_cast<std::size_t>(rank)] != cluster_.nodes[n].kind) ++rank;
+  return rank;
+}
+
 std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimePoint now,
                                                          std::optional<DomainIndex> domain,
-                                                         std::set<SiteIndex> not_on) {
+                                                         std::set<int> not_in) {
   TightestFit policy;
   const TimePoint until = window(now, item.w);
   std::vector<NodeState> free;
@@ -168,8 +182,8 @@ std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimeP
     for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
       if (cluster_.nodes[n].health != Health::kReady || !eligible(item.w, n)) continue;
       if (domain && cluster_.nodes[n].domain != *domain) continue;
-      if (not_on.contains(cluster_.nodes[n].site)) continue;
-      if (!places.empty() && cluster_.nodes[n].site != cluster_.nodes[places.front().node].site) continue;
+      if (not_in.contains(part_of(item.w, n))) continue;
+      if (!places.empty() && part_of(item.w, n) != part_of(item.w, places.front().node)) continue;
       const auto here =
           std::count_if(places.begin(), places.end(), [&](const TaskPlace& p) { return p.node == n; });
       if (item.w.tasks_per_node > 0 && here >= item.w.tasks_per_node) continue;
@@ -187,10 +201,7 @@ std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimeP
       }
       const SiteIndex site = cluster_.nodes[n].site;
       const std::int64_t cost = site < policies_.site_cost.size() ? policies_.site_cost[site] : 0;
-      std::int64_t rank = 0;
-      if (item.w.earlier_kinds_first) {
-        while (item.w.kinds[static_cast<std::size_t>(rank)] != cluster_.nodes[n].kind) ++rank;
-      }
+      const std::int64_t rank = kind_rank(item.w, n);
       const auto first = item.w.deadline ? cost : fit->score;
       const auto second = item.w.deadline ? fit->score : cost;
       const std::tuple candidate{rank, first, second, n, devices};
@@ -198,8 +209,8 @@ std::optional<std::vector<TaskPlace>> Model::place_among(const Item& item, TimeP
     }
     if (!best && places.empty()) return std::nullopt;
     if (!best) {
-      not_on.insert(cluster_.nodes[places.front().node].site);
-      return place_among(item, now, domain, std::move(not_on));
+      not_in.insert(part_of(item.w, places.front().node));
+      return place_among(item, now, domain, std::move(not_in));
     }
     places.push_back({std::get<3>(*best), std::get<4>(*best)});
     free[std::get<3>(*best)] = usable_beside(item, places, now, std::get<3>(*best));
@@ -218,33 +229,51 @@ std::size_t Model::size_of_domain(const std::vector<TaskPlace>& places) const {
   return size;
 }
 
-std::optional<std::vector<TaskPlace>> Model::place_in_one_domain(const Item& item, TimePoint now) {
-  std::vector<std::tuple<std::size_t, std::int64_t, DomainIndex>> order;
+std::optional<std::vector<TaskPlace>> Model::place_in_one_domain(const Item& item, TimePoint now,
+                                                                 const std::set<int>& parts) {
+  std::vector<std::tuple<std::size_t, std::int64_t, DomainIndex, int>> order;
   for (DomainIndex d = 0; d < cluster_.domains.size(); ++d) {
     std::size_t size = 0;
     for (const Node& node : cluster_.nodes) size += node.domain == d ? 1 : 0;
     const SiteIndex site = cluster_.domains[d].site;
-    order.emplace_back(size, site < policies_.site_cost.size() ? policies_.site_cost[site] : 0, d);
+    for (const int part : parts)
+      order.emplace_back(size, site < policies_.site_cost.size() ? policies_.site_cost[site] : 0, d, part);
   }
   std::sort(order.begin(), order.end());
-  for (const auto& [size, cost, d] : order) {
+  for (const auto& [size, cost, d, part] : order) {
     Model alone = *this;
-    for (Node& node : alone.cluster_.nodes) {
-      if (node.domain != d) node.health = Health::kDown;
+    std::set<int> others = parts;
+    others.erase(part);
+    for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
+      if (cluster_.nodes[n].domain != d || part_of(item.w, n) != part)
+        alone.cluster_.nodes[n].health = Health::kDown;
     }
     if (alone.count(item.w, window(now, item.w)) < item.w.tasks) continue;
-    if (auto found = place_among(item, now, d, {})) return found;
+    if (auto found = place_among(item, now, d, others)) return found;
   }
   return std::nullopt;
 }
 
 std::optional<std::vector<TaskPlace>> Model::place(const Item& item, TimePoint now) {
   if (count(item.w, window(now, item.w)) < item.w.tasks) return std::nullopt;
-  if (item.w.together != Together::kAnywhere) {
-    if (auto found = place_in_one_domain(item, now)) return found;
+  // Parts of kinds that it prefers come first.
+  std::map<std::int64_t, std::set<int>> by_rank;
+  std::set<int> all;
+  for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
+    if (!eligible(item.w, n)) continue;
+    by_rank[item.w.tasks == 1 ? 0 : kind_rank(item.w, n)].insert(part_of(item.w, n));
+    all.insert(part_of(item.w, n));
   }
-  if (item.w.together == Together::kOneDomain) return std::nullopt;
-  return place_among(item, now, std::nullopt, {});
+  for (const auto& [rank, parts] : by_rank) {
+    if (item.w.together != Together::kAnywhere) {
+      if (auto found = place_in_one_domain(item, now, parts)) return found;
+    }
+    if (item.w.together == Together::kOneDomain) continue;
+    std::set<int> others = all;
+    for (const int part : parts) others.erase(part);
+    if (auto found = place_among(item, now, std::nullopt, others)) return found;
+  }
+  return std::nullopt;
 }
 
 int Model::fits_on(const Workload& w, NodeState free) {
@@ -258,7 +287,7 @@ int Model::fits_on(const Workload& w, NodeState free) {
 
 int Model::count(const Workload& w, std::optional<TimePoint> until) const {
   // Each place that it may be in with all of its tasks, and what of it is counted.
-  std::map<std::uint32_t, std::map<int, int>> in;
+  std::map<std::pair<int, std::uint32_t>, std::map<int, int>> in;
   for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
     const Node& node = cluster_.nodes[n];
     if (node.health != Health::kReady || !eligible(w, n)) continue;
@@ -266,9 +295,8 @@ int Model::count(const Workload& w, std::optional<TimePoint> until) const {
     const int here = fits_on(w, until ? usable(n, *until) : free_now(n));
     if (here == 0) continue;
     if (w.together == Together::kOneDomain && node.domain == kNoIndex) continue;
-    const std::uint32_t site = w.tasks == 1 ? 0 : node.site;
-    int& of_group =
-        in[w.together == Together::kOneDomain ? node.domain : site][group_key(cluster_, n, w.spread)];
+    const std::uint32_t domain = w.together == Together::kOneDomain ? node.domain : 0;
+    int& of_group = in[{part_of(w, n), domain}][group_key(cluster_, n, w.spread)];
     of_group = w.spread == Spread::kNone ? of_group + here : 1;
   }
   int most = 0;

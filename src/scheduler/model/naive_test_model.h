@@ -113,11 +113,13 @@ class Model {
                           NodeIndex node);
   std::vector<PromiseRef> promises() const;
   std::optional<std::vector<TaskPlace>> place(const Item& item, TimePoint now);
-  std::optional<std::vector<TaskPlace>> place_in_one_domain(const Item& item, TimePoint now);
+  std::optional<std::vector<TaskPlace>> place_in_one_domain(const Item& item, TimePoint now,
+                                                            const std::set<int>& parts);
+  int part_of(const Workload& w, NodeIndex node) const;
+  std::int64_t kind_rank(const Workload& w, NodeIndex node) const;
   std::size_t size_of_domain(const std::vector<TaskPlace>& places) const;  // SIZE_MAX: not in one
   std::optional<std::vector<TaskPlace>> place_among(const Item& item, TimePoint now,
-                                                    std::optional<DomainIndex> domain,
-                                                    std::set<SiteIndex> not_on);
+                                                    std::optional<DomainIndex> domain, std::set<int> not_in);
   static int fits_on(const Workload& w, NodeState free);
   /// Tasks that fit what work that is over by then may use; past all promises without.
   int count(const Workload& w, std::optional<TimePoint> until) const;
@@ -131,7 +133,7 @@ class Model {
   std::vector<Slot> slots(const Item& item, NodeIndex node, TimePoint now,
                           const std::vector<PromiseRef>& promises) const;
   std::vector<Slot> earliest(const Item& item, TimePoint now, const std::vector<PromiseRef>& promises,
-                             std::optional<DomainIndex> domain, std::optional<SiteIndex> site) const;
+                             std::optional<DomainIndex> domain, std::optional<int> part) const;
   NodeState free_at(NodeIndex node, TimePoint at, TimePoint now,
                     const std::vector<PromiseRef>& promises) const;
   std::vector<WorkloadId> in_the_way(const Item& item, const Keep& keep, TimePoint now) const;

@@ -92,13 +92,12 @@ TimePoint Model::sooner_than(TimePoint begin, TimePoint now) const {
 
 std::vector<Model::Slot> Model::earliest(const Item& item, TimePoint now,
                                          const std::vector<PromiseRef>& promises,
-                                         std::optional<DomainIndex> domain,
-                                         std::optional<SiteIndex> site) const {
+                                         std::optional<DomainIndex> domain, std::optional<int> part) const {
   std::vector<Slot> all;
   for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
     const Node& node = cluster_.nodes[n];
     if (node.health != Health::kReady || !eligible(item.w, n)) continue;
-    if ((domain && node.domain != *domain) || (site && node.site != *site)) continue;
+    if ((domain && node.domain != *domain) || (part && part_of(item.w, n) != *part)) continue;
     if (kept_off(item.w, n, promises)) continue;
     for (const Slot& slot : slots(item, n, now, promises)) all.push_back(slot);
   }
@@ -122,30 +121,37 @@ std::optional<Keep> Model::plan(const Item& item, TimePoint now, std::int32_t ra
   const auto cost_of = [&](SiteIndex site) {
     return site < policies_.site_cost.size() ? policies_.site_cost[site] : 0;
   };
+  std::map<int, std::pair<std::int64_t, SiteIndex>> parts;  // their rank and site
+  for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
+    if (eligible(item.w, n))
+      parts[part_of(item.w, n)] = {item.w.tasks == 1 ? 0 : kind_rank(item.w, n), cluster_.nodes[n].site};
+  }
   std::vector<Slot> best;
-  if (item.w.together != Together::kOneDomain && item.w.tasks == 1)
-    best = earliest(item, now, promises, {}, {});
-  if (item.w.together != Together::kOneDomain && item.w.tasks > 1) {
-    std::vector<std::tuple<TimePoint, std::int64_t, SiteIndex>> order;
-    for (SiteIndex s = 0; s < cluster_.sites.size(); ++s) {
-      const auto chosen = earliest(item, now, promises, {}, s);
-      if (!chosen.empty()) order.emplace_back(std::get<0>(chosen.back()), cost_of(s), s);
+  if (item.w.together != Together::kOneDomain) {
+    std::vector<std::tuple<TimePoint, std::int64_t, std::int64_t, int>> order;
+    for (const auto& [part, its] : parts) {
+      const auto chosen = earliest(item, now, promises, {}, part);
+      if (!chosen.empty())
+        order.emplace_back(std::get<0>(chosen.back()), its.first, cost_of(its.second), part);
     }
     const auto first = std::min_element(order.begin(), order.end());
-    if (first != order.end()) best = earliest(item, now, promises, {}, std::get<2>(*first));
+    if (first != order.end()) best = earliest(item, now, promises, {}, std::get<3>(*first));
   }
   if (item.w.together != Together::kAnywhere) {
     const TimePoint latest = best.empty() ? TimePoint::max() : std::get<0>(best.back());
-    std::optional<std::tuple<TimePoint, std::size_t, std::int64_t, DomainIndex>> key;
+    std::optional<std::tuple<TimePoint, std::int64_t, std::size_t, std::int64_t, DomainIndex, int>> key;
     for (DomainIndex d = 0; d < cluster_.domains.size(); ++d) {
-      const auto chosen = earliest(item, now, promises, d, {});
-      if (chosen.empty() || std::get<0>(chosen.back()) > latest) continue;
       std::size_t size = 0;
       for (const Node& node : cluster_.nodes) size += node.domain == d ? 1 : 0;
-      const std::tuple here{std::get<0>(chosen.back()), size, cost_of(cluster_.domains[d].site), d};
-      if (key && *key < here) continue;
-      key = here;
-      best = chosen;
+      for (const auto& [part, its] : parts) {
+        const auto chosen = earliest(item, now, promises, d, part);
+        if (chosen.empty() || std::get<0>(chosen.back()) > latest) continue;
+        const std::tuple here{std::get<0>(chosen.back()),        its.first, size,
+                              cost_of(cluster_.domains[d].site), d,         part};
+        if (key && *key < here) continue;
+        key = here;
+        best = chosen;
+      }
     }
   }
   if (best.empty()) return std::nullopt;

@@ -119,7 +119,13 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
     places = item.promise->places;
     if (item.w.together != Together::kAnywhere) {
       ignored_ = {item.w.id};
-      const auto gathered = place_in_one_domain(item, now);
+      std::set<int> parts;
+      for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
+        if (!eligible(item.w, n)) continue;
+        if (item.w.tasks == 1 || kind_rank(item.w, n) <= kind_rank(item.w, places->front().node))
+          parts.insert(part_of(item.w, n));
+      }
+      const auto gathered = place_in_one_domain(item, now, parts);
       if (gathered && size_of_domain(*gathered) < size_of_domain(*places)) places = gathered;
       ignored_.clear();
     }

@@ -24,16 +24,15 @@ std::int64_t bound_of(TimePoint at) { return at.time_since_epoch().count(); }
 /// The earliest slots of a gang, taken in order of (time, node).
 class Earliest {
  public:
-  /// Only slots before `cutoff`, and nodes of `classes`, count.
-  Earliest(State& state, const Job& job, const Heed& heed, TimePoint now, TimePoint cutoff,
-           const std::vector<ClassIndex>& classes)
+  /// Only slots before `cutoff`, and nodes of the part, count.
+  Earliest(State& state, const Job& job, const Heed& heed, TimePoint now, TimePoint cutoff, const Part& part)
       : state_(state),
         job_(job),
         heed_(heed),
         now_(now),
         key_(job.shape->key),
         cutoff_(cutoff),
-        classes_(classes) {
+        classes_(part.classes) {
     find_unheeded();
   }
 
@@ -52,8 +51,12 @@ class Earliest {
     return chosen;
   }
 
+  struct InDomain {
+    std::vector<Slot> slots;
+    std::tuple<TimePoint, std::size_t, std::int64_t, DomainIndex> key{kNever, 0, 0, 0};
+  };
   /// Of the domain where the gang fits first; of those the smallest, cheapest, first.
-  std::vector<Slot> in_one_domain() {
+  InDomain in_one_domain() {
     std::vector<std::tuple<std::int64_t, std::size_t, std::int64_t, DomainIndex>> order;
     const auto& domains = state_.pool.domains();
     for (const ClassIndex c : classes_) state_.pool.refresh_times(c);
@@ -63,16 +66,14 @@ class Earliest {
       if (bound != INT64_MAX) order.emplace_back(bound, domains[d].nodes.size(), cost, d);
     }
     std::ranges::sort(order);
-    std::vector<Slot> best;
-    std::tuple<TimePoint, std::size_t, std::int64_t, DomainIndex> best_key{kNever, 0, 0, 0};
+    InDomain best;
     for (const auto& [bound, size, cost, d] : order) {
-      if (bound > bound_of(std::get<0>(best_key))) break;
+      if (bound > bound_of(std::get<0>(best.key))) break;
       std::vector<Slot> slots = of_domain(d);
       if (slots.empty()) continue;
       const std::tuple key{slots.back().at, size, cost, d};
-      if (!best.empty() && best_key < key) continue;
-      best_key = key;
-      best = std::move(slots);
+      if (!best.slots.empty() && best.key < key) continue;
+      best = {std::move(slots), key};
     }
     return best;
   }
@@ -254,20 +255,36 @@ class Earliest {
   std::priority_queue<Slot, std::vector<Slot>, LaterSlot> slots_;
 };
 
-/// Of a gang: of the site where it fits first; of those the cheapest, first.
+/// Of a gang: of the part where it fits first; of those, of the kind that it prefers, then of the cheapest site, first.
 std::vector<Slot> anywhere(State& state, const Job& job, const Heed& heed, TimePoint now, TimePoint cutoff) {
   std::vector<Slot> best;
-  std::int64_t best_cost = 0;
-  for (const auto& classes : job.shape->within) {
-    std::vector<Slot> slots = Earliest(state, job, heed, now, cutoff, classes).anywhere();
+  std::tuple<TimePoint, std::int64_t, std::int64_t> best_key;
+  for (const Part& part : job.shape->parts) {
+    std::vector<Slot> slots = Earliest(state, job, heed, now, cutoff, part).anywhere();
     if (slots.empty()) continue;
-    const std::int64_t cost = site_cost(state, state.pool.classes()[classes.front()].site);
-    const bool later =
-        !best.empty() && std::pair(best.back().at, best_cost) <= std::pair(slots.back().at, cost);
-    if (later) continue;
+    const std::int64_t cost = site_cost(state, state.pool.classes()[part.classes.front()].site);
+    const std::tuple key{slots.back().at, part.rank, cost};
+    if (!best.empty() && best_key <= key) continue;
     cutoff = slots.back().at + std::chrono::microseconds(1);
     best = std::move(slots);
-    best_cost = cost;
+    best_key = key;
+  }
+  return best;
+}
+
+std::vector<Slot> in_one_domain(State& state, const Job& job, const Heed& heed, TimePoint now,
+                                TimePoint cutoff) {
+  std::vector<Slot> best;
+  std::tuple<TimePoint, std::int64_t, std::size_t, std::int64_t, DomainIndex> best_key;
+  for (const Part& part : job.shape->parts) {
+    auto found = Earliest(state, job, heed, now, cutoff, part).in_one_domain();
+    if (found.slots.empty()) continue;
+    const auto& [at, size, cost, domain] = found.key;
+    const std::tuple key{at, part.rank, size, cost, domain};
+    if (!best.empty() && best_key <= key) continue;
+    cutoff = at + std::chrono::microseconds(1);
+    best = std::move(found.slots);
+    best_key = key;
   }
   return best;
 }
@@ -276,14 +293,11 @@ std::vector<Slot> anywhere(State& state, const Job& job, const Heed& heed, TimeP
 std::vector<Slot> earliest_slots(State& state, const Job& job, const Heed& heed, TimePoint now,
                                  TimePoint cutoff) {
   const Together together = job.shape->key.together;
-  const auto in_one_domain = [&](TimePoint before) {
-    return Earliest(state, job, heed, now, before, job.shape->classes).in_one_domain();
-  };
-  if (together == Together::kOneDomain) return in_one_domain(cutoff);
+  if (together == Together::kOneDomain) return in_one_domain(state, job, heed, now, cutoff);
   std::vector<Slot> slots = anywhere(state, job, heed, now, cutoff);
   if (together == Together::kAnywhere || slots.empty()) return slots;
   const TimePoint no_later = slots.back().at + std::chrono::microseconds(1);
-  std::vector<Slot> in_domain = in_one_domain(no_later);
+  std::vector<Slot> in_domain = in_one_domain(state, job, heed, now, no_later);
   return in_domain.empty() ? slots : in_domain;
 }
 
