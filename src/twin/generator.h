@@ -53,6 +53,8 @@ struct GeneratorConfig {
   std::array<std::int32_t, 24> hour_weight{};    // relative rate; all 0: flat
   std::array<std::int32_t, 7> weekday_weight{};  // Monday first
   std::vector<WorkClass> classes;
+  // Durations, and `load`, are in seconds of this kind, and demands those of a node with it; kNoKind: the first in the file.
+  scheduler::KindIndex reference_kind = scheduler::kNoKind;
   std::int64_t cpu_cores_per_accelerator_milli = 8000;
   std::int64_t memory_mib_per_accelerator = 65536;
 };

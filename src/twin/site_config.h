@@ -81,7 +81,9 @@ struct PolicyConfig {
   std::string placement = "tightest";  // dotprod, packing, bestfit, fgd, millrace, tightest
   scheduler::Policies scheduler;
   std::chrono::seconds checkpoint{
-      3600};                        // between checkpoints of a job: the most that a stop loses; 0: everything
+      3600};  // between checkpoints of a job: the most that a stop loses; 0: everything
+  double kind_slowdown_max =
+      4.0;  // work that is slower by more than that waits for a better kind; 0: none does
   std::string shift = "history";    // deferrable work: now, history, forecast, oracle
   std::string shift_by = "carbon";  // carbon, price
 };

@@ -45,7 +45,7 @@ struct WorkNeeds {
   std::int64_t accelerator_memory_mib = 0;        // of each accelerator, at least
   bool attested = false;                          // only nodes whose boot was verified
   std::string siblings;  // TraceJob::spread holds among all work of this name too; empty: of none
-  bool operator==(const WorkNeeds&) const = default;
+  auto operator<=>(const WorkNeeds&) const = default;
 };
 
 /// One workload: 96 bytes, no heap, so that a million fit in 96 MB. Indexes point into the SiteConfig that the reader was
@@ -80,11 +80,13 @@ static_assert(sizeof(TraceJob) <= 96);
 
 /// What a reader or generator did that a person should know.
 struct TraceFacts {
-  std::string format, origin;      // "gaia", file name or "generator, seed 1"
-  std::int64_t jobs = 0;           // 0 for a generator that was not yet run to its end
-  std::int64_t skipped = 0;        // rows that are no work: see `notes`
-  std::int64_t kinds_unknown = 0;  // jobs that named only kinds the site has not; they may run on any
-  std::int64_t requests = 0;       // of an inference trace
+  std::string format, origin;             // "gaia", file name or "generator, seed 1"
+  std::int64_t jobs = 0;                  // 0 for a generator that was not yet run to its end
+  std::int64_t skipped = 0;               // rows that are no work: see `notes`
+  std::int64_t kinds_unknown = 0;         // jobs that named only kinds the site has not; they may run on any
+  std::int64_t references_converted = 0;  // jobs measured on a kind that only the catalogue knows
+  std::int64_t references_unknown = 0;    // or that nothing is known of
+  std::int64_t requests = 0;              // of an inference trace
   TraceTime last_arrival{};
   std::vector<std::string> notes;  // one sentence each: rules that were applied
 };

@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
+#include "scheduler/catalogue.h"
 #include "twin/formats/millrace.h"
+#include "twin/kind_times.h"
 #include "twin/site_config.h"
 
 namespace millrace::twin {
@@ -205,6 +208,8 @@ TEST(TraceGaia, UnitsFollowFromTheWholeFile) {
   EXPECT_TRUE(in_seconds.jobs[1].deferrable);
   const auto late = parse("arrival_time,length,cpus\n10000.5,3,1\n", "gaia");
   EXPECT_EQ(late.jobs[0].arrival, milliseconds(10'000'500)) << "beyond a year of hours";
+  const auto long_one = parse("arrival_time,length,cpus\n0.5,23549.5,1\n", "gaia");
+  EXPECT_EQ(long_one.jobs[0].work, milliseconds(23'549'500)) << "the same";
   EXPECT_EQ(fault_of("arrival_time,length,cpus\n0,1,0\n", "gaia"),
             "f:2: column 3 (cpus): want an integer in 1 to 1000000, found '0'");
   EXPECT_EQ(fault_of("arrival_time,length,cpus\n0,nan,1\n", "gaia").substr(0, 22), "f:2: column 2 (length)");
@@ -255,13 +260,13 @@ TEST(TraceService, ReplicasFollowTokensAndLingerAndEachStretchIsOneJob) {
 }
 
 TEST(TraceService, ReplicasAreKeptApartByRackWhereThereAreAsManyRacks) {
-  const auto trace_on = [](std::int32_t nodes, std::int32_t per_rack) {
+  const auto trace_on = [](std::int32_t nodes, std::int32_t per_rack, const char* kind = "nvidia-h100-sxm") {
     const auto site =
         parse_site(fmt::format("[[site]]\nname = 's'\nzone = 'FR'\n[[node_type]]\nname = 't'\nkind = "
-                               "'nvidia-a100-sxm'\naccelerators = 8\ncpu_cores = 64\nmemory_gib = "
+                               "'{}'\naccelerators = 8\ncpu_cores = 64\nmemory_gib = "
                                "512\nidle_w = 1500\ncpu_max_w = 700\n[[nodes]]\ncount = {}\nper_rack "
                                "= {}\n",
-                               nodes, per_rack),
+                               kind, nodes, per_rack),
                    "s.toml", ".");
     const TraceOptions options{.service = {.prefill_tokens_per_s = 100, .utilisation = 0.5}};
     return parse_trace("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,9000,0\n", "f",
@@ -278,6 +283,29 @@ TEST(TraceService, ReplicasAreKeptApartByRackWhereThereAreAsManyRacks) {
     EXPECT_EQ(together.jobs.at(0).spread, scheduler::Spread::kNone) << "two racks for three, and none";
     EXPECT_EQ(together.jobs.at(0).needs, 0);
   }
+}
+
+TEST(TraceService, ASlowerKindNeedsMoreReplicasByTheRoofline) {
+  const auto replicas_on = [](const char* kind) {
+    const auto site = parse_site(
+        fmt::format("[[site]]\nname = 's'\nzone = 'FR'\n[[node_type]]\nname = 't'\nkind = '{}'\n"
+                    "accelerators = 8\ncpu_cores = 64\nmemory_gib = 512\nidle_w = 1500\ncpu_max_w = "
+                    "700\n[[nodes]]\ncount = 64\n",
+                    kind),
+        "s.toml", ".");
+    const TraceOptions options{.service = {.prefill_tokens_per_s = 100, .utilisation = 0.5}};
+    return parse_trace("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,9000,0\n", "f",
+                       "azure-llm", site.value(), options)
+        .value()
+        .service.front()
+        .replicas;
+  };
+  EXPECT_EQ(replicas_on("nvidia-h100-sxm"), 3);
+  const auto t = [](const char* kind) {
+    return *seconds_on(scheduler::find_kind(kind).value()->capability(), WorkProfile::kPrefill, false);
+  };
+  for (const char* kind : {"nvidia-a100-sxm", "nvidia-l4"})
+    EXPECT_EQ(replicas_on(kind), std::ceil(3 * t(kind) / t("nvidia-h100-sxm"))) << kind;
 }
 
 TEST(TraceService, ReadsThePublishedFiles) {
@@ -313,6 +341,50 @@ TEST(TraceService, FaultsNameLineAndWhatIsWrong) {
   EXPECT_EQ(
       fault_of("{\"timestamp\": 9999999999999, \"input_length\": 1, \"output_length\": 1}\n", "mooncake"),
       "f:1: a request more than 1000000 intervals after the first");
+}
+
+// A site of H100 and H20, and work that was measured on this and that.
+TEST(TraceMillrace, WorkIsOfTheKindItWasMeasuredOn) {
+  const auto site = parse_site(
+      "[[site]]\nname = 's'\nzone = 'FR'\n[[kind]]\nname = 'h20'\nlike = 'nvidia-h20'\npower_max_w = 400\n"
+      "[[node_type]]\nname = 't'\nkind = 'nvidia-h100-sxm'\naccelerators = 8\ncpu_cores = 64\nmemory_gib = "
+      "512\n"
+      "idle_w = 1500\ncpu_max_w = 700\n[[node_type]]\nname = 'u'\nkind = 'h20'\naccelerators = 8\ncpu_cores "
+      "= 64\n"
+      "memory_gib = 512\nidle_w = 1500\ncpu_max_w = 700\n[[nodes]]\ntype = 't'\ncount = 2\n[[nodes]]\ntype = "
+      "'u'\n"
+      "count = 2\nname = 'u{01}'\n",
+      "s.toml", ".");
+  ASSERT_TRUE(site) << site.error().message;
+  const auto measured_on = [&](const std::string& kind, const char* profile = "training") {
+    return parse_trace("arrival_s,work_s,accelerators,reference_kind,profile\n0,1000,8," + kind + "," +
+                           profile + "\n",
+                       "f", "millrace", *site, {})
+        .value();
+  };
+  const auto kind_of = [&](const Trace& trace) {
+    return site->cluster.kinds.at(trace.jobs[0].reference_kind).kind;
+  };
+  for (const char* name : {"nvidia-h100-sxm", "NVIDIA-H100-SXM", "h100-sxm"}) {
+    const Trace trace = measured_on(name);
+    EXPECT_EQ(kind_of(trace), "nvidia-h100-sxm") << name;
+    EXPECT_EQ(trace.jobs[0].work, seconds(1000));
+    EXPECT_TRUE(trace.facts.notes.empty());
+  }
+  const Trace of_a100 = measured_on("a100-sxm");
+  const auto t = [](const char* kind) {
+    return *seconds_on(scheduler::find_kind(kind).value()->capability(), WorkProfile::kTraining, false);
+  };
+  const char* on = kind_of(of_a100) == "h20" ? "nvidia-h20" : "nvidia-h100-sxm";
+  EXPECT_NEAR(std::chrono::duration<double>(of_a100.jobs[0].work).count(),
+              1000 * t(on) / t("nvidia-a100-sxm"), 1e-3);
+  EXPECT_EQ(of_a100.facts.references_converted, 1);
+  EXPECT_EQ(of_a100.facts.notes.size(), 1u);
+  const Trace of_foo = measured_on("foo");
+  EXPECT_EQ(of_foo.jobs[0].reference_kind, TraceJob::kAnyKind);
+  EXPECT_EQ(of_foo.facts.references_unknown, 1);
+  EXPECT_EQ(of_foo.facts.notes.size(), 1u);
+  EXPECT_TRUE(measured_on("foo", "unknown").facts.notes.empty()) << "it takes as long on every kind anyway";
 }
 
 TEST(TraceMillrace, NeedsOnlyArrivalAndWork) {

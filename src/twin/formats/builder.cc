@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "scheduler/catalogue.h"
+#include "twin/kind_times.h"
 #include "twin/stable_order.h"
 
 namespace millrace::twin {
@@ -62,13 +65,47 @@ std::uint64_t TraceBuilder::kinds_of(std::string_view list) {
   return ~std::uint64_t{0};
 }
 
+namespace {
+
+const scheduler::CatalogueEntry* in_catalogue(std::string_view name) {
+  const auto entries = scheduler::catalogue();
+  const auto found =
+      std::ranges::find_if(entries, [&](const auto& each) { return same_kind(each.kind, name); });
+  return found == entries.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+void TraceBuilder::recorded_on(TraceJob& job, std::string_view name) {
+  const auto& kinds = site_.cluster.kinds;
+  const auto its = std::ranges::find_if(kinds, [&](const auto& kind) { return same_kind(kind.kind, name); });
+  if (its != kinds.end()) {
+    job.reference_kind = static_cast<std::uint16_t>(its - kinds.begin());
+    return;
+  }
+  if (!reference_of(job.profile, is_alone(job))) return;  // it takes as long on every kind
+  const auto* known = in_catalogue(name);
+  const auto there =
+      known == nullptr ? std::nullopt : seconds_on(known->capability(), job.profile, is_alone(job));
+  for (std::size_t k = 0; there && k < kinds.size(); ++k) {
+    const auto here = seconds_on(kinds[k], job.profile, is_alone(job));
+    if (!here) continue;
+    job.reference_kind = static_cast<std::uint16_t>(k);
+    job.work = TraceTime(std::llround(static_cast<double>(job.work.count()) * *here / *there));
+    ++trace_.facts.references_converted;
+    return;
+  }
+  ++trace_.facts.references_unknown;
+}
+
 std::optional<std::uint16_t> TraceBuilder::needs_of(const WorkNeeds& needs) {
-  // Rows mostly repeat the one before, and different ones are few.
-  const auto found = std::ranges::find(trace_.needs, needs);
-  const auto index = found - trace_.needs.begin();
-  if (index > UINT16_MAX) return std::nullopt;
-  if (found == trace_.needs.end()) trace_.needs.push_back(needs);
-  return static_cast<std::uint16_t>(index);
+  const auto [known, added] = needs_at_.try_emplace(needs, trace_.needs.size());
+  if (known->second > UINT16_MAX) {
+    needs_at_.erase(known);
+    return std::nullopt;
+  }
+  if (added) trace_.needs.push_back(needs);
+  return static_cast<std::uint16_t>(known->second);
 }
 
 Result<Trace> TraceBuilder::finish() {
@@ -84,6 +121,17 @@ Result<Trace> TraceBuilder::finish() {
   if (facts.kinds_unknown > 0) {
     facts.notes.push_back(fmt::format(
         "{} jobs name only accelerators that the site has not; they may run on any", facts.kinds_unknown));
+  }
+  if (facts.references_converted > 0) {
+    facts.notes.push_back(
+        fmt::format("{} jobs were measured on kinds that the site has not: their work on its kinds is by the "
+                    "catalogue's figures and the roofline",
+                    facts.references_converted));
+  }
+  if (facts.references_unknown > 0) {
+    facts.notes.push_back(fmt::format(
+        "{} jobs were measured on kinds of which no figures are known: they take as long on every kind",
+        facts.references_unknown));
   }
   return std::move(trace_);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -37,10 +38,15 @@ class TraceBuilder {
   /// vendor ("nvidia-t4"). Empty, or with none that the site has: all bits; the latter is counted.
   std::uint64_t kinds_of(std::string_view list);
 
+  /// The job's work was measured on the kind called `name` (as in kinds_of). Of a kind that the site has not, but the
+  /// catalogue, its work becomes that on a kind of the site, by roofline; of a kind that neither knows it takes as long on
+  /// every kind. Both are counted. What kinds_of gave, and the profile, must stand already.
+  void recorded_on(TraceJob& job, std::string_view name);
+
   /// Index of what a job needs, for TraceJob::needs; nullopt beyond 65,535 different ones.
   std::optional<std::uint16_t> needs_of(const WorkNeeds& needs);
 
-  /// A gang on the site's most frequent kind of accelerator.
+  /// A gang on the site's reference kind of accelerator (GeneratorConfig::reference_kind, or the first).
   Gang gang(std::int32_t accelerators) const { return gang_of(site_.workload, room_, accelerators, 1000); }
   const Room& room() const { return room_; }
 
@@ -54,6 +60,7 @@ class TraceBuilder {
   Sampler deal_;
   WeightedChoice accounts_;
   Trace trace_;
+  std::map<WorkNeeds, std::size_t> needs_at_{{WorkNeeds{}, 0}};  // index into trace_.needs
 };
 
 /// The readers; each adds its jobs and notes. Formats in docs/twin.md.
@@ -74,7 +81,13 @@ class ServiceLoad {
   Result<void> finish();
 
  private:
-  std::vector<std::int32_t> replicas_wanted();
+  /// Of a replica on the site's reference kind.
+  struct Rates {
+    double prefill_tokens_per_s = 0.0, decode_tokens_per_s = 0.0;
+    bool known = false;  // else as measured, whatever the kind
+  };
+  Rates rates() const;
+  std::vector<std::int32_t> replicas_wanted(const Rates& rates);
   void keep_apart(TraceJob& job, std::int64_t replicas_most);
   TraceJob replica_job() const;
 

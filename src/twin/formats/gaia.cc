@@ -31,7 +31,7 @@ Result<void> read_gaia(std::string_view text, TraceBuilder& builder) {
                   .length = csv.number(length, 0, kValueMax),
                   .cpus = static_cast<std::int32_t>(csv.integer(cpus, 1, 1'000'000))};
     seconds = seconds && whole(row.arrival) && whole(row.length);
-    last = std::max(last, row.arrival);
+    last = std::max({last, row.arrival, row.length});
     rows.push_back(row);
     if (std::cmp_greater(rows.size(), builder.options().max_jobs)) break;
   }
@@ -48,7 +48,7 @@ Result<void> read_gaia(std::string_view text, TraceBuilder& builder) {
     job.demand = gang.demand;
     job.tasks = accelerators ? gang.tasks : row.cpus;
     if (!accelerators) {
-      job.demand.cpu_milli = 1000;
+      job.demand = {.cpu_milli = 1000};
       job.profile = WorkProfile::kCpu;
     }
     const auto slack = job.work <= std::chrono::hours(2) ? std::chrono::hours(6) : std::chrono::hours(24);

@@ -68,19 +68,22 @@ std::optional<double> steps_per_s(std::string_view type, std::int32_t accelerato
   return speed;
 }
 
-/// The site's V100, if it has any.
-std::uint16_t reference_kind(const SiteConfig& site) {
-  const auto& kinds = site.cluster.kinds;
-  const auto found =
-      std::ranges::find_if(kinds, [](const auto& kind) { return kind.kind.starts_with("nvidia-v100"); });
-  return found == kinds.end() ? TraceJob::kAnyKind : static_cast<std::uint16_t>(found - kinds.begin());
+/// What the site calls its V100, if it has any, else what the catalogue does.
+std::string_view v100_of(const SiteConfig& site) {
+  for (const Capability& kind : site.cluster.kinds) {
+    const std::string_view name = kind.kind;
+    for (const std::string_view start : {"nvidia-v100", "NVIDIA-V100", "v100", "V100"}) {
+      if (name.starts_with(start)) return name;
+    }
+  }
+  return "nvidia-v100-sxm2";
 }
 
 }  // namespace
 
 Result<void> read_gavel(std::string_view text, TraceBuilder& builder) {
   CsvReader csv(text, builder.file(), '\t', false);
-  const auto v100 = reference_kind(builder.site());
+  const std::string_view v100 = v100_of(builder.site());
   while (csv.next()) {
     // Gavel's parse_trace: job type, command, argument for steps, needs data, total steps, then arrival and scale factor
     // (seven columns) or scale factor, priority weight, SLO and arrival (nine).
@@ -98,8 +101,8 @@ Result<void> read_gavel(std::string_view text, TraceBuilder& builder) {
     const auto gang = builder.gang(scale);
     job.demand = gang.demand;
     job.tasks = gang.tasks;
-    job.reference_kind = v100;
     job.profile = WorkProfile::kTraining;
+    builder.recorded_on(job, v100);
     job.account = builder.deal_account();
     job.priority_class = builder.class_default();
     if (nine && csv.number(6, 0, 1e6) > 1) job.priority_class = builder.class_high();

@@ -4,8 +4,10 @@
 #include <cmath>
 
 #include "host/json.h"
+#include "scheduler/catalogue.h"
 #include "twin/csv.h"
 #include "twin/formats/builder.h"
+#include "twin/kind_times.h"
 
 namespace millrace::twin {
 namespace {
@@ -13,6 +15,7 @@ namespace {
 constexpr std::int64_t kTokensMax = 1'000'000'000;
 constexpr std::size_t kIntervalsMax = 1'000'000;
 constexpr double kReplicasMax = 100'000;
+constexpr std::string_view kMeasuredOn = "nvidia-h100-sxm";  // ServiceRule's rates
 
 }  // namespace
 
@@ -33,14 +36,31 @@ Result<void> ServiceLoad::request(TraceTime at, std::int64_t input_tokens, std::
   return {};
 }
 
-std::vector<std::int32_t> ServiceLoad::replicas_wanted() {
+ServiceLoad::Rates ServiceLoad::rates() const {
+  const auto& rule = builder_.options().service;
+  const Capability measured = (*scheduler::find_kind(kMeasuredOn))->capability();
+  const Capability& here = builder_.site().cluster.kinds[builder_.room().reference];
+  const bool alone = rule.accelerators_per_replica <= 1;
+  const auto faster = [&](WorkProfile profile) {
+    const auto there_s = seconds_on(measured, profile, alone);
+    const auto here_s = seconds_on(here, profile, alone);
+    return there_s && here_s ? std::optional(*there_s / *here_s) : std::nullopt;
+  };
+  const auto prefill = faster(WorkProfile::kPrefill);
+  const auto decode = faster(WorkProfile::kDecode);
+  return {.prefill_tokens_per_s = rule.prefill_tokens_per_s * prefill.value_or(1.0),
+          .decode_tokens_per_s = rule.decode_tokens_per_s * decode.value_or(1.0),
+          .known = prefill && decode};
+}
+
+std::vector<std::int32_t> ServiceLoad::replicas_wanted(const Rates& rates) {
   const auto& rule = builder_.options().service;
   const double scale = static_cast<double>(rule.requests_scale_milli) / 1000;
   const double capacity = static_cast<double>(rule.interval.count()) * rule.utilisation;
   std::vector<std::int32_t> wanted;
   for (auto& interval : intervals_) {
-    const double busy_s = scale * (static_cast<double>(interval.input_tokens) / rule.prefill_tokens_per_s +
-                                   static_cast<double>(interval.output_tokens) / rule.decode_tokens_per_s);
+    const double busy_s = scale * (static_cast<double>(interval.input_tokens) / rates.prefill_tokens_per_s +
+                                   static_cast<double>(interval.output_tokens) / rates.decode_tokens_per_s);
     interval.replicas = std::max(
         rule.replicas_min, static_cast<std::int32_t>(std::min(std::ceil(busy_s / capacity), kReplicasMax)));
     wanted.push_back(interval.replicas);
@@ -83,6 +103,7 @@ TraceJob ServiceLoad::replica_job() const {
   job.utilisation_milli = static_cast<std::int32_t>(std::lround(rule.utilisation * 1000));
   job.profile = WorkProfile::kDecode;
   job.kind = TraceJobKind::kService;
+  if (builder_.room().reference < 64) job.kinds = std::uint64_t{1} << builder_.room().reference;
   job.priority_class = builder_.class_high();
   job.preemptible = builder_.class_preemptible(job.priority_class);
   return job;
@@ -92,7 +113,7 @@ TraceJob ServiceLoad::replica_job() const {
 void ServiceLoad::keep_apart(TraceJob& job, std::int64_t replicas_most) {
   const SiteConfig& site = builder_.site();
   if (site.cluster.racks.empty() || job.tasks > 1) return;
-  const std::int64_t racks = failure_groups(site, ~std::uint64_t{0}, scheduler::Spread::kRack);
+  const std::int64_t racks = failure_groups(site, job.kinds, scheduler::Spread::kRack);
   auto& notes = builder_.facts().notes;
   if (replicas_most > racks) {
     notes.push_back(
@@ -112,7 +133,8 @@ Result<void> ServiceLoad::finish() {
     return failure(ErrorCode::kInvalidArgument,
                    fmt::format("{}: an inference trace needs a site with accelerators", builder_.file()));
   }
-  auto wanted = replicas_wanted();
+  const Rates rates = this->rates();
+  auto wanted = replicas_wanted(rates);
   wanted.push_back(0);
   TraceJob job = replica_job();
   job.account = builder_.deal_account();  // one endpoint
@@ -137,11 +159,20 @@ Result<void> ServiceLoad::finish() {
   }
   auto& facts = builder_.facts();
   facts.requests = requests_;
-  facts.notes.push_back(
-      fmt::format("replicas of {} accelerators: in each {} s as many as ceil((prompt tokens / {} + output "
-                  "tokens / {}) / ({} s x {})), kept {} s longer",
-                  rule.accelerators_per_replica, rule.interval.count(), rule.prefill_tokens_per_s,
-                  rule.decode_tokens_per_s, rule.interval.count(), rule.utilisation, rule.linger.count()));
+  facts.notes.push_back(fmt::format(
+      "replicas of {} accelerators: in each {} s as many as ceil((prompt tokens / {:.6g} + output "
+      "tokens / {:.6g}) / ({} s x {})), kept {} s longer",
+      rule.accelerators_per_replica, rule.interval.count(), rates.prefill_tokens_per_s,
+      rates.decode_tokens_per_s, rule.interval.count(), rule.utilisation, rule.linger.count()));
+  const std::string& kind = builder_.site().cluster.kinds[builder_.room().reference].kind;
+  if (!rates.known) {
+    facts.notes.push_back(
+        fmt::format("nothing is known of how fast {} serves: its rates are those of {}", kind, kMeasuredOn));
+  } else if (kind != kMeasuredOn) {
+    facts.notes.push_back(fmt::format(
+        "they stand on {}, whose rates are those measured on {} times what the roofline says of both", kind,
+        kMeasuredOn));
+  }
   builder_.set_service(std::move(intervals_));
   return {};
 }

@@ -106,7 +106,6 @@ class RowReader {
       : csv_(csv),
         builder_(builder),
         columns_(csv),
-        kinds_(builder.site().cluster.kinds, &Capability::kind),
         classes_(builder.site().priority_classes, &PriorityClassConfig::name),
         leaves_(builder.site().leaves,
                 [&](auto leaf) -> const std::string& { return builder.site().accounts[leaf].name; }) {
@@ -155,11 +154,7 @@ class RowReader {
   void read_names(TraceJob& job) {
     if (job.demand.accelerators > 0 && has(columns_.kinds) && !csv_.failed())
       job.kinds = builder_.kinds_of(csv_.text(columns_.kinds));
-    if (has(columns_.reference)) {
-      // A trace of another site may name a kind that this one has not: then the work takes as long on every kind.
-      if (const auto kind = kinds_.find(csv_.text(columns_.reference)))
-        job.reference_kind = static_cast<std::uint16_t>(*kind);
-    }
+    if (has(columns_.reference) && !csv_.failed()) builder_.recorded_on(job, csv_.text(columns_.reference));
     job.account = has(columns_.account)
                       ? static_cast<std::uint16_t>(
                             builder_.site().leaves[named(columns_.account, leaves_, "account of a project")])
@@ -236,7 +231,7 @@ class RowReader {
   CsvReader& csv_;
   TraceBuilder& builder_;
   Columns columns_;
-  NameIndex kinds_, classes_, leaves_;
+  NameIndex classes_, leaves_;
 };
 
 /// Seconds with no more decimals than needed.

@@ -1,6 +1,8 @@
 #include "twin/generate/gang.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "scheduler/spread.h"
 
@@ -25,8 +27,6 @@ std::uint64_t kinds_with_memory(const SiteConfig& site, std::uint64_t mask, std:
   return with;
 }
 
-namespace {
-
 bool meets(const scheduler::Cluster& cluster, const scheduler::Node& node, const WorkNeeds& needs) {
   const scheduler::Site& site = cluster.sites[node.site];
   const auto among = [](const std::vector<std::string>& names, const std::string& name) {
@@ -36,42 +36,40 @@ bool meets(const scheduler::Cluster& cluster, const scheduler::Node& node, const
          among(needs.jurisdictions, site.jurisdiction);
 }
 
-}  // namespace
-
 Room room_of(const SiteConfig& site, std::uint64_t mask, const WorkNeeds& needs) {
   const auto& cluster = site.cluster;
-  std::vector<std::int64_t> by_kind(cluster.kinds.size()), by_site(cluster.sites.size()),
-      by_domain(cluster.domains.size());
+  // A gang runs on one kind.
+  std::map<std::pair<scheduler::KindIndex, std::uint32_t>, std::int64_t> by_site, by_domain;
+  Room room;
   for (const auto& node : cluster.nodes) {
     if (node.accelerators == 0 || (mask >> node.kind & 1) == 0 || !meets(cluster, node, needs)) continue;
-    by_kind[node.kind] += node.accelerators;
-    by_site[node.site] += node.accelerators;
-    if (node.domain != scheduler::kNoIndex) by_domain[node.domain] += node.accelerators;
-  }
-  Room room;
-  for (std::size_t k = 0; k < by_kind.size(); ++k) {
-    if (by_kind[k] > (room.reference == TraceJob::kAnyKind ? 0 : by_kind[room.reference])) {
-      room.reference = static_cast<std::uint16_t>(k);
-    }
+    if (room.reference == TraceJob::kAnyKind || node.kind == site.workload.reference_kind)
+      room.reference = node.kind;
+    by_site[{node.kind, node.site}] += node.accelerators;
+    if (node.domain != scheduler::kNoIndex) by_domain[{node.kind, node.domain}] += node.accelerators;
   }
   for (const auto& node : cluster.nodes) {
     if (node.accelerators == 0 || node.kind != room.reference || !meets(cluster, node, needs)) continue;
     if (room.node == nullptr || node.accelerators > room.node->accelerators) room.node = &node;
   }
-  room.accelerators = by_site.empty() ? 0 : std::ranges::max(by_site);
-  room.domain_accelerators = by_domain.empty() ? 0 : std::ranges::max(by_domain);
+  for (const auto& [where, accelerators] : by_site)
+    room.accelerators = std::max(room.accelerators, accelerators);
+  for (const auto& [where, accelerators] : by_domain)
+    room.domain_accelerators = std::max(room.domain_accelerators, accelerators);
   return room;
 }
 
 std::int64_t failure_groups(const SiteConfig& site, std::uint64_t mask, scheduler::Spread spread,
                             const WorkNeeds& needs) {
-  scheduler::TaskCount count(site.cluster, spread);
+  std::map<scheduler::KindIndex, scheduler::TaskCount> counts;
   for (scheduler::NodeIndex i = 0; i < site.cluster.nodes.size(); ++i) {
     const scheduler::Node& node = site.cluster.nodes[i];
     if (node.accelerators > 0 && (mask >> node.kind & 1) != 0 && meets(site.cluster, node, needs))
-      count.add(i, 1);
+      counts.try_emplace(node.kind, site.cluster, spread).first->second.add(i, 1);
   }
-  return count.value();
+  std::int64_t most = 0;
+  for (const auto& [kind, count] : counts) most = std::max(most, count.value());
+  return most;
 }
 
 Gang gang_of(const GeneratorConfig& config, const Room& room, std::int32_t accelerators,

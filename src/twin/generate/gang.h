@@ -12,14 +12,18 @@ namespace millrace::twin {
 
 /// What a site can give to one workload that may run on the kinds of a mask.
 struct Room {
-  std::uint16_t reference = TraceJob::kAnyKind;  // the kind with the most accelerators; kAnyKind: none at all
-  const scheduler::Node* node = nullptr;         // one with the most accelerators of that kind
-  std::int64_t accelerators = 0;                 // of the mask, in the largest site
-  std::int64_t domain_accelerators = 0;          // in the largest domain
+  std::uint16_t reference =
+      TraceJob::kAnyKind;  // GeneratorConfig::reference_kind, or the first; kAnyKind: none at all
+  const scheduler::Node* node = nullptr;  // one with the most accelerators of that kind
+  std::int64_t accelerators = 0;          // of one kind of the mask, on the site that has most
+  std::int64_t domain_accelerators = 0;   // in the domain that has most
 };
 
 /// Bits of the kinds called so in the cluster; all bits for no names.
 std::uint64_t kinds_mask(const SiteConfig& site, const std::vector<std::string>& names);
+
+/// Whether it is where the work may run, and attested if it must be.
+bool meets(const scheduler::Cluster& cluster, const scheduler::Node& node, const WorkNeeds& needs);
 
 /// The site must outlive it.
 Room room_of(const SiteConfig& site, std::uint64_t mask, const WorkNeeds& needs = {});
@@ -27,7 +31,7 @@ Room room_of(const SiteConfig& site, std::uint64_t mask, const WorkNeeds& needs 
 /// Of a mask, the kinds whose accelerators have so much memory; one whose memory is not known has not.
 std::uint64_t kinds_with_memory(const SiteConfig& site, std::uint64_t mask, std::int64_t memory_mib);
 
-/// Racks or rails with such accelerators; a node in none counts as one.
+/// Racks or rails with accelerators of one kind, of which there are most; a node in none counts as one.
 std::int64_t failure_groups(const SiteConfig& site, std::uint64_t mask, scheduler::Spread spread,
                             const WorkNeeds& needs = {});
 

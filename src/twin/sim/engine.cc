@@ -48,6 +48,7 @@ Engine::Engine(const SiteConfig& config, JobSource& source, DecisionLog& log, co
       options_(options),
       control_(std::move(control)),
       speeds_(config),
+      kind_choice_(config, speeds_),
       power_(config.cluster, options.start),
       outlooks_(config, options.start),
       sites_(config.cluster),
@@ -171,6 +172,7 @@ void Engine::arrive(const TraceJob& trace) {
   const std::uint32_t slot = jobs_.add();
   Job& job = jobs_[slot];
   job.trace = trace;
+  job.trace.kinds = kind_choice_.worth(trace, source_.needs()[trace.needs]);
   job.arrival = job.queued = now_;
   job.left_us = static_cast<double>(trace.work.count());
   ++tally_.submitted;
@@ -179,7 +181,7 @@ void Engine::arrive(const TraceJob& trace) {
   tally_.accounts[trace.account].asked_us +=
       static_cast<double>(job.accelerators_milli()) * 1e-3 * job.left_us;
   scheduler::Workload workload =
-      workload_of(config_, speeds_, trace, source_.needs()[trace.needs], job.id, now_);
+      workload_of(config_, speeds_, job.trace, source_.needs()[trace.needs], job.id, now_);
   if (may_wait(trace) && outlooks_.any()) {
     deferrable_.push_back(job.id);
     if (const auto until = defer(job)) workload.not_before = to_time(*until);

@@ -127,6 +127,7 @@ class Engine {
   EngineOptions options_;
   control::WorkloadState control_;
   KindSpeeds speeds_;
+  KindChoice kind_choice_;
   PowerBook power_;
   Outlooks outlooks_;
   SiteChoice sites_;

@@ -1,81 +1,13 @@
 #include "twin/sim/inputs.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 
-#include "scheduler/roofline.h"
 #include "twin/stable_order.h"
 
 namespace millrace::twin {
 
 using scheduler::ScopeKind;
-
-namespace {
-
-constexpr std::size_t kProfiles = 5;
-
-/// Of a kind of work, as the roofline knows it; nullopt: it takes as long on every kind.
-std::optional<scheduler::WorkProfile> roofline_of(WorkProfile profile) {
-  static const scheduler::ReferenceWorks works = scheduler::reference_works();
-  switch (profile) {
-    case WorkProfile::kTraining:
-      return works.training;
-    case WorkProfile::kPrefill:
-      return works.prefill;
-    case WorkProfile::kDecode:
-      return works.decode;
-    case WorkProfile::kUnknown:
-    case WorkProfile::kCpu:
-      break;
-  }
-  return std::nullopt;
-}
-
-}  // namespace
-
-KindSpeeds::KindSpeeds(const SiteConfig& config)
-    : kinds_(config.cluster.kinds.size()), best_first_(kProfiles), speeds_(kProfiles * kinds_ * kinds_, 1.0) {
-  for (std::size_t profile = 0; profile < kProfiles; ++profile) {
-    const auto work = roofline_of(static_cast<WorkProfile>(profile));
-    if (!work) continue;
-    for (std::size_t reference = 0; reference < kinds_; ++reference) {
-      const auto there = scheduler::estimate(config.cluster.kinds[reference], *work).seconds();
-      for (std::size_t kind = 0; kind < kinds_; ++kind) {
-        const auto here = scheduler::estimate(config.cluster.kinds[kind], *work).seconds();
-        if (there && here && *here > 0.0)
-          speeds_[(profile * kinds_ + reference) * kinds_ + kind] = *there / *here;
-      }
-    }
-  }
-  rank(config);
-}
-
-void KindSpeeds::rank(const SiteConfig& config) {
-  const scheduler::ReferenceWorks works = scheduler::reference_works();
-  const std::array mix{works.prefill, works.decode, works.training};
-  for (std::size_t profile = 0; profile < kProfiles; ++profile) {
-    const auto work = roofline_of(static_cast<WorkProfile>(profile));
-    if (!work) continue;
-    for (const scheduler::KindRank& ranked : scheduler::rank_kinds(config.cluster.kinds, *work, mix))
-      best_first_[profile].push_back(static_cast<scheduler::KindIndex>(ranked.kind));
-  }
-}
-
-double KindSpeeds::speed(const TraceJob& job, scheduler::KindIndex kind) const {
-  if (job.kind != TraceJobKind::kJob || job.reference_kind >= kinds_) return 1.0;
-  return speeds_[(static_cast<std::size_t>(job.profile) * kinds_ + job.reference_kind) * kinds_ + kind];
-}
-
-double KindSpeeds::slowest(const TraceJob& job) const {
-  double least = 0.0;
-  for (std::size_t kind = 0; kind < kinds_; ++kind) {
-    if ((job.kinds >> kind & 1) == 0) continue;
-    const double its = speed(job, static_cast<scheduler::KindIndex>(kind));
-    least = least == 0.0 ? its : std::min(least, its);
-  }
-  return least == 0.0 ? 1.0 : least;
-}
 
 scheduler::Workload workload_of(const SiteConfig& config, const KindSpeeds& speeds, const TraceJob& job,
                                 const WorkNeeds& needs, scheduler::WorkloadId id, VirtualTime arrival) {
@@ -89,8 +21,8 @@ scheduler::Workload workload_of(const SiteConfig& config, const KindSpeeds& spee
   workload.tasks = job.tasks;
   const std::size_t kinds = config.cluster.kinds.size();
   const std::uint64_t all = kinds >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << kinds) - 1;
-  if (!speeds.best_first(job.profile).empty() && kinds > 1) {
-    for (const scheduler::KindIndex kind : speeds.best_first(job.profile)) {
+  if (!speeds.best_first(job).empty() && kinds > 1) {
+    for (const scheduler::KindIndex kind : speeds.best_first(job)) {
       if (job.kinds >> kind & 1) workload.kinds.push_back(kind);
     }
     workload.earlier_kinds_first = true;

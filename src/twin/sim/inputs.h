@@ -6,6 +6,7 @@
 #include "scheduler/power.h"
 #include "scheduler/workload.h"
 #include "twin/sim/event_queue.h"
+#include "twin/sim/kind_speeds.h"
 #include "twin/site_config.h"
 #include "twin/trace.h"
 
@@ -16,29 +17,6 @@ inline VirtualTime to_virtual(TimePoint at) { return at.time_since_epoch().count
 
 /// Deferrable, and with a deadline to meet.
 inline bool may_wait(const TraceJob& job) { return job.deferrable && job.deadline != kNever; }
-
-/// How fast work of a job goes on each kind, as a share of its speed where its work was recorded, by roofline
-/// (scheduler/roofline.h). 1 for services and environments, which hold what they have for a time; for work whose profile or
-/// reference is unknown; and between kinds whose figures are unknown.
-class KindSpeeds {
- public:
-  explicit KindSpeeds(const SiteConfig& config);
-  double speed(const TraceJob& job, scheduler::KindIndex kind) const;
-  /// On the slowest kind that the job may get.
-  double slowest(const TraceJob& job) const;
-  /// The kinds that work of this profile may get, those that suit it best first (scheduler::rank_kinds); empty where the
-  /// profile says nothing of kinds.
-  const std::vector<scheduler::KindIndex>& best_first(WorkProfile profile) const {
-    return best_first_[static_cast<std::size_t>(profile)];
-  }
-
- private:
-  void rank(const SiteConfig& config);
-
-  std::size_t kinds_ = 0;
-  std::vector<std::vector<scheduler::KindIndex>> best_first_;  // [profile]
-  std::vector<double> speeds_;                                 // [profile][reference][kind]
-};
 
 /// What is asked of the scheduler. Its limit is the time that the work takes on the slowest kind it allows; among several
 /// kinds it prefers those that suit its profile.

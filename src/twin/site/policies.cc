@@ -145,6 +145,7 @@ void read_scheduler(SiteReader& reader, TomlTable& root) {
   rules.power_lead = seconds_of(table, "power_lead_s", 86'400, rules.power_lead);
   policy.checkpoint = std::chrono::seconds(std::llround(
       60 * table.number("checkpoint_min", 0, 1e6, static_cast<double>(policy.checkpoint.count()) / 60)));
+  policy.kind_slowdown_max = table.number("kind_slowdown_max", 0, 1e6, policy.kind_slowdown_max);
   policy.shift = one_of(table, "shift", policy.shift, {"now", "history", "forecast", "oracle"});
   policy.shift_by = one_of(table, "shift_by", policy.shift_by, {"carbon", "price"});
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "twin/site/kinds.h"
 #include "twin/site/reader.h"
 
 namespace millrace::twin {
@@ -133,6 +134,11 @@ void read_workload(SiteReader& reader, TomlTable& root) {
   workload.load = table.number("load", 0.001, 100, workload.load);
   if (table.has("jobs_per_day") && table.has("load"))
     table.fail("load", "stands beside jobs_per_day: give one of the two");
+  if (const std::string kind = table.text("reference_kind", ""); !kind.empty()) {
+    const auto found = find_kind(reader.config, kind);
+    if (!found) table.fail("reference_kind", fmt::format("no node has '{}'", kind));
+    workload.reference_kind = found.value_or(scheduler::kNoKind);
+  }
   workload.jobs = table.integer("jobs", 0, 1'000'000'000, workload.jobs);
   workload.cpu_cores_per_accelerator_milli =
       to_milli(table.number("cpu_cores_per_accelerator", 0, 1024,
