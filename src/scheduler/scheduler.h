@@ -39,7 +39,7 @@ struct Usage {
 /// Of all nodes, ready or not.
 Amount capacity_of(const Cluster& cluster);
 
-/// Facts are cheap (logarithmic in nodes and workloads for each task touched); decisions are made by pass alone. `now` must
+/// Facts are cheap (logarithmic in nodes and workloads for each task touched; of the first workload of a shape, linear in nodes); decisions are made by pass alone. `now` must
 /// never go back. Not thread-safe. Movable.
 class Scheduler {
  public:

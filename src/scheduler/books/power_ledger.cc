@@ -94,15 +94,16 @@ std::vector<Budgeted*> PowerLedger::take_unchecked(TimePoint now) {
   result.insert(result.end(), timed_.begin(), timed_.end());
   std::ranges::sort(result, {}, &Budgeted::order);
   result.erase(std::ranges::unique(result).begin(), result.end());
-  std::erase_if(timed_, [now](const Budgeted* b) { return b->changes.rbegin()->first <= now; });
+  std::erase_if(timed_, [now](Budgeted* b) {
+    b->timed = b->changes.rbegin()->first > now;
+    return !b->timed;
+  });
   return result;
 }
 
 const Budgeted* PowerLedger::find(Scope scope) const {
-  for (const auto& b : budgets_) {
-    if (b->scope == scope) return b.get();
-  }
-  return nullptr;
+  const auto found = at_.find({scope.kind, scope.index});
+  return found == at_.end() ? nullptr : budgets_[found->second].get();
 }
 
 std::string PowerLedger::name_of(Scope scope) const {
@@ -120,9 +121,8 @@ std::string PowerLedger::name_of(Scope scope) const {
 }
 
 Budgeted& PowerLedger::budget_for(Scope scope) {
-  for (const auto& b : budgets_) {
-    if (b->scope == scope) return *b;
-  }
+  const auto [at, added] = at_.try_emplace({scope.kind, scope.index}, budgets_.size());
+  if (!added) return *budgets_[at->second];
   budgets_.push_back(std::make_unique<Budgeted>());
   Budgeted& b = *budgets_.back();
   b.scope = scope;
@@ -136,7 +136,10 @@ void PowerLedger::bind(Budgeted& b, std::span<Job* const> running) {
   const Scope scope = b.scope;
   const auto kind = static_cast<std::size_t>(scope.kind);
   b.idle_mw = idle_mw_[kind][scope.index];
-  for (NodeIndex i = 0; i < of_node_.size(); ++i) {
+  const NodeIndex first = scope.kind == ScopeKind::kNode ? scope.index : 0;
+  const NodeIndex last =
+      scope.kind == ScopeKind::kNode ? scope.index + 1 : static_cast<NodeIndex>(of_node_.size());
+  for (NodeIndex i = first; i < last; ++i) {
     if (index_at(scope.kind, i) == scope.index) of_node_[i][kind] = &b;
   }
   for (Job* job : running) {
@@ -196,7 +199,7 @@ Result<void> PowerLedger::set(const BudgetChange& change, TimePoint now, std::sp
   if (!b.bound) return {};
   for (auto later = b.changes.upper_bound(now); later != b.changes.end(); ++later) check_at(b, later->first);
   mark(b);
-  if (std::ranges::find(timed_, &b) == timed_.end()) timed_.push_back(&b);
+  if (!std::exchange(b.timed, true)) timed_.push_back(&b);
   return {};
 }
 

@@ -49,6 +49,7 @@ struct Budgeted {
   std::set<TimePoint> reported;       // of `changes`: infeasible from then on, and said so
   std::uint32_t order = 0;            // among all budgets
   bool grown = false;                 // may draw more, or have less, than when it was checked last
+  bool timed = false;                 // it is among PowerLedger::timed
 
   /// Work whose expected end is later.
   Sum running_after(TimePoint at) const;
@@ -168,6 +169,7 @@ class PowerLedger {
   std::array<std::vector<std::int64_t>, 4> idle_mw_;
   std::array<std::vector<std::int64_t>, 4> most_mw_;  // at full load, every node switched on
   std::vector<std::unique_ptr<Budgeted>> budgets_;
+  std::map<std::pair<ScopeKind, std::uint32_t>, std::size_t> at_;  // index into budgets_
   std::vector<Budgeted*> bound_;
   std::vector<Budgeted*> grown_;
   std::vector<Budgeted*> timed_;

@@ -74,6 +74,19 @@ std::int64_t room_when_empty(const State& state, const ShapeKey& key, std::span<
   return best;
 }
 
+/// Replicas of many services, each kept apart from its own, differ in that name alone.
+std::int64_t holds_most(State& state, const Shape& shape) {
+  constexpr std::size_t kKnownMax = 1024;
+  ShapeKey key = shape.key;
+  key.siblings.clear();
+  if (state.holds_most.size() >= kKnownMax) state.holds_most.clear();
+  const auto [known, added] = state.holds_most.try_emplace(std::move(key), 0);
+  if (!added) return known->second;
+  for (const Part& part : shape.parts)
+    known->second = std::max(known->second, room_when_empty(state, shape.key, part.classes));
+  return known->second;
+}
+
 }  // namespace
 
 Shape& intern(State& state, const Workload& workload) {
@@ -88,8 +101,7 @@ Shape& intern(State& state, const Workload& workload) {
     if (allows(state, shape.key, state.pool.classes()[c])) shape.classes.push_back(c);
   }
   shape.parts = parts_of(state, shape);
-  for (const Part& part : shape.parts)
-    shape.holds_most = std::max(shape.holds_most, room_when_empty(state, shape.key, part.classes));
+  shape.holds_most = holds_most(state, shape);
   if (!shape.key.siblings.empty()) {
     shape.siblings = &state.siblings[{shape.key.siblings, shape.key.spread}];
     ++shape.siblings->shapes;

@@ -45,6 +45,7 @@ class State {
 
   std::unordered_map<WorkloadId, Job> jobs;  // looked up, never walked
   std::map<ShapeKey, Shape> shapes;
+  std::map<ShapeKey, std::int64_t> holds_most;  // Shape::holds_most of shapes that were made, whatever their siblings
   std::map<std::pair<std::string, Spread>, Siblings> siblings;
   std::uint32_t shapes_made = 0;
   std::set<std::pair<TimePoint, WorkloadId>> waiting;   // until their not_before

@@ -19,10 +19,10 @@ struct Found {
 /// number of tasks. Of a gang: on the best site; with one domain: in the best domain. With spread: failure groups.
 std::int64_t count_places(State& state, const Job& job, TimePoint until);
 
-/// The same on one node alone.
-/// Of a part, in a domain; at most as many as it has tasks.
+/// The same of one part in one domain.
 std::int64_t count_in_domain(State& state, const Job& job, const Part& part, DomainIndex domain,
                              TimePoint until);
+/// The same on one node alone.
 std::int64_t count_on(State& state, const Job& job, NodeIndex node, TimePoint until);
 /// Whether work that it is kept apart from is in the node's failure group.
 bool is_kept_off(const State& state, const Job& job, NodeIndex node, TimePoint until);
@@ -44,8 +44,7 @@ std::optional<Reason> no_room(State& state, const Job& job, TimePoint until);
 
 /// Finds places for all tasks and occupies them (job.end must be set), or changes nothing and says why in `reason`.
 /// Order among places: the policy's score, the site's cost (before the score for work with a deadline), the node. For a
-/// domain: size, site cost, index. A gang is placed on the site of the best place for one of its tasks, or where that has no
-/// room for all, of the next.
+/// domain: size, site cost, index.
 std::optional<Found> find_places(State& state, Job& job, TimePoint now, Reason& reason);
 
 /// The same; the power that it is promised is its own.

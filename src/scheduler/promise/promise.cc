@@ -2,8 +2,11 @@
 #include "scheduler/promise/promise.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <map>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "scheduler/books/queueing.h"
 
@@ -53,14 +56,21 @@ void take_promise_away(State& state, Job& job, TimePoint now) {
 }
 
 void drop_overdrawn(State& state, TimePoint now) {
-  for (const Budgeted* b : state.power.bound()) {
-    if (!b->overdrawn(now)) continue;
-    std::vector<Job*> drops;
-    for (const auto& [id, job] : state.promised) {
-      const auto draws_on = [&](const ScopeDraw& d) { return d.budget == b; };
-      if (!job->promise->claim && std::ranges::any_of(job->promise->draws, draws_on)) drops.push_back(job);
+  // Of those that budgets are promised to, by the order of the budgets.
+  std::map<std::uint32_t, std::pair<const Budgeted*, std::vector<Job*>>> promised;
+  for (const auto& [id, job] : state.promised) {
+    if (job->promise->claim) continue;
+    for (const ScopeDraw& d : job->promise->draws) {
+      auto& [budget, jobs] = promised[d.budget->order];
+      budget = d.budget;
+      jobs.push_back(job);
     }
-    for (Job* job : drops) drop_promise(state, *job, now);
+  }
+  for (const auto& [order, its] : promised) {
+    if (!its.first->overdrawn(now)) continue;
+    for (Job* job : its.second) {
+      if (job->promise) drop_promise(state, *job, now);
+    }
   }
 }
 
