@@ -48,11 +48,14 @@ struct Part {
   std::int64_t rank = 0;  // where the order of the kinds is a preference: its kind's
 };
 
+using Parts = std::vector<const Part*>;
+
 struct Shape {
   ShapeKey key;
   std::uint32_t number = 0;         // unique for the life of a scheduler
   std::vector<ClassIndex> classes;  // of nodes that meet its constraints
   std::vector<Part> parts;          // a gang runs in one of these; of one task there is one part
+  std::vector<Parts> levels;        // the same: those of equal rank together, the preferred first
   Amount request;                   // of all tasks
   std::int64_t holds_most = 0;      // tasks that those nodes could hold if they were empty
   Siblings* siblings = nullptr;     // that it is kept apart from

@@ -101,6 +101,9 @@ Shape& intern(State& state, const Workload& workload) {
     if (allows(state, shape.key, state.pool.classes()[c])) shape.classes.push_back(c);
   }
   shape.parts = parts_of(state, shape);
+  std::map<std::int64_t, Parts> by_rank;
+  for (const Part& part : shape.parts) by_rank[part.rank].push_back(&part);
+  for (auto& [rank, parts] : by_rank) shape.levels.push_back(std::move(parts));
   shape.holds_most = holds_most(state, shape);
   if (!shape.key.siblings.empty()) {
     shape.siblings = &state.siblings[{shape.key.siblings, shape.key.spread}];

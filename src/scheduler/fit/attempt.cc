@@ -50,14 +50,15 @@ class Attempt {
     job.end = end_of(job.work, now, cap);
   }
 
-  bool anywhere(Parts left) {
-    while (left.size() > 1) {
+  bool anywhere(const Parts& parts) {
+    if (parts.size() == 1) return among(*parts.front());
+    for (Parts left = parts; !left.empty();) {
       const auto first = best_of(left);
       if (first == left.end()) return false;
       if (among(**first)) return true;
       left.erase(first);
     }
-    return !left.empty() && among(*left.front());
+    return false;
   }
   bool in_domain(DomainIndex domain, const Part& part) {
     return place([&] { return best_in(domain, part); });
@@ -274,10 +275,8 @@ bool in_parts(State& state, const Job& job, Attempt& a, const Parts& parts, Time
 
 /// Kinds that it prefers come first, also where it would lie in several domains of theirs.
 bool anywhere(State& state, const Job& job, Attempt& a, TimePoint until) {
-  std::map<std::int64_t, Parts> by_rank;
-  for (const Part& part : job.shape->parts) by_rank[part.rank].push_back(&part);
-  return std::ranges::any_of(by_rank,
-                             [&](const auto& each) { return in_parts(state, job, a, each.second, until); });
+  return std::ranges::any_of(job.shape->levels,
+                             [&](const Parts& parts) { return in_parts(state, job, a, parts, until); });
 }
 
 Attempted result_of(Attempt& a) { return {std::move(a.places()), std::move(a.draws()), a.lack()}; }

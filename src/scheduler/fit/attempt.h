@@ -8,8 +8,6 @@
 
 namespace millrace::scheduler {
 
-using Parts = std::vector<const Part*>;
-
 struct Attempted {
   std::vector<TaskPlace> places;          // of all its tasks, occupied; empty: there are none
   std::vector<ScopeDraw> draws;           // there
