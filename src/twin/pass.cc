@@ -192,14 +192,16 @@ Result<void> time_warm(Scheduler& scheduler, std::vector<WorkloadId>& running, M
 }  // namespace
 
 Result<PassResult> run_pass(const PassOptions& options, const Clock& clock, const Progress& progress) {
-  if (options.nodes < 1 || options.accelerators < 1 || options.accelerators > scheduler::kDevicesMax ||
-      options.pending < 0) {
-    return failure(
-        ErrorCode::kInvalidArgument,
-        fmt::format(
-            "{} nodes with {} accelerators and {} pending: give at least 1 node, 1 to {} accelerators, "
-            "and 0 or more pending",
-            options.nodes, options.accelerators, options.pending, scheduler::kDevicesMax));
+  // Nodes as in a site file.
+  constexpr std::int64_t kNodesMax = 200'000, kPendingMax = 10'000'000;
+  if (options.nodes < 1 || options.nodes > kNodesMax || options.accelerators < 1 ||
+      options.accelerators > scheduler::kDevicesMax || options.pending < 0 || options.pending > kPendingMax) {
+    return failure(ErrorCode::kInvalidArgument,
+                   fmt::format("{} nodes with {} accelerators and {} pending: give 1 to {} nodes, 1 to {} "
+                               "accelerators, and 0 to {} "
+                               "pending",
+                               options.nodes, options.accelerators, options.pending, kNodesMax,
+                               scheduler::kDevicesMax, kPendingMax));
   }
   const auto report = [&](double done, std::string_view what) {
     if (progress) progress(done, what);

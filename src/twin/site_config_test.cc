@@ -236,7 +236,7 @@ TEST(GridEvents, TakesTimesUnitsAndSites) {
   };
   EXPECT_EQ(fault("time,notice_s\n"), "g.csv:1: has no column 'budget'; its columns are time, notice_s");
   EXPECT_EQ(fault("time,budget_kw,notice_s\n0,-1,0\n"),
-            "g.csv:2: column 2 (budget_kw): want a power as 25000, 25000 kW or 25 MW");
+            "g.csv:2: column 2 (budget_kw): want a power as 25000, 25000 kW or 25 MW, found '-1'");
   EXPECT_EQ(fault("time,budget_kw,notice_s\n0,1,x\n"),
             "g.csv:2: column 3 (notice_s): want an integer in 0 to 31622400, found 'x'");
   EXPECT_EQ(fault("time,budget_kw,notice_s,site\n0,1,0,c\n"),

@@ -155,6 +155,11 @@ void Engine::advance_clock(VirtualTime to) {
         energy::energy_cost_microeur(site.price, draw, to_time(now_), to_time(to)).value_or(0));
   }
   draw_power_lines();
+  if (to >= next_sample_) {
+    const std::int64_t hours = (to - next_sample_) / kSampleUs + 1;
+    sample_fragmentation(static_cast<double>(hours));
+    next_sample_ += hours * kSampleUs;
+  }
   tally_.queue.set(now_, static_cast<double>(waiting_));
   tally_.running.set(now_, static_cast<double>(running_));
   tally_.allocated.set(now_, static_cast<double>(allocated_milli_));
@@ -287,8 +292,10 @@ Result<void> Engine::settle_instant() {
   return fault_.empty() ? Result<void>() : failure(ErrorCode::kInternal, fault_);
 }
 
+// Nodes do not become larger: what fits on none will not start.
 bool Engine::hopeless() const {
-  return !next_job_ && running_ == 0 && facts_to_come_ == 0 && now_ - quiet_since_ >= kHopelessUs;
+  if (next_job_ || waiting_ == 0 || running_ != 0) return false;
+  return waiting_ == never_fit_ || (facts_to_come_ == 0 && now_ - quiet_since_ >= kHopelessUs);
 }
 
 void Engine::give_up() {
@@ -297,8 +304,8 @@ void Engine::give_up() {
   }
 }
 
-void Engine::sample_fragmentation() {
-  next_sample_ += kSampleUs;
+// Each full hour counts as what holds before its end.
+void Engine::sample_fragmentation(double hours) {
   std::int64_t free_milli = 0;
   double lost = 0.0;
   double weight = 0.0;
@@ -314,9 +321,8 @@ void Engine::sample_fragmentation() {
       lost += static_cast<double>(typical.count) * static_cast<double>(room.useless_milli(typical.demand));
     }
   }
-  tally_.free_milli_sum += static_cast<double>(free_milli);
-  if (weight > 0.0) tally_.fragmented_milli_sum += lost / weight;
-  ++tally_.fragmentation_samples;
+  tally_.free_milli_sum += hours * static_cast<double>(free_milli);
+  if (weight > 0.0) tally_.fragmented_milli_sum += hours * lost / weight;
 }
 
 Result<void> Engine::check() const {
@@ -357,8 +363,9 @@ Result<void> Engine::play(const Progress& progress) {
     }
     while (!queue_.empty() && queue_.next().at <= now_) happen(queue_.take());
     collect_arrivals();
-    if (now_ >= next_sample_) sample_fragmentation();
-    if (!options_.end && hopeless()) give_up();
+    TRY_VOID(settle_instant());
+    if (options_.end || !hopeless()) continue;
+    give_up();
     TRY_VOID(settle_instant());
   }
   if (options_.end && end > now_) advance_clock(end);

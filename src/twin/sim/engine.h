@@ -80,7 +80,7 @@ class Engine {
   void give_up();
   double part_done() const;
   Result<void> check() const;
-  void sample_fragmentation();
+  void sample_fragmentation(double hours);
 
   // engine_deferral.cc: work that may wait for clean or cheap hours
   void hour_begins();
@@ -157,6 +157,7 @@ class Engine {
   };
   std::vector<TypicalDemand> typical_;  // the first demands that were met
   std::int64_t waiting_ = 0, running_ = 0;
+  std::int64_t never_fit_ = 0;               // that wait though they fit on no nodes
   std::vector<std::int64_t> power_waiting_;  // by site: those that wait for want of its power
   std::int64_t allocated_milli_ = 0, accelerators_ = 0;
   VirtualTime quiet_since_;         // when last something arrived, started, ended or was told

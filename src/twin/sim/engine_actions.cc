@@ -36,7 +36,7 @@ void Engine::carry_out(const control::StartRun& start) {
   job.cap_milli = start.cap_milli;
   job.run_work_us = 0.0;
   job.kind_speed = 0.0;
-  job.since = job.run_began = now_;
+  job.since = now_;
   ++jobs_.versions(slot).run;
   for (const scheduler::TaskPlace& place : job.places) {
     const scheduler::KindIndex kind = config_.cluster.nodes[place.node].kind;
@@ -136,7 +136,6 @@ void Engine::carry_out(const control::CapRun& cap) {
 }
 
 void Engine::carry_out(const control::StoreReason& store) {
-  ++tally_.holds;
   Job& job = jobs_[jobs_.slot_of(store.id)];
   set_hold(job, store.reason);
   log_id(store.id);
@@ -146,6 +145,7 @@ void Engine::carry_out(const control::StoreReason& store) {
 void Engine::set_hold(Job& job, const scheduler::Reason& reason) {
   using enum scheduler::ReasonCode;
   if (job.held == kPower) --power_waiting_[job.held_site];
+  never_fit_ += (reason.code == kNeverFits ? 1 : 0) - (job.held == kNeverFits ? 1 : 0);
   job.held = reason.code;
   if (reason.code == kNone) job.planned = kNoTime;
   if (reason.code != kPower) return;
@@ -193,7 +193,6 @@ void Engine::carry_out(const control::Settled& settled) {
 }
 
 void Engine::carry_out(const control::WarnInfeasible& infeasible) {
-  ++tally_.infeasible_warnings;
   text_.clear();
   text_ += "the budget of ";
   append_kilowatts(text_, infeasible.budget_mw);
@@ -355,7 +354,7 @@ void Engine::lose_work(Job& job, control::Exit exit) {
 
 void Engine::close_books(const Job& job, control::Exit exit) {
   ++tally_.accounts[job.trace.account].jobs;
-  tally_.last_end = now_;
+  if (exit != control::Exit::kCancelled) tally_.last_end = now_;
   if (exit != control::Exit::kDone) return;
   const double jct_s = static_cast<double>(now_ - job.arrival) * 1e-6;
   tally_.jct_s.add(jct_s);

@@ -51,7 +51,6 @@ struct Job {
   double run_work_us = 0.0;            // done in this run
   std::int32_t cap_milli = 1000;
   VirtualTime since = 0;  // to which the figures above are counted
-  VirtualTime run_began = 0;
   std::vector<scheduler::TaskPlace> places;
   std::vector<SiteDraw> draws;
 
@@ -101,8 +100,6 @@ class JobTable {
     std::uint32_t run = 0;
   };
   Versions& versions(std::uint32_t slot) { return versions_[slot]; }
-  std::size_t ids() const { return slot_of_.size(); }
-  std::size_t live() const { return jobs_.size() - free_.size(); }
   std::size_t slots() const { return jobs_.size(); }
 
  private:

@@ -202,7 +202,9 @@ std::vector<std::string> findings_of(const RunResult& result) {
     findings.push_back(fmt::format("The draw was above a power budget {} times, {:.0f} s in all.",
                                    result.budget_exceeded, value("budget_exceeded_s")));
   } else {
-    findings.push_back("The draw was never above a power budget.");
+    findings.push_back(result.budget_infeasible > 0
+                           ? "The draw was never above a power budget that can be kept."
+                           : "The draw was never above a power budget.");
   }
   if (result.budget_infeasible > 0) {
     findings.push_back(

@@ -407,6 +407,32 @@ TEST(Inputs, WorkDoesNotGoToAKindThatIsMuchSlowerThanTheBestThatCouldHoldIt) {
   EXPECT_EQ(worth(), 3U);
 }
 
+TEST(Run, WorkThatFitsOnNoNodeDoesNotLengthenARun) {
+  TraceJob too_large = job_of(0, 100, 8);
+  too_large.tasks = 5;
+  const auto result = play_world(small_site(2), {too_large, job_of(0, 50, 1)}).value();
+  EXPECT_EQ(value(result, "makespan_s"), 50.0);
+  EXPECT_EQ(result.jobs_unplaceable, 1);
+  EXPECT_EQ(result.jobs_done, 1);
+  EXPECT_LT(result.simulated_days, 0.01);
+}
+
+TEST(Run, FragmentationIsOfTheHoursNotOfTheEvents) {
+  // For three days half a device is free on each that work takes; then one burst of events on an empty site.
+  std::vector<TraceJob> jobs;
+  TraceJob half = job_of(0, 72 * 3600, 1);
+  half.demand.accelerator_milli = 600;
+  for (int i = 0; i < 16; ++i) jobs.push_back(half);
+  const auto calm = play_world(small_site(2), jobs).value();
+  for (int i = 0; i < 200; ++i) {
+    TraceJob core = job_of(73 * 3600 + i, 1, 0);
+    jobs.push_back(core);
+  }
+  const auto burst = play_world(small_site(2), jobs).value();
+  EXPECT_GT(value(calm, "fragmentation_pct"), 10.0);
+  EXPECT_NEAR(value(burst, "fragmentation_pct"), value(calm, "fragmentation_pct"), 4.0) << "of 73 hours one is empty";
+}
+
 TEST(Run, DeferrableWorkIsComparedAtEverySiteItRanAt) {
   SiteConfig config = small_sites({.name = "dirty", .zone = "PL", .jurisdiction = "PL", .pue = 1.5});
   config.sites[1].carbon = flat_series(700'000);

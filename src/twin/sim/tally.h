@@ -57,13 +57,12 @@ struct Tally {
   explicit Tally(const SiteConfig& config, VirtualTime start);
 
   std::int64_t submitted = 0, done = 0, failed = 0, refused = 0, unplaceable = 0;
-  std::int64_t starts = 0, holds = 0, caps = 0;
+  std::int64_t starts = 0, caps = 0;
   std::int64_t preempted = 0;    // runs stopped for other work
   std::int64_t power_stops = 0;  // runs stopped for a budget
   std::int64_t lost_runs = 0;    // runs ended by a failure
   std::int64_t pauses = 0;       // for cleaner or cheaper hours
   std::int64_t node_failures = 0, feed_failures = 0;
-  std::int64_t infeasible_warnings = 0;
   double lost_us = 0.0;    // accelerator-microseconds of work done again
   double useful_us = 0.0;  // accelerator-microseconds held x utilisation x speed under the cap
   double cpu_core_us = 0.0, cpu_core_deferrable_us = 0.0;                // core-microseconds held
@@ -85,7 +84,6 @@ struct Tally {
   Timeline co2e_ug, co2e_at_once_ug, co2e_oracle_ug;  // of `deferrable`, as it grows
   double free_milli_sum = 0.0;        // over hourly samples: free accelerators of nodes that are up
   double fragmented_milli_sum = 0.0;  // of those, what typical work cannot use
-  std::int64_t fragmentation_samples = 0;
   GanttKeeper gantt;
 };
 

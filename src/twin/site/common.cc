@@ -23,8 +23,10 @@ std::string read_named_file(SiteReader& reader, host::TomlTable& table, std::str
 
 FailureRate read_failures(host::TomlTable& table) {
   constexpr double kHoursMax = 1e7;
-  const FailureRate rate{.between = hours_of(table.number("mtbf_h", 0, kHoursMax, 0)),
+  const double mtbf_h = table.number("mtbf_h", 0, kHoursMax, 0);
+  const FailureRate rate{.between = hours_of(mtbf_h),
                          .repair = hours_of(table.number("repair_h", 0, kHoursMax, 0))};
+  if (mtbf_h > 0 && rate.never()) table.fail("mtbf_h", "is less than a second; 0 is never");
   if (!rate.never() && rate.repair.count() == 0) table.fail("repair_h", "is missing: mtbf_h needs it");
   return rate;
 }

@@ -40,6 +40,7 @@ Result<std::vector<GridEvent>> read_grid_events(std::string_view text, const std
   const auto time = csv.column("time"), notice = csv.column("notice_s"), site = csv.maybe_column("site");
   const auto kilowatts = csv.maybe_column("budget_kw");
   const auto budget = kilowatts == kNoColumn ? csv.column("budget") : kilowatts;
+  csv.refuse_others();
   std::vector<GridEvent> events;
   while (csv.next()) {
     GridEvent event;
@@ -50,7 +51,9 @@ Result<std::vector<GridEvent>> read_grid_events(std::string_view text, const std
     }
     if (!csv.text(budget).empty()) {
       event.budget_mw = parse_power_mw(csv.text(budget));
-      if (!event.budget_mw) csv.fail(budget, "want a power as 25000, 25000 kW or 25 MW");
+      if (!event.budget_mw)
+        csv.fail(budget,
+                 fmt::format("want a power as 25000, 25000 kW or 25 MW, found '{}'", csv.text(budget)));
     }
     event.notice = std::chrono::seconds(csv.integer(notice, 0, 366LL * 86'400));
     event.at += event.notice;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 
 #include "twin/site/kinds.h"
 #include "twin/site/reader.h"
@@ -162,6 +163,7 @@ void read_economics(SiteReader& reader, TomlTable& root) {
   economics.output_microeur_per_mtok = to_micro(table.number("output_eur_per_mtok", 0, 1e6, 0));
   economics.deferrable_discount_milli = to_milli(table.number("deferrable_discount", 0, 1, 0));
   economics.prices.resize(reader.config.cluster.kinds.size());
+  std::set<scheduler::KindIndex> priced;
   for (auto& price : table.tables("price")) {
     const auto name = price.text("kind");
     const auto amount = to_micro(price.number("eur_per_accelerator_hour", 0, 1e4));
@@ -170,6 +172,7 @@ void read_economics(SiteReader& reader, TomlTable& root) {
       price.fail("kind", fmt::format("no node type of this file has '{}'", name));
       continue;
     }
+    if (!priced.insert(*kind).second) price.fail("kind", fmt::format("'{}' has two prices", name));
     economics.prices[*kind].microeur_per_accelerator_hour = amount;
   }
 }
