@@ -64,9 +64,7 @@ const std::vector<bool>& Deferral::starts_of(std::int32_t work_h) {
 std::optional<TimePoint> Deferral::wait_until(TimePoint now, microseconds work, TimePoint deadline,
                                               bool interruptible) {
   if (!known_ || outlook_.coming.empty()) return std::nullopt;
-  const TimePoint latest = deadline - work;
-  if (latest <= now) return std::nullopt;
-  const TimePoint next = std::min(outlook_.hour + hours(1), latest);
+  const TimePoint next = outlook_.hour + hours(1);
   if (next <= now) return std::nullopt;
   const auto horizon_h = static_cast<std::int64_t>(outlook_.coming.size()) + 1;
   const std::int64_t work_h = std::max<std::int64_t>((work + hours(1) - microseconds(1)) / hours(1), 1);

@@ -23,8 +23,8 @@ class Deferral {
   /// Replaces what is known; once an hour.
   void set_outlook(HourOutlook outlook);
 
-  /// nullopt: it goes (or goes on) now. Otherwise it waits, and is to be asked about again then: at the next hour, or
-  /// earlier if it must start by then to meet its deadline. `work` is how long it takes at full speed, rounded up to whole
+  /// nullopt: it goes (or goes on) now. Otherwise it waits, and is to be asked about again then, at the next hour: what would
+  /// miss its deadline by that goes. `work` is how long it takes at full speed, rounded up to whole
   /// hours for the decision. Without an outlook everything goes.
   std::optional<TimePoint> wait_until(TimePoint now, std::chrono::microseconds work, TimePoint deadline,
                                       bool interruptible);

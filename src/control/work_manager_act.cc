@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 
 #include "control/past_use.h"
 #include "control/work_manager.h"
@@ -55,18 +56,18 @@ void explain(ObservedWork& work, std::string_view code, std::string reason, std:
 }  // namespace
 
 void WorkManager::apply(Turn& turn) {
-  turn.actions.clear();
-  // An event that names what is not there changes nothing; all others are applied.
-  (void)step(state_, turn.events, turn.now, turn.actions);
-  turn.events.clear();
-  for (const WorkloadAction& action : turn.actions)
-    std::visit([&](const auto& each) { apply(each, turn); }, action);
-  // What others wait for may be over now, and what cannot succeed any more is over as well.
-  if (!turn.events.empty()) {
-    const std::vector<WorkloadAction> before = std::exchange(turn.actions, {});
-    apply(turn);
-    turn.actions.insert(turn.actions.begin(), before.begin(), before.end());
-  }
+  std::vector<WorkloadAction> all;
+  do {
+    turn.actions.clear();
+    // An event that names what is not there changes nothing; all others are applied.
+    (void)step(state_, turn.events, turn.now, turn.actions);
+    turn.events.clear();
+    for (const WorkloadAction& action : turn.actions)
+      std::visit([&](const auto& each) { apply(each, turn); }, action);
+    std::ranges::move(turn.actions, std::back_inserter(all));
+    // What others wait for may be over now, and what cannot succeed any more is over as well.
+  } while (!turn.events.empty());
+  turn.actions = std::move(all);
 }
 
 void WorkManager::cannot_go(Entry& entry) {

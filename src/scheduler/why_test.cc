@@ -1,8 +1,10 @@
 // What a person is told: it must be so.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
+#include <string>
 
 #include "scheduler/scheduler.h"
 #include "scheduler/world_test_support.h"
@@ -327,6 +329,33 @@ TEST(Why, a_part_of_an_accelerator_is_told_as_such) {
   s.pass(kStart);
   EXPECT_EQ(s.why(1)->text(),
             "needs 0.5 accelerators on one node; the largest that meets its constraints has 0");
+}
+
+TEST(Why, asking_leaves_no_trace_in_what_is_decided) {
+  const auto decided = [](std::uint64_t seed, bool asks) {
+    testing::Dice dice(seed);
+    const Cluster cluster = testing::random_cluster(dice);
+    const Accounts accounts = testing::random_accounts(dice, true);
+    Scheduler s = std::move(*Scheduler::create(cluster, accounts, {}));
+    const std::int64_t idle_mw = s.draw_mw({ScopeKind::kSite, 0});
+    std::string all;
+    TimePoint now = testing::kStart;
+    for (WorkloadId id = 1; id <= 100; ++id) {
+      now += std::chrono::seconds(30);
+      EXPECT_TRUE(s.submit(testing::random_workload(dice, id, now, accounts.size()), now));
+      if (id > 20) (void)s.ended(id - 20, now);
+      if (id % 5 == 0) {
+        const std::int64_t above_idle_mw = std::int64_t{dice.below(12)} * 300'000;
+        EXPECT_TRUE(s.set_budget({{ScopeKind::kSite, 0}, now, idle_mw + above_idle_mw}, now));
+      }
+      for (const Start& start : s.pass(now).starts)
+        all += fmt::format("{} at {}; ", start.id, start.places[0].node);
+      for (WorkloadId other = 1; asks && other <= id; ++other) (void)s.why(other);
+    }
+    return all;
+  };
+  for (std::uint64_t seed = 1; seed <= 50; ++seed)
+    EXPECT_EQ(decided(seed, true), decided(seed, false)) << seed;
 }
 
 }  // namespace

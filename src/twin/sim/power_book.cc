@@ -2,26 +2,14 @@
 
 #include <algorithm>
 
+#include "scheduler/power.h"
+
 namespace millrace::twin {
 
 std::int64_t at_meter(std::int64_t it_mw, double pue) {
   const auto pue_milli = std::max<std::int64_t>(static_cast<std::int64_t>(pue * 1000.0 + 0.5), 1000);
   return (it_mw * pue_milli + 999) / 1000;
 }
-
-namespace {
-
-std::int64_t full_load_mw(const scheduler::Cluster& cluster, const scheduler::Node& node) {
-  std::int64_t all = node.idle_mw + node.cpu_max_mw;
-  if (node.accelerators > 0) {
-    const Capability& kind = cluster.kinds[node.kind];
-    const double above_idle = kind.power_max_w.value_or(0.0) - kind.power_idle_w.value_or(0.0);
-    all += static_cast<std::int64_t>(above_idle * 1000.0) * node.accelerators;
-  }
-  return all;
-}
-
-}  // namespace
 
 PowerBook::PowerBook(const scheduler::Cluster& cluster, VirtualTime from)
     : cluster_(cluster),
@@ -36,7 +24,7 @@ PowerBook::PowerBook(const scheduler::Cluster& cluster, VirtualTime from)
       limit_mw_(cluster.sites.size(), 0) {
   for (std::uint32_t i = 0; i < cluster.nodes.size(); ++i) {
     const scheduler::Node& node = cluster.nodes[i];
-    const std::int64_t most = full_load_mw(cluster, node);
+    const std::int64_t most = scheduler::full_load_mw(cluster, i);
     scope(Level::kSite, node.site).max_mw += most;
     if (node.rack != scheduler::kNoIndex) {
       scope(Level::kRack, node.rack).max_mw += most;
