@@ -144,7 +144,7 @@ TEST(Report, TablesAreWholeAndSafeForSpreadsheets) {
     return host::read_file(folder + "/" + name).value_or("absent");
   };
   EXPECT_EQ(text("metrics.csv"),
-            "metric,value,unit,meaning\nwait_mean_s,5040,s,From arrival to first start.\nunheard_of,,,\n");
+            "metric,value,unit,meaning\nwait_mean_s,5040,s,From arrival to first start of what has started.\nunheard_of,,,\n");
   EXPECT_EQ(text("accounts.csv"),
             "account,entitled,used,accelerator_hours,jobs,wait_mean_s\n\"a, b\",0.5,1,8,1,0\n");
   EXPECT_EQ(
