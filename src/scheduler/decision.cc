@@ -57,11 +57,12 @@ std::string lacking(const Reason& reason, std::string_view where, std::string_vi
 /// "needs 3 different rails; 2 have room", "needs a rack without another replica of it; 0 have room"
 std::string spread_text(const Reason& reason, std::string_view called) {
   const std::string one = reason.resource.substr(0, reason.resource.size() - 1);
-  return fmt::format(
-      "needs {}{}; {} {} room{}{}",
-      reason.needed == 1 ? "a " + one : fmt::format("{} different {}", reason.needed, reason.resource),
-      reason.subject.empty() ? "" : " without another replica of it", reason.free,
-      reason.free == 1 ? "has" : "have", expected(reason, called), closed(reason));
+  return fmt::format("needs {}{}; {} {} room{}{}",
+                     reason.needed == 1
+                         ? "a " + one
+                         : fmt::format("{} different {}{}", reason.needed, reason.resource, reason.where),
+                     reason.subject.empty() ? "" : " without another replica of it", reason.free,
+                     reason.free == 1 ? "has" : "have", expected(reason, called), closed(reason));
 }
 
 std::string from(const Reason& reason) {

@@ -49,6 +49,7 @@ struct Reason {
   std::optional<TimePoint> at;      // when this is expected to end, where known
   std::optional<WorkloadId> other;  // the workload that `at` or the hold comes from
   std::string subject;              // name of the account, scope or node meant
+  std::string where;                // of kSpread: in words, where all of them must be
   std::optional<Scope> scope;       // of kPower: the same
   std::int64_t closed =
       0;  // of kCapacity, kDomain, kSpread: nodes that could serve it, but take nothing new now

@@ -120,6 +120,111 @@ TEST(OneKind, a_gang_goes_to_the_kind_that_it_prefers_though_another_has_it_in_o
   for (const TaskPlace& place : plan.starts[1].places) EXPECT_GE(place.node, 2U);
 }
 
+/// Two nodes of 400 W at the most above idle, and two of 320 W, on one site with so much above idle.
+Scheduler hot_and_cool(std::int64_t above_idle_w) {
+  Cluster cluster = testing::even_cluster(4);
+  cluster.kinds.push_back(cluster.kinds[0]);
+  cluster.kinds[0].kind = "hot";
+  cluster.kinds[1].kind = "cool";
+  cluster.kinds[0].power_max_w = *cluster.kinds[0].power_idle_w + 50;
+  cluster.kinds[1].power_max_w = *cluster.kinds[1].power_idle_w + 40;
+  std::int64_t idle_mw = 0;
+  for (NodeIndex n = 0; n < cluster.nodes.size(); ++n) {
+    cluster.nodes[n].kind = n < 2 ? 0 : 1;
+    idle_mw += cluster.nodes[n].idle_mw;
+  }
+  Policies policies;
+  policies.start_capped = false;
+  policies.replan_every = 0s;
+  Scheduler s = std::move(*Scheduler::create(std::move(cluster), testing::one_account(), policies));
+  EXPECT_TRUE(s.set_budget({{ScopeKind::kSite, 0}, kStart, idle_mw + above_idle_w * 1000}, kStart));
+  return s;
+}
+
+Workload gang_of_two(WorkloadId id) {
+  Workload gang = testing::job_of(id, 8, 1h, 2);
+  gang.cpu_draw_milli = 0;
+  return gang;
+}
+
+TEST(OneKind, a_gang_runs_on_the_kind_that_the_power_is_enough_for) {
+  Scheduler s = hot_and_cool(700);
+  submit(s, gang_of_two(1));
+  const Plan plan = s.pass(kStart);
+  ASSERT_EQ(plan.starts.size(), 1U) << "800 W are too much, 640 W are not";
+  for (const TaskPlace& place : plan.starts[0].places) EXPECT_GE(place.node, 2U);
+}
+
+TEST(OneKind, a_gang_is_promised_the_kind_that_there_will_be_power_for) {
+  Scheduler s = hot_and_cool(700);
+  Workload busy = testing::job_of(1, 8);
+  busy.kinds = {1};
+  busy.cpu_draw_milli = 0;
+  submit(s, busy);
+  ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
+  submit(s, gang_of_two(2));
+  s.pass(kStart);
+  EXPECT_EQ(s.expected_start(2), kStart + 1h) << "on hot ones there is room at once, and never the power";
+}
+
+TEST(OneKind, a_gang_is_not_promised_one_domain_of_a_kind_that_it_would_rather_not_have) {
+  Cluster cluster = testing::even_cluster(4);
+  cluster.kinds.push_back(cluster.kinds[0]);
+  cluster.kinds[1].kind = "slow";
+  cluster.domains = {{"d0", 0}, {"d1", 0}, {"d2", 0}};
+  for (NodeIndex n = 0; n < 4; ++n) {
+    cluster.nodes[n].kind = n < 2 ? 0 : 1;
+    cluster.nodes[n].domain = std::min<DomainIndex>(n, 2);
+  }
+  Policies policies;
+  policies.replan_every = 0s;
+  Scheduler s = std::move(*Scheduler::create(std::move(cluster), testing::one_account(), policies));
+  for (WorkloadId id = 1; id <= 4; ++id) submit(s, testing::job_of(id, 8));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 4U);
+  Workload gang = gang_of_two(5);
+  gang.kinds = {0, 1};
+  gang.earlier_kinds_first = true;
+  gang.together = Together::kPreferDomain;
+  submit(s, gang);
+  s.pass(kStart);
+  for (WorkloadId id = 1; id <= 4; ++id) ASSERT_TRUE(s.ended(id, kStart + 1h));
+  const Plan plan = s.pass(kStart + 1h);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  for (const TaskPlace& place : plan.starts[0].places) EXPECT_LT(place.node, 2U);
+}
+
+TEST(OneKind, what_one_kind_lacks_in_a_mixed_domain_is_told_as_such) {
+  Cluster cluster = testing::even_cluster(4);
+  cluster.kinds.push_back(cluster.kinds[0]);
+  cluster.kinds[1].kind = "slow";
+  cluster.domains = {{"d0", 0}};
+  for (NodeIndex n = 0; n < 4; ++n) {
+    cluster.nodes[n].kind = n < 2 ? 0 : 1;
+    cluster.nodes[n].domain = 0;
+  }
+  Scheduler s = std::move(*Scheduler::create(std::move(cluster), testing::one_account(), {}));
+  Workload gang = testing::job_of(1, 8, 1h, 4);
+  gang.together = Together::kOneDomain;
+  submit(s, gang);
+  gang.id = 2;
+  gang.together = Together::kAnywhere;
+  gang.spread = Spread::kNode;
+  gang.tasks = 2;
+  submit(s, gang);
+  Workload one = testing::job_of(3, 8);
+  one.kinds = {1};
+  submit(s, one);
+  s.pass(kStart);
+  gang.id = 4;
+  submit(s, gang);
+  s.pass(kStart);
+  EXPECT_EQ(
+      s.why(1)->text(),
+      "needs 4 tasks of one kind in one domain; the nodes that meet its constraints could hold 2 even if "
+      "they were empty");
+  EXPECT_EQ(s.why(4)->text().substr(0, 46), "needs 2 different nodes of one kind; 1 has roo");
+}
+
 TEST(OneKind, tasks_without_accelerators_go_to_nodes_of_any) {
   Scheduler s = two_kinds(2);
   Workload cores = testing::job_of(1, 0, 1h, 4);

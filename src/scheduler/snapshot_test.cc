@@ -49,6 +49,12 @@ TEST(Snapshot, gets_a_decision_for_all_that_waits_and_the_same_each_time) {
     }
     EXPECT_EQ(plan->starts.size() + plan->holds.size(), work.size()) << "each has a decision; seed " << seed;
     const auto again = decide(snapshot, kStart + 1s);
+    ASSERT_EQ(plan->starts.size(), again->starts.size());
+    for (std::size_t i = 0; i < plan->starts.size(); ++i) {
+      EXPECT_EQ(plan->starts[i].id, again->starts[i].id);
+      EXPECT_EQ(plan->starts[i].places, again->starts[i].places);
+      EXPECT_EQ(plan->starts[i].cap_milli, again->starts[i].cap_milli);
+    }
     ASSERT_EQ(plan->holds.size(), again->holds.size());
     for (std::size_t i = 0; i < plan->holds.size(); ++i)
       EXPECT_EQ(plan->holds[i].reason.text(), again->holds[i].reason.text());

@@ -1,5 +1,5 @@
 // ExpectedWork: what tasks have come, for placement policies that look ahead. What comes is taken to be like what came, the
-// newer the more.
+// newer the more. Work that was stopped and waits again has come again: it asks for room once more.
 #pragma once
 
 #include <cstdint>

@@ -68,6 +68,8 @@ struct Job {
   bool stopping = false;
   std::int32_t cap_milli = 1000;
   std::int32_t cap_told = 1000;  // as the last plan said, or the start
+  std::uint64_t cap_pass = 0;    // the pass whose plan has a cap of it,
+  std::size_t cap_at = 0;        // and where in that plan
   const Budgeted* capped_by =
       nullptr;  // what keeps it from drawing more; null where nothing does, or that is not known
   std::vector<TaskPlace> places;

@@ -54,7 +54,7 @@ PowerLedger::PowerLedger(const Cluster& cluster, std::int32_t cap_floor_milli, s
       const std::uint32_t index = index_at(kScopeKinds[k], i);
       if (index != kNoIndex) most_mw_[k][index] += full_load_mw(cluster, i);
     }
-    if (cluster.nodes[i].health != Health::kDown) add_idle(i);
+    add_idle(i);
   }
 }
 

@@ -45,7 +45,9 @@ std::int32_t tasks_that_fit(const NodeState& node, const ShapeKey& key) {
 }
 
 std::int64_t rank_of(const ShapeKey& key, KindIndex kind) {
-  return key.earlier_kinds_first ? std::ranges::find(key.kinds, kind) - key.kinds.begin() : 0;
+  return key.earlier_kinds_first && key.demand.accelerators > 0
+             ? std::ranges::find(key.kinds, kind) - key.kinds.begin()
+             : 0;
 }
 
 }  // namespace millrace::scheduler

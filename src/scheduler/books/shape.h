@@ -45,7 +45,8 @@ struct ShapeKey {
 /// Where all tasks of a gang may run: on one site, and on accelerators of one kind.
 struct Part {
   std::vector<ClassIndex> classes;
-  std::int64_t rank = 0;  // where the order of the kinds is a preference: its kind's
+  std::vector<DomainIndex> domains;  // with nodes of these classes, where the work prefers or needs one
+  std::int64_t rank = 0;             // where the order of the kinds is a preference: its kind's
 };
 
 using Parts = std::vector<const Part*>;
@@ -80,7 +81,8 @@ struct Shape {
 
 ShapeKey shape_key_of(const Workload& workload);
 Amount request_of(const ShapeKey& key);
-/// Its place in the order of kinds where that is a preference, else 0. Precondition: it is one of the kinds then.
+/// Its place in the order of kinds where that is a preference, else 0; of work without accelerators 0. Precondition: it is one
+/// of the kinds.
 std::int64_t rank_of(const ShapeKey& key, KindIndex kind);
 
 /// How many tasks fit a node in that state; at most key.tasks, and at most key.tasks_per_node where that is not 0.

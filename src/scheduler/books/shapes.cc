@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <span>
+#include <utility>
 
 namespace millrace::scheduler {
 namespace {
@@ -36,7 +38,7 @@ NodeState empty(const NodeClass& c) {
 /// language for it, and of two kinds the slower would set the pace.
 std::vector<Part> parts_of(const State& state, const Shape& shape) {
   const ShapeKey& key = shape.key;
-  if (key.tasks == 1) return {{shape.classes}};
+  if (key.tasks == 1) return {{.classes = shape.classes, .domains = {}}};
   std::map<std::pair<SiteIndex, KindIndex>, Part> parts;
   for (const ClassIndex index : shape.classes) {
     const NodeClass& c = state.pool.classes()[index];
@@ -47,6 +49,17 @@ std::vector<Part> parts_of(const State& state, const Shape& shape) {
   std::vector<Part> result;
   for (auto& [at, part] : parts) result.push_back(std::move(part));
   return result;
+}
+
+void find_domains(const State& state, const ShapeKey& key, Part& part) {
+  if (key.together == Together::kAnywhere) return;
+  std::set<DomainIndex> domains;
+  for (const ClassIndex c : part.classes) {
+    for (const NodeIndex node : state.pool.classes()[c].nodes)
+      domains.insert(state.cluster.nodes[node].domain);
+  }
+  domains.erase(kNoIndex);
+  part.domains.assign(domains.begin(), domains.end());
 }
 
 /// Tasks that would fit if every node of these classes were empty and ready.
@@ -101,6 +114,7 @@ Shape& intern(State& state, const Workload& workload) {
     if (allows(state, shape.key, state.pool.classes()[c])) shape.classes.push_back(c);
   }
   shape.parts = parts_of(state, shape);
+  for (Part& part : shape.parts) find_domains(state, shape.key, part);
   std::map<std::int64_t, Parts> by_rank;
   for (const Part& part : shape.parts) by_rank[part.rank].push_back(&part);
   for (auto& [rank, parts] : by_rank) shape.levels.push_back(std::move(parts));

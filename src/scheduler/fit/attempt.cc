@@ -68,17 +68,21 @@ class Attempt {
   const std::optional<PowerLedger::Lack>& lack() const { return lack_; }
 
  private:
-  template <typename Best>
-  bool place(Best best) {
+  void begin_anew() {
     places_.clear();
     draws_.clear();
     on_node_.clear();
     groups_.clear();
+  }
+
+  template <typename Best>
+  bool place(Best best) {
+    begin_anew();
     for (std::int32_t i = 0; i < key_.tasks; ++i) {
       const std::optional<Candidate> found = best();
       if (!found) {
         undo(state_, job_, places_);
-        places_.clear();
+        begin_anew();
         return false;
       }
       const TaskPlace place{found->node, found->devices};
@@ -250,9 +254,9 @@ std::vector<PartOfDomain> domains_with_room(State& state, const Job& job, const 
   std::vector<PartOfDomain> found;
   const ShapeKey& key = job.shape->key;
   const auto& domains = state.pool.domains();
-  for (DomainIndex d = 0; d < domains.size(); ++d) {
-    if (domains[d].free_milli < job.shape->request.accelerators_milli) continue;
-    for (const Part* part : parts) {
+  for (const Part* part : parts) {
+    for (const DomainIndex d : part->domains) {
+      if (domains[d].free_milli < job.shape->request.accelerators_milli) continue;
       if (count_in_domain(state, job, *part, d, until) < key.tasks) continue;
       found.push_back({domains[d].nodes.size(), site_cost(state, state.cluster.domains[d].site), d, part});
     }

@@ -69,14 +69,14 @@ std::int64_t count_spread(State& state, const Job& job, const std::vector<ClassI
 
 std::int64_t count_in_domains(State& state, const Job& job, TimePoint until) {
   const ShapeKey& key = job.shape->key;
-  const auto& domains = state.pool.domains();
+  const std::int64_t each = std::int64_t{key.demand.accelerators} * key.demand.accelerator_milli;
   std::int64_t best = 0;
-  for (DomainIndex d = 0; d < domains.size(); ++d) {
-    const std::int64_t each = std::int64_t{key.demand.accelerators} * key.demand.accelerator_milli;
-    if (each > 0 && domains[d].free_milli / each <= best) continue;
-    for (const Part& part : job.shape->parts)
+  for (const Part& part : job.shape->parts) {
+    for (const DomainIndex d : part.domains) {
+      if (each > 0 && state.pool.domains()[d].free_milli / each <= best) continue;
       best = std::max(best, count_in_domain(state, job, part, d, until));
-    if (best >= key.tasks) return key.tasks;
+      if (best >= key.tasks) return key.tasks;
+    }
   }
   return best;
 }

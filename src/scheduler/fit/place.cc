@@ -218,22 +218,21 @@ std::optional<Found> find_promised(State& state, Job& job, TimePoint now, Reason
 void gather(State& state, Job& job, TimePoint now, Found& found) {
   if (job.shape->key.together == Together::kAnywhere) return;
   const std::size_t size = size_of_domain(state, found.places);
-  // Not of kinds that it would rather not have.
-  Parts parts;
-  for (const Part& part : job.shape->parts) {
-    const KindIndex kind = state.cluster.nodes[found.places.front().node].kind;
-    if (part.rank <= rank_of(job.shape->key, kind)) parts.push_back(&part);
-  }
+  const std::int64_t rank = rank_of(job.shape->key, state.cluster.nodes[found.places.front().node].kind);
   undo(state, job, found.places);
   const PromisesAside aside(state, {&job});
   const TimePoint until = window_end(now, limit_under(job, found.cap_milli));
-  Attempted in_one = attempt_in_one_domain(state, job, now, found.cap_milli, parts, until);
-  if (!in_one.places.empty() && size_of_domain(state, in_one.places) < size) {
-    found.places = std::move(in_one.places);
-    found.draws = std::move(in_one.draws);
-    return;
+  // Kinds that it prefers first, and none that it would rather not have.
+  for (const Parts& parts : job.shape->levels) {
+    if (parts.front()->rank > rank) break;
+    Attempted in_one = attempt_in_one_domain(state, job, now, found.cap_milli, parts, until);
+    if (!in_one.places.empty() && size_of_domain(state, in_one.places) < size) {
+      found.places = std::move(in_one.places);
+      found.draws = std::move(in_one.draws);
+      return;
+    }
+    undo(state, job, in_one.places);
   }
-  undo(state, job, in_one.places);
   for (const TaskPlace& place : found.places) state.pool.occupy(job, place);
 }
 

@@ -79,17 +79,18 @@ void name_most_devices(const State& state, const Job& job, Reason& reason) {
   reason.subject = " on one node";
 }
 
+/// " of one kind" where a gang could have several.
+std::string of_one_kind(const State& state, const Shape& shape) {
+  std::set<KindIndex> kinds;
+  for (const Part& part : shape.parts) kinds.insert(state.pool.classes()[part.classes.front()].kind);
+  return shape.key.tasks > 1 && shape.key.demand.accelerators > 0 && kinds.size() > 1 ? " of one kind" : "";
+}
+
 /// " on one site", " of one kind on one site": where several would do one by one.
 std::string in_one_part(const State& state, const Shape& shape) {
   std::set<SiteIndex> sites;
-  std::set<KindIndex> kinds;
-  for (const Part& part : shape.parts) {
-    sites.insert(state.pool.classes()[part.classes.front()].site);
-    kinds.insert(state.pool.classes()[part.classes.front()].kind);
-  }
-  if (shape.parts.size() < 2) return "";
-  const bool counts_kinds = shape.key.demand.accelerators > 0 && kinds.size() > 1;
-  return std::string(counts_kinds ? " of one kind" : "") + (sites.size() > 1 ? " on one site" : "");
+  for (const Part& part : shape.parts) sites.insert(state.pool.classes()[part.classes.front()].site);
+  return of_one_kind(state, shape) + (sites.size() > 1 ? " on one site" : "");
 }
 
 /// Accelerators are free if it needs any, but not the cores or the memory.
@@ -164,7 +165,8 @@ std::int64_t free_in_pieces(const State& state, const Job& job) {
   std::int64_t most = 0;
   if (job.shape->key.together == Together::kOneDomain) {
     for (const Part& part : job.shape->parts) {
-      for (const auto& domain : state.pool.domains()) most = std::max(most, free_in(state, domain, part));
+      for (const DomainIndex d : part.domains)
+        most = std::max(most, free_in(state, state.pool.domains()[d], part));
     }
     return most;
   }
@@ -211,7 +213,7 @@ Reason never_fits(const State& state, const Shape& shape) {
                     "MiB of memory")) {
     lacks(shape.key.tasks, shape.holds_most, "tasks");
     if (shape.key.together == Together::kOneDomain) {
-      reason.subject = " in one domain";
+      reason.subject = of_one_kind(state, shape) + " in one domain";
     } else {
       reason.subject = in_one_part(state, shape);
     }
@@ -256,6 +258,8 @@ Reason room_reason(const State& state, const Job& job, std::int64_t free) {
   if (counts_devices && std::min(free_in_pieces(state, job), reason.needed) > reason.free)
     reason.subject =
         fmt::format(" in tasks of {}", key.demand.accelerators * key.demand.accelerator_milli / 1000.0);
+  if (reason.code == ReasonCode::kDomain) reason.subject += of_one_kind(state, *job.shape);
+  if (reason.code == ReasonCode::kSpread) reason.where = in_one_part(state, *job.shape);
   if (reason.code != ReasonCode::kCapacity) return reason;
   reason.subject += in_one_part(state, *job.shape);
   name_lack_beside(state, job, reason);

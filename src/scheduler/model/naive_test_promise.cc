@@ -127,6 +127,7 @@ std::optional<Keep> Model::plan(const Item& item, TimePoint now, std::int32_t ra
       parts[part_of(item.w, n)] = {item.w.tasks == 1 ? 0 : kind_rank(item.w, n), cluster_.nodes[n].site};
   }
   std::vector<Slot> best;
+  std::int64_t most_rank = INT64_MAX;
   if (item.w.together != Together::kOneDomain) {
     std::vector<std::tuple<TimePoint, std::int64_t, std::int64_t, int>> order;
     for (const auto& [part, its] : parts) {
@@ -135,7 +136,10 @@ std::optional<Keep> Model::plan(const Item& item, TimePoint now, std::int32_t ra
         order.emplace_back(std::get<0>(chosen.back()), its.first, cost_of(its.second), part);
     }
     const auto first = std::min_element(order.begin(), order.end());
-    if (first != order.end()) best = earliest(item, now, promises, {}, std::get<3>(*first));
+    if (first != order.end()) {
+      best = earliest(item, now, promises, {}, std::get<3>(*first));
+      most_rank = std::get<1>(*first);
+    }
   }
   if (item.w.together != Together::kAnywhere) {
     const TimePoint latest = best.empty() ? TimePoint::max() : std::get<0>(best.back());
@@ -145,7 +149,7 @@ std::optional<Keep> Model::plan(const Item& item, TimePoint now, std::int32_t ra
       for (const Node& node : cluster_.nodes) size += node.domain == d ? 1 : 0;
       for (const auto& [part, its] : parts) {
         const auto chosen = earliest(item, now, promises, d, part);
-        if (chosen.empty() || std::get<0>(chosen.back()) > latest) continue;
+        if (chosen.empty() || std::get<0>(chosen.back()) > latest || its.first > most_rank) continue;
         const std::tuple here{std::get<0>(chosen.back()),        its.first, size,
                               cost_of(cluster_.domains[d].site), d,         part};
         if (key && *key < here) continue;

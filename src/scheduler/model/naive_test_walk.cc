@@ -119,14 +119,20 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
     places = item.promise->places;
     if (item.w.together != Together::kAnywhere) {
       ignored_ = {item.w.id};
-      std::set<int> parts;
+      std::map<std::int64_t, std::set<int>> by_rank;
       for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
         if (!eligible(item.w, n)) continue;
-        if (item.w.tasks == 1 || kind_rank(item.w, n) <= kind_rank(item.w, places->front().node))
-          parts.insert(part_of(item.w, n));
+        const std::int64_t rank = item.w.tasks == 1 ? 0 : kind_rank(item.w, n);
+        if (item.w.tasks == 1 || rank <= kind_rank(item.w, places->front().node))
+          by_rank[rank].insert(part_of(item.w, n));
       }
-      const auto gathered = place_in_one_domain(item, now, parts);
-      if (gathered && size_of_domain(*gathered) < size_of_domain(*places)) places = gathered;
+      const std::size_t size = size_of_domain(*places);
+      for (const auto& [rank, parts] : by_rank) {
+        const auto gathered = place_in_one_domain(item, now, parts);
+        if (!gathered || size_of_domain(*gathered) >= size) continue;
+        places = gathered;
+        break;
+      }
       ignored_.clear();
     }
   }

@@ -102,7 +102,7 @@ Plan run_pass(State& state, TimePoint now, bool full) {
   const bool has_free_to_start = retell(state, now, plan);
   // What waits, or was paused, comes before what runs, only slower.
   if (eased || state.power_eased) lift_caps(state, now, plan);
-  for (const Cap& cap : plan.caps) state.find(cap.id)->cap_told = cap.cap_milli;
+  settle_caps(state, plan);
   state.cut = looked.is_cut;
   plan.wake = wake_time(state, now, looked.is_unsettled || has_free_to_start);
   return plan;

@@ -32,7 +32,8 @@ class Earliest {
         now_(now),
         key_(job.shape->key),
         cutoff_(cutoff),
-        classes_(part.classes) {
+        classes_(part.classes),
+        domains_(part.domains) {
     find_unheeded();
   }
 
@@ -60,7 +61,7 @@ class Earliest {
     std::vector<std::tuple<std::int64_t, std::size_t, std::int64_t, DomainIndex>> order;
     const auto& domains = state_.pool.domains();
     for (const ClassIndex c : classes_) state_.pool.refresh_times(c);
-    for (DomainIndex d = 0; d < domains.size(); ++d) {
+    for (const DomainIndex d : domains_) {
       const std::int64_t bound = domain_bound(d);
       const std::int64_t cost = site_cost(state_, state_.cluster.domains[d].site);
       if (bound != INT64_MAX) order.emplace_back(bound, domains[d].nodes.size(), cost, d);
@@ -248,6 +249,7 @@ class Earliest {
   const ShapeKey& key_;
   TimePoint cutoff_;
   const std::vector<ClassIndex>& classes_;
+  const std::vector<DomainIndex>& domains_;
   std::vector<Open> walks_;
   std::vector<Unheeded> unheeded_;
   std::set<NodeIndex> pushed_;  // before the walks
@@ -255,50 +257,60 @@ class Earliest {
   std::priority_queue<Slot, std::vector<Slot>, LaterSlot> slots_;
 };
 
+struct Slots {
+  std::vector<Slot> of;  // the last comes free last; empty: not enough
+  const Part* part = nullptr;
+};
+
 /// Of a gang: of the part where it fits first; of those, of the kind that it prefers, then of the cheapest site, first.
-std::vector<Slot> anywhere(State& state, const Job& job, const Heed& heed, TimePoint now, TimePoint cutoff) {
-  std::vector<Slot> best;
+Slots anywhere(State& state, const Job& job, const Parts& parts, const Heed& heed, TimePoint now,
+               TimePoint cutoff) {
+  Slots best;
   std::tuple<TimePoint, std::int64_t, std::int64_t> best_key;
-  for (const Part& part : job.shape->parts) {
-    std::vector<Slot> slots = Earliest(state, job, heed, now, cutoff, part).anywhere();
+  for (const Part* part : parts) {
+    std::vector<Slot> slots = Earliest(state, job, heed, now, cutoff, *part).anywhere();
     if (slots.empty()) continue;
-    const std::int64_t cost = site_cost(state, state.pool.classes()[part.classes.front()].site);
-    const std::tuple key{slots.back().at, part.rank, cost};
-    if (!best.empty() && best_key <= key) continue;
+    const std::int64_t cost = site_cost(state, state.pool.classes()[part->classes.front()].site);
+    const std::tuple key{slots.back().at, part->rank, cost};
+    if (!best.of.empty() && best_key <= key) continue;
     cutoff = slots.back().at + std::chrono::microseconds(1);
-    best = std::move(slots);
+    best = {std::move(slots), part};
     best_key = key;
   }
   return best;
 }
 
-std::vector<Slot> in_one_domain(State& state, const Job& job, const Heed& heed, TimePoint now,
-                                TimePoint cutoff) {
-  std::vector<Slot> best;
+Slots in_one_domain(State& state, const Job& job, const Parts& parts, const Heed& heed, TimePoint now,
+                    TimePoint cutoff) {
+  Slots best;
   std::tuple<TimePoint, std::int64_t, std::size_t, std::int64_t, DomainIndex> best_key;
-  for (const Part& part : job.shape->parts) {
-    auto found = Earliest(state, job, heed, now, cutoff, part).in_one_domain();
+  for (const Part* part : parts) {
+    auto found = Earliest(state, job, heed, now, cutoff, *part).in_one_domain();
     if (found.slots.empty()) continue;
     const auto& [at, size, cost, domain] = found.key;
-    const std::tuple key{at, part.rank, size, cost, domain};
-    if (!best.empty() && best_key <= key) continue;
+    const std::tuple key{at, part->rank, size, cost, domain};
+    if (!best.of.empty() && best_key <= key) continue;
     cutoff = at + std::chrono::microseconds(1);
-    best = std::move(found.slots);
+    best = {std::move(found.slots), part};
     best_key = key;
   }
   return best;
 }
 
-/// Work that prefers a domain gets one where that costs it no time.
-std::vector<Slot> earliest_slots(State& state, const Job& job, const Heed& heed, TimePoint now,
-                                 TimePoint cutoff) {
+/// Work that prefers a domain gets one where that costs it no time, and no kind that it would rather have.
+Slots earliest_slots(State& state, const Job& job, const Parts& parts, const Heed& heed, TimePoint now,
+                     TimePoint cutoff) {
   const Together together = job.shape->key.together;
-  if (together == Together::kOneDomain) return in_one_domain(state, job, heed, now, cutoff);
-  std::vector<Slot> slots = anywhere(state, job, heed, now, cutoff);
-  if (together == Together::kAnywhere || slots.empty()) return slots;
-  const TimePoint no_later = slots.back().at + std::chrono::microseconds(1);
-  std::vector<Slot> in_domain = in_one_domain(state, job, heed, now, no_later);
-  return in_domain.empty() ? slots : in_domain;
+  if (together == Together::kOneDomain) return in_one_domain(state, job, parts, heed, now, cutoff);
+  Slots slots = anywhere(state, job, parts, heed, now, cutoff);
+  if (together == Together::kAnywhere || slots.of.empty()) return slots;
+  const TimePoint no_later = slots.of.back().at + std::chrono::microseconds(1);
+  Parts as_good;
+  for (const Part* part : parts) {
+    if (part->rank <= slots.part->rank) as_good.push_back(part);
+  }
+  Slots in_domain = in_one_domain(state, job, as_good, heed, now, no_later);
+  return in_domain.of.empty() ? slots : in_domain;
 }
 
 /// Whether it may wait for other promised work to end: not too many do.
@@ -310,21 +322,8 @@ bool may_be_behind(const State& state, const Job& job) {
   return behind < state.policies.reservations_behind;
 }
 
-}  // namespace
-
-TimePoint sooner_than(const State& state, TimePoint begin, TimePoint now) {
-  return begin - (begin - now) * state.policies.forward_min_pct / 100;
-}
-
-std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now, std::int32_t heed_rank_min,
-                                    TimePoint cutoff) {
-  if (job.promise && job.promise->begin <= now) return std::nullopt;
-  // What ends nobody knows when is kept for work that has waited too long alone: else what is free until then stood idle.
-  if (job.rank != kStarvedRank) cutoff = std::min(cutoff, kSomeDay);
-  if (job.promise) cutoff = std::min(cutoff, sooner_than(state, job.promise->begin, now));
-  const bool behind = may_be_behind(state, job);
-  const std::vector<Slot> slots = earliest_slots(state, job, Heed{&job, heed_rank_min, behind}, now, cutoff);
-  if (slots.empty()) return std::nullopt;
+/// With the power that these places take: when there is enough of it.
+Promise with_power(State& state, const Job& job, const std::vector<Slot>& slots, TimePoint now, bool behind) {
   Promise promise;
   promise.begin = std::max(now, slots.back().at);
   promise.because = slots.back().because;
@@ -338,7 +337,6 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now,
     if (promise.draws.empty()) return room;
     return state.power.earliest(promise.draws, room, now, wish);
   };
-  if (job.promise) state.power.set_aside(*job.promise);
   promise.begin = begin_under(1000);
   // Under a cap, where that brings it forward.
   if (promise.begin > room && least_cap(state, job) < 1000) {
@@ -354,8 +352,6 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now,
   if (behind && promise.begin > room) {
     promise.behind = promise.behind || state.power.is_behind(promise.draws, now, promise.begin);
   }
-  if (job.promise) state.power.put_back(*job.promise);
-  if (promise.begin >= cutoff) return std::nullopt;
   promise.end = window_end(promise.begin, wish.length_s);
   // Past a fall that stops it nothing is kept for it.
   for (ScopeDraw& d : promise.draws) {
@@ -363,6 +359,41 @@ std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now,
       d.least_mw = 0;
   }
   return promise;
+}
+
+}  // namespace
+
+TimePoint sooner_than(const State& state, TimePoint begin, TimePoint now) {
+  return begin - (begin - now) * state.policies.forward_min_pct / 100;
+}
+
+std::optional<Promise> plan_promise(State& state, const Job& job, TimePoint now, std::int32_t heed_rank_min,
+                                    TimePoint cutoff) {
+  if (job.promise && job.promise->begin <= now) return std::nullopt;
+  // What ends nobody knows when is kept for work that has waited too long alone: else what is free until then stood idle.
+  if (job.rank != kStarvedRank) cutoff = std::min(cutoff, kSomeDay);
+  if (job.promise) cutoff = std::min(cutoff, sooner_than(state, job.promise->begin, now));
+  const bool behind = may_be_behind(state, job);
+  const Heed heed{&job, heed_rank_min, behind};
+  Parts parts;
+  for (const Part& part : job.shape->parts) parts.push_back(&part);
+  std::optional<Promise> best;
+  if (job.promise) state.power.set_aside(*job.promise);
+  // The part that has room first may have power later than another, or never.
+  while (!parts.empty()) {
+    const Slots slots = earliest_slots(state, job, parts, heed, now, cutoff);
+    if (slots.of.empty()) break;
+    Promise promise = with_power(state, job, slots.of, now, behind);
+    const bool waits_for_power = promise.begin > std::max(now, slots.of.back().at);
+    if (promise.begin < cutoff) {
+      cutoff = promise.begin;
+      best = std::move(promise);
+    }
+    if (!waits_for_power) break;
+    std::erase(parts, slots.part);
+  }
+  if (job.promise) state.power.put_back(*job.promise);
+  return best;
 }
 
 }  // namespace millrace::scheduler

@@ -58,9 +58,17 @@ std::int64_t savings(const Job& job, const Budgeted& b, bool own_class) {
 
 }  // namespace
 
-void tell_cap(Plan& plan, const Job& job, Reason reason) {
-  std::erase_if(plan.caps, [&](const Cap& cap) { return cap.id == job.work.id; });
-  if (job.cap_milli != job.cap_told) plan.caps.push_back({job.work.id, job.cap_milli, std::move(reason)});
+void tell_cap(State& state, Plan& plan, Job& job, Reason reason) {
+  if (std::exchange(job.cap_pass, state.counters.passes) != state.counters.passes) {
+    job.cap_at = plan.caps.size();
+    plan.caps.emplace_back();
+  }
+  plan.caps[job.cap_at] = {job.work.id, job.cap_milli, std::move(reason)};
+}
+
+void settle_caps(State& state, Plan& plan) {
+  std::erase_if(plan.caps, [&](const Cap& cap) { return cap.cap_milli == state.find(cap.id)->cap_told; });
+  for (const Cap& cap : plan.caps) state.find(cap.id)->cap_told = cap.cap_milli;
 }
 
 CapsForStart::CapsForStart(State& state, const Job& job, const Budgeted& budget, Wanted wanted, TimePoint now)
@@ -106,7 +114,7 @@ void CapsForStart::settle(TimePoint now, Plan& plan) {
     reason.code = ReasonCode::kBudgetShared;
     reason.other = job_.work.id;
     reason.subject = state_.power.name_of(budget_.scope);
-    if (cap < l.was.cap_milli) tell_cap(plan, *l.job, std::move(reason));
+    if (cap < l.was.cap_milli) tell_cap(state_, plan, *l.job, std::move(reason));
   }
   state_.power_eased = eased_;
 }
@@ -184,17 +192,14 @@ void lift_caps(State& state, TimePoint now, Plan& plan) {
     if (eased == nullptr && !job->draws.empty())
       eased = job->draws.back().budget;  // what it was is not known
     set_cap(state, *job, cap, by, now);
-    const auto told = std::ranges::find(plan.caps, job->work.id, &Cap::id);
-    if (told != plan.caps.end() && cap < job->cap_told) {
-      told->cap_milli = cap;  // lower than before all the same, for the reason that is told
+    if (job->cap_pass == state.counters.passes && cap < job->cap_told) {
+      plan.caps[job->cap_at].cap_milli = cap;  // lower than before all the same, for the reason that is told
       continue;
     }
-    if (told != plan.caps.end()) plan.caps.erase(told);
-    if (cap == job->cap_told) continue;
     Reason reason;
     reason.code = ReasonCode::kBudgetRoom;
     if (eased != nullptr) reason.subject = state.power.name_of(eased->scope);
-    plan.caps.push_back({job->work.id, cap, std::move(reason)});
+    tell_cap(state, plan, *job, std::move(reason));
   }
 }
 

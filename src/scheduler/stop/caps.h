@@ -10,9 +10,12 @@
 
 namespace millrace::scheduler {
 
-/// Puts the cap that a running job has now into the plan, instead of what the plan said of it before; nothing where the executor
-/// was told so already.
-void tell_cap(Plan& plan, const Job& job, Reason reason);
+/// Puts the cap that a running job has now into the plan, in the place of what the plan said of it before. What the executor
+/// was told already is left out in the end (settle_caps).
+void tell_cap(State& state, Plan& plan, Job& job, Reason reason);
+
+/// The pass is over: what would change nothing is taken out, the rest is told.
+void settle_caps(State& state, Plan& plan);
 
 /// Running work that is brought to the lowest cap, the lowest classes first, so that a job may start. As it was again, unless
 /// the job did. Nothing starts or ends meanwhile but the job.

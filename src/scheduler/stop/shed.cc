@@ -80,7 +80,7 @@ void cap_these(State& state, const std::vector<Job*>& jobs, const Budgeted& b, T
         job->work.demand.accelerators == 0)
       continue;
     set_cap(state, *job, low, &b, now);
-    tell_cap(plan, *job, reason);
+    tell_cap(state, plan, *job, reason);
   }
 }
 
