@@ -47,9 +47,9 @@ struct WorkClass {
 
 /// A Poisson process whose rate follows hour of the day and day of the week (UTC).
 struct GeneratorConfig {
-  double jobs_per_day = 0;                       // mean; 0: derived from `load`
-  double load = 0.85;                            // accelerator time asked for / accelerator time there is
-  std::int64_t jobs = 0;                         // ends after so many; 0: with the run
+  double jobs_per_day = 0;  // mean; 0: derived from `load`
+  double load = 0.85;       // accelerator time asked for (as it takes on the reference kind) / that there is
+  std::int64_t jobs = 0;    // ends after so many; 0: with the run
   std::array<std::int32_t, 24> hour_weight{};    // relative rate; all 0: flat
   std::array<std::int32_t, 7> weekday_weight{};  // Monday first
   std::vector<WorkClass> classes;

@@ -1,7 +1,9 @@
 #include "twin/generator.h"
 
 #include <gtest/gtest.h>
+
 #include <stdlib.h>
+#include <algorithm>
 
 #include <array>
 #include <cmath>
@@ -92,6 +94,26 @@ TEST(Generator, WhatItWritesIsReadBackAsItWasDrawn) {
     EXPECT_EQ(trace->jobs, draw(site, 3, days(10))) << name;
     EXPECT_TRUE(host::remove_tree(folder));
   }
+}
+
+// 4 nodes of eight H100 first, then 100 nodes of four A30.
+TEST(Generator, DrawsNoGangThatItsKindCouldNotHold) {
+  const auto site = parse_site(
+      "[[site]]\nname = 's'\nzone = 'FR'\n[[node_type]]\nname = 't'\nkind = 'nvidia-h100-sxm'\naccelerators "
+      "= 8\n"
+      "cpu_cores = 64\nmemory_gib = 512\nidle_w = 1500\ncpu_max_w = 700\n[[node_type]]\nname = 'u'\nkind = "
+      "'nvidia-a30'\naccelerators = 4\ncpu_cores = 64\nmemory_gib = 512\nidle_w = 500\ncpu_max_w = "
+      "700\n[[nodes]]\n"
+      "type = 't'\ncount = 4\n[[nodes]]\ntype = 'u'\ncount = 100\nname = 'u{01}'\n[workload]\nload = 0.5\n"
+      "[[workload.class]]\nname = 'c'\nsizes = [{ accelerators = 1 }, { accelerators = 16 }, { accelerators "
+      "= 64 }]\n",
+      "s.toml", ".");
+  ASSERT_TRUE(site) << site.error().message;
+  const auto jobs = draw(*site, 1, days(3));
+  EXPECT_GT(jobs.size(), 50u);
+  EXPECT_TRUE(std::ranges::any_of(jobs, [](const TraceJob& job) { return job.tasks == 2; }));
+  EXPECT_TRUE(std::ranges::none_of(jobs, [](const TraceJob& job) { return job.tasks > 2; }))
+      << "half of the four nodes of eight";
 }
 
 TEST(Generator, OffersTheLoadThatWasAskedFor) {

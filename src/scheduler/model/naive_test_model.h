@@ -144,6 +144,7 @@ class Model {
   void displace(WorkloadId id);
   bool walk(TimePoint now, bool full);
   void visit(Item& item, TimePoint now, bool full);
+  void gather(const Item& item, TimePoint now, std::vector<TaskPlace>& places);
   bool try_start(Item& item, TimePoint now, bool consider, bool& kept_back, bool& promised_only);
   WorkloadId first_in_order(const std::set<WorkloadId>& left, TimePoint now) const;
   bool is_below(AccountIndex account, AccountIndex above) const;

@@ -100,6 +100,27 @@ bool Model::could_start(WorkloadId id, TimePoint now) {
   return place(item, now).has_value();
 }
 
+// Into a smaller domain, if it prefers one: of kinds that it prefers first, and of none that it would rather not have.
+void Model::gather(const Item& item, TimePoint now, std::vector<TaskPlace>& places) {
+  if (item.w.together == Together::kAnywhere) return;
+  std::map<std::int64_t, std::set<int>> by_rank;
+  for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
+    if (!eligible(item.w, n)) continue;
+    const std::int64_t rank = item.w.tasks == 1 ? 0 : kind_rank(item.w, n);
+    if (item.w.tasks == 1 || rank <= kind_rank(item.w, places.front().node))
+      by_rank[rank].insert(part_of(item.w, n));
+  }
+  ignored_ = {item.w.id};
+  const std::size_t size = size_of_domain(places);
+  for (const auto& [rank, parts] : by_rank) {
+    const auto gathered = place_in_one_domain(item, now, parts);
+    if (!gathered || size_of_domain(*gathered) >= size) continue;
+    places = *gathered;
+    break;
+  }
+  ignored_.clear();
+}
+
 bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back, bool& promised_only) {
   kept_back = promised_only = false;
   if (const auto account = lacking(item)) {
@@ -117,24 +138,7 @@ bool Model::try_start(Item& item, TimePoint now, bool consider, bool& kept_back,
   std::optional<std::vector<TaskPlace>> places;
   if (item.promise && promise_is_free(item, window(now, item.w))) {
     places = item.promise->places;
-    if (item.w.together != Together::kAnywhere) {
-      ignored_ = {item.w.id};
-      std::map<std::int64_t, std::set<int>> by_rank;
-      for (NodeIndex n = 0; n < cluster_.nodes.size(); ++n) {
-        if (!eligible(item.w, n)) continue;
-        const std::int64_t rank = item.w.tasks == 1 ? 0 : kind_rank(item.w, n);
-        if (item.w.tasks == 1 || rank <= kind_rank(item.w, places->front().node))
-          by_rank[rank].insert(part_of(item.w, n));
-      }
-      const std::size_t size = size_of_domain(*places);
-      for (const auto& [rank, parts] : by_rank) {
-        const auto gathered = place_in_one_domain(item, now, parts);
-        if (!gathered || size_of_domain(*gathered) >= size) continue;
-        places = gathered;
-        break;
-      }
-      ignored_.clear();
-    }
+    gather(item, now, *places);
   }
   if (!places) places = place(item, now);
   if (!places) {

@@ -83,7 +83,8 @@ void TraceBuilder::recorded_on(TraceJob& job, std::string_view name) {
     job.reference_kind = static_cast<std::uint16_t>(its - kinds.begin());
     return;
   }
-  if (!reference_of(job.profile, is_alone(job))) return;  // it takes as long on every kind
+  // Else it takes as long on every kind.
+  if (job.demand.accelerators == 0 || !reference_of(job.profile, is_alone(job))) return;
   const auto* known = in_catalogue(name);
   const auto there =
       known == nullptr ? std::nullopt : seconds_on(known->capability(), job.profile, is_alone(job));

@@ -113,7 +113,7 @@ TraceJob ServiceLoad::replica_job() const {
 void ServiceLoad::keep_apart(TraceJob& job, std::int64_t replicas_most) {
   const SiteConfig& site = builder_.site();
   if (site.cluster.racks.empty() || job.tasks > 1) return;
-  const std::int64_t racks = failure_groups(site, job.kinds, scheduler::Spread::kRack);
+  const std::int64_t racks = failure_groups(site, job.kinds, scheduler::Spread::kRack, Among::kReplicas);
   auto& notes = builder_.facts().notes;
   if (replicas_most > racks) {
     notes.push_back(

@@ -38,37 +38,39 @@ bool meets(const scheduler::Cluster& cluster, const scheduler::Node& node, const
 
 Room room_of(const SiteConfig& site, std::uint64_t mask, const WorkNeeds& needs) {
   const auto& cluster = site.cluster;
-  // A gang runs on one kind.
-  std::map<std::pair<scheduler::KindIndex, std::uint32_t>, std::int64_t> by_site, by_domain;
+  const auto serves = [&](const scheduler::Node& node) {
+    return node.accelerators > 0 && (mask >> node.kind & 1) != 0 && meets(cluster, node, needs);
+  };
   Room room;
   for (const auto& node : cluster.nodes) {
-    if (node.accelerators == 0 || (mask >> node.kind & 1) == 0 || !meets(cluster, node, needs)) continue;
-    if (room.reference == TraceJob::kAnyKind || node.kind == site.workload.reference_kind)
+    if (serves(node) && (room.reference == TraceJob::kAnyKind || node.kind == site.workload.reference_kind))
       room.reference = node.kind;
-    by_site[{node.kind, node.site}] += node.accelerators;
-    if (node.domain != scheduler::kNoIndex) by_domain[{node.kind, node.domain}] += node.accelerators;
   }
+  std::vector<std::int64_t> by_site(cluster.sites.size()), by_domain(cluster.domains.size());
   for (const auto& node : cluster.nodes) {
-    if (node.accelerators == 0 || node.kind != room.reference || !meets(cluster, node, needs)) continue;
+    if (!serves(node) || node.kind != room.reference) continue;
     if (room.node == nullptr || node.accelerators > room.node->accelerators) room.node = &node;
+    room.accelerators = std::max(room.accelerators, by_site[node.site] += node.accelerators);
+    if (node.domain != scheduler::kNoIndex)
+      room.domain_accelerators =
+          std::max(room.domain_accelerators, by_domain[node.domain] += node.accelerators);
   }
-  for (const auto& [where, accelerators] : by_site)
-    room.accelerators = std::max(room.accelerators, accelerators);
-  for (const auto& [where, accelerators] : by_domain)
-    room.domain_accelerators = std::max(room.domain_accelerators, accelerators);
   return room;
 }
 
-std::int64_t failure_groups(const SiteConfig& site, std::uint64_t mask, scheduler::Spread spread,
+std::int64_t failure_groups(const SiteConfig& site, std::uint64_t mask, scheduler::Spread spread, Among among,
                             const WorkNeeds& needs) {
-  std::map<scheduler::KindIndex, scheduler::TaskCount> counts;
+  std::map<std::pair<scheduler::KindIndex, scheduler::SiteIndex>, scheduler::TaskCount> counts;
   for (scheduler::NodeIndex i = 0; i < site.cluster.nodes.size(); ++i) {
     const scheduler::Node& node = site.cluster.nodes[i];
-    if (node.accelerators > 0 && (mask >> node.kind & 1) != 0 && meets(site.cluster, node, needs))
-      counts.try_emplace(node.kind, site.cluster, spread).first->second.add(i, 1);
+    if (node.accelerators == 0 || (mask >> node.kind & 1) == 0 || !meets(site.cluster, node, needs)) continue;
+    const std::pair part = among == Among::kGang
+                               ? std::pair(node.kind, node.site)
+                               : std::pair(scheduler::KindIndex{0}, scheduler::SiteIndex{0});
+    counts.try_emplace(part, site.cluster, spread).first->second.add(i, 1);
   }
   std::int64_t most = 0;
-  for (const auto& [kind, count] : counts) most = std::max(most, count.value());
+  for (const auto& [part, count] : counts) most = std::max(most, count.value());
   return most;
 }
 

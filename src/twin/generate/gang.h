@@ -12,10 +12,10 @@ namespace millrace::twin {
 
 /// What a site can give to one workload that may run on the kinds of a mask.
 struct Room {
-  std::uint16_t reference =
-      TraceJob::kAnyKind;  // GeneratorConfig::reference_kind, or the first; kAnyKind: none at all
-  const scheduler::Node* node = nullptr;  // one with the most accelerators of that kind
-  std::int64_t accelerators = 0;          // of one kind of the mask, on the site that has most
+  /// GeneratorConfig::reference_kind, or the first; kAnyKind: none at all. The rest is of this kind.
+  std::uint16_t reference = TraceJob::kAnyKind;
+  const scheduler::Node* node = nullptr;  // one with the most accelerators
+  std::int64_t accelerators = 0;          // on the site that has most
   std::int64_t domain_accelerators = 0;   // in the domain that has most
 };
 
@@ -31,8 +31,12 @@ Room room_of(const SiteConfig& site, std::uint64_t mask, const WorkNeeds& needs 
 /// Of a mask, the kinds whose accelerators have so much memory; one whose memory is not known has not.
 std::uint64_t kinds_with_memory(const SiteConfig& site, std::uint64_t mask, std::int64_t memory_mib);
 
-/// Racks or rails with accelerators of one kind, of which there are most; a node in none counts as one.
-std::int64_t failure_groups(const SiteConfig& site, std::uint64_t mask, scheduler::Spread spread,
+enum class Among : std::uint8_t {
+  kGang,      // tasks of one gang: on one site, on one kind
+  kReplicas,  // each a workload of its own, anywhere
+};
+/// Racks or rails with such accelerators, for one of these in each; a node in none counts as one.
+std::int64_t failure_groups(const SiteConfig& site, std::uint64_t mask, scheduler::Spread spread, Among among,
                             const WorkNeeds& needs = {});
 
 struct Gang {

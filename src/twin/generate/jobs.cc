@@ -50,8 +50,8 @@ Result<PreparedClass> prepare_class(const SiteConfig& site, const WorkClass& wor
       std::max<std::int64_t>(room.accelerators / 2, room.node != nullptr ? room.node->accelerators : 0);
   auto most = work.one_domain ? std::min(room.domain_accelerators, shared) : shared;
   if (work.spread != scheduler::Spread::kNone && room.node != nullptr)
-    most = std::min(most,
-                    failure_groups(site, prepared.mask, work.spread, work.needs) * room.node->accelerators);
+    most = std::min(most, failure_groups(site, prepared.mask, work.spread, Among::kGang, work.needs) *
+                              room.node->accelerators);
   double size_sum = 0, share_sum = 0;
   for (const auto& size : work.sizes) {
     if (size.accelerators > most || size.share <= 0) continue;

@@ -21,7 +21,7 @@ scheduler::Workload workload_of(const SiteConfig& config, const KindSpeeds& spee
   workload.tasks = job.tasks;
   const std::size_t kinds = config.cluster.kinds.size();
   const std::uint64_t all = kinds >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << kinds) - 1;
-  if (!speeds.best_first(job).empty() && kinds > 1) {
+  if (!speeds.best_first(job).empty() && kinds > 1 && job.demand.accelerators > 0) {
     for (const scheduler::KindIndex kind : speeds.best_first(job)) {
       if (job.kinds >> kind & 1) workload.kinds.push_back(kind);
     }

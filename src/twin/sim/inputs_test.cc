@@ -64,6 +64,9 @@ TEST(Inputs, WorkDoesNotGoToAKindThatIsMuchSlowerThanTheBestThatCouldHoldIt) {
   job.kinds = 2;
   EXPECT_EQ(worth(), 2U) << "it may run on no other";
   job.kinds = ~std::uint64_t{0};
+  config.cluster.kinds[1].compute_tflops_bf16.reset();
+  const KindSpeeds of_unknown(config);
+  EXPECT_EQ(KindChoice(config, of_unknown).worth(job, {}) & 3, 3U) << "nobody knows";
   job.profile = WorkProfile::kDecode;
   EXPECT_EQ(worth(), 3U);
   job.profile = WorkProfile::kTraining;

@@ -13,7 +13,7 @@ namespace millrace::twin {
 KindSpeeds::KindSpeeds(const SiteConfig& config)
     : kinds_(config.cluster.kinds.size()),
       best_first_(kProfiles * 2),
-      speeds_(kProfiles * 2 * kinds_ * kinds_, 1.0) {
+      speeds_(kProfiles * 2 * kinds_ * kinds_, 0.0) {
   for (std::size_t row = 0; row < best_first_.size(); ++row) {
     const auto profile = static_cast<WorkProfile>(row / 2);
     for (std::size_t reference = 0; reference < kinds_; ++reference) {
@@ -44,9 +44,13 @@ void KindSpeeds::rank(const SiteConfig& config) {
   }
 }
 
+bool KindSpeeds::knows(const TraceJob& job, scheduler::KindIndex kind) const {
+  if (job.kind != TraceJobKind::kJob || job.reference_kind >= kinds_) return false;
+  return speeds_[(row_of(job) * kinds_ + job.reference_kind) * kinds_ + kind] > 0.0;
+}
+
 double KindSpeeds::speed(const TraceJob& job, scheduler::KindIndex kind) const {
-  if (job.kind != TraceJobKind::kJob || job.reference_kind >= kinds_) return 1.0;
-  return speeds_[(row_of(job) * kinds_ + job.reference_kind) * kinds_ + kind];
+  return knows(job, kind) ? speeds_[(row_of(job) * kinds_ + job.reference_kind) * kinds_ + kind] : 1.0;
 }
 
 double KindSpeeds::slowest(const TraceJob& job) const {
@@ -107,15 +111,19 @@ std::uint64_t KindChoice::worth(const TraceJob& job, const WorkNeeds& needs) {
   const auto [known, added] = able_.try_emplace(key, 0);
   if (added) known->second = able(job, needs) & job.kinds;
   double best = 0.0;
-  for (std::size_t kind = 0; kind < config_.cluster.kinds.size(); ++kind) {
-    if ((known->second >> kind & 1) != 0)
-      best = std::max(best, speeds_.speed(job, static_cast<scheduler::KindIndex>(kind)));
-  }
   std::uint64_t kinds = job.kinds;
-  for (std::size_t kind = 0; kind < config_.cluster.kinds.size(); ++kind) {
-    if (speeds_.speed(job, static_cast<scheduler::KindIndex>(kind)) * most < best)
-      kinds &= ~(std::uint64_t{1} << kind);
-  }
+  const auto each_known = [&](auto act) {
+    for (std::size_t k = 0; k < config_.cluster.kinds.size(); ++k) {
+      const auto kind = static_cast<scheduler::KindIndex>(k);
+      if (speeds_.knows(job, kind)) act(kind, speeds_.speed(job, kind));
+    }
+  };
+  each_known([&](scheduler::KindIndex kind, double speed) {
+    if ((known->second >> kind & 1) != 0) best = std::max(best, speed);
+  });
+  each_known([&](scheduler::KindIndex kind, double speed) {
+    if (speed * most < best) kinds &= ~(std::uint64_t{1} << kind);
+  });
   return kinds;
 }
 

@@ -19,6 +19,8 @@ class KindSpeeds {
  public:
   explicit KindSpeeds(const SiteConfig& config);
   double speed(const TraceJob& job, scheduler::KindIndex kind) const;
+  /// Whether that is by figures.
+  bool knows(const TraceJob& job, scheduler::KindIndex kind) const;
   /// On the slowest kind that the job may get.
   double slowest(const TraceJob& job) const;
   /// The kinds that work as this job's may get, those that suit it best first (scheduler::rank_kinds); empty where the
@@ -34,7 +36,7 @@ class KindSpeeds {
 
   std::size_t kinds_ = 0;
   std::vector<std::vector<scheduler::KindIndex>> best_first_;  // [profile, alone or not]
-  std::vector<double> speeds_;                                 // [the same][reference][kind]
+  std::vector<double> speeds_;                                 // [the same][reference][kind]; 0: not known
 };
 
 /// Which kinds are worth it: not those on which the work would take more than PolicyConfig::kind_slowdown_max times as long as

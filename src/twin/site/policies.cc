@@ -147,6 +147,9 @@ void read_scheduler(SiteReader& reader, TomlTable& root) {
   policy.checkpoint = std::chrono::seconds(std::llround(
       60 * table.number("checkpoint_min", 0, 1e6, static_cast<double>(policy.checkpoint.count()) / 60)));
   policy.kind_slowdown_max = table.number("kind_slowdown_max", 0, 1e6, policy.kind_slowdown_max);
+  if (policy.kind_slowdown_max > 0 && policy.kind_slowdown_max < 1)
+    table.fail("kind_slowdown_max",
+               "is below 1: even the best kind is once as slow as itself; 0 is no bound");
   policy.shift = one_of(table, "shift", policy.shift, {"now", "history", "forecast", "oracle"});
   policy.shift_by = one_of(table, "shift_by", policy.shift_by, {"carbon", "price"});
 }
