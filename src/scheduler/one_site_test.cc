@@ -225,6 +225,33 @@ TEST(OneKind, what_one_kind_lacks_in_a_mixed_domain_is_told_as_such) {
   EXPECT_EQ(s.why(4)->text().substr(0, 46), "needs 2 different nodes of one kind; 1 has roo");
 }
 
+TEST(OneKind, what_runs_on_a_fast_kind_is_expected_to_end_by_its_time_there) {
+  Scheduler s = two_kinds(2);
+  Workload w = testing::job_of(1, 8, 4h, 2);
+  w.kinds = {0, 1};
+  w.kind_speed_milli = {4000, 1000};
+  w.earlier_kinds_first = true;
+  submit(s, w);
+  ASSERT_LT(s.pass(kStart).starts.at(0).places.at(0).node, 2U);
+  Workload next = testing::job_of(2, 8, 1h, 2);
+  next.kinds = {0};
+  submit(s, next);
+  s.pass(kStart);
+  EXPECT_EQ(s.expected_start(2), kStart + 1h);
+}
+
+TEST(OneKind, nodes_without_accelerators_serve_no_work_that_needs_them) {
+  Cluster cluster = testing::even_cluster(1);
+  cluster.kinds.clear();
+  cluster.nodes[0].accelerators = 0;
+  Scheduler s = std::move(*Scheduler::create(std::move(cluster), testing::one_account(), {}));
+  Workload w = testing::job_of(1, 1);
+  w.accelerator_memory_mib = 1024;
+  submit(s, w);
+  s.pass(kStart);
+  EXPECT_EQ(s.why(1)->text(), "no node has an accelerator");
+}
+
 TEST(OneKind, tasks_without_accelerators_go_to_nodes_of_any) {
   Scheduler s = two_kinds(2);
   Workload cores = testing::job_of(1, 0, 1h, 4);

@@ -320,15 +320,35 @@ TEST(Why, seconds_are_told_where_there_are_any) {
 }
 
 TEST(Why, a_part_of_an_accelerator_is_told_as_such) {
-  Cluster cluster = testing::even_cluster(1);
-  cluster.nodes[0].accelerators = 0;
-  Scheduler s = std::move(*Scheduler::create(std::move(cluster), testing::one_account(), {}));
-  Workload w = job_of(1, 1);
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(1), testing::one_account(), {}));
+  Workload w = job_of(1, 8);
+  submit(s, w);
+  w = job_of(2, 1);
   w.demand.accelerator_milli = 500;
   submit(s, w);
   s.pass(kStart);
-  EXPECT_EQ(s.why(1)->text(),
-            "needs 0.5 accelerators on one node; the largest that meets its constraints has 0");
+  EXPECT_TRUE(s.why(2)->text().starts_with("needs 0.5 accelerators; 0 are free, next at"))
+      << s.why(2)->text();
+}
+
+TEST(Why, the_power_that_is_left_is_what_starts_of_the_same_pass_leave) {
+  Cluster cluster = testing::even_cluster(2);
+  std::int64_t idle_mw = 0;
+  for (const Node& node : cluster.nodes) idle_mw += node.idle_mw;
+  Policies policies;
+  policies.start_capped = false;
+  Scheduler s = std::move(*Scheduler::create(std::move(cluster), testing::one_account(), policies));
+  ASSERT_TRUE(s.set_budget({{ScopeKind::kSite, 0}, kStart, idle_mw + 3'000'000}, kStart));
+  Workload w = job_of(1, 8);  // 4.8 kW above idle
+  w.cpu_draw_milli = 0;
+  submit(s, w);
+  w = job_of(2, 4);
+  w.cpu_draw_milli = 0;
+  submit(s, w);
+  const Plan plan = s.pass(kStart);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  ASSERT_EQ(plan.holds.size(), 1U);
+  EXPECT_EQ(plan.holds[0].reason.text(), "needs 4800 W; the power budget of site s leaves 600 W");
 }
 
 TEST(Why, asking_leaves_no_trace_in_what_is_decided) {

@@ -49,8 +49,10 @@ struct Workload {
   std::int32_t tasks = 1;
   std::int32_t tasks_per_node = 0;  // at most; 0 is no bound
 
-  std::vector<KindIndex> kinds;             // any of these; empty is every kind
-  bool earlier_kinds_first = false;         // their order is a preference, above the policy's score
+  std::vector<KindIndex> kinds;      // any of these; empty is every kind
+  bool earlier_kinds_first = false;  // their order is a preference, above the policy's score
+  std::vector<std::int32_t>
+      kind_speed_milli;  // of each of `kinds`, against the slowest, whose the limit is; empty: alike
   std::int64_t accelerator_memory_mib = 0;  // at least; a kind whose memory is unknown does not do
   Together together = Together::kAnywhere;
   Spread spread = Spread::kNone;

@@ -5,6 +5,21 @@
 #include <utility>
 
 namespace millrace::scheduler {
+namespace {
+
+/// Until now its limit was that of the slowest kind that it may run on.
+void limit_by_kind(const State& state, Job& job) {
+  Workload& work = job.work;
+  if (!work.limit || work.kind_speed_milli.empty()) return;
+  const auto kind = std::ranges::find(work.kinds, state.cluster.nodes[job.places.front().node].kind);
+  const auto at = static_cast<std::size_t>(kind - work.kinds.begin());
+  if (at >= work.kind_speed_milli.size()) return;
+  const std::int64_t speed_milli = std::max(work.kind_speed_milli[at], 1000);
+  work.limit = std::chrono::seconds((work.limit->count() * 1000 + speed_milli - 1) / speed_milli);
+}
+
+}  // namespace
+
 void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::int32_t cap_milli,
                    const Budgeted* capped_by, TimePoint now) {
   job.phase = Phase::kRunning;
@@ -12,6 +27,7 @@ void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::i
   job.places = std::move(places);
   job.cap_milli = job.cap_told = cap_milli;
   job.capped_by = capped_by;
+  limit_by_kind(state, job);
   if (const TimePoint end = end_of(job.work, now, cap_milli); end != job.end) {
     job.end = end;
     state.pool.end_changed(job);

@@ -19,6 +19,7 @@ bool allows(const State& state, const ShapeKey& key, const NodeClass& c) {
   if (!any_of(key.zones, site.zone) || !any_of(key.jurisdictions, site.jurisdiction)) return false;
   if (key.attested && !c.attested) return false;
   if (key.demand.accelerators == 0) return true;
+  if (c.accelerators == 0) return false;  // nor has it a kind
   if (!key.kinds.empty() && std::ranges::find(key.kinds, c.kind) == key.kinds.end()) return false;
   if (key.accelerator_memory_mib == 0) return true;
   const auto& memory = state.cluster.kinds[c.kind].memory_bytes;

@@ -142,7 +142,9 @@ std::string unmet(const State& state, const ShapeKey& key) {
     const auto memory_mib = [&](const NodeClass& c) {
       return kinds[c.kind].memory_bytes.value_or(0) / (1 << 20);
     };
-    if (none(of_kind)) return "no node has an accelerator of the kinds asked for";
+    if (none(of_kind))
+      return key.kinds.empty() ? "no node has an accelerator"
+                               : "no node has an accelerator of the kinds asked for";
     if (none([&](const NodeClass& c) { return of_kind(c) && memory_mib(c) >= key.accelerator_memory_mib; }))
       return fmt::format("no accelerator is known to have {} MiB of memory", key.accelerator_memory_mib);
   }

@@ -51,7 +51,7 @@ bool Model::eligible(const Workload& w, NodeIndex n) const {
   const Site& site = cluster_.sites[node.site];
   if (!in(w.zones, site.zone) || !in(w.jurisdictions, site.jurisdiction)) return false;
   if (w.attested && !node.attested) return false;
-  return w.demand.accelerators == 0 || in(w.kinds, node.kind);
+  return w.demand.accelerators == 0 || (node.accelerators > 0 && in(w.kinds, node.kind));
 }
 
 bool Model::kept_off(const Workload& w, NodeIndex n, const std::vector<PromiseRef>& promises) const {

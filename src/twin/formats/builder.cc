@@ -84,6 +84,7 @@ void TraceBuilder::recorded_on(TraceJob& job, std::string_view name) {
     return;
   }
   // Else it takes as long on every kind.
+  if (job.kind != TraceJobKind::kJob) return;
   if (job.demand.accelerators == 0 || !reference_of(job.profile, is_alone(job))) return;
   const auto* known = in_catalogue(name);
   const auto there =

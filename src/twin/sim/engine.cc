@@ -193,11 +193,14 @@ void Engine::arrive(const TraceJob& trace) {
   }
   events_.emplace_back(control::Submitted{std::move(workload)});
   if (trace.demand.accelerators == 0) return;
-  const auto known = std::ranges::find(typical_, trace.demand, &TypicalDemand::demand);
+  const auto is_alike = [&](const TypicalDemand& t) {
+    return t.demand == trace.demand && t.kinds == job.trace.kinds;
+  };
+  const auto known = std::ranges::find_if(typical_, is_alike);
   if (known != typical_.end()) {
     known->count += trace.tasks;
   } else if (typical_.size() < kTypicalDemands) {
-    typical_.push_back({.demand = trace.demand, .count = trace.tasks});
+    typical_.push_back({.demand = trace.demand, .kinds = job.trace.kinds, .count = trace.tasks});
   }
 }
 
@@ -318,7 +321,10 @@ void Engine::sample_fragmentation(double hours) {
     if (free == 0) continue;
     free_milli += free;
     for (const TypicalDemand& typical : typical_) {
-      lost += static_cast<double>(typical.count) * static_cast<double>(room.useless_milli(typical.demand));
+      const scheduler::KindIndex kind = config_.cluster.nodes[i].kind;
+      const bool may = kind >= 64 || (typical.kinds >> kind & 1) != 0;
+      lost += static_cast<double>(typical.count) *
+              static_cast<double>(may ? room.useless_milli(typical.demand) : free);
     }
   }
   tally_.free_milli_sum += hours * static_cast<double>(free_milli);

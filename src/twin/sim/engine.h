@@ -153,7 +153,8 @@ class Engine {
   VirtualTime next_sample_;
   struct TypicalDemand {
     scheduler::Demand demand;
-    std::int64_t count = 0;  // tasks
+    std::uint64_t kinds = 0;  // as TraceJob::kinds
+    std::int64_t count = 0;   // tasks
   };
   std::vector<TypicalDemand> typical_;  // the first demands that were met
   std::int64_t waiting_ = 0, running_ = 0;

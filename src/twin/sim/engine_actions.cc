@@ -48,7 +48,8 @@ void Engine::carry_out(const control::StartRun& start) {
     if (runs_on_[place.node].empty() || runs_on_[place.node].back() != slot)
       runs_on_[place.node].push_back(slot);
   }
-  sites_.took(job.site, scheduler::amount_of(job.trace.demand, job.trace.tasks));
+  for (const scheduler::TaskPlace& place : job.places)
+    sites_.took(place.node, scheduler::amount_of(job.trace.demand, 1));
   set_draw(job);
   plan_finish(slot);
   const std::string why = start_text(job, now_ - job.queued, start.reason);
@@ -213,6 +214,7 @@ void Engine::count_up(Job& job) {
   const double work_us = static_cast<double>(lasts) * job.speed;
   job.left_us = std::max(job.left_us - work_us, 0.0);
   job.run_work_us += work_us;
+  job.ran_us += lasts;
   count_tokens(job, work_us);
   AccountTally& account = tally_.accounts[job.trace.account];
   for (const SiteDraw& draw : job.draws) {
@@ -317,7 +319,8 @@ void Engine::end_run(std::uint32_t slot, control::Exit exit) {
     *at = runs.back();
     runs.pop_back();
   }
-  sites_.gave_back(job.site, scheduler::amount_of(job.trace.demand, job.trace.tasks));
+  for (const scheduler::TaskPlace& place : job.places)
+    sites_.gave_back(place.node, scheduler::amount_of(job.trace.demand, 1));
   if (exit != control::Exit::kDone) lose_work(job, exit);
   tally_.gantt.end(job, now_);
   --running_;
@@ -353,8 +356,10 @@ void Engine::lose_work(Job& job, control::Exit exit) {
 }
 
 void Engine::close_books(const Job& job, control::Exit exit) {
-  ++tally_.accounts[job.trace.account].jobs;
-  if (exit != control::Exit::kCancelled) tally_.last_end = now_;
+  if (exit != control::Exit::kCancelled) {
+    ++tally_.accounts[job.trace.account].jobs;
+    tally_.last_end = now_;
+  }
   if (exit != control::Exit::kDone) return;
   const double jct_s = static_cast<double>(now_ - job.arrival) * 1e-6;
   tally_.jct_s.add(jct_s);

@@ -118,7 +118,7 @@ std::optional<VirtualTime> Engine::defer(const Job& job) {
 void Engine::count_deferrable(const Job& job) {
   DeferrableTally& tally = tally_.deferrable;
   const VirtualTime deadline = deadline_of(job);
-  const VirtualTime work_us = job.trace.work.count();
+  const VirtualTime work_us = job.ran_us;  // on the kinds and under the caps that it had
   ++tally.jobs;
   if (now_ > deadline) ++tally.late;
   tally.co2e_ug += job.co2e_meter_ug;
@@ -129,8 +129,9 @@ void Engine::count_deferrable(const Job& job) {
     const double meter_kwh = joules(job.energy_by_site[i]) * config_.cluster.sites[i].pue / 3.6e6;
     // A thousandth of the series is a milligram for each kWh.
     tally.co2e_at_once_ug += meter_kwh * 1e3 * mean_value(carbon, job.arrival, job.arrival + work_us);
-    tally.co2e_oracle_ug +=
-        meter_kwh * 1e3 * least_mean_value(carbon, job.arrival, deadline, work_us, job.trace.interruptible);
+    tally.co2e_oracle_ug += meter_kwh * 1e3 *
+                            least_mean_value(carbon, job.arrival, std::max(deadline, job.arrival + work_us),
+                                             work_us, job.trace.interruptible);
   }
   tally_.co2e_at_once_ug.set(now_, tally.co2e_at_once_ug);
   tally_.co2e_oracle_ug.set(now_, tally.co2e_oracle_ug);

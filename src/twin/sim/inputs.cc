@@ -26,6 +26,10 @@ scheduler::Workload workload_of(const SiteConfig& config, const KindSpeeds& spee
       if (job.kinds >> kind & 1) workload.kinds.push_back(kind);
     }
     workload.earlier_kinds_first = true;
+    const double slowest = speeds.slowest(job);
+    for (const scheduler::KindIndex kind : workload.kinds)
+      workload.kind_speed_milli.push_back(
+          static_cast<std::int32_t>(std::min(1000.0 * speeds.speed(job, kind) / slowest, 1e9)));
   } else if ((job.kinds & all) != all) {
     for (std::size_t kind = 0; kind < kinds; ++kind) {
       if (job.kinds >> kind & 1) workload.kinds.push_back(static_cast<scheduler::KindIndex>(kind));

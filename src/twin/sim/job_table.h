@@ -42,6 +42,7 @@ struct Job {
   bool stopping = false;  // was told to stop, and has some grace left
   // Why it waits, as told last; kNone after it was started, or not told.
   scheduler::ReasonCode held = scheduler::ReasonCode::kNone;
+  VirtualTime ran_us = 0;              // in all its runs
   scheduler::SiteIndex held_site = 0;  // with kPower: whose budget has no room
   VirtualTime queued = 0;              // since it waits
   VirtualTime planned = kNoTime;       // with kNotBefore: when it is expected to start, as told last

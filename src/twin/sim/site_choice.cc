@@ -7,17 +7,20 @@ namespace millrace::twin {
 using scheduler::SiteIndex;
 
 SiteChoice::SiteChoice(const scheduler::Cluster& cluster)
-    : cluster_(cluster), free_(cluster.sites.size()), weights_(cluster.sites.size(), 0.0) {
-  for (const scheduler::Node& node : cluster.nodes) {
+    : cluster_(cluster),
+      free_(cluster.sites.size(), std::vector<scheduler::Amount>(cluster.kinds.size() + 1)),
+      weights_(cluster.sites.size(), 0.0) {
+  for (scheduler::NodeIndex i = 0; i < cluster.nodes.size(); ++i) {
+    const scheduler::Node& node = cluster.nodes[i];
     makes_.push_back({.site = node.site,
                       .kind = node.kind,
                       .accelerators = node.accelerators,
                       .cpu_milli = node.cpu_milli,
                       .memory_mib = node.memory_mib,
                       .attested = node.attested});
-    gave_back(node.site, {.accelerators_milli = std::int64_t{node.accelerators} * 1000,
-                          .cpu_milli = node.cpu_milli,
-                          .memory_mib = node.memory_mib});
+    gave_back(i, {.accelerators_milli = std::int64_t{node.accelerators} * 1000,
+                  .cpu_milli = node.cpu_milli,
+                  .memory_mib = node.memory_mib});
     weights_[node.site] += static_cast<double>(std::max(node.accelerators, 1));
   }
   std::ranges::sort(makes_);
@@ -50,11 +53,27 @@ std::vector<SiteIndex> SiteChoice::able(const TraceJob& job, const WorkNeeds& ne
   return sites;
 }
 
-std::vector<SiteIndex> SiteChoice::with_room(std::span<const SiteIndex> able, const TraceJob& job) const {
+scheduler::Amount& SiteChoice::free_at(scheduler::NodeIndex index) {
+  const scheduler::Node& node = cluster_.nodes[index];
+  return free_[node.site][node.accelerators > 0 ? node.kind : cluster_.kinds.size()];
+}
+
+bool SiteChoice::has_room(SiteIndex site, const TraceJob& job) const {
   const scheduler::Amount wanted = scheduler::amount_of(job.demand, job.tasks);
+  scheduler::Amount all;
+  for (std::size_t kind = 0; kind < free_[site].size(); ++kind) {
+    const scheduler::Amount& free = free_[site][kind];
+    const bool may = kind < cluster_.kinds.size() && (kind >= 64 || (job.kinds >> kind & 1) != 0);
+    if (job.demand.accelerators > 0 && may && is_within(wanted, free)) return true;
+    add_to(all, free, 1);
+  }
+  return job.demand.accelerators == 0 && is_within(wanted, all);
+}
+
+std::vector<SiteIndex> SiteChoice::with_room(std::span<const SiteIndex> able, const TraceJob& job) const {
   std::vector<SiteIndex> sites;
   for (const SiteIndex site : able) {
-    if (is_within(wanted, free_[site])) sites.push_back(site);
+    if (has_room(site, job)) sites.push_back(site);
   }
   return sites;
 }

@@ -19,12 +19,12 @@ class SiteChoice {
 
   /// Sites with a node that a task fits on while it is empty, in order; all sites if there is none.
   std::vector<scheduler::SiteIndex> able(const TraceJob& job, const WorkNeeds& needs) const;
-  /// Those of them that have as much free in all as the job takes.
+  /// Those of them that have as much free as the job takes: of one kind that it may run on, if it needs accelerators.
   std::vector<scheduler::SiteIndex> with_room(std::span<const scheduler::SiteIndex> able,
                                               const TraceJob& job) const;
-  void took(scheduler::SiteIndex site, const scheduler::Amount& amount) { add_to(free_[site], amount, -1); }
-  void gave_back(scheduler::SiteIndex site, const scheduler::Amount& amount) {
-    add_to(free_[site], amount, 1);
+  void took(scheduler::NodeIndex node, const scheduler::Amount& amount) { add_to(free_at(node), amount, -1); }
+  void gave_back(scheduler::NodeIndex node, const scheduler::Amount& amount) {
+    add_to(free_at(node), amount, 1);
   }
   /// Share of the site's accelerators in those of all these sites; of its nodes where none has any.
   std::vector<double> shares(std::span<const scheduler::SiteIndex> sites) const;
@@ -39,11 +39,15 @@ class SiteChoice {
     bool attested = false;
     auto operator<=>(const Make&) const = default;
   };
+  /// Of the nodes of its site with accelerators of its kind, or with none.
+  scheduler::Amount& free_at(scheduler::NodeIndex node);
+  bool has_room(scheduler::SiteIndex site, const TraceJob& job) const;
   bool holds(const Make& make, const TraceJob& job, const WorkNeeds& needs) const;
 
   const scheduler::Cluster& cluster_;
   std::vector<Make> makes_;  // each once, in order
-  std::vector<scheduler::Amount> free_;
+  std::vector<std::vector<scheduler::Amount>>
+      free_;  // [site][kind]; the last is of nodes without accelerators
   std::vector<double> weights_;
 };
 

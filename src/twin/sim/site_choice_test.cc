@@ -83,6 +83,13 @@ TEST(SiteChoice, TellsWhereWorkCouldRunAndWhereItHasRoom) {
   EXPECT_EQ(choice.with_room(Sites{0, 1}, job_of(0, 60, 8)), (Sites{1}));
   EXPECT_EQ(choice.with_room(Sites{0, 1}, half), (Sites{0, 1}));
   EXPECT_EQ(choice.with_room(Sites{0}, job_of(0, 60, 8)), Sites{});
+  SiteConfig two_kinds = config;
+  two_kinds.cluster.kinds.push_back(two_kinds.cluster.kinds[0]);
+  two_kinds.cluster.nodes[1].kind = 1;
+  TraceJob of_first = job_of(0, 60, 8);
+  of_first.kinds = 1;
+  EXPECT_EQ(SiteChoice(two_kinds.cluster).with_room(Sites{0, 1}, of_first), Sites{0})
+      << "there others are free";
   EXPECT_EQ(choice.shares(Sites{0, 1}), (std::vector<double>{0.5, 0.5}));
 }
 

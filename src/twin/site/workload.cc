@@ -136,7 +136,9 @@ void read_workload(SiteReader& reader, TomlTable& root) {
     table.fail("load", "stands beside jobs_per_day: give one of the two");
   if (const std::string kind = table.text("reference_kind", ""); !kind.empty()) {
     const auto found = find_kind(reader.config, kind);
-    if (!found) table.fail("reference_kind", fmt::format("no node has '{}'", kind));
+    const auto has = [&](const scheduler::Node& node) { return node.accelerators > 0 && node.kind == found; };
+    if (!found || std::ranges::none_of(reader.config.cluster.nodes, has))
+      table.fail("reference_kind", fmt::format("no node has '{}'", kind));
     workload.reference_kind = found.value_or(scheduler::kNoKind);
   }
   workload.jobs = table.integer("jobs", 0, 1'000'000'000, workload.jobs);
