@@ -40,7 +40,7 @@ TimePoint end_of(const Workload& work, TimePoint started, std::int32_t cap_milli
 
 TimePoint window_end(TimePoint now, std::int64_t limit_s) {
   if (limit_s == INT64_MAX) return kNever;
-  return now + std::chrono::seconds(limit_s);
+  return time_after(now, std::chrono::seconds(limit_s));
 }
 
 std::int64_t limit_under(const Job& job, std::int32_t cap_milli) {
