@@ -123,6 +123,12 @@ Pool::Pool(const Cluster& cluster) : cluster_(&cluster), nodes_(cluster.nodes.si
     domain_of_.push_back(cluster.nodes[i].domain);
     if (domain_of_[i] != kNoIndex) domains_[domain_of_[i]].nodes.push_back(i);
   }
+  for (DomainIndex d = 0; d < domains_.size(); ++d) {
+    for (const NodeIndex i : domains_[d].nodes) {
+      std::vector<DomainIndex>& domains = classes_[nodes_[i].node_class].domains;
+      if (domains.empty() || domains.back() != d) domains.push_back(d);
+    }
+  }
   for (NodeClass& c : classes_) c.times_behind = c.times_beside = FreeTimes(c.nodes.size(), c.accelerators);
   for (NodeIndex i = 0; i < nodes_.size(); ++i) {
     NodeRecord& record = nodes_[i];

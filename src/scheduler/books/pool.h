@@ -62,6 +62,7 @@ struct NodeClass {
   std::int64_t cpu_max_mw = 0;
   std::int64_t closed = 0;                                 // nodes that are not ready
   std::vector<NodeIndex> nodes;                            // every one, ready or not, ascending
+  std::vector<DomainIndex> domains;                        // with some of them, ascending
   std::map<NodeState, Peers, FreerFirst> lasting;          // by what is free beyond all promises
   std::map<NodeState, UntilPromised, FreerFirst> passing;  // of nodes with promises: by what is free now
   FreeTimes times_behind;                                  // as all that runs or is promised leaves

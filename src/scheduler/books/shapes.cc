@@ -2,8 +2,8 @@
 #include "scheduler/books/shapes.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
-#include <set>
 #include <span>
 #include <utility>
 
@@ -54,13 +54,11 @@ std::vector<Part> parts_of(const State& state, const Shape& shape) {
 
 void find_domains(const State& state, const ShapeKey& key, Part& part) {
   if (key.together == Together::kAnywhere) return;
-  std::set<DomainIndex> domains;
-  for (const ClassIndex c : part.classes) {
-    for (const NodeIndex node : state.pool.classes()[c].nodes)
-      domains.insert(state.cluster.nodes[node].domain);
-  }
-  domains.erase(kNoIndex);
-  part.domains.assign(domains.begin(), domains.end());
+  for (const ClassIndex c : part.classes)
+    std::ranges::copy(state.pool.classes()[c].domains, std::back_inserter(part.domains));
+  std::ranges::sort(part.domains);
+  const auto twice = std::ranges::unique(part.domains);
+  part.domains.erase(twice.begin(), twice.end());
 }
 
 /// Tasks that would fit if every node of these classes were empty and ready.
