@@ -73,14 +73,26 @@ TEST(OneSite, one_task_goes_to_any) {
 }
 
 /// Two nodes of a kind, and so many of another.
-Scheduler two_kinds(int others) {
+Cluster nodes_of_two_kinds(int others) {
   Cluster cluster = testing::even_cluster(2 + others);
   cluster.kinds.push_back(cluster.kinds[0]);
   cluster.kinds[1].kind = "slow";
   for (NodeIndex n = 2; n < cluster.nodes.size(); ++n) cluster.nodes[n].kind = 1;
+  return cluster;
+}
+
+Scheduler two_kinds(int others) {
   Policies policies;
   policies.replan_every = 0s;
-  return std::move(*Scheduler::create(std::move(cluster), testing::one_account(), policies));
+  return std::move(*Scheduler::create(nodes_of_two_kinds(others), testing::one_account(), policies));
+}
+
+/// Two and two nodes; those of the first kind each in a domain of its own, the others in one.
+Cluster slow_ones_in_one_domain() {
+  Cluster cluster = nodes_of_two_kinds(2);
+  cluster.domains = {{"d0", 0}, {"d1", 0}, {"d2", 0}};
+  for (NodeIndex n = 0; n < 4; ++n) cluster.nodes[n].domain = std::min<DomainIndex>(n, 2);
+  return cluster;
 }
 
 TEST(OneKind, a_gang_waits_until_accelerators_of_one_kind_are_free_for_all_of_it) {
@@ -98,15 +110,7 @@ TEST(OneKind, a_gang_waits_until_accelerators_of_one_kind_are_free_for_all_of_it
 }
 
 TEST(OneKind, a_gang_goes_to_the_kind_that_it_prefers_though_another_has_it_in_one_domain) {
-  Cluster cluster = testing::even_cluster(4);
-  cluster.kinds.push_back(cluster.kinds[0]);
-  cluster.kinds[1].kind = "slow";
-  cluster.domains = {{"d0", 0}, {"d1", 0}, {"d2", 0}};
-  for (NodeIndex n = 0; n < 4; ++n) {
-    cluster.nodes[n].kind = n < 2 ? 0 : 1;
-    cluster.nodes[n].domain = std::min<DomainIndex>(n, 2);
-  }
-  Scheduler s = std::move(*Scheduler::create(std::move(cluster), testing::one_account(), {}));
+  Scheduler s = std::move(*Scheduler::create(slow_ones_in_one_domain(), testing::one_account(), {}));
   Workload gang = testing::job_of(1, 8, 1h, 2);
   gang.kinds = {0, 1};
   gang.together = Together::kPreferDomain;
@@ -122,17 +126,13 @@ TEST(OneKind, a_gang_goes_to_the_kind_that_it_prefers_though_another_has_it_in_o
 
 /// Two nodes of 400 W at the most above idle, and two of 320 W, on one site with so much above idle.
 Scheduler hot_and_cool(std::int64_t above_idle_w) {
-  Cluster cluster = testing::even_cluster(4);
-  cluster.kinds.push_back(cluster.kinds[0]);
+  Cluster cluster = nodes_of_two_kinds(2);
   cluster.kinds[0].kind = "hot";
   cluster.kinds[1].kind = "cool";
   cluster.kinds[0].power_max_w = *cluster.kinds[0].power_idle_w + 50;
   cluster.kinds[1].power_max_w = *cluster.kinds[1].power_idle_w + 40;
   std::int64_t idle_mw = 0;
-  for (NodeIndex n = 0; n < cluster.nodes.size(); ++n) {
-    cluster.nodes[n].kind = n < 2 ? 0 : 1;
-    idle_mw += cluster.nodes[n].idle_mw;
-  }
+  for (const Node& node : cluster.nodes) idle_mw += node.idle_mw;
   Policies policies;
   policies.start_capped = false;
   policies.replan_every = 0s;
@@ -168,17 +168,9 @@ TEST(OneKind, a_gang_is_promised_the_kind_that_there_will_be_power_for) {
 }
 
 TEST(OneKind, a_gang_is_not_promised_one_domain_of_a_kind_that_it_would_rather_not_have) {
-  Cluster cluster = testing::even_cluster(4);
-  cluster.kinds.push_back(cluster.kinds[0]);
-  cluster.kinds[1].kind = "slow";
-  cluster.domains = {{"d0", 0}, {"d1", 0}, {"d2", 0}};
-  for (NodeIndex n = 0; n < 4; ++n) {
-    cluster.nodes[n].kind = n < 2 ? 0 : 1;
-    cluster.nodes[n].domain = std::min<DomainIndex>(n, 2);
-  }
   Policies policies;
   policies.replan_every = 0s;
-  Scheduler s = std::move(*Scheduler::create(std::move(cluster), testing::one_account(), policies));
+  Scheduler s = std::move(*Scheduler::create(slow_ones_in_one_domain(), testing::one_account(), policies));
   for (WorkloadId id = 1; id <= 4; ++id) submit(s, testing::job_of(id, 8));
   ASSERT_EQ(s.pass(kStart).starts.size(), 4U);
   Workload gang = gang_of_two(5);
@@ -194,14 +186,9 @@ TEST(OneKind, a_gang_is_not_promised_one_domain_of_a_kind_that_it_would_rather_n
 }
 
 TEST(OneKind, what_one_kind_lacks_in_a_mixed_domain_is_told_as_such) {
-  Cluster cluster = testing::even_cluster(4);
-  cluster.kinds.push_back(cluster.kinds[0]);
-  cluster.kinds[1].kind = "slow";
+  Cluster cluster = nodes_of_two_kinds(2);
   cluster.domains = {{"d0", 0}};
-  for (NodeIndex n = 0; n < 4; ++n) {
-    cluster.nodes[n].kind = n < 2 ? 0 : 1;
-    cluster.nodes[n].domain = 0;
-  }
+  for (Node& node : cluster.nodes) node.domain = 0;
   Scheduler s = std::move(*Scheduler::create(std::move(cluster), testing::one_account(), {}));
   Workload gang = testing::job_of(1, 8, 1h, 4);
   gang.together = Together::kOneDomain;

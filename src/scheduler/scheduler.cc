@@ -87,7 +87,8 @@ Result<Job*> make_job(State& state, const Workload& workload) {
   job.rank = std::min(workload.priority, kStarvedRank - 1);
   job.limit_s = limit_class(workload.limit);
   job.shape = &intern(state, workload);
-  state.expected.came(workload.demand, kinds_of(state, *job.shape), workload.tasks);
+  if (state.policy->looks_ahead())
+    state.expected.came(workload.demand, kinds_of(state, *job.shape), workload.tasks);
   return &job;
 }
 
@@ -310,11 +311,10 @@ std::optional<Reason> Scheduler::why(WorkloadId id) const {
   } else if (job->group != nullptr && job->group->reason) {
     reason = *job->group->reason;
   }
-  // What is free changes after it was told. Power and quota are told again when they do, and come first: room may be lacking,
-  // too, since what came after it in order took what it could not.
+  // What is free changes after it was told. Of what comes before room only the figures are told again.
   using enum ReasonCode;
   const bool of_room = lacks_room(reason.code) || reason.code == kPromised;
-  if (of_room || reason.code == kPower || reason.code == kQuota) {
+  if (of_room || comes_before_room(reason.code)) {
     const auto now = what_keeps_now(*state_, *job);
     if (now && (of_room || now->code == reason.code)) return *now;
   }

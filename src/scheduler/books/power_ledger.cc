@@ -52,9 +52,10 @@ PowerLedger::PowerLedger(const Cluster& cluster, std::int32_t cap_floor_milli, s
   for (NodeIndex i = 0; i < cluster.nodes.size(); ++i) {
     for (std::size_t k = 0; k < 4; ++k) {
       const std::uint32_t index = index_at(kScopeKinds[k], i);
-      if (index != kNoIndex) most_mw_[k][index] += full_load_mw(cluster, i);
+      if (index == kNoIndex) continue;
+      most_mw_[k][index] += full_load_mw(cluster, i);
+      idle_mw_[k][index] += idle_of(i);
     }
-    add_idle(i);
   }
 }
 
@@ -74,13 +75,6 @@ std::uint32_t PowerLedger::index_at(ScopeKind kind, NodeIndex index) const {
       return node.site;
   }
   return kNoIndex;
-}
-
-void PowerLedger::add_idle(NodeIndex node) {
-  for (std::size_t k = 0; k < 4; ++k) {
-    const std::uint32_t index = index_at(kScopeKinds[k], node);
-    if (index != kNoIndex) idle_mw_[k][index] += idle_of(node);
-  }
 }
 
 void PowerLedger::mark(Budgeted& budget) {

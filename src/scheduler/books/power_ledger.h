@@ -150,7 +150,6 @@ class PowerLedger {
   std::uint64_t steps = 0;
 
  private:
-  void add_idle(NodeIndex node);
   Budgeted& budget_for(Scope scope);
   void bind(Budgeted& budget, std::span<Job* const> running);
   std::optional<std::int64_t> own_budget(const BudgetChange& change) const;

@@ -37,7 +37,7 @@ class State {
   Cluster cluster;
   Policies policies;
   std::unique_ptr<PlacementPolicy> policy;
-  ExpectedWork expected;  // told to the policy
+  ExpectedWork expected;  // told to a policy that looks ahead; of others nothing is counted
   Pool pool;
   AccountTree accounts;
   PowerLedger power;
@@ -45,7 +45,8 @@ class State {
 
   std::unordered_map<WorkloadId, Job> jobs;  // looked up, never walked
   std::map<ShapeKey, Shape> shapes;
-  std::map<ShapeKey, std::int64_t> holds_most;  // Shape::holds_most of shapes that were made, whatever their siblings
+  std::map<ShapeKey, std::int64_t>
+      holds_most;  // Shape::holds_most of shapes that were made, whatever their siblings
   std::map<std::pair<std::string, Spread>, Siblings> siblings;
   std::uint32_t shapes_made = 0;
   std::set<std::pair<TimePoint, WorkloadId>> waiting;   // until their not_before

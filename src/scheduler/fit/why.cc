@@ -189,6 +189,8 @@ bool lacks_room(ReasonCode code) {
   return code == ReasonCode::kCapacity || code == ReasonCode::kDomain || code == ReasonCode::kSpread;
 }
 
+bool comes_before_room(ReasonCode code) { return code == ReasonCode::kPower || code == ReasonCode::kQuota; }
+
 Reason never_fits(const State& state, const Shape& shape) {
   Reason reason;
   reason.code = ReasonCode::kNeverFits;

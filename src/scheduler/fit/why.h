@@ -10,6 +10,10 @@ Reason never_fits(const State& state, const Shape& shape);
 
 /// kCapacity, kDomain or kSpread.
 bool lacks_room(ReasonCode code);
+
+/// Whether that comes before room in what is told (power, quota): room may be lacking, too, since what came after it in order
+/// took what it could not.
+bool comes_before_room(ReasonCode code);
 /// Room for `free` of its tasks is there now, promises apart.
 Reason room_reason(const State& state, const Job& job, std::int64_t free);
 

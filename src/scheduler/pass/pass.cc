@@ -67,7 +67,7 @@ std::optional<TimePoint> wake_time(State& state, TimePoint now, bool unsettled) 
 
 void tell_policy(State& state) {
   const auto news = state.expected.news();
-  if (!news || !state.policy->looks_ahead()) return;
+  if (!news) return;
   state.policy->expect(*news);
   state.pool.forget_scores();
 }

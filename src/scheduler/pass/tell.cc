@@ -73,10 +73,8 @@ namespace {
 
 /// Whether what it says of room may have been otherwise before the pass was over: starts took room, promises moved.
 bool may_be_stale(const Reason& reason, const Plan& plan) {
-  using enum ReasonCode;
-  if (reason.code == kPromised) return true;
-  const bool of_what_starts_take = lacks_room(reason.code) || reason.code == kPower || reason.code == kQuota;
-  return of_what_starts_take && !plan.starts.empty();
+  if (reason.code == ReasonCode::kPromised) return true;
+  return (lacks_room(reason.code) || comes_before_room(reason.code)) && !plan.starts.empty();
 }
 
 }  // namespace
@@ -106,9 +104,8 @@ bool retell(State& state, TimePoint now, Plan& plan) {
     const auto known = job.promise ? of_group.end() : of_group.find(job.group);
     auto reason = known != of_group.end() ? known->second : what_keeps(state, job, now);
     if (!job.promise && known == of_group.end()) of_group.emplace(job.group, reason);
-    // Of power and quota only the figures are told again: they come first, and what came after it may have taken the room.
-    const bool comes_first = hold.reason.code == ReasonCode::kPower || hold.reason.code == ReasonCode::kQuota;
-    if (comes_first && (!reason || reason->code != hold.reason.code)) continue;
+    // Of what comes before room only the figures are told again.
+    if (comes_before_room(hold.reason.code) && (!reason || reason->code != hold.reason.code)) continue;
     if (!reason) {
       if (!job.charged) free_to_start.insert(hold.id);
       continue;

@@ -322,7 +322,7 @@ void Engine::sample_fragmentation(double hours) {
     free_milli += free;
     for (const TypicalDemand& typical : typical_) {
       const scheduler::KindIndex kind = config_.cluster.nodes[i].kind;
-      const bool may = kind >= 64 || (typical.kinds >> kind & 1) != 0;
+      const bool may = scheduler::allows(typical.kinds, kind);
       lost += static_cast<double>(typical.count) *
               static_cast<double>(may ? room.useless_milli(typical.demand) : free);
     }

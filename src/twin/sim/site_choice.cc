@@ -38,7 +38,7 @@ bool SiteChoice::holds(const Make& make, const TraceJob& job, const WorkNeeds& n
   if (make.cpu_milli < job.demand.cpu_milli || make.memory_mib < job.demand.memory_mib) return false;
   if (job.demand.accelerators == 0) return true;
   if (make.accelerators < job.demand.accelerators) return false;
-  if (make.kind < 64 && (job.kinds >> make.kind & 1) == 0) return false;
+  if (!scheduler::allows(job.kinds, make.kind)) return false;
   const std::int64_t memory_mib = cluster_.kinds[make.kind].memory_bytes.value_or(0) / (1 << 20);
   return memory_mib >= needs.accelerator_memory_mib;
 }
@@ -63,7 +63,8 @@ bool SiteChoice::has_room(SiteIndex site, const TraceJob& job) const {
   scheduler::Amount all;
   for (std::size_t kind = 0; kind < free_[site].size(); ++kind) {
     const scheduler::Amount& free = free_[site][kind];
-    const bool may = kind < cluster_.kinds.size() && (kind >= 64 || (job.kinds >> kind & 1) != 0);
+    const bool may =
+        kind < cluster_.kinds.size() && scheduler::allows(job.kinds, static_cast<scheduler::KindIndex>(kind));
     if (job.demand.accelerators > 0 && may && is_within(wanted, free)) return true;
     add_to(all, free, 1);
   }
