@@ -106,7 +106,8 @@ TEST(OneKind, a_gang_waits_until_accelerators_of_one_kind_are_free_for_all_of_it
   EXPECT_TRUE(s.pass(kStart).starts.empty()) << "one node of each kind is free";
   EXPECT_EQ(s.expected_start(2), kStart + 1h);
   EXPECT_EQ(s.why(2)->text(),
-            "needs 16 accelerators of one kind; 8 are free, next at 2026-11-22 01:00 when 1 ends");
+            "needs 16 accelerators of kind h100 or slow of one kind; 8 are free, next at 2026-11-22 01:00 "
+            "when 1 ends");
 }
 
 TEST(OneKind, a_gang_goes_to_the_kind_that_it_prefers_though_another_has_it_in_one_domain) {

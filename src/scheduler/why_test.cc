@@ -114,6 +114,45 @@ TEST(Why, the_resource_that_is_short_is_named) {
       << s.why(5)->text();
 }
 
+TEST(Why, what_work_asks_of_accelerators_and_nodes_is_named_since_others_may_be_free) {
+  Cluster cluster = testing::even_cluster(3);
+  cluster.kinds.push_back(cluster.kinds[0]);
+  cluster.kinds[1].kind = "l4";
+  cluster.nodes[2].kind = 1;
+  Policies policies;
+  policies.replan_every = 0s;
+  Scheduler s = std::move(*Scheduler::create(cluster, testing::one_account(), policies));
+  Workload most = job_of(1, 8, 1h, 2);
+  most.kinds = {0};
+  submit(s, most);
+  Workload one = job_of(5, 1);
+  one.kinds = {1};
+  submit(s, one);
+  s.pass(kStart);
+  Workload kind = job_of(2, 8);
+  kind.kinds = {0};
+  kind.accelerator_memory_mib = 1024;
+  submit(s, kind);
+  Workload gang = job_of(3, 8, 1h, 2);
+  gang.kinds = {1, 0};
+  gang.zones = {"FR", "SE"};
+  submit(s, gang);
+  Workload cores = job_of(4, 1);
+  cores.demand.cpu_milli = 96'000;
+  cores.kinds = {1};
+  submit(s, cores);
+  s.pass(kStart);
+  EXPECT_EQ(s.why(2)->text(),
+            "needs 8 accelerators of kind h100, of 1024 MiB or more; 0 are free, next at 2026-11-22 01:00 "
+            "when 1 ends");
+  EXPECT_TRUE(s.why(3)->text().starts_with(
+      "needs 16 accelerators of kind l4 or h100, in zone FR or SE in tasks of 8 of one kind; 0 are free"))
+      << s.why(3)->text();
+  EXPECT_TRUE(
+      s.why(4)->text().starts_with("needs 96 cores on a node with free accelerators of kind l4; 95 are free"))
+      << s.why(4)->text();
+}
+
 TEST(Why, what_no_node_has_is_named) {
   Scheduler s = make(2);
   Workload memory = job_of(1, 1);

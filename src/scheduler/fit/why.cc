@@ -11,6 +11,8 @@
 namespace millrace::scheduler {
 namespace {
 
+constexpr std::size_t kKindsNamed = 3;
+
 /// Whose promise begins first on a node, if it is not the job's own.
 const Promised* first_other(const State& state, const Job& job, const UntilPromised::Entry& entry) {
   const auto& promises = state.pool.node(entry.node).promises;
@@ -76,7 +78,27 @@ void name_most_devices(const State& state, const Job& job, Reason& reason) {
   });
   if (most == 0 || most >= demand.accelerators) return;
   reason.free = most * demand.accelerator_milli;
-  reason.subject = " on one node";
+  reason.subject += " on one node";
+}
+
+/// " of kind a or b, of 80 GiB or more, in zone FR": the constraints on accelerators and nodes that others may be free beside.
+std::string asked_of(const State& state, const ShapeKey& key) {
+  std::string asked;
+  const auto add = [&](const std::string& text) { asked += (asked.empty() ? "" : ",") + text; };
+  if (key.demand.accelerators > 0 && !key.kinds.empty()) {
+    std::vector<std::string_view> names;
+    for (const KindIndex kind : key.kinds) names.push_back(state.cluster.kinds[kind].kind);
+    const bool few = names.size() <= kKindsNamed;
+    add(few ? fmt::format(" of kind {}", fmt::join(names, " or "))
+            : fmt::format(" of {} kinds", names.size()));
+  }
+  if (key.demand.accelerators > 0 && key.accelerator_memory_mib > 0)
+    add(fmt::format(" of {} MiB or more", key.accelerator_memory_mib));
+  if (!key.zones.empty()) add(fmt::format(" in zone {}", fmt::join(key.zones, " or ")));
+  if (!key.jurisdictions.empty())
+    add(fmt::format(" where the law of {} applies", fmt::join(key.jurisdictions, " or ")));
+  if (key.attested) add(" on attested nodes");
+  return asked;
 }
 
 /// " of one kind" where a gang could have several.
@@ -111,12 +133,12 @@ void name_lack_beside(const State& state, const Job& job, Reason& reason) {
   reason.resource = cores ? "cores" : "MiB of memory";
   reason.needed = each * key.tasks;
   reason.free = each * fit;
-  reason.subject = beside ? " beside its accelerators" : "";
+  const std::string asked = asked_of(state, key);
   if (key.tasks > 1) {
-    reason.subject += in_one_part(state, *job.shape);
+    reason.subject = (beside ? " beside its accelerators" : "") + asked + in_one_part(state, *job.shape);
     return;
   }
-  reason.subject = beside ? " on a node with free accelerators" : " on one node";
+  reason.subject = (beside ? " on a node with free accelerators" : " on one node") + asked;
   reason.free = cores ? most_free(state, job, demand, &NodeState::cpu_milli_free)
                       : most_free(state, job, with_cores, &NodeState::memory_mib_free);
 }
@@ -258,9 +280,10 @@ Reason room_reason(const State& state, const Job& job, std::int64_t free) {
     reason.free *= each;
     reason.resource = "accelerators";
   }
+  if (reason.code != ReasonCode::kSpread) reason.subject = asked_of(state, key);
   const bool counts_devices = reason.resource == "accelerators" && key.tasks > 1;
   if (counts_devices && std::min(free_in_pieces(state, job), reason.needed) > reason.free)
-    reason.subject =
+    reason.subject +=
         fmt::format(" in tasks of {}", key.demand.accelerators * key.demand.accelerator_milli / 1000.0);
   if (reason.code == ReasonCode::kDomain) reason.subject += of_one_kind(state, *job.shape);
   if (reason.code == ReasonCode::kSpread) reason.where = in_one_part(state, *job.shape);
