@@ -32,8 +32,21 @@ struct WaitFigures {
 
 struct SiteFigures {
   std::string name;
+  std::int64_t accelerators = 0;
+  double accelerator_hours = 0;          // that work held
+  std::optional<double> allocation_pct;  // these, of all there were; nullopt without accelerators
   double energy_kwh = 0, idle_kwh = 0, work_kwh = 0, overhead_kwh = 0;  // overhead: what PUE adds
   double co2e_kg = 0, energy_eur = 0;
+};
+
+/// Of one kind of accelerators.
+struct KindFigures {
+  std::string name;
+  std::int64_t accelerators = 0;
+  double accelerator_hours = 0;          // that work held
+  std::optional<double> allocation_pct;  // these, of all there were
+  double work_kwh = 0;                   // of that work, above idle, of IT equipment
+  double revenue_eur = 0;                // for the accelerator-hours; tokens and cores are beside it
 };
 
 struct AccountFigures {
@@ -56,6 +69,7 @@ struct RunResult {
   std::vector<Metric> metrics;     // in the order of metric_infos()
   std::vector<WaitFigures> waits;  // by priority class, highest first
   std::vector<SiteFigures> sites;
+  std::vector<KindFigures> kinds;
   std::vector<AccountFigures> accounts;
   std::vector<WhatIf> what_if;
   std::int64_t jobs = 0, jobs_done = 0, jobs_failed = 0, jobs_refused = 0, jobs_unplaceable = 0;

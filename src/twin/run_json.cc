@@ -31,11 +31,29 @@ json::object waits_json(const RunResult& result) {
 json::object sites_json(const RunResult& result) {
   json::object sites;
   for (const SiteFigures& each : result.sites) {
-    sites[each.name] = {{"energy_kwh", each.energy_kwh}, {"work_kwh", each.work_kwh},
-                        {"idle_kwh", each.idle_kwh},     {"overhead_kwh", each.overhead_kwh},
-                        {"co2e_kg", each.co2e_kg},       {"energy_eur", each.energy_eur}};
+    sites[each.name] = {{"accelerators", each.accelerators},
+                        {"accelerator_hours", each.accelerator_hours},
+                        {"allocation_pct", or_null(each.allocation_pct)},
+                        {"energy_kwh", each.energy_kwh},
+                        {"work_kwh", each.work_kwh},
+                        {"idle_kwh", each.idle_kwh},
+                        {"overhead_kwh", each.overhead_kwh},
+                        {"co2e_kg", each.co2e_kg},
+                        {"energy_eur", each.energy_eur}};
   }
   return sites;
+}
+
+json::object kinds_json(const RunResult& result) {
+  json::object kinds;
+  for (const KindFigures& each : result.kinds) {
+    kinds[each.name] = {{"accelerators", each.accelerators},
+                        {"accelerator_hours", each.accelerator_hours},
+                        {"allocation_pct", or_null(each.allocation_pct)},
+                        {"work_kwh", each.work_kwh},
+                        {"revenue_eur", each.revenue_eur}};
+  }
+  return kinds;
 }
 
 json::object accounts_json(const RunResult& result) {
@@ -93,6 +111,7 @@ json::object to_json(const RunResult& result) {
   out["notes"] = json::array(result.notes.begin(), result.notes.end());
   out["wait_by_class"] = waits_json(result);
   out["sites"] = sites_json(result);
+  out["kinds"] = kinds_json(result);
   out["accounts"] = accounts_json(result);
   out["what_if"] = what_if_json(result);
   return out;

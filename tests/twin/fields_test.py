@@ -8,7 +8,7 @@ import twin_case
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TOLD = set(re.findall(r"`([^`\n]+)`", (ROOT / "docs" / "twin.md").read_text()))
 # Members whose own members are named by what is played: classes, sites, accounts, policies.
-NAMED_BY_THE_RUN = {"wait_by_class", "sites", "accounts", "admission_mean_s", "admission_max_s"}
+NAMED_BY_THE_RUN = {"wait_by_class", "sites", "kinds", "accounts", "admission_mean_s", "admission_max_s"}
 
 
 def fields_of(value, named_by_the_run=False):

@@ -67,6 +67,38 @@ TEST(Books, TheDiscountOfDeferrableWorkIsOffAcceleratorsCoresAndTokens) {
   EXPECT_NEAR(revenue(), 0.75 * (8.0 + 0.8 + 2.0 + 5.0), 1e-6);
 }
 
+TEST(Books, KindsAndSitesAddUpToTheWhole) {
+  SiteConfig config = small_sites({.name = "other", .zone = "SE-SE3", .jurisdiction = "SE", .pue = 1.2});
+  config.cluster.kinds.push_back(config.cluster.kinds[0]);
+  config.cluster.kinds[1].kind = "other";
+  config.cluster.nodes[1].kind = 1;
+  config.economics.prices.push_back({.microeur_per_accelerator_hour = 500'000});
+  config.economics.deferrable_discount_milli = 250;
+  TraceJob first = job_of(0, 7'200, 8);
+  first.kinds = 1;  // the first alone
+  TraceJob second = job_of(0, 3'600, 4);
+  second.kinds = 2;
+  second.deferrable = true;
+  second.deadline = seconds(3'600);
+  RunOptions options;
+  options.days = 0.25;
+  const auto result = play_world(config, {first, second}, options).value();
+  ASSERT_EQ(value(result, "jobs_done"), 2.0);
+  ASSERT_EQ(result.kinds.size(), 2U);
+  EXPECT_NEAR(result.kinds[0].accelerator_hours, 16.0, 1e-9);
+  EXPECT_NEAR(*result.kinds[0].allocation_pct, 100.0 / 3.0, 1e-9);
+  EXPECT_NEAR(result.kinds[0].revenue_eur, 32.0, 1e-9);
+  EXPECT_EQ(result.kinds[1].name, "other");
+  EXPECT_EQ(result.kinds[1].accelerators, 8);
+  EXPECT_NEAR(result.kinds[1].accelerator_hours, 4.0, 1e-9);
+  EXPECT_NEAR(result.kinds[1].revenue_eur, 0.75 * 2.0, 1e-9);
+  EXPECT_NEAR(result.sites[0].accelerator_hours, 16.0, 1e-9);
+  EXPECT_NEAR(*result.sites[1].allocation_pct, 100.0 / 12.0, 1e-9);
+  EXPECT_NEAR(result.kinds[0].work_kwh + result.kinds[1].work_kwh,
+              result.sites[0].work_kwh + result.sites[1].work_kwh, 1e-9);
+  EXPECT_NEAR(value(result, "revenue_eur"), 33.5, 1e-9);
+}
+
 TEST(Books, AtItsOwnUtilisationAndPriceOfEnergyARunIsWhatItWas) {
   SiteConfig config = small_site(2);
   config.economics.prices[0].microeur_per_accelerator_hour = 9'000'000;

@@ -217,13 +217,14 @@ void Engine::count_up(Job& job) {
   job.ran_us += lasts;
   count_tokens(job, work_us);
   AccountTally& account = tally_.accounts[job.trace.account];
+  NanoJoule all_energy = 0;
   for (const SiteDraw& draw : job.draws) {
     const NanoJoule energy = static_cast<NanoJoule>(draw.milliwatts) * lasts;
+    all_energy += energy;
     tally_.sites[draw.site].attributed += energy;
     const SiteInfo& site = config_.sites[draw.site];
     const std::int64_t co2e_ug =
         energy::co2e_ug(site.carbon, draw.milliwatts, to_time(job.since), to_time(now_)).value_or(0);
-    account.energy += energy;
     account.co2e_ug += co2e_ug;
     if (may_wait(job.trace)) {
       job.energy_by_site.resize(config_.sites.size());
@@ -231,14 +232,18 @@ void Engine::count_up(Job& job) {
       job.co2e_meter_ug += static_cast<double>(co2e_ug) * config_.cluster.sites[draw.site].pue;
     }
   }
+  account.energy += all_energy;
   (job.trace.deferrable ? tally_.cpu_core_deferrable_us : tally_.cpu_core_us) +=
       static_cast<double>(job.trace.demand.cpu_milli * job.trace.tasks) * 1e-3 * static_cast<double>(lasts);
   const double held_us = static_cast<double>(job.accelerators_milli()) * 1e-3 * static_cast<double>(lasts);
   if (job.trace.input_tokens + job.trace.output_tokens > 0) tally_.held_for_tokens_us += held_us;
   account.held_us += held_us;
   if (job.trace.demand.accelerators > 0) {
-    const scheduler::KindIndex kind = config_.cluster.nodes[job.places.front().node].kind;
-    (job.trace.deferrable ? tally_.held_deferrable_us_by_kind : tally_.held_us_by_kind)[kind] += held_us;
+    const scheduler::Node& node = config_.cluster.nodes[job.places.front().node];
+    KindTally& kind = tally_.kinds[node.kind];
+    (job.trace.deferrable ? kind.held_deferrable_us : kind.held_us) += held_us;
+    kind.attributed += all_energy;
+    tally_.sites[node.site].held_us += held_us;
     const double pace = job.kind_speed > 0.0 ? job.speed / job.kind_speed : 0.0;
     tally_.useful_us += held_us * pace * static_cast<double>(job.trace.utilisation_milli) * 1e-3;
   }

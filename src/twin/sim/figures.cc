@@ -38,18 +38,52 @@ class MetricList {
   std::vector<Metric>& out_;
 };
 
+template <typename Is>
+std::int64_t accelerators_of(const SiteConfig& config, Is is) {
+  std::int64_t sum = 0;
+  for (const scheduler::Node& node : config.cluster.nodes) sum += is(node) ? node.accelerators : 0;
+  return sum;
+}
+
+std::optional<double> allocation_pct(double accelerator_hours, std::int64_t accelerators, double days) {
+  const double all_hours = static_cast<double>(accelerators) * days * 24.0;
+  return all_hours > 0.0 ? std::optional(100.0 * accelerator_hours / all_hours) : std::nullopt;
+}
+
 void add_sites(const SiteConfig& config, const Engine& engine, RunResult& result) {
   for (std::uint32_t i = 0; i < config.sites.size(); ++i) {
     const auto index = static_cast<scheduler::SiteIndex>(i);
     const SiteTally& its = engine.tally().sites[i];
     const double it_kwh = joules(engine.power().site_energy(index)) * kKwh;
+    const std::int64_t accelerators =
+        accelerators_of(config, [&](const scheduler::Node& node) { return node.site == index; });
+    const double hours = its.held_us * kHour;
     result.sites.push_back({.name = config.cluster.sites[i].name,
+                            .accelerators = accelerators,
+                            .accelerator_hours = hours,
+                            .allocation_pct = allocation_pct(hours, accelerators, result.simulated_days),
                             .energy_kwh = it_kwh * config.cluster.sites[i].pue,
                             .idle_kwh = joules(engine.power().site_idle_energy(index)) * kKwh,
                             .work_kwh = joules(its.attributed) * kKwh,
                             .overhead_kwh = it_kwh * (config.cluster.sites[i].pue - 1.0),
                             .co2e_kg = its.co2e_ug * 1e-9,
                             .energy_eur = its.energy_microeur * 1e-6});
+  }
+}
+
+void add_kinds(const SiteConfig& config, const Tally& tally, const Money& money, RunResult& result) {
+  for (std::size_t i = 0; i < tally.kinds.size(); ++i) {
+    const KindTally& its = tally.kinds[i];
+    const std::int64_t accelerators =
+        accelerators_of(config, [&](const scheduler::Node& node) { return node.kind == i; });
+    if (accelerators == 0) continue;
+    const double hours = (its.held_us + its.held_deferrable_us) * kHour;
+    result.kinds.push_back({.name = config.cluster.kinds[i].kind,
+                            .accelerators = accelerators,
+                            .accelerator_hours = hours,
+                            .allocation_pct = allocation_pct(hours, accelerators, result.simulated_days),
+                            .work_kwh = joules(its.attributed) * kKwh,
+                            .revenue_eur = money.kinds_eur[i]});
   }
 }
 
@@ -213,6 +247,7 @@ RunResult figures_of(const SiteConfig& config, Engine& engine, VirtualTime start
   Money money =
       money_of(config, tally, {.from = to_time(start), .to = to_time(engine.now())}, energy_kwh, energy_eur);
   add_money(money, list);
+  add_kinds(config, tally, money, result);
   result.what_if = std::move(money.what_if);
   return result;
 }

@@ -70,16 +70,17 @@ double tokens_eur(const SiteConfig& config, const Tally& tally) {
          kMtok * kEuro;
 }
 
-double hours_eur(const SiteConfig& config, const Tally& tally) {
+double cores_eur(const SiteConfig& config, const Tally& tally) {
   const double kept = 1.0 - discount_of(config);
-  double microeur = (tally.cpu_core_us + kept * tally.cpu_core_deferrable_us) * kHour *
-                    static_cast<double>(config.economics.microeur_per_cpu_core_hour);
-  for (std::size_t kind = 0; kind < config.economics.prices.size(); ++kind) {
-    const auto price = static_cast<double>(config.economics.prices[kind].microeur_per_accelerator_hour);
-    microeur += tally.held_us_by_kind[kind] * kHour * price;
-    microeur += tally.held_deferrable_us_by_kind[kind] * kHour * price * kept;
-  }
-  return microeur * kEuro;
+  return (tally.cpu_core_us + kept * tally.cpu_core_deferrable_us) * kHour *
+         static_cast<double>(config.economics.microeur_per_cpu_core_hour) * kEuro;
+}
+
+double kind_eur(const SiteConfig& config, const Tally& tally, std::size_t kind) {
+  if (kind >= config.economics.prices.size()) return 0.0;
+  const KindTally& held = tally.kinds[kind];
+  const auto price = static_cast<double>(config.economics.prices[kind].microeur_per_accelerator_hour);
+  return (held.held_us + held.held_deferrable_us * (1.0 - discount_of(config))) * kHour * price * kEuro;
 }
 
 std::optional<double> product(std::optional<double> a, std::optional<double> b) {
@@ -126,13 +127,16 @@ Money money_of(const SiteConfig& config, const Tally& tally, const RunSpan& run,
   Money money;
   money.plant = plant_of(config, run);
   money.period.hours = std::max(run.hours(), 1e-9);
-  for (const std::vector<double>* held : {&tally.held_us_by_kind, &tally.held_deferrable_us_by_kind}) {
-    for (const double us : *held) money.period.sold_accelerator_hours += us * kHour;
-  }
   money.period.energy_kwh = energy_kwh;
   money.period.energy_eur = energy_eur;
   money.tokens_eur = tokens_eur(config, tally);
-  money.period.revenue_eur = hours_eur(config, tally) + money.tokens_eur;
+  money.period.revenue_eur = cores_eur(config, tally) + money.tokens_eur;
+  for (std::size_t kind = 0; kind < tally.kinds.size(); ++kind) {
+    const KindTally& held = tally.kinds[kind];
+    money.period.sold_accelerator_hours += (held.held_us + held.held_deferrable_us) * kHour;
+    money.kinds_eur.push_back(kind_eur(config, tally, kind));
+    money.period.revenue_eur += money.kinds_eur.back();
+  }
   money.period.tokens = tally.input_tokens + tally.output_tokens;
   std::optional<double> hours_per_mtok;
   if (money.period.tokens > 0.0)

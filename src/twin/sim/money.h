@@ -22,6 +22,7 @@ struct Money {
   energy::Period period;
   energy::Costs costs;
   double tokens_eur = 0.0;             // of the revenue: for tokens
+  std::vector<double> kinds_eur;       // of the revenue: for accelerator-hours, by kind
   std::optional<double> per_mtok_eur;  // what a million tokens cost; nullopt where there were none
   std::optional<int> payback_month;    // nullopt also where nothing was bought
   std::vector<WhatIf> what_if;         // utilisation and energy price around those of the run

@@ -157,16 +157,32 @@ Table waits_table(const RunResult& result) {
 }
 
 Table sites_table(const RunResult& result) {
-  Table table{
-      .id = "sites",
-      .title = "Sites",
-      .columns = {"Site", "Energy MWh", "Work MWh", "Idle MWh", "PUE adds MWh", "CO2e t", "Energy EUR"},
-      .numeric = {false, true, true, true, true, true, true},
-      .rows = {}};
+  Table table{.id = "sites",
+              .title = "Sites",
+              .columns = {"Site", "Accelerators", "Allocation %", "Energy MWh", "Work MWh", "Idle MWh",
+                          "PUE adds MWh", "CO2e t", "Energy EUR"},
+              .numeric = {false, true, true, true, true, true, true, true, true},
+              .rows = {}};
   for (const SiteFigures& each : result.sites) {
-    table.rows.push_back({each.name, number(each.energy_kwh * 1e-3), number(each.work_kwh * 1e-3),
+    table.rows.push_back({each.name, std::to_string(each.accelerators), number(each.allocation_pct),
+                          number(each.energy_kwh * 1e-3), number(each.work_kwh * 1e-3),
                           number(each.idle_kwh * 1e-3), number(each.overhead_kwh * 1e-3),
                           number(each.co2e_kg * 1e-3), number(each.energy_eur)});
+  }
+  return table;
+}
+
+Table kinds_table(const RunResult& result) {
+  Table table{
+      .id = "kinds",
+      .title = "Kinds of accelerators",
+      .columns = {"Kind", "Accelerators", "Allocation %", "Accelerator-hours", "Work MWh", "Revenue EUR"},
+      .numeric = {false, true, true, true, true, true},
+      .rows = {}};
+  for (const KindFigures& each : result.kinds) {
+    table.rows.push_back({each.name, std::to_string(each.accelerators), number(each.allocation_pct),
+                          number(each.accelerator_hours), number(each.work_kwh * 1e-3),
+                          number(each.revenue_eur)});
   }
   return table;
 }
@@ -269,7 +285,7 @@ RunReport report_of(const SiteConfig& config, const Engine& engine, const RunRes
                                .wait_mean_s = each.wait_mean_s,
                                .jobs = each.jobs});
   }
-  report.tables = {waits_table(result), sites_table(result), what_if_table(result)};
+  report.tables = {waits_table(result), sites_table(result), kinds_table(result), what_if_table(result)};
   return report;
 }
 

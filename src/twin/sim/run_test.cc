@@ -369,7 +369,8 @@ TEST(Run, FragmentationIsOfTheHoursNotOfTheEvents) {
   }
   const auto burst = play_world(small_site(2), jobs).value();
   EXPECT_GT(value(calm, "fragmentation_pct"), 10.0);
-  EXPECT_NEAR(value(burst, "fragmentation_pct"), value(calm, "fragmentation_pct"), 4.0) << "of 73 hours one is empty";
+  EXPECT_NEAR(value(burst, "fragmentation_pct"), value(calm, "fragmentation_pct"), 4.0)
+      << "of 73 hours one is empty";
 }
 
 TEST(Run, DeferrableWorkIsComparedAtEverySiteItRanAt) {

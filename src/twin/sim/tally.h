@@ -28,8 +28,16 @@ struct AccountTally {
   std::int64_t co2e_ug = 0;
 };
 
+/// What work held of the accelerators of a kind.
+struct KindTally {
+  double held_us = 0.0;             // accelerator-microseconds of work that could not wait
+  double held_deferrable_us = 0.0;  // of work that could
+  NanoJoule attributed = 0;         // to work, of IT equipment
+};
+
 /// By site, of IT equipment; PUE is applied where figures leave the twin.
 struct SiteTally {
+  double held_us = 0.0;      // accelerator-microseconds
   NanoJoule attributed = 0;  // to work
   double co2e_ug = 0.0;      // of all the site draws, at the meter
   double energy_microeur = 0.0;
@@ -75,8 +83,7 @@ struct Tally {
   std::vector<AccountTally> accounts;
   std::vector<SiteTally> sites;
   DeferrableTally deferrable;
-  std::vector<double> held_us_by_kind;
-  std::vector<double> held_deferrable_us_by_kind;
+  std::vector<KindTally> kinds;
 
   PowerLines power;
   std::vector<PowerLines> power_of_site;  // where there are several
