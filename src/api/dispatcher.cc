@@ -7,7 +7,7 @@
 #include <charconv>
 #include <chrono>
 
-#include "api/openapi.h"
+#include "api/document/openapi.h"
 #include "api/uri.h"
 #include "host/json.h"
 

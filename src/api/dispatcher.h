@@ -9,10 +9,10 @@
 
 #include "api/call.h"
 #include "api/console.h"
+#include "api/document/schema.h"
 #include "api/idempotency.h"
 #include "api/problem.h"
 #include "api/route.h"
-#include "api/schema.h"
 #include "api/services.h"
 
 namespace millrace::api {

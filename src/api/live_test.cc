@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "api/api_test_world.h"
-#include "api/used_figures.h"
+#include "api/feed/used_figures.h"
 
 namespace millrace::api {
 namespace {

@@ -3,7 +3,7 @@
 #include <map>
 #include <utility>
 
-#include "api/handlers.h"
+#include "api/handlers/handlers.h"
 
 namespace millrace::api {
 

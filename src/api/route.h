@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "api/call.h"
-#include "api/schema.h"
+#include "api/document/schema.h"
 #include "core/result.h"
 #include "identity/access.h"
 

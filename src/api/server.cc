@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "api/handlers.h"
+#include "api/handlers/handlers.h"
 #include "core/id.h"
 
 namespace millrace::api {

@@ -7,7 +7,7 @@
 #include <future>
 
 #include "api/api_test_world.h"
-#include "api/policy_feed.h"
+#include "api/feed/policy_feed.h"
 #include "host/file.h"
 #include "net/blocking_client.h"
 

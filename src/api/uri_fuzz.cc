@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "api/schema.h"
+#include "api/document/schema.h"
 #include "api/uri.h"
 #include "host/utf8.h"
 

@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "api/api_test_world.h"
-#include "api/openapi.h"
+#include "api/document/openapi.h"
 #include "api/uri.h"
 #include "host/file.h"
 

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "accel/accelerators.h"
-#include "api/used_figures.h"
+#include "api/feed/used_figures.h"
 #include "core/clock.h"
 #include "energy/power_model.h"
 #include "host/log.h"

@@ -9,8 +9,8 @@
 
 #include "accel/cpu/cpu_accelerators.h"
 #include "accel/cpu/rapl.h"
-#include "api/policy_feed.h"
-#include "api/policy_records.h"
+#include "api/feed/policy_feed.h"
+#include "api/feed/policy_records.h"
 #include "api/server.h"
 #include "apps/background.h"
 #include "apps/bootstrap.h"

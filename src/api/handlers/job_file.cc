@@ -1,5 +1,5 @@
 // files that come with jobs and that they leave
-#include "api/handlers.h"
+#include "api/handlers/handlers.h"
 
 namespace millrace::api {
 

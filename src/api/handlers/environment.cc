@@ -1,7 +1,7 @@
 // environments: notebooks and shells
 #include <cmath>
 
-#include "api/handlers.h"
+#include "api/handlers/handlers.h"
 #include "platform/environments.h"
 
 namespace millrace::api {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "api/handlers.h"
+#include "api/handlers/handlers.h"
 #include "api/paging.h"
 
 namespace millrace::api {

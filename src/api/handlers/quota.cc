@@ -1,5 +1,5 @@
 // quotas of tenants and projects
-#include "api/handlers.h"
+#include "api/handlers/handlers.h"
 
 namespace millrace::api {
 

@@ -1,8 +1,8 @@
 // ServicePolicy: the records that gateways are told, put together from the services.
 #pragma once
 
-#include "api/policy_feed.h"
-#include "api/used_figures.h"
+#include "api/feed/policy_feed.h"
+#include "api/feed/used_figures.h"
 #include "control/replica_status.h"
 #include "identity/directory.h"
 #include "ledger/prices.h"

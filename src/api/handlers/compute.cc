@@ -1,7 +1,7 @@
 // quotas of the machines, and secrets of projects
 #include <cmath>
 
-#include "api/handlers.h"
+#include "api/handlers/handlers.h"
 
 namespace millrace::api {
 

@@ -1,4 +1,4 @@
-#include "api/job_json.h"
+#include "api/handlers/job_json.h"
 
 #include <algorithm>
 #include <set>

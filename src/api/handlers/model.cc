@@ -1,5 +1,5 @@
 // models
-#include "api/handlers.h"
+#include "api/handlers/handlers.h"
 
 namespace millrace::api {
 

@@ -1,4 +1,4 @@
-#include "api/handlers.h"
+#include "api/handlers/handlers.h"
 
 #include <fmt/format.h>
 

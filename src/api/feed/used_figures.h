@@ -6,7 +6,7 @@
 #include <mutex>
 #include <string>
 
-#include "api/policy_feed.h"
+#include "api/feed/policy_feed.h"
 #include "core/clock.h"
 #include "core/result.h"
 #include "identity/policy.h"

@@ -1,5 +1,5 @@
 // nodes, and what operators want of them
-#include "api/handlers.h"
+#include "api/handlers/handlers.h"
 
 namespace millrace::api {
 

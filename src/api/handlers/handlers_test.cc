@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include "api/api_test_world.h"
-#include "api/policy_records.h"
+#include "api/feed/policy_records.h"
 
 namespace millrace::api {
 namespace {

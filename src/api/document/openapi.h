@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "api/document/schema.h"
 #include "api/route.h"
-#include "api/schema.h"
 #include "core/result.h"
 
 namespace millrace::api {

@@ -1,4 +1,4 @@
-#include "api/schema.h"
+#include "api/document/schema.h"
 
 #include <gtest/gtest.h>
 

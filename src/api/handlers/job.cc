@@ -3,8 +3,8 @@
 #include <charconv>
 #include <set>
 
-#include "api/handlers.h"
-#include "api/job_json.h"
+#include "api/handlers/handlers.h"
+#include "api/handlers/job_json.h"
 #include "host/json.h"
 
 namespace millrace::api {

@@ -1,4 +1,4 @@
-#include "api/openapi.h"
+#include "api/document/openapi.h"
 
 #include <gtest/gtest.h>
 

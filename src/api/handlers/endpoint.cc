@@ -1,7 +1,7 @@
 // endpoints, their replicas, and the replicas' logs
 #include <algorithm>
 
-#include "api/handlers.h"
+#include "api/handlers/handlers.h"
 #include "api/paging.h"
 
 namespace millrace::api {

@@ -1,4 +1,4 @@
-#include "api/policy_feed.h"
+#include "api/feed/policy_feed.h"
 
 #include <algorithm>
 #include <utility>

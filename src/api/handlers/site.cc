@@ -1,7 +1,7 @@
 // the site's power: what it draws, and events during which it may draw less
 #include <cmath>
 
-#include "api/handlers.h"
+#include "api/handlers/handlers.h"
 
 namespace millrace::api {
 

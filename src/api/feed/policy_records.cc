@@ -1,4 +1,4 @@
-#include "api/policy_records.h"
+#include "api/feed/policy_records.h"
 
 #include <algorithm>
 

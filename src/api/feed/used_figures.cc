@@ -1,4 +1,4 @@
-#include "api/used_figures.h"
+#include "api/feed/used_figures.h"
 
 #include <array>
 #include <chrono>

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "api/handlers.h"
+#include "api/handlers/handlers.h"
 #include "control/work.h"
 #include "control/work_view.h"
 #include "platform/jobs.h"

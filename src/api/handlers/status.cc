@@ -1,7 +1,7 @@
 // health, the OpenAPI document, status and live figures
 #include <algorithm>
 
-#include "api/handlers.h"
+#include "api/handlers/handlers.h"
 #include "api/metrics.h"
 
 namespace millrace::api {

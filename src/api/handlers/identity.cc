@@ -1,7 +1,7 @@
 // tenants, projects, keys, and who the caller is
 #include <chrono>
 
-#include "api/handlers.h"
+#include "api/handlers/handlers.h"
 
 namespace millrace::api {
 
