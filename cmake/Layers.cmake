@@ -38,7 +38,8 @@ set(MILLRACE_BACKENDS
 
 # Folders of a module that are layers of their own: each may use those before it in its row and the module's top folder.
 set(MILLRACE_FOLDERS
-  "scheduler: placement books fit promise stop pass")
+  "scheduler: placement books fit promise stop pass"
+  "api: document feed handlers")
 
 # Headers that only the named modules (or one backend folder of one, as store/sqlite) may include: "pattern = modules".
 # The pattern is a Python regular expression for the whole name; the first one that matches decides.

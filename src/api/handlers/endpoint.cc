@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "api/handlers/handlers.h"
-#include "api/paging.h"
+#include "api/handlers/paging.h"
 
 namespace millrace::api {
 

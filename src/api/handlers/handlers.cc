@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "api/paging.h"
+#include "api/handlers/paging.h"
 #include "host/utf8.h"
 
 namespace millrace::api {

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "api/handlers/handlers.h"
-#include "api/paging.h"
+#include "api/handlers/paging.h"
 
 namespace millrace::api {
 

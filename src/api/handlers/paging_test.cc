@@ -1,4 +1,4 @@
-#include "api/paging.h"
+#include "api/handlers/paging.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
