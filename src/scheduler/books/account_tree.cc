@@ -71,16 +71,32 @@ void AccountTree::use(AccountIndex account, const Amount& amount, int sign, Time
   }
 }
 
-void AccountTree::promise(AccountIndex account, const Amount& amount, int sign) {
+void AccountTree::count(AccountIndex account, Amount Entry::* what, const Amount& amount, int sign) {
   for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
-    add_to(entries_[i].promised, amount, sign);
+    add_to(entries_[i].*what, amount, sign);
   }
 }
 
+void AccountTree::claim(AccountIndex account, const Amount& amount, int sign) {
+  count(account, &Entry::claimed, amount, sign);
+}
+
+void AccountTree::leave(AccountIndex account, const Amount& amount, int sign) {
+  count(account, &Entry::leaving, amount, sign);
+}
+
+void AccountTree::promise(AccountIndex account, const Amount& amount, int sign) {
+  count(account, &Entry::promised, amount, sign);
+}
+
 void AccountTree::shift(AccountIndex account, const Amount& amount, int sign) {
-  for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
-    add_to(entries_[i].used, amount, sign);
-  }
+  count(account, &Entry::used, amount, sign);
+}
+
+Amount AccountTree::used_soon(AccountIndex account) const {
+  Amount soon = entries_[account].used;
+  add_to(soon, entries_[account].leaving, -1);
+  return soon;
 }
 
 void AccountTree::ease(AccountIndex account) {
@@ -147,20 +163,34 @@ std::optional<QuotaRoom> AccountTree::room_for(AccountIndex account, const Amoun
   return std::nullopt;
 }
 
-std::optional<AccountIndex> AccountTree::over(AccountIndex account) const {
+std::optional<AccountIndex> AccountTree::lacking(AccountIndex account, const Amount& request,
+                                                 Amount Entry::* without) const {
+  const Values need = values(request);
   for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
-    const Values used = values(entries_[i].used);
-    const Values limit = limits(entries_[i].account.quota);
+    const Entry& e = entries_[i];
+    Amount counted = e.used;
+    add_to(counted, e.*without, -1);
+    const Values used = values(counted);
+    const Values limit = limits(e.account.quota);
     for (std::size_t r = 0; r < 3; ++r) {
-      if (used[r] > limit[r]) return i;
+      if (need[r] > 0 && used[r] + need[r] > limit[r]) return i;
     }
   }
   return std::nullopt;
 }
 
+bool AccountTree::lacks_for_good(AccountIndex account, const Amount& request) const {
+  return lacking(account, request, &Entry::leaving).has_value();
+}
+
+std::optional<AccountIndex> AccountTree::keeps_waiting(AccountIndex account, const Amount& claim) const {
+  return lacking(account, claim, &Entry::claimed);
+}
+
 double AccountTree::share(const Entry& e, TimePoint now) const {
   const double kept = remaining(now - e.past.as_of, half_life_);
   const Values used = values(e.used);
+  const Values leaving = values(e.leaving);
   const Values promised = values(e.promised);
   const Values capacity = values(capacity_);
   double dominant = 0.0;
@@ -168,7 +198,7 @@ double AccountTree::share(const Entry& e, TimePoint now) const {
     if (capacity[r] <= 0) continue;
     const auto current = static_cast<double>(used[r]);
     const double past = current + (e.past.mean[r] - current) * kept;
-    const auto now_or_soon = static_cast<double>(used[r] + promised[r]);
+    const auto now_or_soon = static_cast<double>(used[r] - leaving[r] + promised[r]);
     dominant = std::max(dominant, (now_or_soon + past) / static_cast<double>(capacity[r]));
   }
   return dominant * 1000.0 / static_cast<double>(e.account.weight_milli);
@@ -186,7 +216,7 @@ Levels AccountTree::borrows(AccountIndex account, bool with_more) const {
   Levels result = 0;
   for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
     const Entry& e = entries_[i];
-    const Values used = values(e.used);
+    const Values used = values(used_soon(i));
     const Values promised = values(e.promised);
     const Values nominal = values(e.account.quota.nominal);
     for (std::size_t r = 0; r < 3; ++r) {
@@ -208,8 +238,8 @@ bool AccountTree::may_reclaim(AccountIndex waiting, const Amount& request, Accou
     if (entries_[deeper].account.parent == kNoAccount) return false;
     deeper = entries_[deeper].account.parent;
   }
-  if (!within(entries_[a].used, request, entries_[a].account.quota.nominal)) return false;
-  return !within(entries_[b].used, more, entries_[b].account.quota.nominal);
+  if (!within(used_soon(a), request, entries_[a].account.quota.nominal)) return false;
+  return !within(used_soon(b), more, entries_[b].account.quota.nominal);
 }
 
 }  // namespace millrace::scheduler

@@ -49,6 +49,8 @@ class AccountTree {
     Account account;
     std::int32_t depth = 0;
     Amount used;      // running work and claims
+    Amount claimed;   // of `used`: claims, whose work does not run yet
+    Amount leaving;   // of `used`: running work that was told to stop
     Amount promised;  // counts for whose turn it is, not against quotas
     PastUse past;
     std::optional<Kept> kept;
@@ -68,16 +70,21 @@ class AccountTree {
   /// Charges an account and all above it. What it had until now counts as past use; what is told late (`now` before the
   /// last change) counts from then on.
   void use(AccountIndex account, const Amount& amount, int sign, TimePoint now);
+  /// Counts a part of what is used as claimed, or as leaving, for an account and all above it.
+  void claim(AccountIndex account, const Amount& amount, int sign);
+  void leave(AccountIndex account, const Amount& amount, int sign);
   /// Counts a promise, for an account and all above it.
   void promise(AccountIndex account, const Amount& amount, int sign);
   /// Changes what accounts use without counting it as past use, for a trial that is taken back.
   void shift(AccountIndex account, const Amount& amount, int sign);
   /// The lowest account on the way to the root whose quota lacks something; nullopt if all have enough.
   std::optional<QuotaLack> lack(AccountIndex account, const Amount& request) const;
+  /// Whether some quota lacks something for it even when all that was told to stop is gone.
+  bool lacks_for_good(AccountIndex account, const Amount& request) const;
   /// When the quota of this account will do for `request`, by the limits of what runs; nullopt if that is not to be seen.
   std::optional<QuotaRoom> room_for(AccountIndex account, const Amount& request) const;
-  /// The lowest account on the way to the root that uses more than it may (a claim came on top).
-  std::optional<AccountIndex> over(AccountIndex account) const;
+  /// The lowest account on the way to the root whose quota does not let a claim start yet, beside all that runs.
+  std::optional<AccountIndex> keeps_waiting(AccountIndex account, const Amount& claim) const;
   Shares shares(AccountIndex account, TimePoint now) const;
   /// Where it uses or is promised more than its nominal quota, or, with anything more, would: others may stop work for that.
   Levels borrows(AccountIndex account, bool with_more) const;
@@ -89,12 +96,18 @@ class AccountTree {
   /// What was kept for work that started, or left, in or before this pass.
   void unkeep(AccountIndex account, std::uint64_t pass);
 
+  /// What it will use once what was told to stop is gone, claims among it.
+  Amount used_soon(AccountIndex account) const;
+
   /// Whether reclaiming for `waiting` (which needs `request`) may stop work of `holder`: below the lowest account that they
   /// have in common, the one stays within its nominal quota and the other, with `more` on top, uses more than its own.
   bool may_reclaim(AccountIndex waiting, const Amount& request, AccountIndex holder,
                    const Amount& more) const;
 
  private:
+  void count(AccountIndex account, Amount Entry::* what, const Amount& amount, int sign);
+  std::optional<AccountIndex> lacking(AccountIndex account, const Amount& request,
+                                      Amount Entry::* without) const;
   bool is_below(AccountIndex account, AccountIndex above) const;
   double share(const Entry& entry, TimePoint now) const;
 

@@ -34,7 +34,11 @@ void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::i
   }
   job.draws = state.power.draws_running(job);
   state.power.charge(job);
-  if (!job.charged) state.accounts.use(job.work.account, job.shape->request, 1, now);
+  if (job.charged) {
+    state.accounts.claim(job.work.account, job.shape->request, -1);
+  } else {
+    state.accounts.use(job.work.account, job.shape->request, 1, now);
+  }
   job.charged = true;
   state.accounts.at(job.work.account).running.emplace(job.work.id, &job);
   if (cap_milli < 1000) state.capped.emplace(job.work.id, &job);
@@ -45,7 +49,7 @@ void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::i
 void stop_running(State& state, Job& job, TimePoint by) {
   state.power.release(job);
   job.end = std::min(job.end, by);
-  job.stopping = true;
+  if (!std::exchange(job.stopping, true)) state.accounts.leave(job.work.account, job.shape->request, 1);
   state.power.charge(job);
   state.pool.end_changed(job);
   for (const TaskPlace& place : job.places) state.pool.gain(place.node);
@@ -55,6 +59,7 @@ void stop_running(State& state, Job& job, TimePoint by) {
 void end_running(State& state, Job& job, TimePoint now) {
   state.power.release(job);
   for (const TaskPlace& place : job.places) state.pool.vacate(job, place);
+  if (job.stopping) state.accounts.leave(job.work.account, job.shape->request, -1);
   state.accounts.use(job.work.account, job.shape->request, -1, now);
   state.accounts.at(job.work.account).running.erase(job.work.id);
   state.capped.erase(job.work.id);

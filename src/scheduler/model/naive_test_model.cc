@@ -348,8 +348,9 @@ std::vector<std::pair<bool, double>> Model::standings(const Item& of, TimePoint 
       const double past = used + (use_[a].past[r] - used) * kept;
       std::int64_t soon = list(use_[a].used)[r];
       for (const auto& [id, item] : items_) {
-        if (item.where == Where::kPending && item.promise && is_below(item.w.account, a))
-          soon += request(item.w)[r];
+        if (!is_below(item.w.account, a)) continue;
+        if (item.where == Where::kPending && item.promise) soon += request(item.w)[r];
+        if (item.where == Where::kRunning && item.leaving) soon -= request(item.w)[r];
       }
       const std::int64_t left = list(accounts_[a].quota.nominal)[r] - soon;
       borrows = borrows || left < 0 || (left == 0 && !of.promise);

@@ -33,6 +33,7 @@ struct Item {
   bool starved = false;
   bool fresh = true;
   bool displaced = false;  // in this walk
+  bool leaving = false;    // it runs, and its node is down
   std::optional<Keep> promise;
   TimePoint started{};
   TimePoint end = TimePoint::max();

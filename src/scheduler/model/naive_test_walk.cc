@@ -345,7 +345,9 @@ std::vector<Start> Model::pass(TimePoint now, bool full) {
   }
   for (const WorkloadId id : std::exchange(lost_, {})) {
     Item& item = items_.at(id);
-    if (item.where == Where::kRunning) item.end = std::min(item.end, now);
+    if (item.where != Where::kRunning) continue;
+    item.end = std::min(item.end, now);
+    item.leaving = true;
   }
   if (!last_full_ || (released_ && now - *last_full_ >= policies_.replan_every)) full = true;
   if (full) {

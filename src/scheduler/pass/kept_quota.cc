@@ -16,11 +16,11 @@ bool is_kept_from(const State& state, const Kept& kept, Job& job, TimePoint now)
   return !is_over_by(job, kept.room->at, now) && !is_within(job.shape->request, kept.room->spare);
 }
 
-/// A claim is charged already, on top of the work that was told to stop for it.
+/// A claim is charged already, beside the work that was told to stop for it.
 bool claim_waits(State& state, const Job& job) {
-  const auto over = state.accounts.over(job.work.account);
-  if (over) state.accounts.at(*over).blocked_groups.insert(job.group);
-  return over.has_value();
+  const auto by = state.accounts.keeps_waiting(job.work.account, job.shape->request);
+  if (by) state.accounts.at(*by).blocked_groups.insert(job.group);
+  return by.has_value();
 }
 
 }  // namespace

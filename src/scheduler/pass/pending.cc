@@ -403,10 +403,14 @@ class Pass {
     std::int32_t left = state_.policies.preemptors_per_pass;
     // Alike workloads could stop the same, so where one finds too little the next would too, until something is stopped.
     std::set<const Group*> in_vain;
-    for (Job* job : preemptors_) {
-      if (left-- <= 0) break;
+    for (auto it = preemptors_.begin(); it != preemptors_.end(); ++it) {
+      Job* job = *it;
       if (job->phase != Phase::kPending || (job->promise && job->promise->claim)) continue;
       if (!job->charged && in_vain.contains(job->group)) continue;
+      if (left-- <= 0) {
+        if (any) std::for_each(it, preemptors_.end(), [&](Job* later) { look_again(state_, *later); });
+        break;
+      }
       if (!preempt_for(state_, *job, now_, plan_)) {
         if (!job->charged) in_vain.insert(job->group);
         continue;

@@ -32,6 +32,7 @@ void give_promise(State& state, Job& job, Promise promise, TimePoint now) {
   count_promise(state, job, 1);
   if (job.promise->claim && !job.charged) {
     state.accounts.use(job.work.account, job.shape->request, 1, now);
+    state.accounts.claim(job.work.account, job.shape->request, 1);
     job.charged = true;
   }
 }
@@ -40,6 +41,7 @@ void drop_promise(State& state, Job& job, TimePoint now) {
   state.pool.unpromise(job, *job.promise);
   state.power.unpromise(*job.promise);
   if (job.charged) {
+    state.accounts.claim(job.work.account, job.shape->request, -1);
     state.accounts.use(job.work.account, job.shape->request, -1, now);
     job.charged = false;
   }

@@ -29,7 +29,7 @@ class Trial {
   void restore(Job& victim) { move(victim, 1); }
 
   bool may_start() {
-    if (!job_.charged && state_.accounts.lack(job_.work.account, job_.shape->request)) return false;
+    if (!job_.charged && state_.accounts.lacks_for_good(job_.work.account, job_.shape->request)) return false;
     if (count_places(state_, job_, window_end(now_, job_.limit_s)) < job_.shape->key.tasks) return false;
     // Alike tasks fill a node one by one, so that only power can keep from placing what was counted.
     if (power_is_ample(state_, job_, now_)) return true;
