@@ -10,14 +10,29 @@
 namespace millrace::scheduler {
 namespace {
 
-constexpr std::int64_t kUnit = 1024;        // of a score, in a thousandth of a device
-constexpr std::int64_t kNowDivisor = 4;     // the second term weighs 1 / this
+constexpr std::int64_t kUnit = 1024;  // of a score, in a thousandth of a device
+constexpr std::int64_t kNowUnit =
+    kUnit / 4;  // weight of the second term where each task asks for one device or less
+constexpr std::int64_t kNowUnitOfSeveral = 2 * kUnit;  // and where each asks for several
 constexpr std::int64_t kCpuTieMilli = 128;  // as much free cpu as counts like a thousandth of a device
 constexpr std::uint64_t kSeed = 7;          // of the orders; any other serves as well
 constexpr std::size_t kKnownMax = std::size_t{1} << 18;  // about 25 MB
 
 std::int64_t below(SeededRng& rng, std::int64_t bound) {
   return static_cast<std::int64_t>(rng.next() % static_cast<std::uint64_t>(bound));
+}
+
+/// Between the two, by the share in the device time that is asked for of tasks that ask for several.
+std::int64_t now_unit(std::span<const TypicalDemand> typical) {
+  std::int64_t several = 0;
+  std::int64_t all = 0;
+  for (const auto& one : typical) {
+    const std::int64_t milli = one.weight * one.demand.accelerators * one.demand.accelerator_milli;
+    all += milli;
+    if (one.demand.accelerators > 1) several += milli;
+  }
+  if (all == 0) return kNowUnit;
+  return kNowUnit + (kNowUnitOfSeveral - kNowUnit) * (several / 1000) / std::max<std::int64_t>(all / 1000, 1);
 }
 
 }  // namespace
@@ -32,6 +47,7 @@ void HorizonFit::expect(std::span<const TypicalDemand> typical) {
     by_device.back().weight *= one.demand.accelerators;
   }
   now_ = Fragmentation(std::move(by_device));
+  now_unit_ = now_unit(typical);
   futures_.clear();
   known_.clear();
 }
@@ -99,8 +115,7 @@ std::int64_t HorizonFit::stranded(const FreeNode& node) {
 std::int64_t HorizonFit::loss(const FreeNode& node) {
   if (typical_.empty() || node.devices == 0) return 0;
   if (const auto known = known_.find(node); known != known_.end()) return known->second;
-  const auto value =
-      kUnit / kOrders * stranded(node) + kUnit / kNowDivisor * now_.unusable(node) / now_.weight();
+  const auto value = kUnit / kOrders * stranded(node) + now_unit_ * now_.unusable(node) / now_.weight();
   // Starting anew changes no answer, only what it costs.
   if (known_.size() >= kKnownMax) known_.clear();
   known_.emplace(node, value);

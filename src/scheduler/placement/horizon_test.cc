@@ -81,6 +81,15 @@ TEST(Horizon, loss_is_what_stays_free_and_a_quarter_of_what_is_of_no_use_now) {
   EXPECT_EQ(policy.loss(free_of(node_with({1000, 300}))), 1024 * (200 + 300) + 1024 / 4 * 300);
 }
 
+TEST(Horizon, where_tasks_take_several_devices_what_is_of_no_use_now_weighs_twice) {
+  HorizonFit policy;
+  policy.expect(std::array{typical({.accelerators = 2})});
+  EXPECT_EQ(policy.loss(free_of(node_with({1000}))), 1024 * 1000 + 2 * 1024 * 1000);
+  // The half of the device time: between a quarter and two.
+  policy.expect(std::array{typical({.accelerators = 2}), typical({.accelerators = 1}, 2)});
+  EXPECT_EQ(policy.loss(free_of(node_with({1000}))), (256 + 896) * 1000 / 2);
+}
+
 TEST(Horizon, without_expectations_the_tightest_node_wins) {
   HorizonFit policy;
   EXPECT_LT(policy.score(node_with({1000, 0}), part(400))->score,
