@@ -33,6 +33,12 @@ inline void add_to(Amount& sum, const Amount& amount, int sign) {
   sum.cpu_milli += sign * amount.cpu_milli;
   sum.memory_mib += sign * amount.memory_mib;
 }
+/// Of `a`, what `b` has something of.
+inline Amount in_both(const Amount& a, const Amount& b) {
+  return {.accelerators_milli = b.accelerators_milli > 0 ? a.accelerators_milli : 0,
+          .cpu_milli = b.cpu_milli > 0 ? a.cpu_milli : 0,
+          .memory_mib = b.memory_mib > 0 ? a.memory_mib : 0};
+}
 /// Of so many tasks.
 inline Amount amount_of(const Demand& demand, std::int64_t tasks) {
   return {.accelerators_milli = tasks * demand.accelerators * demand.accelerator_milli,

@@ -142,6 +142,32 @@ TEST(Preempt, what_a_tenant_may_take_back_binds_its_projects) {
   EXPECT_EQ(taken_back(Reclaim::kAny, Reclaim::kNever).size(), 0U);
 }
 
+TEST(Preempt, what_its_owner_told_to_stop_is_expected_to_be_gone_by_then) {
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(1), testing::one_account(), {}));
+  ASSERT_TRUE(s.submit(whole(1, 0, 10h), kStart));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
+  ASSERT_TRUE(s.submit(whole(2, 0, 10h), kStart));
+  s.pass(kStart);
+  ASSERT_EQ(s.expected_start(2), kStart + 10h);
+  ASSERT_TRUE(s.stopping(1, kStart + 90s));
+  s.full_pass(kStart + 1min);
+  EXPECT_EQ(s.expected_start(2), kStart + 90s);
+  EXPECT_EQ(s.why(2)->text(), "needs 8 accelerators; 0 are free, next at 2026-11-22 00:01:30 when 1 ends");
+  EXPECT_FALSE(s.stopping(2, kStart)) << "it does not run";
+}
+
+TEST(Preempt, nothing_is_stopped_for_a_fall_that_work_is_gone_for_already) {
+  Policies policies;
+  policies.cap_floor_milli = 1000;
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(1), testing::one_account(), policies));
+  ASSERT_TRUE(s.submit(quarter(1), kStart));
+  ASSERT_TRUE(s.submit(quarter(2), kStart));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 2U);
+  ASSERT_TRUE(s.set_budget({{ScopeKind::kSite, 0}, kStart + 1min, 1'000'000 + 1'200'000}, kStart));
+  ASSERT_TRUE(s.stopping(1, kStart + 50s));
+  EXPECT_TRUE(s.pass(kStart + 20s).preempts.empty());
+}
+
 /// A tenant of 16 accelerators with two projects, of which each has eight of its own and borrows nothing, on three nodes. Each
 /// runs eight of the low class; those of the second take twice as long to stop.
 class PreemptUnderQuota : public ::testing::Test {

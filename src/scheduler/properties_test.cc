@@ -185,6 +185,19 @@ class World {
     const Reason now = *real_->why(hold.id);
     const bool of_quota = now.code == ReasonCode::kQuota || now.code == ReasonCode::kQuotaKept;
     ASSERT_TRUE(now.code == reason.code || of_quota) << what << ", or " << now.text();
+    check_power(now);
+  }
+
+  // Promises may take more off.
+  void check_power(const Reason& reason) {
+    if (reason.code != ReasonCode::kPower || reason.at) return;
+    const auto& changes = changes_.at({static_cast<int>(reason.scope->kind), reason.scope->index});
+    const auto next = changes.upper_bound(now_);
+    ASSERT_NE(next, changes.begin()) << reason.text();
+    ASSERT_TRUE(std::prev(next)->second) << reason.text();
+    const std::int64_t left_mw = std::max<std::int64_t>(*std::prev(next)->second - draw_mw(*reason.scope), 0);
+    ASSERT_LE(reason.free, left_mw + 2) << reason.text();
+    ASSERT_LT(reason.free, reason.needed) << reason.text();
   }
 
   void check() {

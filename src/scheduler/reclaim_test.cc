@@ -189,5 +189,57 @@ TEST_F(Precedence, what_an_account_is_given_in_a_pass_counts_for_the_rest_of_it)
   EXPECT_EQ(started(), (std::vector<WorkloadId>{2, 4})) << "the second of the borrower would borrow";
 }
 
+/// Two accounts of eight accelerators and ten cores, on one node of eight. `borrower` runs eight with eight cores (1), and 20
+/// cores alone (2).
+Scheduler one_borrows_cores() {
+  Accounts accounts(2);
+  for (Account& account : accounts) {
+    account.quota = kUnlimitedQuota;
+    account.quota.nominal = {.accelerators_milli = 8'000, .cpu_milli = 10'000, .memory_mib = kUnlimited};
+    account.quota.borrow = kUnlimitedAmount;
+  }
+  accounts[kBorrower].name = "borrower";
+  accounts[kOwner].name = "owner";
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(1), accounts, {}));
+  for (WorkloadId id : {1, 2}) {
+    Workload w = testing::job_of(id, id == 1 ? 8 : 0, 10h);
+    w.demand.cpu_milli = id == 1 ? 8'000 : 20'000;
+    w.account = kBorrower;
+    w.preemptible = true;
+    w.priority = id == 1 ? 0 : 1;
+    EXPECT_TRUE(s.submit(w, kStart));
+  }
+  EXPECT_EQ(s.pass(kStart).starts.size(), 2U);
+  return s;
+}
+
+std::vector<WorkloadId> stopped_for(Scheduler& s, int accelerators, std::int64_t cpu_milli) {
+  Workload w = testing::job_of(3, accelerators, 1h);
+  w.demand.cpu_milli = cpu_milli;
+  w.account = kOwner;
+  EXPECT_TRUE(s.submit(w, kStart + 1min));
+  std::vector<WorkloadId> ids;
+  for (const Preempt& p : s.pass(kStart + 1min).preempts) ids.push_back(p.id);
+  return ids;
+}
+
+TEST(Reclaim, what_is_not_borrowed_is_not_stopped_because_something_else_is) {
+  Scheduler s = one_borrows_cores();
+  EXPECT_TRUE(stopped_for(s, 1, 1'000).empty()) << "the accelerators are its own";
+}
+
+TEST(Reclaim, what_is_short_and_borrowed_is_taken_back) {
+  Scheduler s = one_borrows_cores();
+  Workload more = testing::job_of(4, 0, 10h);
+  more.account = kBorrower;
+  more.preemptible = true;
+  more.demand.cpu_milli = 68'000;
+  more.priority = 1;
+  ASSERT_TRUE(s.submit(more, kStart));
+  ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
+  EXPECT_EQ(stopped_for(s, 0, 10'000), (std::vector<WorkloadId>{1}))
+      << "its cores are part of what is borrowed";
+}
+
 }  // namespace
 }  // namespace millrace::scheduler

@@ -75,6 +75,8 @@ Result<void> check_demand(const Workload& w) {
   return {};
 }
 
+std::int32_t rank_of(const Workload& workload) { return std::min(workload.priority, kStarvedRank - 1); }
+
 Result<Job*> make_job(State& state, const Workload& workload) {
   TRY_VOID(check_demand(workload));
   if (workload.account >= state.accounts.size()) {
@@ -84,7 +86,7 @@ Result<Job*> make_job(State& state, const Workload& workload) {
   if (!added) return failure(ErrorCode::kConflict, fmt::format("workload {} is known already", workload.id));
   Job& job = it->second;
   job.work = workload;
-  job.rank = std::min(workload.priority, kStarvedRank - 1);
+  job.rank = rank_of(workload);
   job.limit_s = limit_class(workload.limit);
   job.shape = &intern(state, workload);
   if (state.policy->looks_ahead())
@@ -121,7 +123,14 @@ bool free_for(const State& state, const Running& running) {
   return std::ssize(running.places) == running.workload.tasks;
 }
 
-/// Pending work, out of the queue with all that was kept for it.
+Result<Job*> find_running(State& state, WorkloadId id) {
+  Job* job = state.find(id);
+  if (job == nullptr || job->phase != Phase::kRunning)
+    return failure(ErrorCode::kNotFound, fmt::format("workload {} does not run", id));
+  return job;
+}
+
+/// Pending work, out of the queue with all that was kept for it. It has not waited any more.
 Result<Job*> take_from_queue(State& state, WorkloadId id, TimePoint now) {
   Job* job = state.find(id);
   if (job == nullptr || job->phase == Phase::kRunning) {
@@ -130,6 +139,7 @@ Result<Job*> take_from_queue(State& state, WorkloadId id, TimePoint now) {
   release_kept(state, *job);
   if (job->promise) drop_promise(state, *job, now);
   unqueue(state, *job);
+  job->rank = rank_of(job->work);
   return job;
 }
 
@@ -191,11 +201,15 @@ Result<void> Scheduler::cancel(WorkloadId id, TimePoint now) {
   return {};
 }
 
+Result<void> Scheduler::stopping(WorkloadId id, TimePoint by) {
+  Job* job = TRY(find_running(*state_, id));
+  stop_running(*state_, *job, by);
+  state_->released = true;
+  return {};
+}
+
 Result<void> Scheduler::ended(WorkloadId id, TimePoint now) {
-  Job* job = state_->find(id);
-  if (job == nullptr || job->phase != Phase::kRunning) {
-    return failure(ErrorCode::kNotFound, fmt::format("workload {} does not run", id));
-  }
+  Job* job = TRY(find_running(*state_, id));
   end_running(*state_, *job, now);
   forget(*state_, *job);
   return {};
@@ -291,10 +305,10 @@ namespace {
 
 /// As of the last pass; members of a group without a promise share it.
 std::optional<Reason> what_keeps_now(State& state, Job& job) {
-  if (job.promise) return what_keeps(state, job, *state.last_pass);
+  if (job.promise) return what_keeps(state, job, *state.last_pass, Keeping::kLook);
   Group& group = *job.group;
   if (group.asked_pass != state.counters.passes) {
-    group.asked = what_keeps(state, job, *state.last_pass);
+    group.asked = what_keeps(state, job, *state.last_pass, Keeping::kLook);
     group.asked_pass = state.counters.passes;
   }
   return group.asked;
@@ -311,17 +325,12 @@ std::optional<Reason> Scheduler::why(WorkloadId id) const {
   } else if (job->group != nullptr && job->group->reason) {
     reason = *job->group->reason;
   }
-  // What is free changes after it was told. Of what comes before room only the figures are told again.
-  using enum ReasonCode;
-  const bool of_room = lacks_room(reason.code) || reason.code == kPromised;
-  if (of_room || comes_before_room(reason.code)) {
-    const auto now = what_keeps_now(*state_, *job);
-    if (now && (of_room || now->code == reason.code)) return *now;
-  }
+  if (changes_by_itself(reason.code))
+    reason = as_it_is(*state_, std::move(reason), what_keeps_now(*state_, *job), *state_->last_pass);
   // What it waited for may be gone since it was told.
   const Job* other = reason.other ? state_->find(*reason.other) : nullptr;
   if (other == nullptr) reason.other.reset();
-  if (reason.code == kPromised && (other == nullptr || !other->promise)) {
+  if (reason.code == ReasonCode::kPromised && (other == nullptr || !other->promise)) {
     reason.at.reset();
     reason.other.reset();
   }

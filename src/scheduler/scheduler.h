@@ -59,6 +59,9 @@ class Scheduler {
   Result<void> submit(const Workload& workload, TimePoint now);
   /// Withdraws pending work. kNotFound: it is not pending (running work is stopped by its executor, then `ended`).
   Result<void> cancel(WorkloadId id, TimePoint now);
+  /// Running work was told to stop by others than this scheduler (its owner, who drains its node), and is gone by then at the
+  /// latest. kNotFound: does not run.
+  Result<void> stopping(WorkloadId id, TimePoint by);
   /// The executor confirms that running work is gone; only now its capacity and draw are free. kNotFound: does not run.
   Result<void> ended(WorkloadId id, TimePoint now);
   /// Changes when pending work may start at the earliest. kNotFound: it is not pending.

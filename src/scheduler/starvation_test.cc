@@ -120,5 +120,25 @@ TEST(Starvation, shares_hold_also_where_all_that_waits_has_waited_too_long) {
   EXPECT_NEAR(starts[1] / static_cast<double>(starts[0]), 3.0, 0.2);
 }
 
+TEST(Starvation, what_waits_by_choice_has_not_waited_any_more) {
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(1), testing::one_account(), {}));
+  ASSERT_TRUE(s.submit(testing::job_of(1, 8, 240h), kStart));
+  ASSERT_EQ(s.pass(kStart + 1s).starts.size(), 1U);
+  Workload low = testing::job_of(2, 8, 1h);
+  ASSERT_TRUE(s.submit(low, kStart + 2s));
+  s.pass(kStart + 73h);
+  ASSERT_TRUE(s.set_not_before(2, kStart + 200h, kStart + 74h));
+  s.pass(kStart + 74h);
+  s.pass(kStart + 200h);
+  Workload high = testing::job_of(3, 8, 1h);
+  high.priority = 1;
+  high.submitted = kStart + 201h;
+  ASSERT_TRUE(s.submit(high, high.submitted));
+  ASSERT_TRUE(s.ended(1, kStart + 202h));
+  const Plan plan = s.pass(kStart + 202h);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  EXPECT_EQ(plan.starts[0].id, 3U);
+}
+
 }  // namespace
 }  // namespace millrace::scheduler

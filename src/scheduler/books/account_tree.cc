@@ -228,7 +228,7 @@ Levels AccountTree::borrows(AccountIndex account, bool with_more) const {
 }
 
 bool AccountTree::may_reclaim(AccountIndex waiting, const Amount& request, AccountIndex holder,
-                              const Amount& more) const {
+                              const Amount& more, const Amount& counted) const {
   if (waiting == holder) return false;
   AccountIndex a = waiting;
   AccountIndex b = holder;
@@ -238,8 +238,19 @@ bool AccountTree::may_reclaim(AccountIndex waiting, const Amount& request, Accou
     if (entries_[deeper].account.parent == kNoAccount) return false;
     deeper = entries_[deeper].account.parent;
   }
-  if (!within(used_soon(a), request, entries_[a].account.quota.nominal)) return false;
-  return !within(used_soon(b), more, entries_[b].account.quota.nominal);
+  const Values need = values(request);
+  const Values mine = values(used_soon(a));
+  const Values its = values(used_soon(b));
+  const Values on_top = values(more);
+  const Values counts = values(counted);
+  const Values nominal = values(entries_[a].account.quota.nominal);
+  const Values its_nominal = values(entries_[b].account.quota.nominal);
+  bool takes_more = false;
+  for (std::size_t r = 0; r < 3; ++r) {
+    if (need[r] > 0 && mine[r] + need[r] > nominal[r]) return false;
+    takes_more = takes_more || (counts[r] > 0 && its[r] + on_top[r] > its_nominal[r]);
+  }
+  return takes_more;
 }
 
 }  // namespace millrace::scheduler

@@ -100,9 +100,10 @@ class AccountTree {
   Amount used_soon(AccountIndex account) const;
 
   /// Whether reclaiming for `waiting` (which needs `request`) may stop work of `holder`: below the lowest account that they
-  /// have in common, the one stays within its nominal quota and the other, with `more` on top, uses more than its own.
-  bool may_reclaim(AccountIndex waiting, const Amount& request, AccountIndex holder,
-                   const Amount& more) const;
+  /// have in common, of what is requested the one stays within its nominal quota, and of what is `counted` (above 0) the other,
+  /// with `more` on top, uses more than its own.
+  bool may_reclaim(AccountIndex waiting, const Amount& request, AccountIndex holder, const Amount& more,
+                   const Amount& counted) const;
 
  private:
   void count(AccountIndex account, Amount Entry::* what, const Amount& amount, int sign);

@@ -137,6 +137,15 @@ bool Budgeted::overdrawn(TimePoint now) const {
   return false;
 }
 
+std::int64_t PowerLedger::left_mw(const Budgeted& b, TimePoint now, TimePoint at) const {
+  Course course(b, now);
+  course.set_at_hand_until(time_after(now, lead_));
+  course.to(at);
+  const std::int64_t running = at > now ? course.of(b.running_after(at)) : b.work_mw;
+  const std::int64_t promised = course.of(PromisedPower(b, now).at(at));
+  return std::max<std::int64_t>(course.budget_mw() - b.idle_mw - running - promised, 0);
+}
+
 std::optional<PowerLedger::Lack> PowerLedger::lack(const ScopeDraw& more, const Stay& stay) const {
   const Budgeted& b = *more.budget;
   PromisedPower promised(b, stay.from, stay.promised_before, stay.all_from);

@@ -121,6 +121,8 @@ class PowerLedger {
     std::optional<TimePoint> at;  // later than now
   };
   std::optional<Lack> lack(const ScopeDraw& more, const Stay& stay) const;
+  /// What is left of a budget at `at`, now or later, beside work and promises; at least 0.
+  std::int64_t left_mw(const Budgeted& budget, TimePoint now, TimePoint at) const;
   /// Of several that lack, the one of the widest scope.
   std::optional<Lack> lack(std::span<const ScopeDraw> more, const Stay& stay) const;
   /// Which of two a person is told: of the wider scope, since places outside of it are fewer; then the one that lacks less.

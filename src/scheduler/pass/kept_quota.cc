@@ -30,7 +30,7 @@ bool blocked_by_quota(State& state, Job& job, TimePoint now, Keeping keeping, Re
   AccountTree& accounts = state.accounts;
   if (const auto lack = accounts.lack(job.work.account, job.shape->request)) {
     auto& entry = accounts.at(lack->account);
-    entry.blocked_groups.insert(job.group);
+    if (keeping != Keeping::kLook) entry.blocked_groups.insert(job.group);
     const bool at_once = keeping == Keeping::kAtOnce && (!entry.kept || entry.kept->rank < job.rank);
     const bool next = keeping == Keeping::kNext && !entry.kept && entry.unkept_pass == state.counters.passes;
     if (lack->ever && (at_once || next))
@@ -49,7 +49,7 @@ bool blocked_by_quota(State& state, Job& job, TimePoint now, Keeping keeping, Re
   for (AccountIndex a = job.work.account; a != kNoAccount; a = accounts.at(a).account.parent) {
     auto& entry = accounts.at(a);
     if (!entry.kept || !is_kept_from(state, *entry.kept, job, now)) continue;
-    entry.blocked_groups.insert(job.group);
+    if (keeping != Keeping::kLook) entry.blocked_groups.insert(job.group);
     reason.code = ReasonCode::kQuotaKept;
     reason.other = entry.kept->id;
     reason.subject = entry.account.name;

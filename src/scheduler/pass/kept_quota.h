@@ -11,6 +11,7 @@ namespace millrace::scheduler {
 
 /// For work that too little is left for.
 enum class Keeping : std::uint8_t {
+  kLook,     // nothing is changed, and it is not looked at again when the quota is eased
   kNothing,
   kNext,    // what is left is kept for it, if in this pass it was kept for another and is for nobody now
   kAtOnce,  // the same, if it is kept for nobody or for work of a lower rank

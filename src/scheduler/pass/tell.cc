@@ -71,17 +71,32 @@ void settle_holds(State& state, Plan& plan) {
 
 namespace {
 
-/// Whether what it says of room may have been otherwise before the pass was over: starts took room, promises moved.
+/// Whether what it says may have been otherwise before the pass was over: starts took room, promises moved.
 bool may_be_stale(const Reason& reason, const Plan& plan) {
   if (reason.code == ReasonCode::kPromised) return true;
-  return (lacks_room(reason.code) || comes_before_room(reason.code)) && !plan.starts.empty();
+  return changes_by_itself(reason.code) && !plan.starts.empty();
 }
 
 }  // namespace
 
-std::optional<Reason> what_keeps(State& state, Job& job, TimePoint now) {
+bool changes_by_itself(ReasonCode code) {
+  return lacks_room(code) || comes_before_room(code) || code == ReasonCode::kPromised;
+}
+
+Reason as_it_is(const State& state, Reason told, std::optional<Reason> keeps, TimePoint now) {
+  if (!keeps) return told;
+  if (told.code != ReasonCode::kPower || keeps->code == told.code) return *std::move(keeps);
+  const Budgeted* budget = told.scope ? state.power.find(*told.scope) : nullptr;
+  if (budget == nullptr) return *std::move(keeps);
+  if (told.at && *told.at <= now) told.at.reset();
+  told.free = state.power.left_mw(*budget, now, told.at.value_or(now));
+  return told.free < told.needed ? told : *std::move(keeps);
+}
+
+std::optional<Reason> what_keeps(State& state, Job& job, TimePoint now, Keeping keeping) {
   Reason reason;
-  if (!job.charged && blocked_by_quota(state, job, now, Keeping::kNothing, reason)) return reason;
+  if (!job.charged && blocked_by_quota(state, job, now, keeping, reason)) return reason;
+  const bool power_blocked = job.shape->power_blocked;
   std::optional<Found> found;
   job.end = end_of(job.work, now);
   if (job.promise) found = find_promised(state, job, now, reason);
@@ -89,6 +104,7 @@ std::optional<Reason> what_keeps(State& state, Job& job, TimePoint now) {
     found = find_places_beside_promise(state, job, now, reason);
   if (found) undo(state, job, found->places);
   job.end = kNever;
+  if (keeping == Keeping::kLook) job.shape->power_blocked = power_blocked;
   if (found) return std::nullopt;
   if (job.promise) add_expected(state, *job.promise, now, reason);
   forget_past(state, now, reason);
@@ -102,10 +118,10 @@ bool retell(State& state, TimePoint now, Plan& plan) {
     if (!may_be_stale(hold.reason, plan)) continue;
     Job& job = *state.find(hold.id);
     const auto known = job.promise ? of_group.end() : of_group.find(job.group);
-    auto reason = known != of_group.end() ? known->second : what_keeps(state, job, now);
+    auto reason = known != of_group.end() ? known->second : what_keeps(state, job, now, Keeping::kNothing);
     if (!job.promise && known == of_group.end()) of_group.emplace(job.group, reason);
-    // Of what comes before room only the figures are told again.
-    if (comes_before_room(hold.reason.code) && (!reason || reason->code != hold.reason.code)) continue;
+    if (!reason && comes_before_room(hold.reason.code)) continue;
+    if (reason) reason = as_it_is(state, hold.reason, std::move(reason), now);
     if (!reason) {
       if (!job.charged) free_to_start.insert(hold.id);
       continue;

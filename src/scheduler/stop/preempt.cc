@@ -8,6 +8,7 @@
 #include "scheduler/books/promises_aside.h"
 #include "scheduler/books/run.h"
 #include "scheduler/fit/place.h"
+#include "scheduler/fit/why.h"
 #include "scheduler/promise/promise.h"
 #include "scheduler/stop/reclaim.h"
 
@@ -74,6 +75,22 @@ class Trial {
   TimePoint now_;
 };
 
+/// Of what it asks for: what is short now. All of it where its quota is, or no one thing alone.
+Amount short_of(const State& state, const Job& job) {
+  const Amount& request = job.shape->request;
+  if (state.accounts.lacks_for_good(job.work.account, request)) return request;
+  const Demand& demand = job.shape->key.demand;
+  const auto is_short = [&](const Demand& alone) {
+    return tasks_that_fit_now(state, job, alone) < job.shape->key.tasks;
+  };
+  Amount lacking;
+  if (is_short({.accelerators = demand.accelerators, .accelerator_milli = demand.accelerator_milli}))
+    lacking.accelerators_milli = request.accelerators_milli;
+  if (is_short({.cpu_milli = demand.cpu_milli})) lacking.cpu_milli = request.cpu_milli;
+  if (is_short({.memory_mib = demand.memory_mib})) lacking.memory_mib = request.memory_mib;
+  return lacking == Amount{} ? request : lacking;
+}
+
 /// Of its own account, or of one that it may stop work of.
 std::optional<ReasonCode> may_stop(const State& state, const Job& job, const Job& victim, TimePoint now) {
   // What has started in this very pass stays, and what had waited too long is not sent back for what has not.
@@ -88,13 +105,15 @@ std::optional<ReasonCode> may_stop(const State& state, const Job& job, const Job
 }
 
 /// Those it may stop as things are, the least loss first.
-std::vector<Victim> candidates(State& state, const Job& job, TimePoint now) {
+std::vector<Victim> candidates(State& state, const Job& job, const Amount& lacking, TimePoint now) {
   std::vector<Victim> result;
   for (AccountIndex a = 0; a < state.accounts.size(); ++a) {
     const auto& running = state.accounts.at(a).running;
-    if (running.empty() || (a != job.work.account && !may_take_back(state, job, a))) continue;
+    const bool own = a == job.work.account;
+    if (running.empty() || (!own && !may_take_back(state, job, a, lacking))) continue;
     for (const auto& [id, victim] : running) {
       const auto why = may_stop(state, job, *victim, now);
+      if (!own && why && !may_take_back(state, job, a, in_both(victim->shape->request, lacking))) continue;
       if (why) result.push_back({victim, *why, loss_of(*victim, now, victim->work.grace)});
     }
   }
@@ -106,14 +125,16 @@ std::vector<Victim> candidates(State& state, const Job& job, TimePoint now) {
 }
 
 /// The first of `from`, as few as suffice, taken away; empty, and nothing is, if all of them do not.
-std::vector<Victim> take_away(State& state, const Job& job, const std::vector<Victim>& from, Trial& trial) {
+std::vector<Victim> take_away(State& state, const Job& job, const std::vector<Victim>& from,
+                              const Amount& lacking, Trial& trial) {
   std::vector<Victim> chosen;
   std::size_t tried = 0;  // so many do not suffice
   bool enough = false;
   for (const Victim& v : from) {
     // An account may have come back to its nominal quota through the victims before.
     const AccountIndex holder = v.job->work.account;
-    if (holder != job.work.account && !may_take_back(state, job, holder)) continue;
+    const Amount counted = in_both(v.job->shape->request, lacking);
+    if (holder != job.work.account && !may_take_back(state, job, holder, counted)) continue;
     trial.remove(*v.job);
     chosen.push_back(v);
     if (chosen.size() < 2 * tried) continue;
@@ -137,10 +158,10 @@ std::vector<Victim> take_away(State& state, const Job& job, const std::vector<Vi
 }
 
 /// Victims without which the job may start, and none that is not needed; empty if there are none. Where it would: `claim`.
-std::vector<Victim> choose(State& state, Job& job, const std::vector<Victim>& from, TimePoint now,
-                           Promise& claim) {
+std::vector<Victim> choose(State& state, Job& job, const std::vector<Victim>& from, const Amount& lacking,
+                           TimePoint now, Promise& claim) {
   Trial trial(state, job, now);
-  const std::vector<Victim> chosen = take_away(state, job, from, trial);
+  const std::vector<Victim> chosen = take_away(state, job, from, lacking, trial);
   std::vector<Victim> needed;
   for (auto it = chosen.rbegin(); it != chosen.rend(); ++it) {
     trial.restore(*it->job);
@@ -174,7 +195,8 @@ bool comes_by_itself(const Job& job, const std::vector<Victim>& victims, TimePoi
 }  // namespace
 
 bool preempt_for(State& state, Job& job, TimePoint now, Plan& plan) {
-  const std::vector<Victim> from = candidates(state, job, now);
+  const Amount lacking = short_of(state, job);
+  const std::vector<Victim> from = candidates(state, job, lacking, now);
   if (from.empty()) return false;
   const std::vector<Job*> yielding = yielding_promises(state, job);
   Promise claim;
@@ -184,7 +206,7 @@ bool preempt_for(State& state, Job& job, TimePoint now, Plan& plan) {
     std::vector<const Job*> yield{&job};
     yield.insert(yield.end(), yielding.begin(), yielding.end());
     const PromisesAside aside(state, std::move(yield));
-    victims = choose(state, job, from, now, claim);
+    victims = choose(state, job, from, lacking, now, claim);
   }
   if (victims.empty()) return false;
   if (comes_by_itself(job, victims, now)) return false;

@@ -30,8 +30,8 @@ bool yields(const State& state, const Job& holder, const Job& job) {
 
 }  // namespace
 
-bool may_take_back(const State& state, const Job& job, AccountIndex holder, const Amount& more) {
-  return state.accounts.may_reclaim(job.work.account, job.shape->request, holder, more);
+bool may_take_back(const State& state, const Job& job, AccountIndex holder, const Amount& counted) {
+  return state.accounts.may_reclaim(job.work.account, job.shape->request, holder, {}, counted);
 }
 
 bool reclaims_from(const State& state, const Job& job, const Job& holder) {
@@ -48,22 +48,41 @@ bool reclaims_from(const State& state, const Job& job, const Job& holder) {
 
 bool would_take_back(const State& state, const Job& job, const Job& holder) {
   return state.policies.preempt && holder.work.preemptible && reclaims_from(state, job, holder) &&
-         may_take_back(state, job, holder.work.account, holder.shape->request);
+         state.accounts.may_reclaim(job.work.account, job.shape->request, holder.work.account,
+                                    holder.shape->request,
+                                    in_both(holder.shape->request, job.shape->request));
 }
+
+namespace {
+
+/// The first of each group of an account, but for those of a rank below one that has yet to be looked at in this walk: it
+/// would have to stop them again.
+std::vector<Job*> next_of(State& state, AccountIndex account) {
+  std::vector<Job*> result;
+  std::int32_t rank_min = INT32_MIN;
+  auto& groups = state.queue.groups();
+  auto it = groups.lower_bound(GroupKey{.account = account, .rank = INT32_MIN});
+  for (; it != groups.end() && it->first.account == account; ++it) {
+    if (it->second.members.empty()) continue;
+    Job& first = *it->second.members.begin()->job;
+    if (first.charged) continue;
+    if (first.seen_walk != state.walk) rank_min = std::max(rank_min, first.rank);
+    result.push_back(&first);
+  }
+  std::erase_if(result, [rank_min](const Job* job) { return job->rank < rank_min; });
+  return result;
+}
+
+}  // namespace
 
 std::vector<Job*> owners_waiting(State& state, const Job& job) {
   if (!state.policies.preempt || !job.work.preemptible || job.charged) return {};
   std::vector<Job*> owners;
-  auto& groups = state.queue.groups();
   for (AccountIndex a = 0; a < state.accounts.size(); ++a) {
-    auto it = groups.lower_bound(GroupKey{.account = a, .rank = INT32_MIN});
-    if (it == groups.end() || it->first.account != a) continue;
-    if (!state.accounts.may_reclaim(a, {}, job.work.account, job.shape->request)) continue;
-    for (; it != groups.end() && it->first.account == a; ++it) {
-      if (it->second.members.empty()) continue;
-      Job& first = *it->second.members.begin()->job;
-      if (first.work.tasks == 1 && !first.charged && would_take_back(state, first, job))
-        owners.push_back(&first);
+    if (!state.accounts.may_reclaim(a, {}, job.work.account, job.shape->request, job.shape->request))
+      continue;
+    for (Job* owner : next_of(state, a)) {
+      if (owner->work.tasks == 1 && would_take_back(state, *owner, job)) owners.push_back(owner);
     }
   }
   std::ranges::sort(owners, [](Job* a, Job* b) {

@@ -7,8 +7,8 @@
 
 namespace millrace::scheduler {
 
-/// Whether a job may take back from an account that, with `more`, uses more than its own: as quotas stand.
-bool may_take_back(const State& state, const Job& job, AccountIndex holder, const Amount& more = {});
+/// Whether a job may take back from an account that uses more of what is `counted` than its own: as quotas stand.
+bool may_take_back(const State& state, const Job& job, AccountIndex holder, const Amount& counted);
 /// Whether the job's account takes back from such work at all.
 bool reclaims_from(const State& state, const Job& job, const Job& holder);
 /// Whether the job may take back at once what the holder would borrow by its start.
