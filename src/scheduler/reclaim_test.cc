@@ -237,8 +237,7 @@ TEST(Reclaim, what_is_short_and_borrowed_is_taken_back) {
   more.priority = 1;
   ASSERT_TRUE(s.submit(more, kStart));
   ASSERT_EQ(s.pass(kStart).starts.size(), 1U);
-  EXPECT_EQ(stopped_for(s, 0, 10'000), (std::vector<WorkloadId>{1}))
-      << "its cores are part of what is borrowed";
+  EXPECT_EQ(stopped_for(s, 0, 10'000), (std::vector<WorkloadId>{2})) << "the cores of 1 would not be enough";
 }
 
 }  // namespace
