@@ -227,6 +227,11 @@ TEST_F(PreemptUnderQuota, several_of_one_account_stop_no_more_than_they_need) {
   EXPECT_EQ(started(s_->pass(kStart + 90s)), (Ids{21, 22, 23}));
 }
 
+TEST_F(PreemptUnderQuota, alike_work_that_waited_for_a_full_pass_is_made_room_for_at_once) {
+  for (WorkloadId id = 21; id <= 24; ++id) submit(id, 1, 2);
+  EXPECT_EQ(s_->full_pass(kStart + 1min).preempts.size(), 8U);
+}
+
 TEST_F(PreemptUnderQuota, each_project_makes_room_at_once_though_the_tenant_has_none_left) {
   submit(21, 1, 1, 8);
   submit(22, 2, 1, 8);

@@ -185,6 +185,7 @@ Result<void> Scheduler::adopt(const Running& running) {
 
 Result<void> Scheduler::submit(const Workload& workload, TimePoint now) {
   Job& job = *TRY(make_job(*state_, workload));
+  state_->stale = true;
   if (workload.not_before && *workload.not_before > now) {
     job.phase = Phase::kWaiting;
     state_->waiting.emplace(*workload.not_before, workload.id);
@@ -197,6 +198,7 @@ Result<void> Scheduler::submit(const Workload& workload, TimePoint now) {
 
 Result<void> Scheduler::cancel(WorkloadId id, TimePoint now) {
   Job* job = TRY(take_from_queue(*state_, id, now));
+  state_->stale = true;
   forget(*state_, *job);
   return {};
 }

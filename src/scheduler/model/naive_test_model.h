@@ -170,6 +170,7 @@ class Model {
   int starts_promised_ = 0;  // in this walk
   std::optional<TimePoint> last_full_;
   bool released_ = false;
+  bool stale_ = false;
   std::vector<WorkloadId> drops_;
   bool due_ = false;
   bool planning_ = false;

@@ -32,6 +32,7 @@ Model::Alike Model::alike(const Item& item) const {
 }
 
 void Model::submit(const Workload& w, TimePoint now) {
+  stale_ = true;
   Item item;
   item.w = w;
   if (w.not_before && *w.not_before > now) item.where = Where::kWaiting;
@@ -47,6 +48,7 @@ void Model::cancel(WorkloadId id, TimePoint now) {
     u.keeps_next = true;
   }
   if (item.promise) released_ = true;
+  stale_ = true;
   item.where = Where::kGone;
   item.promise.reset();
 }
@@ -349,10 +351,10 @@ std::vector<Start> Model::pass(TimePoint now, bool full) {
     item.end = std::min(item.end, now);
     item.leaving = true;
   }
-  if (!last_full_ || (released_ && now - *last_full_ >= policies_.replan_every)) full = true;
+  if (!last_full_ || ((released_ || stale_) && now - *last_full_ >= policies_.replan_every)) full = true;
   if (full) {
     last_full_ = now;
-    released_ = false;
+    released_ = stale_ = false;
   }
   planning_ = full || !released_;
   bool again = true;

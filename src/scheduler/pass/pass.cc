@@ -59,7 +59,7 @@ std::optional<TimePoint> wake_time(State& state, TimePoint now, bool unsettled) 
   std::optional<TimePoint> wake = next_budget_time(state, now);
   if (!state.waiting.empty()) wake = earlier(wake, state.waiting.begin()->first);
   if (!state.starving.empty()) wake = earlier(wake, state.starving.begin()->first);
-  if (state.released && state.queue.size() > 0 && state.last_full) {
+  if ((state.released || state.stale) && state.queue.size() > 0 && state.last_full) {
     wake = earlier(wake, *state.last_full + state.policies.replan_every);
   }
   return wake;
@@ -84,13 +84,12 @@ Plan run_pass(State& state, TimePoint now, bool full) {
   stop_lost(state, now, plan);
   keep_budgets(state, now, plan);
   const bool eased = state.power_eased;
-  if (!state.last_full || state.cut ||
-      (state.released && now - *state.last_full >= state.policies.replan_every))
-    full = true;
+  const bool is_due = state.last_full && now - *state.last_full >= state.policies.replan_every;
+  if (!state.last_full || state.cut || ((state.released || state.stale) && is_due)) full = true;
   if (full) {
     state.last_full = now;
     drop_overdrawn(state, now);
-    state.released = false;
+    state.released = state.stale = false;
   }
   const Looked looked = look_at_pending(state, now, full, plan);
   state.queue.sweep([&](Group& group) {

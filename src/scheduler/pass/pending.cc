@@ -41,7 +41,7 @@ class Pass {
   /// There is more to start than one pass may.
   bool is_cut() const { return is_cut_; }
   int walks() const { return walks_; }
-  bool unsettled() const { return unsettled_; }
+  bool unsettled() const { return unsettled_ || comes_back_; }
 
  private:
   bool is_full() const {
@@ -129,9 +129,11 @@ class Pass {
       if (is_full()) return false;
     }
     std::optional<CapsForStart> caps;
+    state_.caps_later = false;
     if (!found) found = find_with_others_capped(state_, job, now_, of_promise, reason, caps);
     if (!found) {
       job.end = kNever;
+      if (state_.caps_later) come_back_for(job);
       return false;
     }
     start(job, std::move(*found));
@@ -173,6 +175,11 @@ class Pass {
     state_.power_eased = eased;
     state_.released = released;
     return false;
+  }
+
+  void come_back_for(Job& job) {
+    look_again(state_, job);
+    comes_back_ = true;
   }
 
   // It is under a cap only as far as one of lower classes does not do instead.
@@ -419,9 +426,18 @@ class Pass {
       reason.code = ReasonCode::kPreempting;
       tell(state_, *job, std::move(reason), now_, plan_);
       in_vain.clear();
+      look_again_at_next(*job);
       any = true;
     }
     return any;
+  }
+
+  // Of alike workloads a full walk looks at one. What is stopped for it is no longer in the way of the next.
+  void look_again_at_next(Job& job) {
+    const auto& members = job.group->members;
+    const auto next = std::find_if(members.upper_bound(turn_of(job)), members.end(),
+                                   [](const Turn& turn) { return turn.job->promise == nullptr; });
+    if (next != members.end()) look_again(state_, *next->job);
   }
 
   State& state_;
@@ -433,6 +449,7 @@ class Pass {
   std::int64_t starts_promised_ = 0;
   bool due_ = false;
   bool unsettled_ = false;
+  bool comes_back_ = false;  // to work that the next pass may have room for
   bool is_cut_ = false;
   int walks_ = 0;
   std::vector<Job*> drops_;

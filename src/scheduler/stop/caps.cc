@@ -79,8 +79,14 @@ CapsForStart::CapsForStart(State& state, const Job& job, const Budgeted& budget,
   std::vector<Job*> others;
   for (Job* other : all_running(state)) {
     const Precedence its = precedence_of(other->work);
-    if (its > own || (its == own && !wanted.own_class) || other->stopping || other->started >= now) continue;
-    if (against(other->draws, budget).saves_mw > 0) others.push_back(other);
+    if (its > own || (its == own && !wanted.own_class) || other->stopping) continue;
+    const std::int64_t saves_mw = against(other->draws, budget).saves_mw;
+    if (saves_mw == 0) continue;
+    if (other->started >= now) {
+      state.caps_later = true;
+    } else {
+      others.push_back(other);
+    }
   }
   std::ranges::sort(others, is_capped_before);
   std::int64_t left_mw = wanted.save_mw;
@@ -103,6 +109,7 @@ CapsForStart::~CapsForStart() {
 
 void CapsForStart::settle(TimePoint now, Plan& plan) {
   std::ranges::reverse(lowered_);
+  bool eases_others = false;
   for (const Lowered& l : std::exchange(lowered_, {})) {
     const auto [cap, by] = liftable(state_, *l.job, now);
     if (cap >= l.was.cap_milli) {
@@ -114,9 +121,11 @@ void CapsForStart::settle(TimePoint now, Plan& plan) {
     reason.code = ReasonCode::kBudgetShared;
     reason.other = job_.work.id;
     reason.subject = state_.power.name_of(budget_.scope);
-    if (cap < l.was.cap_milli) tell_cap(state_, plan, *l.job, std::move(reason));
+    if (cap >= l.was.cap_milli) continue;
+    tell_cap(state_, plan, *l.job, std::move(reason));
+    eases_others = eases_others || l.job->draws.size() > 1;
   }
-  state_.power_eased = eased_;
+  state_.power_eased = eased_ || eases_others;
 }
 
 namespace {
