@@ -89,6 +89,7 @@ std::vector<Budgeted*> PowerLedger::take_unchecked(TimePoint now) {
   std::ranges::sort(result, {}, &Budgeted::order);
   result.erase(std::ranges::unique(result).begin(), result.end());
   std::erase_if(timed_, [now](Budgeted* b) {
+    forget_past(*b, now);
     b->timed = b->changes.rbegin()->first > now;
     return !b->timed;
   });
@@ -172,6 +173,16 @@ bool PowerLedger::would_bind(const BudgetChange& change) const {
   return own_budget(change).value_or(INT64_MAX) < most;
 }
 
+void PowerLedger::forget_past(Budgeted& b, TimePoint now) {
+  while (b.changes.size() > 1 && std::next(b.changes.begin())->first <= now) {
+    const auto past = b.checks.find(b.changes.begin()->first);
+    if (past != b.checks.end() && past->second.promises == 0) b.checks.erase(past);
+    b.reported.erase(b.changes.begin()->first);
+    b.changes.erase(b.changes.begin());
+    b.stated.erase(b.stated.begin());
+  }
+}
+
 Result<void> PowerLedger::set(const BudgetChange& change, TimePoint now, std::span<Job* const> running) {
   TRY_VOID(check(change));
   const bool binds = would_bind(change);
@@ -182,16 +193,12 @@ Result<void> PowerLedger::set(const BudgetChange& change, TimePoint now, std::sp
   if (added || known->second != own) b.reported.erase(from);
   known->second = own;
   b.stated[from] = change.milliwatts;
-  while (b.changes.size() > 1 && std::next(b.changes.begin())->first <= now) {
-    const auto past = b.checks.find(b.changes.begin()->first);
-    if (past != b.checks.end() && past->second.promises == 0) b.checks.erase(past);
-    b.reported.erase(b.changes.begin()->first);
-    b.changes.erase(b.changes.begin());
-    b.stated.erase(b.stated.begin());
-  }
+  forget_past(b, now);
   if (binds) bind(b, running);
   if (!b.bound) return {};
-  for (auto later = b.changes.upper_bound(now); later != b.changes.end(); ++later) check_at(b, later->first);
+  if (!binds && from > now) check_at(b, from);
+  for (auto later = b.changes.upper_bound(now); binds && later != b.changes.end(); ++later)
+    check_at(b, later->first);
   mark(b);
   if (!std::exchange(b.timed, true)) timed_.push_back(&b);
   return {};

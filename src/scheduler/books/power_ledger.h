@@ -154,6 +154,8 @@ class PowerLedger {
  private:
   Budgeted& budget_for(Scope scope);
   void bind(Budgeted& budget, std::span<Job* const> running);
+  /// Changes that others have followed by now.
+  static void forget_past(Budgeted& budget, TimePoint now);
   std::optional<std::int64_t> own_budget(const BudgetChange& change) const;
   Result<void> check(const BudgetChange& change) const;
   /// kNoIndex where the node is in none.

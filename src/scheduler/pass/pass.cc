@@ -103,7 +103,8 @@ Plan run_pass(State& state, TimePoint now, bool full) {
   if (eased || state.power_eased) lift_caps(state, now, plan);
   settle_caps(state, plan);
   state.cut = looked.is_cut;
-  plan.wake = wake_time(state, now, looked.is_unsettled || has_free_to_start);
+  const bool has_power = state.power_eased && state.power.any() && state.queue.size() > 0;
+  plan.wake = wake_time(state, now, looked.is_unsettled || has_free_to_start || has_power);
   return plan;
 }
 

@@ -192,6 +192,7 @@ std::optional<TimePoint> next_budget_time(State& state, TimePoint now) {
   for (const Budgeted* b : state.power.timed()) {
     for (auto it = b->changes.upper_bound(now); it != b->changes.end(); ++it) {
       TimePoint at = it->first - state.policies.power_lead;
+      if (next && at >= *next) break;
       if (at <= now) at = it->first - lead_of(state, *b);
       if (at <= now) at = it->first;
       next = next ? std::min(*next, at) : at;
