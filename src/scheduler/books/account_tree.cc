@@ -71,6 +71,20 @@ void AccountTree::use(AccountIndex account, const Amount& amount, int sign, Time
   }
 }
 
+void AccountTree::add_running(Job& job) {
+  Entry& e = entries_[job.work.account];
+  e.running.emplace(job.work.id, &job);
+  if (job.work.preemptible) ++e.preemptible[job.work.priority];
+}
+
+void AccountTree::remove_running(const Job& job) {
+  Entry& e = entries_[job.work.account];
+  e.running.erase(job.work.id);
+  if (!job.work.preemptible) return;
+  const auto of_priority = e.preemptible.find(job.work.priority);
+  if (--of_priority->second == 0) e.preemptible.erase(of_priority);
+}
+
 void AccountTree::count(AccountIndex account, Amount Entry::* what, const Amount& amount, int sign) {
   for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
     add_to(entries_[i].*what, amount, sign);

@@ -57,6 +57,7 @@ class AccountTree {
     std::uint64_t unkept_pass = 0;       // what was kept for one is kept for the next that this pass looks at
     std::set<Group*> blocked_groups;     // waiting for this quota; looked at as a set only
     std::map<WorkloadId, Job*> running;  // of this account itself
+    std::map<std::int32_t, std::int64_t> preemptible;  // how many of those are, by priority; none is 0
   };
 
   AccountTree(Amount capacity, std::chrono::microseconds half_life)
@@ -70,6 +71,9 @@ class AccountTree {
   /// Charges an account and all above it. What it had until now counts as past use; what is told late (`now` before the
   /// last change) counts from then on.
   void use(AccountIndex account, const Amount& amount, int sign, TimePoint now);
+  /// Work of the account itself has begun, or ended.
+  void add_running(Job& job);
+  void remove_running(const Job& job);
   /// Counts a part of what is used as claimed, or as leaving, for an account and all above it.
   void claim(AccountIndex account, const Amount& amount, int sign);
   void leave(AccountIndex account, const Amount& amount, int sign);

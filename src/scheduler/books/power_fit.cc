@@ -103,8 +103,8 @@ std::optional<PowerLedger::Lack> lack_later(const ScopeDraw& draw, const Stay& s
 }  // namespace
 
 Sum Budgeted::running_after(TimePoint at) const {
-  Sum sum;
-  for (auto it = ends.upper_bound(at); it != ends.end(); ++it) sum.add(it->second, 1);
+  Sum sum = ends_sum;
+  for (auto it = ends.begin(); it != ends.end() && it->first <= at; ++it) sum.add(it->second, -1);
   return sum;
 }
 

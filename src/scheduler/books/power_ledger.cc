@@ -26,6 +26,7 @@ void add_running(const Job& job, const ScopeDraw& d, int sign) {
   b.work_mw += sign * d.milliwatts;
   auto& at_end = b.ends[end];
   at_end.add(more, sign);
+  b.ends_sum.add(more, sign);
   if (at_end == Budgeted::Sum{}) b.ends.erase(end);
   for (auto& [at, check] : b.checks) {
     if (at >= end) break;

@@ -37,6 +37,7 @@ struct Budgeted {
   std::int64_t stopping_mw = 0;              // part of it that was told to stop
   std::map<Precedence, std::int64_t> saves;  // what the lowest cap would save of work of each class
   std::map<TimePoint, Sum> ends;             // work by its expected end
+  Sum ends_sum;                              // of all of it
   std::map<std::pair<TimePoint, TimePoint>, Sum> promise_ends;  // by when their work is over, and their begin
   std::map<TimePoint, std::optional<std::int64_t>> changes;     // the budget from then on
   std::map<TimePoint, std::optional<std::int64_t>> stated;      // the same, PUE included

@@ -40,7 +40,7 @@ void begin_running(State& state, Job& job, std::vector<TaskPlace> places, std::i
     state.accounts.use(job.work.account, job.shape->request, 1, now);
   }
   job.charged = true;
-  state.accounts.at(job.work.account).running.emplace(job.work.id, &job);
+  state.accounts.add_running(job);
   if (cap_milli < 1000) state.capped.emplace(job.work.id, &job);
   add_to(state.usage.used, job.shape->request, 1);
   ++state.usage.running;
@@ -61,7 +61,7 @@ void end_running(State& state, Job& job, TimePoint now) {
   for (const TaskPlace& place : job.places) state.pool.vacate(job, place);
   if (job.stopping) state.accounts.leave(job.work.account, job.shape->request, -1);
   state.accounts.use(job.work.account, job.shape->request, -1, now);
-  state.accounts.at(job.work.account).running.erase(job.work.id);
+  state.accounts.remove_running(job);
   state.capped.erase(job.work.id);
   state.lost.erase(job.work.id);
   add_to(state.usage.used, job.shape->request, -1);

@@ -108,10 +108,12 @@ std::optional<ReasonCode> may_stop(const State& state, const Job& job, const Job
 std::vector<Victim> candidates(State& state, const Job& job, const Amount& lacking, TimePoint now) {
   std::vector<Victim> result;
   for (AccountIndex a = 0; a < state.accounts.size(); ++a) {
-    const auto& running = state.accounts.at(a).running;
+    const auto& holder = state.accounts.at(a);
     const bool own = a == job.work.account;
-    if (running.empty() || (!own && !may_take_back(state, job, a, lacking))) continue;
-    for (const auto& [id, victim] : running) {
+    if (holder.preemptible.empty()) continue;
+    if (own ? holder.preemptible.begin()->first >= job.work.priority : !may_take_back(state, job, a, lacking))
+      continue;
+    for (const auto& [id, victim] : holder.running) {
       const auto why = may_stop(state, job, *victim, now);
       if (!own && why && !may_take_back(state, job, a, in_both(victim->shape->request, lacking))) continue;
       if (why) result.push_back({victim, *why, loss_of(*victim, now, victim->work.grace)});
