@@ -15,23 +15,30 @@ struct Liftable {
   const Budgeted* by = nullptr;  // what keeps it from more
 };
 
+/// What a capped job lacks for a higher cap.
+std::optional<PowerLedger::Lack> lack_at(const State& state, const Job& job, std::int32_t cap, TimePoint now) {
+  auto more = state.power.draws(job, job.places, cap);
+  for (ScopeDraw& d : more) {
+    d.milliwatts -= against(job.draws, *d.budget).milliwatts;
+    d.least_mw = 0;  // it is there as it was
+  }
+  return state.power.lack(more, {.from = now, .until = job.end});
+}
+
+/// A cap above this changes nothing.
+std::int32_t most_cap(const Job& job) {
+  return std::max(std::min(job.work.accelerator_draw_milli, 1000), job.cap_milli);
+}
+
 /// The highest cap at which a capped job fits all its budgets.
-Liftable liftable(State& state, Job& job, TimePoint now) {
-  const auto lack_of = [&](std::int32_t cap) {
-    auto more = state.power.draws(job, job.places, cap);
-    for (ScopeDraw& d : more) {
-      d.milliwatts -= against(job.draws, *d.budget).milliwatts;
-      d.least_mw = 0;  // it is there as it was
-    }
-    return state.power.lack(more, {.from = now, .until = job.end});
-  };
+Liftable liftable(const State& state, const Job& job, TimePoint now) {
   std::int32_t low = job.cap_milli;
-  std::int32_t high = std::max(std::min(job.work.accelerator_draw_milli, 1000), low);
-  auto lack = lack_of(high);
+  std::int32_t high = most_cap(job);
+  auto lack = lack_at(state, job, high, now);
   if (!lack) return {};
   while (low + 1 < high) {
     const std::int32_t middle = (low + high) / 2;
-    if (const auto its = lack_of(middle)) {
+    if (const auto its = lack_at(state, job, middle, now)) {
       high = middle;
       lack = its;
     } else {
@@ -195,8 +202,8 @@ void lift_caps(State& state, TimePoint now, Plan& plan) {
   }
   std::ranges::sort(jobs, [](const Job* a, const Job* b) { return is_capped_before(b, a); });
   for (Job* job : jobs) {
+    if (lack_at(state, *job, std::min(job->cap_milli + kStepMin, most_cap(*job)), now)) continue;
     const auto [cap, by] = liftable(state, *job, now);
-    if (cap < job->cap_milli + kStepMin && cap < 1000) continue;
     const Budgeted* eased = job->capped_by;
     if (eased == nullptr && !job->draws.empty())
       eased = job->draws.back().budget;  // what it was is not known
