@@ -67,7 +67,7 @@ struct Start {
   Reason reason;                  // kNone, or why it is capped
 };
 
-/// Stays pending. In a plan only when the code differs from the one before.
+/// Stays pending. In a plan only when the code, or the scope whose power it lacks, differs from the one before.
 struct Hold {
   WorkloadId id = 0;
   Reason reason;

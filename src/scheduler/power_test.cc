@@ -235,6 +235,25 @@ TEST(Power, work_under_a_cap_takes_longer_and_delays_no_promise) {
   EXPECT_LT(plan.starts[0].cap_milli, 1000);
 }
 
+TEST(Power, what_has_just_started_is_capped_for_what_came_with_it) {
+  Scheduler s = std::move(*Scheduler::create(testing::even_cluster(1), testing::one_account(), {}));
+  ASSERT_TRUE(s.set_budget({{ScopeKind::kSite, 0}, kStart, 1'000'000 + 4'300'000}, kStart));
+  Workload job = testing::job_of(1, 7, 10h);
+  Workload service = testing::job_of(2, 1, std::nullopt);
+  service.service = true;
+  for (Workload w : {job, service}) {
+    w.cpu_draw_milli = 0;
+    submit(s, w);
+  }
+  const Plan first = s.pass(kStart);
+  ASSERT_EQ(first.starts.size(), 1U);
+  ASSERT_TRUE(first.wake && *first.wake <= kStart) << "not in the same pass";
+  const Plan next = s.pass(kStart + 1s);
+  ASSERT_EQ(next.starts.size(), 1U);
+  EXPECT_EQ(next.starts[0].id, 2U);
+  EXPECT_EQ(next.caps.size(), 1U);
+}
+
 /// What draws little until two o'clock is too much for 2, of eight hours, and 3 waits behind 2; it ends two minutes early,
 /// and 2 could start under a cap where 5 was.
 void expect_that_two_minutes_do_not_delay_what_waits_behind(Scheduler s, Workload behind) {

@@ -390,6 +390,38 @@ TEST(Why, the_power_that_is_left_is_what_starts_of_the_same_pass_leave) {
   EXPECT_EQ(plan.holds[0].reason.text(), "needs 4800 W; the power budget of site s leaves 600 W");
 }
 
+TEST(Why, a_hold_is_told_again_when_it_is_another_budget_that_lacks) {
+  Cluster cluster = testing::even_cluster(2);
+  cluster.sites.push_back({.name = "t", .zone = "DE", .jurisdiction = "DE"});
+  cluster.nodes[1].site = 1;
+  Policies policies;
+  policies.start_capped = false;
+  policies.preempt = false;
+  Scheduler s = std::move(*Scheduler::create(cluster, testing::one_account(), policies));
+  for (std::uint32_t site : {0U, 1U}) {
+    ASSERT_TRUE(s.set_budget({{ScopeKind::kSite, site}, kStart, 1'000'000 + 4 * 600'000 + 100'000}, kStart));
+    Workload w = job_of(site + 1, 4, 100h);
+    w.zones = {cluster.sites[site].zone};
+    submit(s, w);
+  }
+  ASSERT_EQ(s.pass(kStart).starts.size(), 2U);
+  submit(s, job_of(3, 1));
+  ASSERT_EQ(s.pass(kStart).holds.size(), 1U);
+  const ScopeKind kind = ScopeKind::kSite;
+  const std::uint32_t told = s.why(3)->scope->index;
+  // That site has power, and no accelerators.
+  ASSERT_TRUE(s.set_budget({{kind, told}, kStart + 1h, 20'000'000}, kStart + 1h));
+  Workload rest = job_of(4, 4, 100h);
+  rest.zones = {cluster.sites[told].zone};
+  rest.priority = 1;
+  submit(s, rest);
+  const Plan plan = s.full_pass(kStart + 1h);
+  ASSERT_EQ(plan.starts.size(), 1U);
+  ASSERT_EQ(plan.holds.size(), 1U);
+  EXPECT_EQ(plan.holds[0].id, 3U);
+  EXPECT_EQ(*plan.holds[0].reason.scope, (Scope{kind, 1 - told}));
+}
+
 TEST(Why, asking_leaves_no_trace_in_what_is_decided) {
   const auto decided = [](std::uint64_t seed, bool asks) {
     testing::Dice dice(seed);

@@ -44,6 +44,14 @@ struct Promise {
   std::vector<ScopeDraw> draws;
 };
 
+/// What people were told of work that waits: told again where this changes.
+struct Told {
+  ReasonCode code = ReasonCode::kNone;
+  std::optional<Scope> scope;  // of kPower: whose budget
+  bool operator==(const Told&) const = default;
+};
+inline Told told_of(const Reason& reason) { return {reason.code, reason.scope}; }
+
 struct Job {
   Workload work;
   Shape* shape = nullptr;
@@ -54,7 +62,7 @@ struct Job {
   // Pending.
   Group* group = nullptr;
   std::unique_ptr<Promise> promise;
-  ReasonCode code = ReasonCode::kNone;   // as the last plan that named it said
+  Told told;                             // as the last plan that named it said
   std::shared_ptr<const Reason> reason;  // its own; null: that of its group
   bool fresh = false;                    // no pass has looked at it since it came
   bool charged = false;                  // its request is part of what its account uses

@@ -16,7 +16,7 @@ void Queue::add(Job& job) {
     job.shape->groups.push_back(&group);
   }
   group.members.insert(turn_of(job));
-  if (group.code != ReasonCode::kNone) group.mixed = true;
+  if (group.told != Told{}) group.mixed = true;
   job.group = &group;
   ++size_;
 }

@@ -24,7 +24,7 @@ struct Group {
   GroupKey key;
   Shape* shape = nullptr;
   std::set<Turn> members;
-  ReasonCode code = ReasonCode::kNone;  // of members without a reason of their own
+  Told told;  // of members without a reason of their own
   std::shared_ptr<const Reason> reason;
   bool mixed = false;            // some member was told another code
   std::optional<Reason> asked;   // what kept its members without a promise when someone asked last

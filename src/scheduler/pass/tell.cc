@@ -15,8 +15,8 @@ namespace millrace::scheduler {
 namespace {
 
 void keep(Job& job, const Reason& reason) {
-  job.code = reason.code;
-  if (job.group->code != reason.code) job.group->mixed = true;
+  job.told = told_of(reason);
+  if (job.group->told != job.told) job.group->mixed = true;
   job.reason = std::make_shared<const Reason>(reason);
 }
 
@@ -25,21 +25,21 @@ void keep(Job& job, const Reason& reason) {
 void tell(State& state, Job& job, Reason reason, TimePoint now, Plan& plan) {
   if (job.promise) add_expected(state, *job.promise, now, reason);
   forget_past(state, now, reason);
-  if (job.code != reason.code) plan.holds.push_back({job.work.id, reason});
+  if (job.told != told_of(reason)) plan.holds.push_back({job.work.id, reason});
   keep(job, reason);
 }
 
 void tell_group(State& state, Group& group, const Job& last, Plan& plan) {
-  const bool same = group.code == last.code;
-  group.code = last.code;
+  const bool same = group.told == last.told;
+  group.told = last.told;
   group.reason = last.reason;
   if (same && !group.mixed) return;
   for (const Turn& turn : group.members) {
     Job& job = *turn.job;
     if (job.promise || job.seen_walk == state.walk) continue;
-    if (job.code != group.code) plan.holds.push_back({job.work.id, *group.reason});
+    if (job.told != group.told) plan.holds.push_back({job.work.id, *group.reason});
     job.fresh = false;
-    job.code = group.code;
+    job.told = group.told;
     job.reason.reset();
   }
   group.mixed = false;
@@ -48,11 +48,11 @@ void tell_group(State& state, Group& group, const Job& last, Plan& plan) {
 void tell_waiting(State& state, Plan& plan) {
   for (const WorkloadId id : state.fresh) {
     Job* job = state.find(id);
-    if (job == nullptr || job->phase != Phase::kWaiting || job->code == ReasonCode::kNotBefore) continue;
+    if (job == nullptr || job->phase != Phase::kWaiting || job->told.code == ReasonCode::kNotBefore) continue;
     Reason reason;
     reason.code = ReasonCode::kNotBefore;
     reason.at = job->work.not_before;
-    job->code = reason.code;
+    job->told = told_of(reason);
     job->reason = std::make_shared<const Reason>(reason);
     plan.holds.push_back({id, std::move(reason)});
   }
@@ -126,7 +126,7 @@ bool retell(State& state, TimePoint now, Plan& plan) {
       if (!job.charged) free_to_start.insert(hold.id);
       continue;
     }
-    if (!job.reason && reason->code == job.group->code) {
+    if (!job.reason && told_of(*reason) == job.group->told) {
       job.group->reason = std::make_shared<const Reason>(*reason);
     } else {
       keep(job, *reason);
@@ -136,7 +136,7 @@ bool retell(State& state, TimePoint now, Plan& plan) {
   for (const WorkloadId id : free_to_start) {
     Job& job = *state.find(id);
     look_again(state, job);
-    job.code = ReasonCode::kNone;
+    job.told = {};
     job.group->mixed = true;
   }
   std::erase_if(plan.holds, [&](const Hold& hold) { return free_to_start.contains(hold.id); });
