@@ -15,8 +15,11 @@ namespace millrace::twin {
 namespace {
 
 constexpr VirtualTime kNoMoment = std::numeric_limits<VirtualTime>::max();
+constexpr VirtualTime kDayUs = 24 * 3600 * std::int64_t{1'000'000};
 /// With nothing running, arriving or changing for so long, what waits will wait for ever.
-constexpr VirtualTime kHopelessUs = 7 * 24 * 3600 * std::int64_t{1'000'000};
+constexpr VirtualTime kHopelessUs = 7 * kDayUs;
+/// So long it may wait for nodes that are being mended. Of many nodes one always is, and all of them may never be up at once.
+constexpr VirtualTime kHopelessMendsUs = 365 * kDayUs;
 constexpr VirtualTime kSampleUs = 3600 * std::int64_t{1'000'000};
 constexpr std::size_t kTypicalDemands = 32;
 constexpr std::int64_t kProgressSteps = 4096;
@@ -59,7 +62,8 @@ Engine::Engine(const SiteConfig& config, JobSource& source, DecisionLog& log, co
       node_rng_(streams(options.seed, 0x6E6F6465, config.cluster.nodes.size())),
       feed_rng_(streams(options.seed, 0x66656564, config.cluster.feeds.size())),
       next_sample_(options.start + kSampleUs),
-      quiet_since_(options.start) {
+      quiet_since_(options.start),
+      mended_at_(options.start) {
   prepare();
 }
 
@@ -295,10 +299,13 @@ Result<void> Engine::settle_instant() {
   return fault_.empty() ? Result<void>() : failure(ErrorCode::kInternal, fault_);
 }
 
-// Nodes do not become larger: what fits on none will not start.
+// Nodes do not become larger: what fits on none will not start. What lacks only power gains none by a mend.
 bool Engine::hopeless() const {
   if (next_job_ || waiting_ == 0 || running_ != 0) return false;
-  return waiting_ == never_fit_ || (facts_to_come_ == 0 && now_ - quiet_since_ >= kHopelessUs);
+  if (waiting_ == never_fit_) return true;
+  if (facts_to_come_ != 0 || now_ - quiet_since_ < kHopelessUs) return false;
+  if (waiting_ == never_fit_ + power_held_ || now_ - quiet_since_ >= kHopelessMendsUs) return true;
+  return mends_to_come_ == 0 && now_ - mended_at_ >= kHopelessUs;
 }
 
 void Engine::give_up() {

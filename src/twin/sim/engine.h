@@ -96,6 +96,7 @@ class Engine {
   void plan_failure(EventKind kind, std::uint32_t subject, const FailureRate& rate);
   void node_breaks(scheduler::NodeIndex node);
   void node_is_mended(scheduler::NodeIndex node);
+  void is_mended();
   void feed_changes(scheduler::FeedIndex feed, bool broken);
   void take_down(scheduler::NodeIndex node, std::string_view why);
   void bring_up(scheduler::NodeIndex node);
@@ -159,10 +160,13 @@ class Engine {
   std::vector<TypicalDemand> typical_;  // the first demands that were met
   std::int64_t waiting_ = 0, running_ = 0;
   std::int64_t never_fit_ = 0;               // that wait though they fit on no nodes
+  std::int64_t power_held_ = 0;              // that wait for want of any power
   std::vector<std::int64_t> power_waiting_;  // by site: those that wait for want of its power
   std::int64_t allocated_milli_ = 0, accelerators_ = 0;
   VirtualTime quiet_since_;         // when last something arrived, started, ended or was told
   std::int64_t facts_to_come_ = 0;  // budgets to be told or to hold
+  std::int64_t mends_to_come_ = 0;  // of nodes and feeds that are broken
+  VirtualTime mended_at_;           // when the last of them was mended
   std::int64_t steps_ = 0;
   std::uint64_t last_draw_ = 0;
   std::string fault_;  // an invariant that broke

@@ -146,6 +146,7 @@ void Engine::carry_out(const control::StoreReason& store) {
 void Engine::set_hold(Job& job, const scheduler::Reason& reason) {
   using enum scheduler::ReasonCode;
   if (job.held == kPower) --power_waiting_[job.held_site];
+  power_held_ += (reason.code == kPower ? 1 : 0) - (job.held == kPower ? 1 : 0);
   never_fit_ += (reason.code == kNeverFits ? 1 : 0) - (job.held == kNeverFits ? 1 : 0);
   job.held = reason.code;
   if (reason.code == kNone) job.planned = kNoTime;

@@ -15,6 +15,12 @@ void Engine::plan_failure(EventKind kind, std::uint32_t subject, const FailureRa
   const double mean_s = static_cast<double>((is_failure ? rate.between : rate.repair).count());
   const double after_us = std::min(draw_exponential(rng, mean_s) * 1e6, 1e17);
   queue_.put(now_ + static_cast<VirtualTime>(after_us) + 1, kind, subject);
+  if (!is_failure) ++mends_to_come_;
+}
+
+void Engine::is_mended() {
+  --mends_to_come_;
+  mended_at_ = now_;
 }
 
 // A node that breaks stays powered while it is mended; one whose feed failed draws nothing.
@@ -25,12 +31,17 @@ void Engine::node_breaks(scheduler::NodeIndex node) {
 }
 
 void Engine::node_is_mended(scheduler::NodeIndex node) {
+  is_mended();
   plan_failure(EventKind::kNodeDown, node, config_.node_types[config_.node_type[node]].failures);
   bring_up(node);
 }
 
 void Engine::feed_changes(scheduler::FeedIndex feed, bool broken) {
-  if (broken) ++tally_.feed_failures;
+  if (broken) {
+    ++tally_.feed_failures;
+  } else {
+    is_mended();
+  }
   log_.add(now_, scope_name({scheduler::ScopeKind::kFeed, feed}), broken ? "down" : "up",
            broken ? "it failed" : "mended");
   plan_failure(broken ? EventKind::kFeedUp : EventKind::kFeedDown, feed, config_.feeds[feed].failures);
