@@ -70,7 +70,6 @@ Engine::Engine(const SiteConfig& config, JobSource& source, DecisionLog& log, co
 void Engine::prepare() {
   power_waiting_.resize(config_.sites.size(), 0);
   capacity_ = scheduler::capacity_of(config_.cluster);
-  name_scopes();
   for (const scheduler::Node& node : config_.cluster.nodes) {
     accelerators_ += node.accelerators;
     NodeRoom room{.cpu_milli = node.cpu_milli, .memory_mib = node.memory_mib, .device_milli = {}};
@@ -93,19 +92,6 @@ void Engine::prepare() {
     plan_failure(EventKind::kFeedDown, i, config_.feeds[i].failures);
   if (outlooks_.any()) queue_.put(options_.start, EventKind::kHour, 0);
   next_job_ = source_.next();
-}
-
-// As the scheduler names a budget that has no room.
-void Engine::name_scopes() {
-  const scheduler::Cluster& cluster = config_.cluster;
-  for (std::uint32_t i = 0; i < cluster.sites.size(); ++i)
-    site_of_scope_.emplace("site " + cluster.sites[i].name, static_cast<scheduler::SiteIndex>(i));
-  for (const scheduler::Feed& feed : cluster.feeds) site_of_scope_.emplace("feed " + feed.name, feed.site);
-  for (const scheduler::Rack& rack : cluster.racks) site_of_scope_.emplace("rack " + rack.name, rack.site);
-  for (std::uint32_t i = 0; i < cluster.nodes.size(); ++i) {
-    if (config_.node_types[config_.node_type[i]].budget_mw != 0)
-      site_of_scope_.emplace("node " + cluster.nodes[i].name, cluster.nodes[i].site);
-  }
 }
 
 VirtualTime Engine::next_time() const {

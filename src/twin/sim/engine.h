@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "control/crowd.h"
@@ -65,7 +64,6 @@ class Engine {
 
   // engine.cc: the clock and what happens
   void prepare();
-  void name_scopes();
   VirtualTime next_time() const;
   void draw_power_lines();
   void advance_clock(VirtualTime to);
@@ -135,8 +133,7 @@ class Engine {
   /// Of this hour, by the sites where work may go, and whether they have room for it.
   std::map<std::pair<bool, std::vector<scheduler::SiteIndex>>, control::Deferral> deferrals_;
   control::Crowd crowd_;
-  scheduler::Amount capacity_;                                           // of all sites
-  std::unordered_map<std::string, scheduler::SiteIndex> site_of_scope_;  // "rack r1"; looked up only
+  scheduler::Amount capacity_;                     // of all sites
   std::vector<scheduler::WorkloadId> deferrable_;  // that are not over, and some that are
   Tally tally_;
   JobTable jobs_;
@@ -161,7 +158,7 @@ class Engine {
   std::int64_t waiting_ = 0, running_ = 0;
   std::int64_t never_fit_ = 0;               // that wait though they fit on no nodes
   std::int64_t power_held_ = 0;              // that wait for want of any power
-  std::vector<std::int64_t> power_waiting_;  // by site: those that wait for want of its power
+  std::vector<std::int64_t> power_waiting_;  // by site: those that its own budget holds back
   std::int64_t allocated_milli_ = 0, accelerators_ = 0;
   VirtualTime quiet_since_;         // when last something arrived, started, ended or was told
   std::int64_t facts_to_come_ = 0;  // budgets to be told or to hold

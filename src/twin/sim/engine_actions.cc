@@ -145,19 +145,16 @@ void Engine::carry_out(const control::StoreReason& store) {
 
 void Engine::set_hold(Job& job, const scheduler::Reason& reason) {
   using enum scheduler::ReasonCode;
-  if (job.held == kPower) --power_waiting_[job.held_site];
+  if (job.held_site) --power_waiting_[*job.held_site];
+  job.held_site.reset();
   power_held_ += (reason.code == kPower ? 1 : 0) - (job.held == kPower ? 1 : 0);
   never_fit_ += (reason.code == kNeverFits ? 1 : 0) - (job.held == kNeverFits ? 1 : 0);
   job.held = reason.code;
   if (reason.code == kNone) job.planned = kNoTime;
-  if (reason.code != kPower) return;
-  const auto found = site_of_scope_.find(reason.subject);
-  if (found == site_of_scope_.end()) {
-    fault_ = fmt::format("job-{}: held for a budget that is not known: {}", job.id, reason.subject);
-    return;
-  }
-  job.held_site = found->second;
-  ++power_waiting_[job.held_site];
+  // Budgets of nodes, racks and feeds bind though their site has power left.
+  if (reason.code != kPower || !reason.scope || reason.scope->kind != scheduler::ScopeKind::kSite) return;
+  job.held_site = static_cast<scheduler::SiteIndex>(reason.scope->index);
+  ++power_waiting_[*job.held_site];
 }
 
 void Engine::carry_out(const control::Requeued& requeued) {

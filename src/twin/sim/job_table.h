@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "scheduler/decision.h"
@@ -42,14 +43,14 @@ struct Job {
   bool stopping = false;  // was told to stop, and has some grace left
   // Why it waits, as told last; kNone after it was started, or not told.
   scheduler::ReasonCode held = scheduler::ReasonCode::kNone;
-  VirtualTime ran_us = 0;              // in all its runs
-  scheduler::SiteIndex held_site = 0;  // with kPower: whose budget has no room
-  VirtualTime queued = 0;              // since it waits
-  VirtualTime planned = kNoTime;       // with kNotBefore: when it is expected to start, as told last
-  bool no_grace = false;               // it is stopped before it can write a checkpoint
-  double kind_speed = 1.0;             // of the slowest kind it got, without a cap
-  double speed = 0.0;                  // now
-  double run_work_us = 0.0;            // done in this run
+  VirtualTime ran_us = 0;                         // in all its runs
+  std::optional<scheduler::SiteIndex> held_site;  // with kPower: whose own budget has no room
+  VirtualTime queued = 0;                         // since it waits
+  VirtualTime planned = kNoTime;  // with kNotBefore: when it is expected to start, as told last
+  bool no_grace = false;          // it is stopped before it can write a checkpoint
+  double kind_speed = 1.0;        // of the slowest kind it got, without a cap
+  double speed = 0.0;             // now
+  double run_work_us = 0.0;       // done in this run
   std::int32_t cap_milli = 1000;
   VirtualTime since = 0;  // to which the figures above are counted
   std::vector<scheduler::TaskPlace> places;

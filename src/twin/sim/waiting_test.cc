@@ -1,4 +1,4 @@
-// What work waits for: when a run gives it up, whose backlog it is, and what a pause leaves it.
+// What work waits for: when a run gives it up, and whose backlog it is.
 #include "twin/sim/test_world.h"
 
 namespace millrace::twin {
@@ -44,6 +44,18 @@ TEST(Waiting, ForRoomThatFailuresNeverLeaveFreeIsGivenUpAfterAYear) {
   const auto result = play_world(config, {job_of(86'400, 6'000, 8, 40)}).value();
   EXPECT_EQ(result.jobs_unplaceable, 1) << "half of the nodes are down at any time";
   EXPECT_NEAR(result.simulated_days, 366.0, 2.0);
+}
+
+TEST(Waiting, ForTheBudgetOfANodeIsNoBacklogOfItsSite) {
+  SiteConfig config = small_site(1);
+  config.policy.scheduler.cap_floor_milli = 1'000;
+  config.sites[0].power = {{.since = {}, .budget_mw = 100'000'000}};
+  config.node_types[0].budget_mw = 1'600'000 + 5 * 603'125;
+  const std::vector<TraceJob> jobs = {job_of(0, 36'000, 4), job_of(1, 3'600, 4)};
+  const auto result = play_world(config, jobs).value();
+  EXPECT_GE(value(result, "wait_mean_s"), 17'000.0) << "the node has no power for both";
+  EXPECT_EQ(value(result, "backlog_hours"), 0.0);
+  EXPECT_FALSE(find_value(result, "power_used_backlog_pct"));
 }
 
 }  // namespace
