@@ -84,6 +84,8 @@ class Engine {
   void hour_begins();
   void count_crowd();
   std::chrono::microseconds work_left(const Job& job) const;
+  std::chrono::seconds grace_of(const Job& job) const;
+  bool can_pause(const Job& job) const;
   control::Deferral& deferral_of(const Job& job);
   std::optional<VirtualTime> defer(const Job& job);
   void tell_new_plan(Job& job);

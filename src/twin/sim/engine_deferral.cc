@@ -37,10 +37,12 @@ void Engine::hour_begins() {
       events_.emplace_back(
           control::Deferred{.id = id, .not_before = until ? std::optional(to_time(*until)) : std::nullopt});
       if (until && job.held == scheduler::ReasonCode::kNotBefore && job.planned <= now_) tell_new_plan(job);
-    } else if (job.trace.interruptible && !job.broken && !job.stopping) {
+    } else if (can_pause(job) && !job.broken && !job.stopping) {
       count_up(job);
-      const auto until = defer(job);
-      if (until) events_.emplace_back(control::Paused{.id = id, .run = job.run, .until = to_time(*until)});
+      if (const auto until = defer(job)) {
+        events_.emplace_back(
+            control::Paused{.id = id, .run = job.run, .until = to_time(*until), .grace = grace_of(job)});
+      }
     }
   }
 }
@@ -91,12 +93,19 @@ std::string Engine::hold_text(Job& job, const scheduler::Reason& reason) {
   const VirtualTime deadline = deadline_of(job);
   const VirtualTime work_us = work_left(job).count();
   job.planned = to_virtual(deferral_of(job).expected_start(to_time(now_), std::chrono::microseconds(work_us),
-                                                           to_time(deadline), job.trace.interruptible));
+                                                           to_time(deadline), can_pause(job)));
   return fmt::format(
       "waits for {} hours; expected to start at {}, and at {} at the latest to meet its deadline",
       config_.policy.shift_by == "price" ? "cheap" : "clean", second_of(to_time(job.planned)),
       second_of(to_time(std::max(deadline - work_us, now_))));
 }
+
+std::chrono::seconds Engine::grace_of(const Job& job) const {
+  return config_.priority_classes[job.trace.priority_class].grace;
+}
+
+// Without any grace there is no time to write a checkpoint.
+bool Engine::can_pause(const Job& job) const { return job.trace.interruptible && grace_of(job).count() > 0; }
 
 /// On the slowest kind that it may run on.
 std::chrono::microseconds Engine::work_left(const Job& job) const {
@@ -106,8 +115,7 @@ std::chrono::microseconds Engine::work_left(const Job& job) const {
 std::optional<VirtualTime> Engine::defer(const Job& job) {
   const TimePoint deadline = to_time(deadline_of(job));
   if (crowd_.must_go(request_of(job.trace), deadline)) return std::nullopt;
-  const auto until =
-      deferral_of(job).wait_until(to_time(now_), work_left(job), deadline, job.trace.interruptible);
+  const auto until = deferral_of(job).wait_until(to_time(now_), work_left(job), deadline, can_pause(job));
   if (!until) return std::nullopt;
   quiet_since_ = std::max(quiet_since_, now_);
   return to_virtual(*until);
@@ -131,7 +139,7 @@ void Engine::count_deferrable(const Job& job) {
     tally.co2e_at_once_ug += meter_kwh * 1e3 * mean_value(carbon, job.arrival, job.arrival + work_us);
     tally.co2e_oracle_ug += meter_kwh * 1e3 *
                             least_mean_value(carbon, job.arrival, std::max(deadline, job.arrival + work_us),
-                                             work_us, job.trace.interruptible);
+                                             work_us, can_pause(job));
   }
   tally_.co2e_at_once_ug.set(now_, tally.co2e_at_once_ug);
   tally_.co2e_oracle_ug.set(now_, tally.co2e_oracle_ug);

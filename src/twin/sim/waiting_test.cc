@@ -1,4 +1,5 @@
-// What work waits for: when a run gives it up, and whose backlog it is.
+// What work waits for: when a run gives it up, whose backlog it is, and what a pause leaves it.
+#include "host/file.h"
 #include "twin/sim/test_world.h"
 
 namespace millrace::twin {
@@ -56,6 +57,45 @@ TEST(Waiting, ForTheBudgetOfANodeIsNoBacklogOfItsSite) {
   EXPECT_GE(value(result, "wait_mean_s"), 17'000.0) << "the node has no power for both";
   EXPECT_EQ(value(result, "backlog_hours"), 0.0);
   EXPECT_FALSE(find_value(result, "power_used_backlog_pct"));
+}
+
+/// Twelve dirty hours and twelve clean ones, all known; and work that runs for ten hours from the evening on.
+SiteConfig tidal_site(seconds grace) {
+  SiteConfig config = small_site(2);
+  std::vector<std::int64_t> values;
+  for (int hour = 0; hour < 24; ++hour) values.push_back(hour < 12 ? 300'000 : 30'000);
+  config.sites[0].carbon =
+      energy::HourlySeries::create(world_start(), values, energy::Outside::kWraps).value();
+  config.policy.shift = "oracle";
+  config.priority_classes[0].grace = grace;
+  return config;
+}
+
+std::vector<TraceJob> evening_work() {
+  std::vector<TraceJob> jobs = {job_of(3'600 * 20, 3'600 * 10, 8)};
+  jobs[0].deferrable = jobs[0].interruptible = true;
+  jobs[0].deadline = jobs[0].arrival + std::chrono::hours(48);
+  return jobs;
+}
+
+TEST(Waiting, APauseForCleanHoursHasTheGraceOfItsClass) {
+  std::string folder = "/tmp/millrace-grace-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  RunOptions options;
+  options.decisions_path = folder + "/decisions.tsv";
+  const auto result = play_world(tidal_site(seconds(10)), evening_work(), options).value();
+  EXPECT_EQ(value(result, "pauses"), 1.0);
+  const auto log = host::read_file(options.decisions_path).value();
+  EXPECT_NE(log.find("\tstop\trun 1, grace 10 s; "), std::string::npos) << log;
+  EXPECT_NE(log.find("2026-01-02T00:00:10.000000Z\tjob-1\tqueued\tstopped"), std::string::npos) << log;
+  EXPECT_TRUE(host::remove_tree(folder));
+}
+
+TEST(Waiting, WorkWithoutAnyGraceIsNotPausedForCleanHours) {
+  const auto result = play_world(tidal_site(seconds(0)), evening_work()).value();
+  EXPECT_EQ(value(result, "pauses"), 0.0);
+  EXPECT_EQ(value(result, "lost_accelerator_hours"), 0.0);
+  EXPECT_GT(value(result, "carbon_saving_pct"), 0.0) << "it waits for the clean half of the next day";
 }
 
 }  // namespace
