@@ -10,7 +10,7 @@ namespace millrace::twin {
 namespace {
 
 constexpr VirtualTime kHourUs = 3'600'000'000;
-constexpr std::int64_t kKnownBeforeHours = 28 * 24;
+constexpr std::int64_t kKnownBeforeHours = 56 * 24;
 constexpr std::size_t kDayAhead = 24;
 
 /// 0 is Monday, 00:00 UTC; the first of January 1970 was a Thursday.
@@ -26,15 +26,25 @@ Outlooks::Outlooks(const SiteConfig& config, VirtualTime start)
     sites_[i].factor = config.cluster.sites[i].pue / config.cluster.sites[0].pue;
   if (config.policy.shift != "history" && config.policy.shift != "forecast") return;
   known_ = config.policy.shift == "forecast" ? kDayAhead : 0;
-  const VirtualTime first = start / kHourUs * kHourUs - kKnownBeforeHours * kHourUs;
-  for (Site& site : sites_) site.forecaster.emplace(hour_of_week(first), kHorizonHours);
-  for (std::int64_t i = 0; i < kKnownBeforeHours; ++i) begin(first + i * kHourUs);
+  const VirtualTime hour = start / kHourUs * kHourUs;
+  for (std::size_t i = 0; i < sites_.size(); ++i) learn_before(i, hour);
+}
+
+// What was before the first hour that the series holds nobody knows.
+void Outlooks::learn_before(std::size_t site, VirtualTime hour) {
+  VirtualTime first = hour - kKnownBeforeHours * kHourUs;
+  while (first < hour && !series_of(site).at(to_time(first))) first += kHourUs;
+  sites_[site].forecaster.emplace(hour_of_week(first), kHorizonHours);
+  for (; first < hour; first += kHourUs) begin(site, first);
+}
+
+const energy::HourlySeries& Outlooks::series_of(std::size_t site) const {
+  const SiteInfo& info = config_.sites[site];
+  return config_.policy.shift_by == "price" ? info.price : info.carbon;
 }
 
 double Outlooks::value(std::size_t site, VirtualTime hour) const {
-  const SiteInfo& info = config_.sites[site];
-  const energy::HourlySeries& series = config_.policy.shift_by == "price" ? info.price : info.carbon;
-  return sites_[site].factor * static_cast<double>(series.at(to_time(hour)).value_or(0));
+  return sites_[site].factor * static_cast<double>(series_of(site).at(to_time(hour)).value_or(0));
 }
 
 void Outlooks::begin(VirtualTime hour) {

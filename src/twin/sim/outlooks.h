@@ -13,7 +13,8 @@
 
 namespace millrace::twin {
 
-/// "history": forecast from the series' own past, of which four weeks before the run are known. "forecast": the next 24
+/// "history": forecast from the series' own past, of which the eight weeks before the run are known, as far as the series
+/// holds them (one that wraps holds them all: a year's hours of the same season). "forecast": the next 24
 /// hours are known (a provider's day-ahead forecast), the rest as history. "oracle": the future is known. "now": no outlook.
 /// Values are for each kilowatt-hour that work draws, so with what the site takes on top (PUE).
 class Outlooks {
@@ -40,7 +41,9 @@ class Outlooks {
     energy::ForecastErrors errors{kHorizonHours};
     control::HourOutlook outlook;
   };
+  const energy::HourlySeries& series_of(std::size_t site) const;
   double value(std::size_t site, VirtualTime hour) const;
+  void learn_before(std::size_t site, VirtualTime hour);
   void begin(std::size_t site, VirtualTime hour);
 
   const SiteConfig& config_;

@@ -104,5 +104,42 @@ TEST(Outlooks, TheDayAheadForecastIsRightAndTheOracleAlways) {
   }
 }
 
+/// What a forecaster that saw the last `hours` hours of a series before the run, and its first hour, expects.
+std::vector<double> learnt_of(const energy::HourlySeries& series, int hours) {
+  const auto hour_of_week = static_cast<std::int32_t>((start() / kHour + 3 * 24 - hours) % 168);
+  energy::HistoryForecaster forecaster(hour_of_week, Outlooks::kHorizonHours);
+  for (int ago = hours; ago >= 0; --ago)
+    forecaster.observe(static_cast<double>(*series.at(world_start() - std::chrono::hours(ago))));
+  std::vector<double> coming(Outlooks::kHorizonHours);
+  forecaster.forecast({}, coming);
+  return coming;
+}
+
+TEST(Outlooks, HistoryKnowsTheEightWeeksBeforeTheRun) {
+  SeededRng rng(4);
+  SiteConfig config = small_site(1);
+  config.sites[0].carbon = random_series(rng, 8'760);
+  config.policy.shift = "history";
+  Outlooks history(config, start());
+  history.begin(start());
+  EXPECT_EQ(history.best_of(kFirst).coming, learnt_of(config.sites[0].carbon, 56 * 24))
+      << "a year that wraps: those of its end";
+}
+
+TEST(Outlooks, HistoryLearnsNothingFromHoursThatTheSeriesDoesNotHold) {
+  SeededRng rng(5);
+  SiteConfig config = small_site(1);
+  std::vector<std::int64_t> values;
+  for (int hour = 0; hour < 20 * 24; ++hour)
+    values.push_back(static_cast<std::int64_t>(draw_below(rng, 500'000)));
+  config.sites[0].carbon = energy::HourlySeries::create(world_start() - std::chrono::hours(10 * 24), values,
+                                                        energy::Outside::kUnknown)
+                               .value();
+  config.policy.shift = "history";
+  Outlooks history(config, start());
+  history.begin(start());
+  EXPECT_EQ(history.best_of(kFirst).coming, learnt_of(config.sites[0].carbon, 10 * 24));
+}
+
 }  // namespace
 }  // namespace millrace::twin
