@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <unordered_set>
+
+#include "twin/sim/statistics.h"
 
 namespace millrace::twin {
 namespace {
@@ -25,13 +26,12 @@ struct Replica {
 
 class Replay {
  public:
-  Replay(const RoutingOptions& options, std::size_t requests)
+  explicit Replay(const RoutingOptions& options)
       : options_(options),
         drain_units_per_ms_(std::llround(options.drain_blocks_per_s * 1000)),
         replicas_(static_cast<std::size_t>(options.replicas),
                   Replica{routing::PrefixCache(options.cache_tokens)}),
         loads_(replicas_.size()) {
-    waits_s_.reserve(requests);
     // Replicas here have no limit on requests, so that cost alone decides.
     for (auto& load : loads_) load = {.ready = true, .slots = std::numeric_limits<std::int64_t>::max()};
   }
@@ -47,8 +47,7 @@ class Replay {
     replica.computed_blocks += missing;
     replica.queued_units += missing * kUnitsPerBlock;
     replica.cache.insert(request.blocks);
-    waits_s_.push_back(static_cast<double>(replica.queued_units) / static_cast<double>(drain_units_per_ms_) /
-                       1000);
+    waits_s_.add(static_cast<double>(replica.queued_units) / static_cast<double>(drain_units_per_ms_) / 1000);
     ++next_;
   }
 
@@ -62,11 +61,9 @@ class Replay {
     }
     const auto count = static_cast<double>(replicas_.size());
     result.imbalance = sum == 0 ? 0.0 : static_cast<double>(largest) * count / static_cast<double>(sum);
-    std::ranges::sort(waits_s_);
-    result.wait_mean_s =
-        std::accumulate(waits_s_.begin(), waits_s_.end(), 0.0) / static_cast<double>(waits_s_.size());
-    result.wait_p50_s = waits_s_[waits_s_.size() / 2];
-    result.wait_p99_s = waits_s_[waits_s_.size() * 99 / 100];
+    result.wait_mean_s = waits_s_.mean();
+    result.wait_p50_s = waits_s_.quantile(0.5);
+    result.wait_p99_s = waits_s_.quantile(0.99);
   }
 
  private:
@@ -108,7 +105,7 @@ class Replay {
   std::int64_t now_ms_ = 0;
   std::size_t next_ = 0;
   std::int64_t hit_blocks_ = 0;
-  std::vector<double> waits_s_;
+  Sample waits_s_;
 };
 
 /// What one cache without bound, shared by all, would have hit.
@@ -169,7 +166,7 @@ RoutingResult replay_prompts(std::span<const PromptArrival> trace, const Routing
   RoutingResult result{.options = options, .requests = static_cast<std::int64_t>(trace.size())};
   for (const auto& request : trace) result.blocks += static_cast<std::int64_t>(request.blocks.size());
   if (trace.empty()) return result;
-  Replay replay(options, trace.size());
+  Replay replay(options);
   const std::size_t step = std::max<std::size_t>(1, trace.size() / 100);
   for (std::size_t i = 0; i < trace.size(); ++i) {
     replay.arrive(trace[i]);

@@ -68,6 +68,19 @@ TEST(Routing, QueuesDrainByTheTimestampsAtTheStatedRate) {
   EXPECT_DOUBLE_EQ(result.wait_p99_s, 2.0);
 }
 
+TEST(Routing, APercentileOfWaitsIsTheNearestRank) {
+  // 99 prompts of one block, far apart, and one of a thousand: at 4 blocks/s 0.25 s each, and 250 s.
+  std::vector<PromptArrival> trace;
+  for (std::uint64_t i = 0; i < 99; ++i)
+    trace.push_back({.time_ms = static_cast<std::int64_t>(i) * 1'000, .blocks = {i}});
+  trace.push_back({.time_ms = 99'000, .blocks = std::vector<routing::BlockHash>(1'000, 7)});
+  for (std::size_t i = 0; i < 1'000; ++i) trace.back().blocks[i] = 1'000 + i;
+  const auto result = replay_prompts(trace, {.trace = {}, .replicas = 1, .drain_blocks_per_s = 4}, {});
+  EXPECT_EQ(result.wait_p50_s, 0.25);
+  EXPECT_EQ(result.wait_p99_s, 0.25) << "99 of 100 did not wait longer";
+  EXPECT_NEAR(result.wait_mean_s, (99 * 0.25 + 250.0) / 100, 1e-12);
+}
+
 TEST(Routing, ASmallCacheForgets) {
   const auto trace = burst({{1, 2}, {3, 4}, {1, 2}});
   RoutingOptions options{.trace = {}, .replicas = 1, .cache_tokens = 2 * routing::kBlockTokens};
