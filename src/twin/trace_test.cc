@@ -257,6 +257,7 @@ TEST(TraceService, ReplicasFollowTokensAndLingerAndEachStretchIsOneJob) {
   lingering.service.linger = seconds(60);
   const auto kept = parse(text, "azure-llm", lingering);
   EXPECT_EQ(kept.jobs.back().work, seconds(120)) << "the third, an interval longer";
+  EXPECT_EQ(kept.jobs[1].work, seconds(300)) << "the first too, though the trace ends";
 }
 
 TEST(TraceService, ReplicasAreKeptApartByRackWhereThereAreAsManyRacks) {

@@ -65,14 +65,15 @@ std::vector<std::int32_t> ServiceLoad::replicas_wanted(const Rates& rates) {
         rule.replicas_min, static_cast<std::int32_t>(std::min(std::ceil(busy_s / capacity), kReplicasMax)));
     wanted.push_back(interval.replicas);
   }
-  // Kept for the linger: the largest of the last intervals.
+  if (wanted.empty()) return wanted;
+  // Kept for the linger, after the last interval of the trace too: the largest of the last intervals.
   const auto linger =
       static_cast<std::size_t>((rule.linger + rule.interval - std::chrono::seconds(1)) / rule.interval);
-  std::vector<std::int32_t> kept(wanted.size());
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
+  std::vector<std::int32_t> kept(wanted.size() + linger);
+  for (std::size_t i = 0; i < kept.size(); ++i) {
     const auto first = i - std::min(i, linger);
     kept[i] = *std::max_element(wanted.begin() + static_cast<std::ptrdiff_t>(first),
-                                wanted.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+                                wanted.begin() + static_cast<std::ptrdiff_t>(std::min(i + 1, wanted.size())));
   }
   return kept;
 }
@@ -151,7 +152,7 @@ Result<void> ServiceLoad::finish() {
       replicas.pop_back();
       TRY_VOID(builder_.add(job, 0));
     }
-    for (std::size_t k = 0; k < replicas.size(); ++k) {
+    for (std::size_t k = 0; i < intervals_.size() && k < replicas.size(); ++k) {
       const auto scaled = [&](std::int64_t tokens) { return tokens * rule.requests_scale_milli / 1000; };
       replicas[k].input_tokens += even_part(scaled(intervals_[i].input_tokens), k, replicas.size());
       replicas[k].output_tokens += even_part(scaled(intervals_[i].output_tokens), k, replicas.size());
