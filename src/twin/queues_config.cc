@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -12,7 +13,24 @@ namespace {
 
 constexpr std::int64_t kCountMax = 1'000'000;
 constexpr std::int64_t kUnitsMax = 1'000'000'000;
-constexpr std::int64_t kMillisecondsMax = 365LL * 24 * 3600 * 1000;
+constexpr std::int64_t kYearMs = 365LL * 24 * 3600 * 1000;
+constexpr std::int64_t kMillisecondsMax = kYearMs;
+/// Virtual time is counted in microseconds, which reach 290,000 years.
+constexpr std::int64_t kArrivalYearsMax = 1'000, kWorkYearsMax = 100'000;
+/// Of a whole configuration: no more than memory holds, and than the one node may have.
+constexpr std::int64_t kWorkloadsMax = 10'000'000, kAccountsMax = 1'000'000;
+
+/// What was read so far adds up to.
+struct Totals {
+  __int128 workloads = 0, accounts = 0, units = 0;
+  __int128 work_ms = 0;      // of one of the present cohorts
+  std::int64_t cohorts = 1;  // that are as the present one
+};
+
+/// How much each of `count` alike may have, so that they stay within `most` with what there is before.
+std::int64_t even_part(__int128 most, __int128 before, __int128 count) {
+  return static_cast<std::int64_t>(std::max<__int128>(most - before, 0) / std::max<__int128>(count, 1));
+}
 
 scheduler::Reclaim read_reclaim(host::TomlTable& table) {
   const std::string text = table.text("reclaim", "any");
@@ -23,7 +41,39 @@ scheduler::Reclaim read_reclaim(host::TomlTable& table) {
   return scheduler::Reclaim::kAny;
 }
 
-QueueClass read_class(host::TomlTable table, const QueueSet& queue) {
+void check_times(host::TomlTable& table, const QueueClass& read, const QueueSet& queue, Totals& totals) {
+  const std::int64_t every_ms =
+      even_part(kArrivalYearsMax * kYearMs, read.first.count(), std::max<std::int64_t>(read.count - 1, 1));
+  if (read.count > 1 && read.every.count() > every_ms) {
+    table.fail("every_ms",
+               fmt::format("found {}, want at most {}: the last of {} workloads comes {} years after the "
+                           "beginning at the latest",
+                           read.every.count(), every_ms, read.count, kArrivalYearsMax));
+  }
+  const __int128 count = static_cast<__int128>(queue.count) * read.count;
+  const std::int64_t runtime_ms =
+      even_part(static_cast<__int128>(kWorkYearsMax) * kYearMs, totals.work_ms, count);
+  if (read.runtime.count() > runtime_ms) {
+    table.fail("runtime_ms",
+               fmt::format("found {}, want at most {}: the work of a cohort, one after the other, takes "
+                           "{} years at most",
+                           read.runtime.count(), runtime_ms, kWorkYearsMax));
+  }
+  totals.work_ms += count * read.runtime.count();
+}
+
+void check_count(host::TomlTable& table, const QueueClass& read, const QueueSet& queue, Totals& totals) {
+  const __int128 queues = static_cast<__int128>(totals.cohorts) * queue.count;
+  const std::int64_t most = even_part(kWorkloadsMax, totals.workloads, queues);
+  totals.workloads += queues * read.count;
+  if (read.count > most) {
+    table.fail("count",
+               fmt::format("found {}, want at most {} in each such queue: all are {} workloads at most",
+                           read.count, most, kWorkloadsMax));
+  }
+}
+
+QueueClass read_class(host::TomlTable table, const QueueSet& queue, Totals& totals) {
   QueueClass read;
   read.name = table.text("class");
   read.count = table.integer("count", 1, kCountMax);
@@ -37,26 +87,49 @@ QueueClass read_class(host::TomlTable table, const QueueSet& queue) {
     table.fail("units",
                fmt::format("found {}, want at most {}: the queue may never use more", read.units, most));
   }
+  check_count(table, read, queue, totals);
+  check_times(table, read, queue, totals);
   return read;
 }
 
-QueueSet read_queue(host::TomlTable table) {
+/// Cohorts, or queues of so many cohorts each.
+void check_accounts(host::TomlTable& table, std::int64_t count, std::int64_t times, Totals& totals) {
+  const std::int64_t most = even_part(kAccountsMax, totals.accounts, times);
+  totals.accounts += static_cast<__int128>(count) * times;
+  if (count <= most) return;
+  table.fail("count", fmt::format("found {}, want at most {}: cohorts and queues together are {} at most",
+                                  count, most, kAccountsMax));
+}
+
+QueueSet read_queue(host::TomlTable table, Totals& totals) {
   QueueSet read;
   read.name = table.text("name");
   read.count = table.integer("count", 1, kCountMax, 1);
   read.nominal_units = table.integer("nominal_quota", 0, kUnitsMax);
   read.borrow_units = table.integer("borrowing_limit", 0, kUnitsMax, 0);
   read.reclaim = read_reclaim(table);
-  for (auto& workload : table.tables("workload")) read.classes.push_back(read_class(workload, read));
+  check_accounts(table, read.count, totals.cohorts, totals);
+  const __int128 queues = static_cast<__int128>(totals.cohorts) * read.count;
+  const std::int64_t most = even_part(kUnitsMax, totals.units, queues);
+  totals.units += queues * read.nominal_units;
+  if (read.nominal_units > most) {
+    table.fail("nominal_quota",
+               fmt::format("found {}, want at most {}: all quotas together are {} units at most",
+                           read.nominal_units, most, kUnitsMax));
+  }
+  for (auto& workload : table.tables("workload")) read.classes.push_back(read_class(workload, read, totals));
   return read;
 }
 
-CohortSet read_cohort(host::TomlTable table) {
+CohortSet read_cohort(host::TomlTable table, Totals& totals) {
   CohortSet read;
   read.name = table.text("name");
   read.count = table.integer("count", 1, kCountMax, 1);
+  check_accounts(table, read.count, 1, totals);
+  totals.cohorts = read.count;
+  totals.work_ms = 0;
   auto queues = table.tables("queue");
-  for (auto& queue : queues) read.queues.push_back(read_queue(queue));
+  for (auto& queue : queues) read.queues.push_back(read_queue(queue, totals));
   if (queues.empty()) table.fail("queue", "a cohort needs at least one [[cohort.queue]]");
   __int128 all = 0;
   for (const QueueSet& queue : read.queues) all += static_cast<__int128>(queue.count) * queue.nominal_units;
@@ -75,23 +148,6 @@ CohortSet read_cohort(host::TomlTable table) {
   return read;
 }
 
-/// Work must be there, and no more than memory holds.
-void check_size(host::TomlTable& root, const QueuesConfig& config) {
-  constexpr std::int64_t kWorkloadsMax = 10'000'000;
-  std::int64_t sum = 0;
-  for (const auto& cohort : config.cohorts) {
-    for (const auto& queue : cohort.queues) {
-      for (const auto& one : queue.classes) {
-        const auto add = static_cast<__int128>(cohort.count) * queue.count * one.count;
-        sum = add > kWorkloadsMax ? kWorkloadsMax + 1
-                                  : std::min(sum + static_cast<std::int64_t>(add), kWorkloadsMax + 1);
-      }
-    }
-  }
-  if (sum == 0) root.fail("cohort", "holds no workload: give at least one [[cohort.queue.workload]]");
-  if (sum > kWorkloadsMax) root.fail("cohort", fmt::format("holds more than {} workloads", kWorkloadsMax));
-}
-
 }  // namespace
 
 Result<QueuesConfig> parse_queues_config(std::string_view text, const std::string& file) {
@@ -100,8 +156,10 @@ Result<QueuesConfig> parse_queues_config(std::string_view text, const std::strin
   QueuesConfig config;
   config.name = root.text("name", file);
   config.preempt = root.truth("preempt", true);
-  for (auto& cohort : root.tables("cohort")) config.cohorts.push_back(read_cohort(cohort));
-  check_size(root, config);
+  Totals totals;
+  for (auto& cohort : root.tables("cohort")) config.cohorts.push_back(read_cohort(cohort, totals));
+  if (totals.workloads == 0)
+    root.fail("cohort", "holds no workload: give at least one [[cohort.queue.workload]]");
   TRY_VOID(document->finish());
   return config;
 }

@@ -1,5 +1,6 @@
 #include "twin/queues.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -189,6 +190,45 @@ TEST(QueuesConfig, ErrorsNameFileLineAndKey) {
       << alone;
   const std::string twice = error_of("name = \"other\"", "name = \"q\"");
   EXPECT_NE(twice.find("name: \"q\" stands before in this cohort"), std::string::npos) << twice;
+}
+
+TEST(QueuesConfig, WhatIsTooLargeNamesFileKeyValueAndBound) {
+  const auto error_of = [](std::string_view queue, std::string_view work) {
+    const std::string text = fmt::format(
+        "[[cohort]]\nname = \"c\"\n[[cohort.queue]]\nname = \"q\"\n{}[[cohort.queue.workload]]\n"
+        "class = \"x\"\n{}units = 1\npriority = 1\n",
+        queue, work);
+    const auto config = parse_queues_config(text, "big.toml");
+    return config ? std::string("accepted") : config.error().message;
+  };
+  EXPECT_EQ(
+      error_of("nominal_quota = 1\n", "count = 300000\nevery_ms = 31536000000\nruntime_ms = 1000\n"),
+      "big.toml:9: cohort.queue.workload.every_ms: found 31536000000, want at most 105120350: the last of "
+      "300000 workloads comes 1000 years after the beginning at the latest");
+  EXPECT_EQ(error_of("nominal_quota = 1\n", "count = 1000000\nevery_ms = 0\nruntime_ms = 31536000000\n"),
+            "big.toml:10: cohort.queue.workload.runtime_ms: found 31536000000, want at most 3153600000: the "
+            "work of a "
+            "cohort, one after the other, takes 100000 years at most");
+  EXPECT_EQ(
+      error_of("count = 2\nnominal_quota = 1000000000\n", "count = 1\nevery_ms = 0\nruntime_ms = 1\n"),
+      "big.toml:6: cohort.queue.nominal_quota: found 1000000000, want at most 500000000: all quotas together "
+      "are 1000000000 units at most");
+  const std::string few =
+      "nominal_quota = 1\n[[cohort.queue.workload]]\nclass = \"x\"\ncount = 1\nevery_ms = 0\n"
+      "runtime_ms = 1\nunits = 1\npriority = 1\n";
+  const auto many =
+      parse_queues_config("[[cohort]]\nname = \"c\"\n[[cohort.queue]]\nname = \"q\"\n" + few +
+                              "[[cohort]]\nname = \"d\"\ncount = 1000\n[[cohort.queue]]\nname = "
+                              "\"r\"\ncount = 1000000\nnominal_quota = 0\n",
+                          "many.toml");
+  ASSERT_FALSE(many);
+  EXPECT_EQ(
+      many.error().message,
+      "many.toml:18: cohort.queue.count: found 1000000, want at most 998: cohorts and queues together are "
+      "1000000 at most");
+}
+
+TEST(QueuesConfig, NeedsAFileThatHoldsWork) {
   EXPECT_FALSE(parse_queues_config("name = \"empty\"", "empty.toml"));
   EXPECT_FALSE(parse_queues_config("not toml", "bad.toml"));
   EXPECT_FALSE(read_queues_config("/nonexistent/queues.toml"));
