@@ -38,6 +38,7 @@ CsvReader::CsvReader(std::string_view text, std::string file, char separator, bo
     return;
   }
   names_ = fields_;
+  unquoted_names_.swap(unquoted_);
 }
 
 CsvColumn CsvReader::maybe_column(std::string_view name) {
@@ -76,6 +77,21 @@ void CsvReader::refuse_others() {
   }
 }
 
+// From the quote at `at` on, which moves behind the one that ends the field; nullopt if none does.
+std::optional<std::string_view> CsvReader::quoted(std::string_view row, std::size_t& at) {
+  const std::size_t from = at + 1;
+  std::string* text = nullptr;  // where a quote stands twice
+  for (std::size_t part = from;;) {
+    const auto quote = row.find('"', part);
+    if (quote == std::string_view::npos) return std::nullopt;
+    const bool is_twice = quote + 1 < row.size() && row[quote + 1] == '"';
+    if (is_twice && text == nullptr) text = &unquoted_.emplace_back();
+    if (text != nullptr) *text += row.substr(part, quote - part + (is_twice ? 1 : 0));
+    part = at = quote + (is_twice ? 2 : 1);
+    if (!is_twice) return text != nullptr ? std::string_view(*text) : row.substr(from, quote - from);
+  }
+}
+
 bool CsvReader::split() {
   const auto end = std::min(text_.find('\n', at_), text_.size());
   auto row = text_.substr(at_, end - at_);
@@ -84,19 +100,22 @@ bool CsvReader::split() {
   if (row.ends_with('\r')) row.remove_suffix(1);
   if (row.empty()) return false;
   fields_.clear();
+  unquoted_.clear();
   for (std::size_t from = 0;;) {
     std::size_t stop = 0;
     std::string_view field;
     if (from < row.size() && row[from] == '"') {
-      const auto quote = row.find('"', from + 1);
-      stop = quote == std::string_view::npos ? row.size() : quote + 1;
-      if (quote == std::string_view::npos || (stop < row.size() && row[stop] != separator_)) {
+      stop = from;
+      const auto inside = quoted(row, stop);
+      if (!inside || (stop < row.size() && row[stop] != separator_)) {
         fields_.push_back({});
         fail(fields_.size() - 1,
-             "a field that begins with a quote ends with the next one, and a separator follows");
+             "a field that begins with a quote ends with the next one that does not stand twice, and a "
+             "separator "
+             "follows");
         return false;
       }
-      field = row.substr(from + 1, quote - from - 1);
+      field = *inside;
     } else {
       stop = std::min(row.find(separator_, from), row.size());
       field = row.substr(from, stop - from);
@@ -169,6 +188,16 @@ void CsvReader::fail(CsvColumn column, std::string_view message) {
 Result<void> CsvReader::finish() const {
   if (fault_) return std::unexpected(*fault_);
   return {};
+}
+
+std::string csv_field(std::string_view text) {
+  if (text.find_first_of(",\"\n\r") == std::string_view::npos) return std::string(text);
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  return quoted + "\"";
 }
 
 Result<TimePoint> parse_time_field(std::string_view text) {

@@ -1,7 +1,8 @@
-// Csv: strict reading of separated values from text, with errors that name file, line and column.
+// Csv: strict reading of separated values from text, with errors that name file, line and column; and fields to write.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,12 +21,15 @@ inline constexpr CsvColumn kNoColumn = SIZE_MAX;
 std::string_view without_bom(std::string_view text);
 
 /// Rows of a text, which must outlive the reader. Lines end with LF or CRLF; the last may lack its end; empty lines are
-/// skipped. A field may stand in double quotes, without quotes inside. Every row must be as wide as the first. The first
-/// fault ends the rows and is kept: read all, then ask `finish`. Lines and columns count from 1.
+/// skipped. A field may stand in double quotes; a quote inside is written twice (RFC 4180, but for line ends in a field).
+/// Every row must be as wide as the first. The first fault ends the rows and is kept: read all, then ask `finish`. Lines and
+/// columns count from 1.
 class CsvReader {
  public:
   /// With `header`, the first row names the columns.
   CsvReader(std::string_view text, std::string file, char separator, bool header);
+  CsvReader(const CsvReader&) = delete;
+  CsvReader& operator=(const CsvReader&) = delete;
 
   /// The column of the header called `name`; a fault if there is none, or two.
   CsvColumn column(std::string_view name);
@@ -55,6 +59,7 @@ class CsvReader {
 
  private:
   bool split();
+  std::optional<std::string_view> quoted(std::string_view row, std::size_t& at);
 
   std::string_view text_;
   std::string file_;
@@ -62,10 +67,14 @@ class CsvReader {
   std::size_t at_ = 0;
   std::int64_t line_ = 0;
   std::vector<std::string_view> names_, fields_;
+  std::deque<std::string> unquoted_names_, unquoted_;  // of these: what is not in the text as it is
   std::vector<std::string> asked_;
   std::size_t width_ = 0;  // of the first row; 0: none was read
   std::optional<Error> fault_;
 };
+
+/// As RFC 4180 writes a field: in quotes if it holds a comma, a quote or a line end.
+std::string csv_field(std::string_view text);
 
 /// RFC 3339, and the same without seconds ("2022-01-01T00:00Z").
 Result<TimePoint> parse_time_field(std::string_view text);

@@ -11,6 +11,7 @@
 
 #include "host/file.h"
 #include "host/sha256.h"
+#include "twin/formats/millrace.h"
 #include "twin/generate/sampler.h"
 #include "twin/site_config.h"
 
@@ -214,6 +215,32 @@ TEST(Generator, WorkThatIsSpreadIsNoLargerThanANodeOfEachRail) {
     most = std::max(most, job.demand.accelerators * job.tasks);
   }
   EXPECT_EQ(most, 16) << "two rails, nodes of eight";
+}
+
+TEST(Generator, NamesWithSeparatorsAndQuotesAreReadBackAsWritten) {
+  const auto site = parse_site(
+      "[[site]]\nname = 's'\nzone = 'F,R'\ncarbon_g_per_kwh = 50\njurisdiction = '\"EU\"'\n"
+      "[[kind]]\nname = 'h, \"fast\"'\nlike = 'nvidia-h100-sxm'\n"
+      "[[node_type]]\nname = 't'\nkind = 'h, \"fast\"'\naccelerators = 8\ncpu_cores = 64\nmemory_gib = 512\n"
+      "idle_w = 1500\ncpu_max_w = 700\n[[nodes]]\ncount = 4\n"
+      "[[tenant]]\nname = 'Physics, Basel'\n[[tenant]]\nname = '\"north\" lab'\n[[tenant]]\nname = '\"'\n"
+      "[[priority_class]]\nname = 'slow, \"kind\"'\npriority = 1\n"
+      "[[workload.class]]\nname = 'w'\nkinds = ['h, \"fast\"']\nzones = ['F,R']\njurisdictions = ['\"EU\"']\n"
+      "sizes = [{accelerators = 1}]\n",
+      "s.toml", ".");
+  ASSERT_TRUE(site) << site.error().message;
+  const auto source = generate_jobs(*site, 1, days(2)).value();
+  std::string text = millrace_header(source->needs());
+  std::vector<TraceJob> made;
+  while (const auto job = source->next()) {
+    made.push_back(*job);
+    append_millrace_row(text, *job, *site, source->needs());
+  }
+  ASSERT_GT(made.size(), 20u);
+  const auto read = parse_trace(text, "w.csv", "millrace", *site);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->jobs, made);
+  EXPECT_EQ(read->needs.at(read->jobs[0].needs), source->needs()[made[0].needs]);
 }
 
 TEST(GenerateSite, MakesASiteThatLoadsWithinItsBudget) {

@@ -172,6 +172,24 @@ TEST(SiteConfig, FaultsNameFileLineAndKey) {
             "site.toml:17: tenant.ceiling: is below the quota");
 }
 
+TEST(SiteConfig, ANameThatAWorkloadFileCannotHoldIsRefused) {
+  EXPECT_EQ(
+      fault_of("[[tenant]]\nname = \"a\\nb\"\n"),
+      "site.toml:15: tenant.name: a name is not empty and holds no line end or other control character");
+  EXPECT_EQ(fault_of("[[tenant]]\nname = \"\"\n").substr(0, 28), "site.toml:15: tenant.name: a");
+  EXPECT_EQ(fault_of("[[tenant]]\nname = \"a\"\n[[tenant.project]]\nname = \"\\t\"\n").substr(0, 36),
+            "site.toml:17: tenant.project.name: a");
+  EXPECT_EQ(fault_of("[[priority_class]]\nname = \"\\r\"\npriority = 1\n").substr(0, 36),
+            "site.toml:15: priority_class.name: a");
+  const std::string in_list =
+      ": a name that stands in lists is not empty and holds no '|', line end or other control "
+      "character";
+  EXPECT_EQ(fault_of("[[kind]]\nname = \"a|b\"\n"), "site.toml:15: kind.name" + in_list);
+  EXPECT_EQ(fault_of("[[site]]\nname = \"z\"\nzone = \"FR|DE\"\n"), "site.toml:16: site.zone" + in_list);
+  EXPECT_EQ(fault_of("[[site]]\nname = \"z\"\nzone = \"FR\"\njurisdiction = \"a|b\"\n"),
+            "site.toml:17: site.jurisdiction" + in_list);
+}
+
 TEST(SiteConfig, ABudgetBelowIdleIsRefused) {
   auto text = std::string(kSmall);
   text.insert(text.find("zone"), "budget_kw = 19\n");

@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "host/file.h"
 #include "host/output_file.h"
+#include "twin/csv.h"
 #include "twin/report.h"
 
 namespace millrace::twin {
@@ -18,13 +19,7 @@ std::string field(std::string_view text) {
         safe.front() == '-' && safe.find_first_not_of("-0123456789.eE+,") == std::string::npos;
     if (!number) safe.insert(0, " ");
   }
-  if (safe.find_first_of(",\"\n\r") == std::string::npos) return safe;
-  std::string quoted = "\"";
-  for (const char c : safe) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + "\"";
+  return csv_field(safe);
 }
 
 std::string number(double value) { return std::isfinite(value) ? fmt::format("{}", value) : ""; }

@@ -244,13 +244,25 @@ void append_seconds(std::string& out, TraceTime time) {
   out += decimals;
 }
 
+/// Of work that may run on some kinds only; else empty.
+std::string kind_list(const TraceJob& job, const SiteConfig& site) {
+  std::string list;
+  if (~job.kinds == 0) return list;
+  for (std::size_t k = 0; k < site.cluster.kinds.size(); ++k) {
+    if ((job.kinds >> k & 1) != 0) list += (list.empty() ? "" : "|") + site.cluster.kinds[k].kind;
+  }
+  return list;
+}
+
 void append_needs(std::string& out, const WorkNeeds& needs) {
   if (needs.attested) out += 'a';
-  fmt::format_to(std::back_inserter(out), ",{},{},", fmt::join(needs.zones, "|"),
-                 fmt::join(needs.jurisdictions, "|"));
+  const auto list = [](const std::vector<std::string>& names) {
+    return csv_field(fmt::format("{}", fmt::join(names, "|")));
+  };
+  fmt::format_to(std::back_inserter(out), ",{},{},", list(needs.zones), list(needs.jurisdictions));
   if (needs.accelerator_memory_mib > 0)
     fmt::format_to(std::back_inserter(out), "{}", needs.accelerator_memory_mib);
-  out += ',' + needs.siblings;
+  out += ',' + csv_field(needs.siblings);
 }
 
 }  // namespace
@@ -273,18 +285,10 @@ void append_millrace_row(std::string& out, const TraceJob& job, const SiteConfig
   append_seconds(out, job.work);
   fmt::format_to(std::back_inserter(out), ",{},{},{},{},{},", job.tasks, job.demand.accelerators,
                  job.demand.accelerator_milli, job.demand.cpu_milli, job.demand.memory_mib);
-  if (~job.kinds != 0) {
-    bool first = true;
-    for (std::size_t k = 0; k < site.cluster.kinds.size(); ++k) {
-      if ((job.kinds >> k & 1) == 0) continue;
-      if (!std::exchange(first, false)) out += '|';
-      out += site.cluster.kinds[k].kind;
-    }
-  }
-  out += ',';
-  if (job.reference_kind != TraceJob::kAnyKind) out += site.cluster.kinds[job.reference_kind].kind;
-  fmt::format_to(std::back_inserter(out), ",{},{},{},{},{},", site.accounts[job.account].name,
-                 site.priority_classes[job.priority_class].name, name_in(kProfiles, job.profile),
+  out += csv_field(kind_list(job, site)) + ',';
+  if (job.reference_kind != TraceJob::kAnyKind) out += csv_field(site.cluster.kinds[job.reference_kind].kind);
+  fmt::format_to(std::back_inserter(out), ",{},{},{},{},{},", csv_field(site.accounts[job.account].name),
+                 csv_field(site.priority_classes[job.priority_class].name), name_in(kProfiles, job.profile),
                  name_in(kJobKinds, job.kind), job.utilisation_milli);
   if (job.deadline != kNever) append_seconds(out, job.deadline);
   out += ',';

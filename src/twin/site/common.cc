@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -19,6 +20,24 @@ std::string read_named_file(SiteReader& reader, host::TomlTable& table, std::str
   if (text) return std::move(*text);
   table.fail(key, text.error().message);
   return {};
+}
+
+std::string read_name(host::TomlTable& table, std::string_view key, NamePlace place) {
+  auto name = table.text(key);
+  check_name(table, key, name, place);
+  return name;
+}
+
+void check_name(host::TomlTable& table, std::string_view key, std::string_view name, NamePlace place) {
+  const bool in_lists = place == NamePlace::kInLists;
+  const auto is_wrong = [in_lists](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F || (in_lists && c == '|');
+  };
+  if (!name.empty() && std::ranges::none_of(name, is_wrong)) return;
+  table.fail(
+      key, in_lists ? "a name that stands in lists is not empty and holds no '|', line end or other control "
+                      "character"
+                    : "a name is not empty and holds no line end or other control character");
 }
 
 FailureRate read_failures(host::TomlTable& table) {

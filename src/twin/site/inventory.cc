@@ -179,7 +179,7 @@ std::optional<std::string> doubled_name(const Items& items) {
 
 void read_kinds(SiteReader& reader, TomlTable& root) {
   for (auto& table : root.tables("kind")) {
-    const auto name = table.text("name");
+    const auto name = read_name(table, "name", NamePlace::kInLists);
     auto kind = read_kind(table, name);
     if (find_kind(reader.config, name)) table.fail("name", "stands here twice");
     add_kind(reader.config, std::move(kind));
@@ -192,8 +192,9 @@ void read_sites(SiteReader& reader, TomlTable& root) {
   for (auto& table : tables) {
     scheduler::Site site;
     site.name = table.text("name");
-    site.zone = table.text("zone");
+    site.zone = read_name(table, "zone", NamePlace::kInLists);
     site.jurisdiction = table.text("jurisdiction", site.zone.substr(0, site.zone.find('-')));
+    if (table.has("jurisdiction")) check_name(table, "jurisdiction", site.jurisdiction, NamePlace::kInLists);
     site.pue = table.number("pue", 1, 10, 1);
     SiteInfo info{.power = read_power(table),
                   .carbon = constant_series(reader.config.start, 0),

@@ -47,7 +47,7 @@ scheduler::Reclaim read_reclaim(TomlTable& table) {
 void read_account(SiteReader& reader, TomlTable& table, scheduler::AccountIndex parent) {
   auto& accounts = reader.config.accounts;
   scheduler::Account account;
-  account.name = table.text("name");
+  account.name = read_name(table, "name");
   if (parent != scheduler::kNoAccount) account.name = accounts[parent].name + "/" + account.name;
   account.parent = parent;
   account.weight_milli = static_cast<std::int32_t>(to_milli(table.number("weight", 0.001, 1e6, 1)));
@@ -94,7 +94,7 @@ void read_classes(SiteReader& reader, TomlTable& root) {
   std::string chosen;
   for (auto& table : root.tables("priority_class")) {
     PriorityClassConfig one;
-    one.name = table.text("name");
+    one.name = read_name(table, "name");
     one.priority = static_cast<std::int32_t>(table.integer("priority", -1'000'000, 1'000'000));
     one.preemptible = table.truth("preemptible", true);
     one.grace = seconds_of(table, "grace_s", 86'400, one.grace);

@@ -47,6 +47,12 @@ std::size_t index_of(host::TomlTable& table, std::string_view key, std::string_v
   return 0;
 }
 
+/// The name at `key`; a fault unless a field of a CSV can hold it. In lists: also among others with "|" between, as kinds,
+/// zones and jurisdictions stand there.
+enum class NamePlace : std::uint8_t { kAlone, kInLists };
+std::string read_name(host::TomlTable& table, std::string_view key, NamePlace place = NamePlace::kAlone);
+void check_name(host::TomlTable& table, std::string_view key, std::string_view name, NamePlace place);
+
 /// Whole milliwatts, micro-euro and seconds of a decimal figure.
 std::int64_t to_milli(double value);
 std::int64_t to_micro(double value);
