@@ -1,6 +1,7 @@
 #include "twin/site_config.h"
 #include "twin/hourly_csv.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -172,6 +173,24 @@ TEST(SiteConfig, FaultsNameFileLineAndKey) {
             "site.toml:17: tenant.ceiling: is below the quota");
 }
 
+TEST(SiteConfig, AFirstNumberThatIsNoneIsRefused) {
+  for (const char* key : {"name", "rack", "rail", "domain"}) {
+    for (const std::string& digits : {std::string("12345678901234567890"), std::string(2'000'000, '0'),
+                                      std::string("x"), std::string()}) {
+      const auto fault = fault_of(fmt::format("{} = \"n{{{}}}\"\n", key, digits));
+      EXPECT_TRUE(fault.starts_with(fmt::format("site.toml:14: nodes.{}: ", key))) << fault.substr(0, 200);
+      EXPECT_NE(fault.find("want the first number, of 1 to 9 digits, between the braces"), std::string::npos)
+          << fault.substr(0, 200);
+      EXPECT_LT(fault.size(), 300u);
+    }
+  }
+}
+
+TEST(SiteConfig, APatternThatMakesNamesWithoutEndIsRefused) {
+  EXPECT_EQ(fault_of("name = \"" + std::string(1'000'000, 'n') + "\"\n"),
+            "site.toml:14: nodes.name: has 1000000 bytes, want at most 200");
+}
+
 TEST(SiteConfig, ANameThatAWorkloadFileCannotHoldIsRefused) {
   EXPECT_EQ(
       fault_of("[[tenant]]\nname = \"a\\nb\"\n"),
@@ -188,6 +207,11 @@ TEST(SiteConfig, ANameThatAWorkloadFileCannotHoldIsRefused) {
   EXPECT_EQ(fault_of("[[site]]\nname = \"z\"\nzone = \"FR|DE\"\n"), "site.toml:16: site.zone" + in_list);
   EXPECT_EQ(fault_of("[[site]]\nname = \"z\"\nzone = \"FR\"\njurisdiction = \"a|b\"\n"),
             "site.toml:17: site.jurisdiction" + in_list);
+}
+
+TEST(SiteConfig, TenantsWithOneNameAreRefused) {
+  EXPECT_EQ(fault_of("[[tenant]]\nname = \"a\"\n[[tenant]]\nname = \"b\"\n[[tenant]]\nname = \"a\"\n"),
+            "site.toml:19: tenant.name: 'a' stands here twice");
 }
 
 TEST(SiteConfig, ABudgetBelowIdleIsRefused) {

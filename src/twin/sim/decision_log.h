@@ -13,8 +13,8 @@
 namespace millrace::twin {
 
 /// A line is four fields between tabs: time (RFC 3339, UTC, six decimals), what it is about (a workload ("job-7"), or a node's,
-/// feed's or site's name), the decision (start, hold, stop, cap, ended, rejected, down, up, budget), and the reason. Tabs
-/// and line ends inside a field become spaces.
+/// feed's or site's name), the decision (docs/twin.md lists them), and the reason. Tabs and line ends inside a field become
+/// spaces.
 class DecisionLog {
  public:
   /// Only counts and digests.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <optional>
 
 #include "host/file.h"
 #include "twin/site/reader.h"
@@ -68,17 +69,45 @@ PowerStages read_power(host::TomlTable& table) {
   return power;
 }
 
-std::string numbered(std::string_view pattern, std::int64_t number) {
+namespace {
+
+struct Pattern {
+  std::string_view before, digits, after;
+};
+
+/// nullopt: it has no braces.
+std::optional<Pattern> parts_of(std::string_view pattern) {
   const auto open = pattern.find('{');
   const auto close = pattern.find('}', open);
-  if (open == std::string_view::npos || close == std::string_view::npos) {
-    return fmt::format("{}-{}", pattern, number + 1);
+  if (open == std::string_view::npos || close == std::string_view::npos) return std::nullopt;
+  return Pattern{.before = pattern.substr(0, open),
+                 .digits = pattern.substr(open + 1, close - open - 1),
+                 .after = pattern.substr(close + 1)};
+}
+
+}  // namespace
+
+std::string read_pattern(host::TomlTable& table, std::string_view key, std::string_view fallback) {
+  constexpr std::size_t kDigitsMax = 9, kBytesMax = 200;
+  auto pattern = table.text(key, fallback);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto parts = parts_of(pattern);
+  if (parts && (parts->digits.empty() || parts->digits.size() > kDigitsMax ||
+                !std::ranges::all_of(parts->digits, is_digit))) {
+    table.fail(key, fmt::format("found '{}', want the first number, of 1 to {} digits, between the braces",
+                                parts->digits.substr(0, 40), kDigitsMax));
+  } else if (pattern.size() > kBytesMax) {
+    table.fail(key, fmt::format("has {} bytes, want at most {}", pattern.size(), kBytesMax));
   }
-  const auto digits = pattern.substr(open + 1, close - open - 1);
+  return pattern;
+}
+
+std::string numbered(std::string_view pattern, std::int64_t number) {
+  const auto parts = parts_of(pattern);
+  if (!parts) return fmt::format("{}-{}", pattern, number + 1);
   std::int64_t first = 1;
-  (void)std::from_chars(digits.data(), digits.data() + digits.size(), first);
-  return fmt::format("{}{:0{}}{}", pattern.substr(0, open), first + number, digits.size(),
-                     pattern.substr(close + 1));
+  (void)std::from_chars(parts->digits.data(), parts->digits.data() + parts->digits.size(), first);
+  return fmt::format("{}{:0{}}{}", parts->before, first + number, parts->digits.size(), parts->after);
 }
 
 }  // namespace millrace::twin

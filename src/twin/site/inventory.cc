@@ -110,13 +110,13 @@ NodeGroup read_group(SiteReader& reader, TomlTable& table) {
   const auto type = table.text("type", config.node_types.size() == 1 ? config.node_types[0].name : "");
   group.type = static_cast<std::uint16_t>(index_of(table, "type", type, config.node_types));
   group.count = table.integer("count", 1, kNodesMax);
-  group.name = table.text("name", site + "-n{0001}");
+  group.name = read_pattern(table, "name", site + "-n{0001}");
   group.per_rack = table.integer("per_rack", 0, kNodesMax, 0);
-  group.rack = table.text("rack", site + "-r{001}");
+  group.rack = read_pattern(table, "rack", site + "-r{001}");
   group.per_rail = table.integer("per_rail", 0, kNodesMax, 0);
-  group.rail = table.text("rail", site + "-l{001}");
+  group.rail = read_pattern(table, "rail", site + "-l{001}");
   group.per_domain = table.integer("per_domain", 0, kNodesMax, 0);
-  group.domain = table.text("domain", site + "-d{001}");
+  group.domain = read_pattern(table, "domain", site + "-d{001}");
   group.rack_budget_mw = std::llround(table.number("rack_budget_kw", 0, 1e6, 0) * 1e6);
   if (group.rack_budget_mw != 0 && group.per_rack == 0) table.fail("rack_budget_kw", "needs per_rack");
   for (const auto& feed : table.texts("feeds")) {

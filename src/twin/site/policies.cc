@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <set>
+#include <string>
 
 #include "twin/site/kinds.h"
 #include "twin/site/reader.h"
@@ -44,7 +45,8 @@ scheduler::Reclaim read_reclaim(TomlTable& table) {
   return scheduler::Reclaim::kAny;
 }
 
-void read_account(SiteReader& reader, TomlTable& table, scheduler::AccountIndex parent) {
+void read_account(SiteReader& reader, TomlTable& table, scheduler::AccountIndex parent,
+                  std::set<std::string>& known) {
   auto& accounts = reader.config.accounts;
   scheduler::Account account;
   account.name = read_name(table, "name");
@@ -53,7 +55,7 @@ void read_account(SiteReader& reader, TomlTable& table, scheduler::AccountIndex 
   account.weight_milli = static_cast<std::int32_t>(to_milli(table.number("weight", 0.001, 1e6, 1)));
   account.quota = read_quota(table);
   account.reclaim = read_reclaim(table);
-  if (std::ranges::find(accounts, account.name, &scheduler::Account::name) != accounts.end()) {
+  if (!known.insert(account.name).second) {
     table.fail("name", fmt::format("'{}' stands here twice", account.name));
   }
   const auto index = static_cast<scheduler::AccountIndex>(accounts.size());
@@ -61,7 +63,7 @@ void read_account(SiteReader& reader, TomlTable& table, scheduler::AccountIndex 
   if (accounts.size() > kAccountsMax) return table.fail("name", "too many accounts");
   auto projects = parent == scheduler::kNoAccount ? table.tables("project") : std::vector<TomlTable>();
   if (projects.empty()) reader.config.leaves.push_back(index);
-  for (auto& project : projects) read_account(reader, project, index);
+  for (auto& project : projects) read_account(reader, project, index, known);
 }
 
 std::string one_of(TomlTable& table, std::string_view key, std::string_view fallback,
@@ -83,7 +85,8 @@ std::chrono::seconds seconds_of(TomlTable& table, std::string_view key, std::int
 }  // namespace
 
 void read_accounts(SiteReader& reader, TomlTable& root) {
-  for (auto& tenant : root.tables("tenant")) read_account(reader, tenant, scheduler::kNoAccount);
+  std::set<std::string> known;
+  for (auto& tenant : root.tables("tenant")) read_account(reader, tenant, scheduler::kNoAccount, known);
   if (!reader.config.accounts.empty()) return;
   reader.config.accounts.push_back({.name = "default", .quota = scheduler::kUnlimitedQuota});
   reader.config.leaves.push_back(0);

@@ -63,6 +63,8 @@ FailureRate read_failures(host::TomlTable& table);
 /// "budget_kw" (one stage from the beginning of time) or "power" (an array of {from, budget_kw}).
 PowerStages read_power(host::TomlTable& table);
 
+/// A pattern of names for `numbered` at `key`, or `fallback`; a fault if it holds too much, or no first number in its braces.
+std::string read_pattern(host::TomlTable& table, std::string_view key, std::string_view fallback);
 /// "gpu-{001}" and 41 -> "gpu-042": the braces hold the first number, with its width. Without braces: the pattern and "-",
 /// and the number counted from 1.
 std::string numbered(std::string_view pattern, std::int64_t number);
