@@ -173,6 +173,21 @@ TEST(SiteConfig, FaultsNameFileLineAndKey) {
             "site.toml:17: tenant.ceiling: is below the quota");
 }
 
+TEST(SiteConfig, ANamePatternNumbersWhatThereAreSeveralOf) {
+  const auto names_of = [](std::string_view nodes) {
+    auto text = std::string(kSmall);
+    text.replace(text.find("count = 10\n"), 11, nodes);
+    std::vector<std::string> names;
+    for (const auto& node : parse_site(text, "site.toml", ".").value().cluster.nodes)
+      names.push_back(node.name);
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names_of("count = 1\nname = \"server\"\n"), Names{"server"});
+  EXPECT_EQ(names_of("count = 1\nname = \"n{07}\"\n"), Names{"n07"});
+  EXPECT_EQ(names_of("count = 2\nname = \"server\"\n"), (Names{"server-1", "server-2"}));
+}
+
 TEST(SiteConfig, AFirstNumberThatIsNoneIsRefused) {
   for (const char* key : {"name", "rack", "rail", "domain"}) {
     for (const std::string& digits : {std::string("12345678901234567890"), std::string(2'000'000, '0'),

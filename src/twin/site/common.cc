@@ -110,4 +110,8 @@ std::string numbered(std::string_view pattern, std::int64_t number) {
   return fmt::format("{}{:0{}}{}", parts->before, first + number, parts->digits.size(), parts->after);
 }
 
+std::string numbered_of(std::string_view pattern, std::int64_t number, std::int64_t count) {
+  return count == 1 && !parts_of(pattern) ? std::string(pattern) : numbered(pattern, number);
+}
+
 }  // namespace millrace::twin

@@ -150,7 +150,7 @@ void add_nodes(SiteConfig& config, const NodeGroup& group) {
   auto& cluster = config.cluster;
   for (std::int64_t i = 0; i < group.count; ++i) {
     auto node = config.node_types[group.type].node;
-    node.name = numbered(group.name, i);
+    node.name = numbered_of(group.name, i, group.count);
     node.site = group.site;
     node.rack = holder_of(cluster.racks, i, group.per_rack, group.rack, group.site);
     if (config.racks.size() < cluster.racks.size()) {

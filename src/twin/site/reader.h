@@ -68,5 +68,7 @@ std::string read_pattern(host::TomlTable& table, std::string_view key, std::stri
 /// "gpu-{001}" and 41 -> "gpu-042": the braces hold the first number, with its width. Without braces: the pattern and "-",
 /// and the number counted from 1.
 std::string numbered(std::string_view pattern, std::int64_t number);
+/// The same, but a pattern without braces is the name of the only one there is.
+std::string numbered_of(std::string_view pattern, std::int64_t number, std::int64_t count);
 
 }  // namespace millrace::twin
