@@ -17,6 +17,15 @@ struct Line {
   bool json = false;
 };
 
+std::string policy_names() {
+  std::string names;
+  for (int i = 0; i <= static_cast<int>(scheduler::PlacementKind::kTightest); ++i) {
+    if (i > 0) names += ", ";
+    names += scheduler::name_of(static_cast<scheduler::PlacementKind>(i));
+  }
+  return names;
+}
+
 std::string shown(const twin::OpenbFigure& figure) {
   return fmt::format("{:.2f} ± {:.2f}", figure.mean, figure.stdev);
 }
@@ -58,9 +67,7 @@ void add_twin_openb(CLI::App& twin, cli::Chosen& chosen) {
           "--pods", options.pods,
           "CSV with cpu_milli, memory_mib, num_gpu, gpu_milli and gpu_spec (kinds, as in A|B) of each pod")
       ->required();
-  command
-      ->add_option("--policy", line->policy, "random, dotprod, clustering, packing, bestfit, fgd or millrace")
-      ->capture_default_str();
+  command->add_option("--policy", line->policy, policy_names())->capture_default_str();
   command
       ->add_option("--inflate", options.inflate,
                    "accelerators asked for by all arrivals, over those that there are")

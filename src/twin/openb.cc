@@ -57,7 +57,9 @@ class Unusable {
 std::vector<Sum> marks_of(double inflate) {
   const auto end = std::llround(inflate * 100);
   std::vector<Sum> marks;
-  if (end > 100) marks.push_back({.demand_pct = 100});
+  for (const std::int64_t of_study : {100, 130}) {
+    if (end > of_study) marks.push_back({.demand_pct = of_study});
+  }
   marks.push_back({.demand_pct = end});
   return marks;
 }

@@ -49,9 +49,9 @@ struct OpenbResult {
   OpenbOptions options;
   std::int64_t nodes = 0, accelerators = 0, pods = 0;  // of the input
   std::int64_t shapes = 0;                             // different pods
-  std::vector<OpenbMark> marks;                        // 100 % if `inflate` reaches it, and the end
-  OpenbFigure arrived, refused;                        // pods in a run
-  double seconds_per_run = 0;                          // wall time, mean
+  std::vector<OpenbMark> marks;  // 100 and 130 % as far as `inflate` reaches them, and the end
+  OpenbFigure arrived, refused;  // pods in a run
+  double seconds_per_run = 0;    // wall time, mean
 };
 
 /// kInvalidArgument: an option out of range, a file that is not as it should be (names file, line and column), more than 64
@@ -60,8 +60,8 @@ struct OpenbResult {
 Result<OpenbResult> run_openb(const OpenbOptions& options, const Clock& clock, const Progress& progress);
 
 /// Members: policy, inflate, seeds [first, last], nodes, accelerators, pods, shapes;
-/// allocation_pct {"100": mean, "130": mean}, fragmentation_pct (the same keys: demand in percent of capacity;
-/// these two are always there, and null beyond `inflate`);
+/// allocation_pct {"100": mean, "130": mean, and where `inflate` ends}, fragmentation_pct (the same keys: demand in percent of
+/// capacity; "100" and "130" are always there, and null beyond `inflate`);
 /// arrived, refused (pods in a run, means); seconds_per_run;
 /// stdev {allocation_pct {...}, fragmentation_pct {...}, arrived, refused}.
 boost::json::object to_json(const OpenbResult& result);

@@ -161,6 +161,26 @@ TEST(Openb, figures_are_those_of_a_case_worked_by_hand) {
   EXPECT_EQ(json.at("refused").as_double(), 11);
 }
 
+TEST(Openb, beyond_the_study_its_marks_are_told_too) {
+  std::string nodes(kNodesHead), pods(kPodsHead);
+  for (int i = 0; i < 10; ++i) nodes += "n,8000,100,1,A\n";
+  for (int i = 0; i < 3; ++i) pods += "p,1000,1,1,600,\n";
+  const std::string folder = testing::TempDir();
+  OpenbOptions options;
+  options.nodes = folder + "/openb_nodes_2.csv";
+  options.pods = folder + "/openb_pods_2.csv";
+  options.policy = scheduler::PlacementKind::kFgd;
+  options.inflate = 2.0;
+  options.seeds = {1, 1};
+  ASSERT_TRUE(host::write_file_atomic(options.nodes, nodes));
+  ASSERT_TRUE(host::write_file_atomic(options.pods, pods));
+  const host::SystemClock clock;
+  const auto json = to_json(run_openb(options, clock, {}).value());
+  EXPECT_EQ(json.at("allocation_pct").as_object().size(), 3U);
+  for (const char* mark : {"100", "130", "200"})
+    EXPECT_NEAR(json.at("allocation_pct").at(mark).as_double(), 60, 1e-9) << mark;
+}
+
 TEST(Openb, seeds_are_one_or_a_range) {
   EXPECT_EQ(parse_seeds("42-51")->last, 51U);
   EXPECT_EQ(parse_seeds("7")->first, 7U);

@@ -71,6 +71,13 @@ class Openb(twin_case.Case):
             return {key: value for key, value in found.items() if key != "seconds_per_run"}
         self.assertEqual(run(), run())
 
+    def test_the_help_names_every_policy_that_is_taken(self):
+        pods = ("--nodes", NODES, "--pods", FOLDER / "openb_pod_list_default.csv")
+        told = self.twin("openb", *pods, "--policy", "worst", code=2).stderr
+        names = told.split("there are ", 1)[1].split("\n", 1)[0]
+        self.assertIn("tightest", names)
+        self.assertIn(names, " ".join(self.twin("openb", "--help").stdout.split()))
+
     def test_wrong_options_are_told_as_such(self):
         pods = ("--nodes", NODES, "--pods", FOLDER / "openb_pod_list_default.csv")
         self.assertIn("bestfit, fgd, millrace", self.twin("openb", *pods, "--policy", "worst", code=2).stderr)
