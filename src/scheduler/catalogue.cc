@@ -15,14 +15,24 @@ std::size_t common_prefix(std::string_view a, std::string_view b) {
   return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
 }
 
-/// Those that agree with `kind` for longest from their first letter on, at most four.
-std::string nearest(std::string_view kind) {
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return lower;
+}
+
+/// At most four, whatever the case: those that hold `kind` as a part, else those that agree with it for longest from their first letter on.
+std::string nearest(std::string_view as_asked) {
+  const std::string kind = lower_case(as_asked);
+  const auto holds = [&](const CatalogueEntry& entry) { return !kind.empty() && entry.kind.contains(kind); };
+  const bool any_holds = std::ranges::any_of(kEntries, holds);
   std::size_t best = 0;
   for (const auto& entry : kEntries) best = std::max(best, common_prefix(kind, entry.kind));
   std::string names;
   int count = 0;
   for (const auto& entry : kEntries) {
-    if (common_prefix(kind, entry.kind) < best || ++count > 4) continue;
+    const bool is_near = any_holds ? holds(entry) : common_prefix(kind, entry.kind) >= best;
+    if (!is_near || ++count > 4) continue;
     names += fmt::format("{}{}", names.empty() ? "" : ", ", entry.kind);
   }
   return names;

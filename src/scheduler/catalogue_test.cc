@@ -73,6 +73,12 @@ TEST(Catalogue, AnUnknownKindIsAnsweredWithTheNearest) {
   EXPECT_EQ(found.error().code, ErrorCode::kNotFound);
   EXPECT_NE(found.error().message.find("nearest: nvidia-h100-pcie, nvidia-h100-sxm ("), std::string::npos)
       << found.error().message;
+  for (const char* part : {"h100", "H100"}) {
+    const auto holds = find_kind(part);
+    ASSERT_FALSE(holds);
+    EXPECT_NE(holds.error().message.find("nearest: nvidia-h100-pcie, nvidia-h100-sxm ("), std::string::npos)
+        << holds.error().message;
+  }
   EXPECT_FALSE(find_kind(""));
   EXPECT_FALSE(find_kind("zz"));
 }

@@ -243,6 +243,14 @@ TEST(Generator, NamesWithSeparatorsAndQuotesAreReadBackAsWritten) {
   EXPECT_EQ(read->needs.at(read->jobs[0].needs), source->needs()[made[0].needs]);
 }
 
+TEST(GenerateSite, AKindThatTheCatalogueLacksIsAnsweredWithThoseThatHoldItsText) {
+  const auto fault = generate_site({.kind = "h100"}).error().message;
+  EXPECT_TRUE(fault.starts_with("--kind: accelerator kind \"h100\" is not in the catalogue; nearest: "))
+      << fault;
+  EXPECT_NE(fault.find("nvidia-h100-sxm"), std::string::npos) << fault;
+  EXPECT_NE(fault.find("millrace twin accelerators"), std::string::npos) << fault;
+}
+
 TEST(GenerateSite, MakesASiteThatLoadsWithinItsBudget) {
   for (const std::uint64_t seed : {1, 2}) {
     const auto text = generate_site({.nodes = 100, .kind = "nvidia-b200-sxm", .tenants = 20, .seed = seed});

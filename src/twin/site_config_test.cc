@@ -164,7 +164,7 @@ TEST(SiteConfig, FaultsNameFileLineAndKey) {
             "site.toml:15: scheduler.placement: 'worst' is none of dotprod, packing, "
             "bestfit, fgd, millrace, tightest");
   EXPECT_EQ(fault_of("[[kind]]\nname = \"k\"\nlike = \"nvidia-x\"\n").substr(0, 52),
-            "site.toml:16: kind.like: the catalogue has no 'nvidi");
+            "site.toml:16: kind.like: accelerator kind \"nvidia-x\"");
   EXPECT_EQ(fault_of("[workload]\nload = 1\njobs_per_day = 2\n"),
             "site.toml:15: workload.load: stands beside jobs_per_day: give one of the two");
   EXPECT_EQ(fault_of("[grid]\nevents_csv = \"absent.csv\"\n").substr(0, 33),

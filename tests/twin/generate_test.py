@@ -47,7 +47,8 @@ class Generate(twin_case.Case):
 
     def test_what_is_wrong_is_told_with_its_place(self):
         done = self.twin("generate", "site", "--kind", "abacus", "--out", self.folder / "s.toml", code=2)
-        self.assertIn("--kind: the catalogue has no 'abacus'", done.stderr)
+        self.assertIn('--kind: accelerator kind "abacus" is not in the catalogue', done.stderr)
+        self.assertIn("millrace twin accelerators", done.stderr)
         bad = self.folder / "bad.toml"
         bad.write_text(EXAMPLE.read_text().replace("per_rack", "per_rak"))
         done = self.twin("generate", "workload", "--site", bad, "--out", self.folder / "j.csv", code=2)

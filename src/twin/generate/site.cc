@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "energy/carbon.h"
+#include "scheduler/catalogue.h"
 #include "twin/generate/sampler.h"
 #include "twin/generator.h"
 #include "twin/site/kinds.h"
@@ -70,7 +71,7 @@ Result<std::string> generate_site(const GenerateSiteOptions& options) {
     return invalid(fmt::format("--budget-kw: {} is below 0; 0 is what all draw at full load, less a tenth",
                                options.budget_kw));
   const auto kind = catalogue_kind(options.kind);
-  if (!kind) return invalid(fmt::format("--kind: the catalogue has no '{}'", options.kind));
+  if (!kind) return invalid("--kind: " + scheduler::find_kind(options.kind).error().message);
   if (!kind->capability.power_max_w)
     return invalid(fmt::format("--kind: the power of '{}' is not known", options.kind));
   if (!energy::yearly_intensity(options.zone))

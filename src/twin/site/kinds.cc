@@ -22,7 +22,7 @@ SourcedKind read_kind(host::TomlTable& table, const std::string& name) {
       kind = std::move(*known);
       kind.source += "; changed in the site file";
     } else {
-      table.fail("like", fmt::format("the catalogue has no '{}'", like));
+      table.fail("like", scheduler::find_kind(like).error().message);
     }
   }
   auto& figures = kind.capability;
