@@ -54,7 +54,31 @@ void collect(const boost::json::value& value, const std::string& path, Figures& 
   }
 }
 
-Result<Figures> figures_of(std::string_view text, const std::string& name) {
+/// What one command of `millrace twin` told. Each has a member that no other has.
+struct Output {
+  std::string_view command;  // empty: of none that is known
+  Figures figures;
+};
+
+std::string_view command_of(const boost::json::object& object) {
+  constexpr std::pair<std::string_view, std::string_view> kTold[] = {
+      {"metrics", "run"},
+      {"inflate", "openb"},
+      {"hit_ratio", "routing"},
+      {"oracle_saving_pct", "carbon"},
+      {"admission_mean_s", "queues"},
+      {"cold_ms", "pass"},
+      {"accelerators", "accelerators"},
+      {"out", "generate"},
+  };
+  for (const auto& [member, command] : kTold) {
+    const auto* found = object.if_contains(member);
+    if (found != nullptr && (member != "accelerators" || found->is_array())) return command;
+  }
+  return {};
+}
+
+Result<Output> output_of(std::string_view text, const std::string& name) {
   const auto value = host::parse_json(text, {.max_depth = 16});
   if (!value) return failure(ErrorCode::kInvalidArgument, fmt::format("{}: {}", name, value.error().message));
   const auto* object = value->if_object();
@@ -64,9 +88,26 @@ Result<Figures> figures_of(std::string_view text, const std::string& name) {
         fmt::format("{}: holds no JSON object: give what a command of `millrace twin` prints with --json",
                     name));
   }
-  Figures figures;
-  collect(*value, "", figures);
-  return figures;
+  Output output{.command = command_of(*object), .figures = {}};
+  collect(*value, "", output.figures);
+  return output;
+}
+
+/// Figures of two commands may have the same names, and mean other things.
+Result<void> check_comparable(const Output& a, const Output& b, std::string_view name_a,
+                              std::string_view name_b) {
+  if (!a.command.empty() && !b.command.empty() && a.command != b.command) {
+    return failure(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} is of `millrace twin {}`, {} of `millrace twin {}`: give two outputs of one command",
+                    name_a, a.command, name_b, b.command));
+  }
+  if (std::ranges::any_of(a.figures, [&](const auto& each) { return b.figures.contains(each.first); }))
+    return {};
+  return failure(
+      ErrorCode::kInvalidArgument,
+      fmt::format("{} and {} have no figure in common: give two outputs of one command of `millrace twin`",
+                  name_a, name_b));
 }
 
 /// Figures of the commands that are not runs, and of the process itself.
@@ -139,8 +180,11 @@ const char* name_of(Verdict verdict) {
 
 Result<Comparison> compare_runs(std::string_view text_a, std::string_view text_b, std::string name_a,
                                 std::string name_b) {
-  const auto a = TRY(figures_of(text_a, name_a));
-  const auto b = TRY(figures_of(text_b, name_b));
+  const auto output_a = TRY(output_of(text_a, name_a));
+  const auto output_b = TRY(output_of(text_b, name_b));
+  TRY_VOID(check_comparable(output_a, output_b, name_a, name_b));
+  const Figures& a = output_a.figures;
+  const Figures& b = output_b.figures;
   Comparison comparison{.a = std::move(name_a), .b = std::move(name_b), .figures = {}};
   auto names = a;
   names.insert(b.begin(), b.end());

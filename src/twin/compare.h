@@ -32,7 +32,7 @@ struct Comparison {
 
 /// Compares every number of two JSON objects, as a command prints them with --json: those of "metrics" by their names, others
 /// by their path with "." between; in an array by each element's first text, or by its place from 1 on. kInvalidArgument
-/// names the text that is no JSON object.
+/// names the text that is no JSON object; the same for two that have no figure in common, or are of different commands.
 Result<Comparison> compare_runs(std::string_view text_a, std::string_view text_b, std::string name_a,
                                 std::string name_b);
 

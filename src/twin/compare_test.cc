@@ -71,6 +71,23 @@ TEST(Compare, ElementsOfListsAreTheSameByTheirNamesOrPlaces) {
   EXPECT_EQ(figure(*compared, "twice.2.w").a, 2);
 }
 
+TEST(Compare, OutputsThatHaveNothingInCommonAreRefused) {
+  EXPECT_EQ(compare_runs("{}", "{}", "a.json", "b.json").error().message,
+            "a.json and b.json have no figure in common: give two outputs of one command of `millrace twin`");
+  EXPECT_FALSE(compare_runs(R"({"a": 1, "text": "x"})", R"({"b": 1, "text": "x"})", "a", "b"));
+  EXPECT_TRUE(compare_runs(R"({"a": 1, "c": 2})", R"({"b": 1, "c": 2})", "a", "b"));
+}
+
+TEST(Compare, OutputsOfDifferentCommandsAreRefused) {
+  const auto refused = compare_runs(R"({"metrics": {"wait_mean_s": 200}, "wait_mean_s": 3})",
+                                    R"({"hit_ratio": 0.2, "wait_mean_s": 1})", "a.json", "b.json");
+  ASSERT_FALSE(refused) << "both know a mean wait";
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(
+      refused.error().message,
+      "a.json is of `millrace twin run`, b.json of `millrace twin routing`: give two outputs of one command");
+}
+
 TEST(Compare, NamesTheFileThatIsNone) {
   EXPECT_EQ(compare_runs("{", "{}", "a.json", "b.json").error().message.substr(0, 8), "a.json: ");
   EXPECT_EQ(compare_runs("{}", "[]", "a.json", "b.json").error().message.substr(0, 36),

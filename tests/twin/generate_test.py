@@ -89,6 +89,10 @@ class Compare(twin_case.Case):
             self.assertRegex(table, r"Mean wait +s +200 +100 +-100 +-50\.0 % +better")
             self.assertIn("1 figure is equal", table)
             self.assertIn("jobs", self.twin("compare", a, b, "--all").stdout)
+            b.write_text(json.dumps({"hit_ratio": 0.5, "jobs": 5}))
+            self.assertIn("b.json of `millrace twin routing`", self.twin("compare", a, b, code=2).stderr)
+            b.write_text("{}")
+            self.assertIn("no figure in common", self.twin("compare", a, b, code=2).stderr)
             b.write_text("[]")
             self.assertIn("b.json: holds no JSON object", self.twin("compare", a, b, code=2).stderr)
 
