@@ -97,7 +97,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   scenario.config = small_site(static_cast<std::uint32_t>(draw_range(rng, 1, 8)),
                                static_cast<std::uint32_t>(draw_range(rng, 1, 2)));
   SiteConfig& config = scenario.config;
-  // Learning from four weeks of hours takes longer than all the rest of so small a run.
+  // Learning from eight weeks of hours takes longer than all the rest of so small a run.
   const bool learns = std::getenv("MILLRACE_LONG") != nullptr || seed % 20 == 0;
   config.policy.shift = learns ? "history" : "oracle";
   config.policy.checkpoint = seconds(draw_range(rng, 0, 2) * 900);
