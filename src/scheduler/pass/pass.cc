@@ -105,6 +105,7 @@ Plan run_pass(State& state, TimePoint now, bool full) {
   state.cut = looked.is_cut;
   const bool has_power = state.power_eased && state.power.any() && state.queue.size() > 0;
   plan.wake = wake_time(state, now, looked.is_unsettled || has_free_to_start || has_power);
+  if (looked.comes_back) plan.wake = earlier(plan.wake, now + std::chrono::microseconds(1));
   return plan;
 }
 

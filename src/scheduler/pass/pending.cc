@@ -41,7 +41,8 @@ class Pass {
   /// There is more to start than one pass may.
   bool is_cut() const { return is_cut_; }
   int walks() const { return walks_; }
-  bool unsettled() const { return unsettled_ || comes_back_; }
+  bool unsettled() const { return unsettled_; }
+  bool comes_back() const { return comes_back_; }
 
  private:
   bool is_full() const {
@@ -465,7 +466,10 @@ class Pass {
 Looked look_at_pending(State& state, TimePoint now, bool full, Plan& plan) {
   Pass pass(state, now, plan);
   pass.run(full);
-  return {.walks = pass.walks(), .is_unsettled = pass.unsettled() || pass.is_cut(), .is_cut = pass.is_cut()};
+  return {.walks = pass.walks(),
+          .is_unsettled = pass.unsettled() || pass.is_cut(),
+          .is_cut = pass.is_cut(),
+          .comes_back = pass.comes_back()};
 }
 
 }  // namespace millrace::scheduler

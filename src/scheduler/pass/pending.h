@@ -11,6 +11,7 @@ struct Looked {
   int walks = 0;
   bool is_unsettled = false;  // it goes on in the next pass, at once
   bool is_cut = false;        // since there is more to start than one pass may
+  bool comes_back = false;    // a moment later there may be room for more
 };
 
 /// `full`: at all that is pending, once; else at what may have changed.
