@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <iterator>
 #include <string_view>
 
@@ -85,7 +86,8 @@ std::string cap_text(std::int32_t cap_milli) {
 std::string text_of(const scheduler::Reason& reason) { return reason.text("job-"); }
 
 std::string start_text(const Job& job, VirtualTime waited, const scheduler::Reason& reason) {
-  std::string text = waited > 0 ? fmt::format("waited {:.6g} s: ", static_cast<double>(waited) * 1e-6) : "";
+  std::string text =
+      waited > 0 ? fmt::format("waited {} s: ", std::round(static_cast<double>(waited) * 1e-3) / 1e3) : "";
   const bool again = job.held == kNone && (waited > 0 || job.stops > 0);
   text += again ? "there is room now" : what_changed(job.held, job.trace.deferrable);
   const std::string cap = reason.code == kNone ? "" : text_of(reason);
