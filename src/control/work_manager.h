@@ -111,16 +111,18 @@ class WorkManager final : public WorkView {
     std::set<std::string> stale;       // keys of records that are worth nothing any more
   };
 
-  // Reading (work_manager.cc)
+  // Taking over (work_manager_begin.cc)
   Result<void> load(TimePoint now);
-  Result<bool> read_inbox(Turn& turn);  // true: everything is to be looked at
-  void take_wanted(WantedWork wanted, Turn& turn);
   Result<void> read_past_use(Turn& turn);
-  WorkloadRecord record_of(Entry& entry, Turn& turn);
   void restore(Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn);
   void take_back_unplaced(Turn& turn);
   Result<void> meet_runs();
   void stop_orphan(RunKey key);
+
+  // Reading (work_manager.cc)
+  Result<bool> read_inbox(Turn& turn);  // true: everything is to be looked at
+  void take_wanted(WantedWork wanted, Turn& turn);
+  WorkloadRecord record_of(Entry& entry, Turn& turn);
   void submit(Entry& entry, Turn& turn, bool is_restored);
   bool hold_for_others(Entry& entry);
   void drain(std::string_view node, Turn& turn);
