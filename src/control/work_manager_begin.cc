@@ -72,6 +72,8 @@ Result<void> WorkManager::load(TimePoint now) {
       continue;
     }
     restore(kept, *places, turn);
+    // Cancelled before anybody saw it: no later record will say so again.
+    if (kept.wanted.cancelled_at && !kept.observed.stopping) turn.events.emplace_back(Cancelled{*id});
   }
   // What runs takes its places before anything is decided about what waits: all events first, one decision after them.
   for (auto& [id, entry] : entries_) {

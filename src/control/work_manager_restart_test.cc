@@ -120,6 +120,31 @@ TEST(WorkManager, PastUseIsForgottenWhenNothingOfItCountsAnyMore) {
   EXPECT_TRUE(site.store.list(kPastUsePrefix, {}, 10)->empty());
 }
 
+TEST(WorkManager, ACancelThatNoManagerHasSeenBeforeItWasThrownAwayIsCarriedOut) {
+  for (const bool is_pass_that_failed : {false, true}) {
+    Site site;
+    site.runs.lasts = seconds(100'000);
+    const WantedWork job = site.work(1);
+    site.put(job);
+    site.go(0);
+    ASSERT_EQ(site.seen(job).state, WorkState::kRunning);
+    if (is_pass_that_failed) {
+      site.cancel(job);
+      site.runs.set_down(true);
+      EXPECT_FALSE(site.manager->pass(site.runs.now));
+      site.runs.set_down(false);
+    } else {
+      site.manager.reset();
+      site.cancel(job);
+    }
+    site.create();
+    site.settle();
+    EXPECT_TRUE(site.runs.runs().at({job.id, 1}).told);
+    site.go(60);
+    EXPECT_EQ(site.seen(job).state, WorkState::kCancelled);
+  }
+}
+
 TEST(WorkManager, ARunThatNoRecordKnowsIsStopped) {
   Site site;
   WantedWork stray = site.work(77);
