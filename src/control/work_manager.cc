@@ -111,39 +111,47 @@ Result<bool> WorkManager::read_inbox(Turn& turn) {
     for (auto& record : TRY(ports_.store.list(kWantedPrefix, work_key(kWantedPrefix, after))))
       inbox.wanted.emplace(record.key, std::move(record.value));
     for (const auto& [id, entry] : entries_) {
-      auto record = ports_.store.get(work_key(kWantedPrefix, id));
+      auto record = TRY(look_up(kWantedPrefix, id));
       if (record) inbox.wanted.emplace(record->key, std::move(record->value));
     }
   }
   for (const auto& [key, value] : inbox.wanted) {
     // A record that cannot be read is left alone: what runs goes on, and its writer is told nothing that is not true.
-    if (auto wanted = parse_wanted(value)) take_wanted(*std::move(wanted), turn);
+    if (auto wanted = parse_wanted(value)) TRY_VOID(take_wanted(*std::move(wanted), turn));
   }
   return inbox.resync;
 }
 
-void WorkManager::take_wanted(WantedWork wanted, Turn& turn) {
+/// nullopt: it is not there. A read that failed says nothing, and is an error.
+Result<std::optional<store::Record>> WorkManager::look_up(std::string_view prefix, WorkloadId id) const {
+  auto record = ports_.store.get(work_key(prefix, id));
+  if (record) return *std::move(record);
+  if (record.error().code == ErrorCode::kNotFound) return std::nullopt;
+  return std::unexpected(record.error());
+}
+
+Result<void> WorkManager::take_wanted(WantedWork wanted, Turn& turn) {
   const WorkloadId id = wanted.id;
   if (Entry* const known = find_entry(id)) {
     if (!known->wanted.cancelled_at && wanted.cancelled_at) turn.events.emplace_back(Cancelled{id});
     known->wanted.cancelled_at = wanted.cancelled_at;
-    return;
+    return {};
   }
   // Numbers are given in order and committed in any: one that comes late is over only if the store says so.
   const bool is_late = highest_ && id <= *highest_;
-  if (is_late && ports_.store.get(work_key(kEndedPrefix, id))) return;
+  if (is_late && TRY(look_up(kEndedPrefix, id))) return {};
   highest_ = std::max(highest_.value_or(0), id);
   Entry& entry = entries_[id];
   entry.wanted = std::move(wanted);
   entry.observed.id = id;
-  submit(entry, turn, is_late);
+  return submit(entry, turn, is_late);
 }
 
-void WorkManager::submit(Entry& entry, Turn& turn, bool is_restored) {
+Result<void> WorkManager::submit(Entry& entry, Turn& turn, bool is_restored) {
   const WorkloadId id = entry.wanted.id;
   turn.changed.insert(id);
   WorkloadRecord record = record_of(entry, turn);
-  const bool can_succeed = hold_for_others(entry);
+  const bool can_succeed = TRY(hold_for_others(entry));
   record.workload.not_before = start_not_before(entry, turn.now);
   if (is_restored) {
     turn.events.emplace_back(Restored{.record = std::move(record)});
@@ -152,19 +160,19 @@ void WorkManager::submit(Entry& entry, Turn& turn, bool is_restored) {
         .workload = std::move(record.workload), .retries = record.retries, .requeue = record.requeue});
   }
   if (entry.wanted.cancelled_at || !can_succeed) turn.events.emplace_back(Cancelled{id});
+  return {};
 }
 
 /// False: something that it needs did not succeed.
-bool WorkManager::hold_for_others(Entry& entry) {
+Result<bool> WorkManager::hold_for_others(Entry& entry) {
   for (const WorkloadId other : entry.wanted.after) {
     if (find_entry(other) != nullptr) {
       entry.waits_for.insert(other);
       dependents_[other].insert(entry.wanted.id);
       continue;
     }
-    const auto record = ports_.store.get(work_key(kEndedPrefix, other));
-    const auto ended = record ? parse_observed(record->value) : std::unexpected(record.error());
-    if (ended && ended->state == WorkState::kSucceeded) continue;
+    const auto record = TRY(look_up(kEndedPrefix, other));
+    if (record && TRY(parse_observed(record->value)).state == WorkState::kSucceeded) continue;
     cannot_go(entry);
     return false;
   }

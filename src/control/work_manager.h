@@ -115,16 +115,17 @@ class WorkManager final : public WorkView {
   Result<void> load(TimePoint now);
   Result<void> read_past_use(Turn& turn);
   void restore(Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn);
-  void take_back_unplaced(Turn& turn);
+  Result<void> take_back_unplaced(Turn& turn);
   Result<void> meet_runs();
   void stop_orphan(RunKey key);
 
   // Reading (work_manager.cc)
   Result<bool> read_inbox(Turn& turn);  // true: everything is to be looked at
-  void take_wanted(WantedWork wanted, Turn& turn);
+  Result<void> take_wanted(WantedWork wanted, Turn& turn);
   WorkloadRecord record_of(Entry& entry, Turn& turn);
-  void submit(Entry& entry, Turn& turn, bool is_restored);
-  bool hold_for_others(Entry& entry);
+  Result<void> submit(Entry& entry, Turn& turn, bool is_restored);
+  Result<bool> hold_for_others(Entry& entry);
+  Result<std::optional<store::Record>> look_up(std::string_view prefix, WorkloadId id) const;
   void drain(std::string_view node, Turn& turn);
   Result<void> read_node_wishes(Turn& turn);
   Result<void> read_site_events(Turn& turn);

@@ -77,10 +77,10 @@ Result<void> WorkManager::load(TimePoint now) {
   }
   // What runs takes its places before anything is decided about what waits: all events first, one decision after them.
   for (auto& [id, entry] : entries_) {
-    if (entry.observed.state == WorkState::kQueued) submit(entry, turn, true);
+    if (entry.observed.state == WorkState::kQueued) TRY_VOID(submit(entry, turn, true));
   }
   apply(turn);
-  take_back_unplaced(turn);
+  TRY_VOID(take_back_unplaced(turn));
   TRY_VOID(make_durable(turn));
   TRY_VOID(meet_runs());
   // What was decided before a crash, and perhaps not carried out; and what was decided just now.
@@ -124,18 +124,19 @@ void WorkManager::restore(Entry& entry, std::vector<scheduler::TaskPlace> places
 }
 
 // Work whose places are not there or not free any more (the configuration of the nodes changed) waits again.
-void WorkManager::take_back_unplaced(Turn& turn) {
+Result<void> WorkManager::take_back_unplaced(Turn& turn) {
   Turn again(turn.now);
   for (auto& [id, entry] : entries_) {
     if (entry.observed.state == WorkState::kQueued || state_.find(id) != nullptr) continue;
     entry.observed.state = WorkState::kQueued;
-    submit(entry, again, true);
+    TRY_VOID(submit(entry, again, true));
     turn.changed.insert(id);
   }
-  if (again.events.empty()) return;
+  if (again.events.empty()) return {};
   apply(again);
   turn.changed.merge(again.changed);
   turn.over.insert(turn.over.end(), again.over.begin(), again.over.end());
+  return {};
 }
 
 // Both sides are compared once: runs that no record knows are stopped, records whose run is gone are told so.
