@@ -140,6 +140,8 @@ Result<void> WorkManager::take_wanted(WantedWork wanted, Turn& turn) {
   // Numbers are given in order and committed in any: one that comes late is over only if the store says so.
   const bool is_late = highest_ && id <= *highest_;
   if (is_late && TRY(look_up(kEndedPrefix, id))) return {};
+  // Both of its records go together: it may have been forgotten since this one was read.
+  if (is_late && !TRY(look_up(kWantedPrefix, id))) return {};
   highest_ = std::max(highest_.value_or(0), id);
   Entry& entry = entries_[id];
   entry.wanted = std::move(wanted);

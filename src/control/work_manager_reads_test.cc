@@ -31,5 +31,19 @@ TEST(WorkManager, AFailedReadCancelsNothingThatComesAfterOtherWork) {
   EXPECT_EQ(site.seen(next).state, WorkState::kSucceeded);
 }
 
+TEST(WorkManager, AJobThatWasForgottenWhileItsRecordWasReadDoesNotRunAgain) {
+  Site site;
+  const WantedWork job = site.work(1);
+  site.put(job);
+  site.finish();
+  ASSERT_TRUE(site.memory.commit(
+      {.expect = {}, .put = {}, .erase = {work_key(kWantedPrefix, job.id), work_key(kEndedPrefix, job.id)}}));
+  site.manager->note_change(
+      {.expect = {}, .put = {{work_key(kWantedPrefix, job.id), to_json(job)}}, .erase = {}});
+  site.settle();
+  EXPECT_TRUE(site.manager->live().empty());
+  EXPECT_TRUE(site.runs.breaches.empty());
+}
+
 }  // namespace
 }  // namespace millrace::control
