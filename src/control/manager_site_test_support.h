@@ -40,15 +40,15 @@ struct Site {
     manager.reset();
     // The first start of a server whose executor is away waits for it.
     for (int i = 0; i < 3 && !manager; ++i) {
-      auto made =
-          WorkManager::create(options(),
-                              {.store = store,
-                               .usage = usage,
-                               .runs = runs,
-                               .owners = [this]() -> Result<std::vector<OwnerQuota>> { return owners; },
-                               .charge = charge,
-                               .outlook = outlook},
-                              runs.now + clock_offset);
+      auto made = WorkManager::create(
+          options(),
+          {.store = store,
+           .usage = usage,
+           .runs = runs,
+           .owners = [this] { return reads_of_owners.pass([this] { return owners_now(); }); },
+           .charge = charge,
+           .outlook = outlook},
+          runs.now + clock_offset);
       if (made) manager = *std::move(made);
     }
     ASSERT_TRUE(manager);
@@ -109,12 +109,14 @@ struct Site {
     wanted.cancelled_at = runs.now;
     put(wanted);
   }
+  Result<std::vector<OwnerQuota>> owners_now() const { return owners; }
   ObservedWork seen(const WantedWork& wanted) const { return manager->find(wanted.id).value(); }
 
   store::MemoryStore memory;
   store::FaultyStore store{memory};
   store::MemoryUsageTable usage_memory;
   store::FaultyUsageTable usage{usage_memory};
+  store::Faults reads_of_owners;
   SimulatedRuns runs;
   std::chrono::seconds clock_offset{0};  // of the manager's clock
   int nodes;

@@ -53,7 +53,6 @@ Result<void> WorkManager::load(TimePoint now) {
   Turn turn(now);
   TRY_VOID(read_past_use(turn));
   turn.events = accounts_.update(TRY(ports_.owners()));
-  TRY_VOID(read_node_wishes(turn));
   TRY_VOID(read_site_events(turn));
   tell_node_budgets(turn);
   for (const auto& record : TRY(ports_.store.list(kWantedPrefix))) {
@@ -75,6 +74,7 @@ Result<void> WorkManager::load(TimePoint now) {
     // Cancelled before anybody saw it: no later record will say so again.
     if (kept.wanted.cancelled_at && !kept.observed.stopping) turn.events.emplace_back(Cancelled{*id});
   }
+  TRY_VOID(read_node_wishes(turn));  // a drain that nobody has seen yet is for what was restored
   // What runs takes its places before anything is decided about what waits: all events first, one decision after them.
   for (auto& [id, entry] : entries_) {
     if (entry.observed.state == WorkState::kQueued) TRY_VOID(submit(entry, turn, true));

@@ -9,6 +9,7 @@
 
 #include "control/runs.h"
 #include "core/rng.h"
+#include "store/fake/faulty_store.h"
 
 namespace millrace::control {
 
@@ -114,6 +115,7 @@ class SimulatedRuns final : public Runs {
   TimePoint now{};
   std::optional<std::chrono::seconds> lasts;  // every run; else as it comes
   int refuse_one_in = 0, fail_one_in = 0;
+  store::Faults reads;  // of all() and ended()
   std::vector<std::string> breaches;
 
  private:
@@ -155,11 +157,13 @@ class SimulatedRuns final : public Runs {
   template <typename Keep>
   Result<std::vector<RunStatus>> listed(Keep keep) {
     if (is_down_) return failure(ErrorCode::kUnavailable, "the executor is away");
-    std::vector<RunStatus> out;
-    for (const auto& [key, run] : runs_) {
-      if (!run.forgotten && keep(run)) out.push_back(status_of(key, run));
-    }
-    return out;
+    return reads.pass([&]() -> Result<std::vector<RunStatus>> {
+      std::vector<RunStatus> out;
+      for (const auto& [key, run] : runs_) {
+        if (!run.forgotten && keep(run)) out.push_back(status_of(key, run));
+      }
+      return out;
+    });
   }
 
   SeededRng rng_;

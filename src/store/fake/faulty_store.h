@@ -15,13 +15,23 @@ class Faults {
   void fail_next(int calls, ErrorCode code, bool after_effect = false) {
     code_ = code;
     after_effect_ = after_effect;
+    good_ = 0;
     left_ = calls;
+  }
+  /// One call, after so many that do not.
+  void fail_once_after(int good, ErrorCode code, bool after_effect = false) {
+    fail_next(1, code, after_effect);
+    good_ = good;
   }
   int failed() const { return failed_; }
 
   template <typename Call>
   auto pass(Call&& call) const -> decltype(call()) {
     if (left_ <= 0) return call();
+    if (good_ > 0) {
+      --good_;
+      return call();
+    }
     --left_;
     ++failed_;
     if (after_effect_) static_cast<void>(call());
@@ -29,7 +39,7 @@ class Faults {
   }
 
  private:
-  mutable std::atomic<int> left_ = 0, failed_ = 0;
+  mutable std::atomic<int> good_ = 0, left_ = 0, failed_ = 0;
   std::atomic<ErrorCode> code_ = ErrorCode::kInternal;
   std::atomic<bool> after_effect_ = false;
 };
