@@ -14,6 +14,14 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr const char* kUnknown = "unknown";
+
+std::string kind_at(const scheduler::TaskPlace& place, const WantedWork& work,
+                    const scheduler::Cluster& cluster) {
+  if (place.node != scheduler::kNoIndex) return cluster.kinds[cluster.nodes[place.node].kind].kind;
+  return work.kinds.size() == 1 ? work.kinds.front() : kUnknown;
+}
+
 }  // namespace
 
 std::int64_t RunUse::accelerator_ms() const {
@@ -32,11 +40,12 @@ RunUse use_of(const WantedWork& work, const std::vector<scheduler::TaskPlace>& p
   use.memory_mib = work.demand.memory_mib * work.tasks;
   const auto wall_ms = std::chrono::floor<milliseconds>(use.ended_at - use.started_at).count();
   for (const scheduler::TaskPlace& place : places) {
-    const scheduler::Node& node = cluster.nodes[place.node];
-    use.site = cluster.sites[node.site].name;
-    use.zone = cluster.sites[node.site].zone;
+    const scheduler::Site& site =
+        cluster.sites[place.node != scheduler::kNoIndex ? cluster.nodes[place.node].site : 0];
+    use.site = site.name;
+    use.zone = site.zone;
     if (place.devices == 0) continue;
-    const std::string& kind = cluster.kinds[node.kind].kind;
+    const std::string kind = kind_at(place, work, cluster);
     const std::int64_t held = std::popcount(place.devices) * work.demand.accelerator_milli * wall_ms / 1000;
     const auto known = std::ranges::find(use.accelerators, kind, &HeldAccelerators::kind);
     if (known == use.accelerators.end()) {

@@ -38,7 +38,8 @@ struct RunCharge {
 /// The same for the same run, whenever it is asked. On failure the run is settled later.
 using ChargeRun = std::function<Result<RunCharge>(const RunUse&)>;
 
-/// `places` are of `cluster`.
+/// `places` are of `cluster`; kNoIndex: a node that left it. What was held there counts all the same; of which kind it was is
+/// "unknown" unless the work asked for one.
 RunUse use_of(const WantedWork& work, const std::vector<scheduler::TaskPlace>& places, const RunEnd& end,
               RunKey key, const scheduler::Cluster& cluster);
 

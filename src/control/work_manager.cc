@@ -287,7 +287,9 @@ Result<void> WorkManager::read_ends(std::vector<RunStatus> ended, Turn& turn) {
     turn.forget.push_back(status.key);
     Entry* const entry = find_entry(status.key.id);
     const WorkloadRecord* const record = state_.find_run(status.key.id, status.key.run);
-    if (entry != nullptr && record != nullptr) TRY_VOID(take_end(*entry, record->places, status, turn));
+    if (entry == nullptr || record == nullptr) continue;
+    const auto places = record->is_placed ? record->places : indexed(entry->observed.places);
+    TRY_VOID(take_end(*entry, places, status, turn));
   }
   return {};
 }

@@ -114,8 +114,7 @@ class WorkManager final : public WorkView {
   // Taking over (work_manager_begin.cc)
   Result<void> load(TimePoint now);
   Result<void> read_past_use(Turn& turn);
-  void restore(Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn);
-  Result<void> take_back_unplaced(Turn& turn);
+  void restore(Entry& entry, Turn& turn);
   Result<void> meet_runs();
   void stop_orphan(RunKey key);
 
@@ -163,8 +162,7 @@ class WorkManager final : public WorkView {
   void take_start(const StartRun& run, const Result<void>& started, TimePoint now);
 
   std::vector<NamedPlace> named(const std::vector<scheduler::TaskPlace>& places) const;
-  std::optional<std::vector<scheduler::TaskPlace>> indexed(const std::vector<NamedPlace>& places) const;
-  std::optional<scheduler::NodeIndex> node_index(std::string_view name) const;
+  std::vector<scheduler::TaskPlace> indexed(const std::vector<NamedPlace>& places) const;
   Entry* find_entry(WorkloadId id);
   ObservedWork shown(const Entry& entry) const;
   std::optional<std::int64_t> budget_now_of(std::uint32_t site) const;

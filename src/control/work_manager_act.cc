@@ -15,6 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::string_view kDependency = "dependency";
+constexpr std::string_view kUnplaced = "unplaced";
 constexpr std::size_t kNamed = 3;
 
 /// "waits for 7, 9 and 2 more to succeed"; elements of an array are named by its number.
@@ -126,6 +127,9 @@ void WorkManager::apply(const StopRun& stop, Turn& turn) {
   if (const auto pause = turn.pauses.find(stop.id); pause != turn.pauses.end() && stop.again) {
     explain(entry.observed, pause->second.code, pause->second.text);
   }
+  const WorkloadRecord* const record = state_.find_run(stop.id, stop.run);
+  if (stop.again && record != nullptr && !record->is_placed)
+    explain(entry.observed, kUnplaced, "the nodes of its run are not there any more as they were");
   if (!stop.again && stop.reason.code == scheduler::ReasonCode::kNone) {
     explain(entry.observed, "cancelled", "is being cancelled");
   }
@@ -297,22 +301,19 @@ std::vector<NamedPlace> WorkManager::named(const std::vector<scheduler::TaskPlac
   return out;
 }
 
-std::optional<std::vector<scheduler::TaskPlace>> WorkManager::indexed(
-    const std::vector<NamedPlace>& places) const {
+/// kNoIndex stands for a node that is not there any more.
+std::vector<scheduler::TaskPlace> WorkManager::indexed(const std::vector<NamedPlace>& places) const {
+  const auto& nodes = options_.cluster.nodes;
   std::vector<scheduler::TaskPlace> out;
+  out.reserve(places.size());
   for (const NamedPlace& place : places) {
-    const auto index = node_index(place.node);
-    if (!index) return std::nullopt;
-    out.push_back({.node = *index, .devices = place.devices});
+    const auto found = std::ranges::find(nodes, place.node, &scheduler::Node::name);
+    const bool is_there = found != nodes.end();
+    out.push_back(
+        {.node = is_there ? static_cast<scheduler::NodeIndex>(found - nodes.begin()) : scheduler::kNoIndex,
+         .devices = place.devices});
   }
   return out;
-}
-
-std::optional<scheduler::NodeIndex> WorkManager::node_index(std::string_view name) const {
-  const auto& nodes = options_.cluster.nodes;
-  const auto found = std::ranges::find(nodes, name, &scheduler::Node::name);
-  if (found == nodes.end()) return std::nullopt;
-  return static_cast<scheduler::NodeIndex>(found - nodes.begin());
 }
 
 WorkManager::Entry* WorkManager::find_entry(WorkloadId id) {

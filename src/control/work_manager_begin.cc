@@ -65,12 +65,8 @@ Result<void> WorkManager::load(TimePoint now) {
     entry.observed.id = *id;
     if (const auto known = live.find(*id); known != live.end()) entry.observed = known->second;
     Entry& kept = entries_[*id] = std::move(entry);
-    const auto places = indexed(kept.observed.places);
-    if (kept.observed.state == WorkState::kQueued || !places) {
-      kept.observed.state = WorkState::kQueued;
-      continue;
-    }
-    restore(kept, *places, turn);
+    if (kept.observed.state == WorkState::kQueued) continue;
+    restore(kept, turn);
     // Cancelled before anybody saw it: no later record will say so again.
     if (kept.wanted.cancelled_at && !kept.observed.stopping) turn.events.emplace_back(Cancelled{*id});
   }
@@ -80,7 +76,6 @@ Result<void> WorkManager::load(TimePoint now) {
     if (entry.observed.state == WorkState::kQueued) TRY_VOID(submit(entry, turn, true));
   }
   apply(turn);
-  TRY_VOID(take_back_unplaced(turn));
   TRY_VOID(make_durable(turn));
   TRY_VOID(meet_runs());
   // What was decided before a crash, and perhaps not carried out; and what was decided just now.
@@ -110,33 +105,17 @@ Result<void> WorkManager::read_past_use(Turn& turn) {
   return {};
 }
 
-void WorkManager::restore(Entry& entry, std::vector<scheduler::TaskPlace> places, Turn& turn) {
+void WorkManager::restore(Entry& entry, Turn& turn) {
   const ObservedWork& seen = entry.observed;
   WorkloadRecord record = record_of(entry, turn);
   record.phase = phase_of(seen);
-  record.places = std::move(places);
+  record.places = indexed(seen.places);
   record.cap_milli = seen.cap_milli;
   if (seen.grace_ms) record.stop_grace = std::chrono::milliseconds(*seen.grace_ms);
   if (record.phase == WorkloadPhase::kPausing) record.workload.not_before = start_not_before(entry, turn.now);
   ask_next_hour(entry, turn.now);
   turn.events.emplace_back(Restored{.record = std::move(record),
                                     .started = std::min(seen.started_at.value_or(turn.now), turn.now)});
-}
-
-// Work whose places are not there or not free any more (the configuration of the nodes changed) waits again.
-Result<void> WorkManager::take_back_unplaced(Turn& turn) {
-  Turn again(turn.now);
-  for (auto& [id, entry] : entries_) {
-    if (entry.observed.state == WorkState::kQueued || state_.find(id) != nullptr) continue;
-    entry.observed.state = WorkState::kQueued;
-    TRY_VOID(submit(entry, again, true));
-    turn.changed.insert(id);
-  }
-  if (again.events.empty()) return {};
-  apply(again);
-  turn.changed.merge(again.changed);
-  turn.over.insert(turn.over.end(), again.over.begin(), again.over.end());
-  return {};
 }
 
 // Both sides are compared once: runs that no record knows are stopped, records whose run is gone are told so.

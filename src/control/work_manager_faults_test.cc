@@ -13,7 +13,8 @@ using std::chrono::seconds;
 // Faults of every kind in one site: the same checks as the chaos test on real processes, on many more seeds.
 class FaultySite {
  public:
-  explicit FaultySite(std::uint64_t seed) : dice_(seed), site_(seed, 1 + static_cast<int>(seed % 4)) {
+  explicit FaultySite(std::uint64_t seed)
+      : dice_(seed), nodes_(1 + static_cast<int>(seed % 4)), site_(seed, nodes_) {
     site_.runs.refuse_one_in = one_in(2) ? 10 : 0;
     site_.runs.fail_one_in = one_in(2) ? 8 : 0;
     site_.charge = [this](const RunUse&) -> Result<RunCharge> {
@@ -29,6 +30,8 @@ class FaultySite {
       site_.go((site_.runs.now - at(0)) / seconds(1) + static_cast<std::int64_t>(dice_.next() % 40));
     }
     site_.runs.refuse_one_in = 0;
+    site_.nodes = nodes_;
+    site_.create();
     for (int node = 0; node < site_.nodes; ++node)
       site_.put(std::string(kNodeWishPrefix) + "n" + std::to_string(node), to_json(NodeWish{}));
     site_.finish();
@@ -134,12 +137,17 @@ class FaultySite {
       case 9:
         charge_fails_ = true;
         break;
+      case 10:  // nodes leave the configuration, and come back
+        site_.nodes = 1 + static_cast<int>(dice_.next() % static_cast<unsigned>(nodes_));
+        site_.create();
+        break;
       default:
         break;
     }
   }
 
   SeededRng dice_;
+  const int nodes_;  // of the whole site
   Site site_;
   bool charge_fails_ = false;  // once
   std::uint64_t number_ = 0;

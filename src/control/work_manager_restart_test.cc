@@ -145,6 +145,76 @@ TEST(WorkManager, ACancelThatNoManagerHasSeenBeforeItWasThrownAwayIsCarriedOut) 
   }
 }
 
+/// Two jobs of a node each; then the node of the second leaves the configuration, and the manager begins anew.
+struct NodeThatLeft : Site {
+  NodeThatLeft() : Site(1, 2) {
+    runs.lasts = hours(4);
+    stays.demand.accelerators = moves.demand.accelerators = 8;
+    put(stays);
+    put(moves);
+    go(0);
+    EXPECT_EQ(seen(moves).places.front().node, "n1");
+    go(7200);
+    nodes = 1;
+    create();
+    settle();
+  }
+  std::vector<store::UsageRecord> ledger() const { return usage_memory.list({}, "", 100).value(); }
+  WantedWork stays = work(1), moves = work(2);
+};
+
+TEST(WorkManager, ARunWhoseNodeLeftTheConfigurationIsStoppedAndChargedBeforeItsWorkWaitsAgain) {
+  NodeThatLeft site;
+  EXPECT_EQ(site.seen(site.moves).state, WorkState::kPausing);
+  EXPECT_EQ(site.seen(site.moves).reason_code, "unplaced");
+  EXPECT_TRUE(site.ledger().empty());
+  site.create();  // twice
+  site.go(7200 + 60);
+  const auto seen = site.seen(site.moves);
+  EXPECT_EQ(seen.state, WorkState::kQueued);
+  ASSERT_EQ(seen.runs.size(), 1U);
+  EXPECT_EQ(seen.runs.front().nodes, std::vector<std::string>{"n1"});
+  EXPECT_EQ(seen.runs.front().outcome, "paused");
+  EXPECT_EQ(seen.runs.front().reason, "the nodes of its run are not there any more as they were");
+  ASSERT_EQ(site.ledger().size(), 1U);
+  EXPECT_EQ(site.ledger().front().accelerator_ms, seen.accelerator_ms);
+  EXPECT_GE(seen.accelerator_ms, 8 * 7'200'000);
+  EXPECT_EQ(site.ledger().front().site, "local");
+  EXPECT_EQ(site.ledger().front().model, "compute/unknown") << "what is not known is not made up";
+  site.finish();
+  EXPECT_EQ(site.seen(site.moves).state, WorkState::kSucceeded);
+  EXPECT_EQ(site.ledger().size(), 3U);
+  EXPECT_TRUE(site.runs.breaches.empty());
+}
+
+TEST(WorkManager, WorkWhoseNodeLeftTheConfigurationCanBeCancelled) {
+  NodeThatLeft site;
+  site.cancel(site.moves);
+  site.settle();
+  site.go(7200 + 60);
+  EXPECT_EQ(site.seen(site.moves).state, WorkState::kCancelled);
+  EXPECT_EQ(site.ledger().size(), 1U);
+}
+
+TEST(WorkManager, WhereAGangThatLostANodeStillRunsNothingElseStarts) {
+  Site site(1, 2);
+  site.runs.lasts = hours(4);
+  WantedWork gang = site.work(1), next = site.work(2);
+  gang.tasks = 2;
+  gang.demand.accelerators = next.demand.accelerators = 8;
+  site.put(gang);
+  site.put(next);
+  site.go(0);
+  site.nodes = 1;
+  site.create();
+  site.settle();
+  EXPECT_EQ(site.seen(next).state, WorkState::kQueued);
+  site.go(60);
+  EXPECT_EQ(site.seen(gang).state, WorkState::kQueued);
+  EXPECT_EQ(site.seen(next).state, WorkState::kRunning);
+  EXPECT_TRUE(site.runs.breaches.empty());
+}
+
 TEST(WorkManager, ARunThatNoRecordKnowsIsStopped) {
   Site site;
   WantedWork stray = site.work(77);

@@ -111,6 +111,8 @@ class WorkloadStepper {
   WorkloadRecord* find_run(WorkloadId id, std::uint32_t run) {
     return state_.find_run(id, run) != nullptr ? find(id) : nullptr;
   }
+  void set_health(scheduler::NodeIndex node);
+  Result<void> leave(WorkloadRecord& record);
   void enqueue(WorkloadRecord& record);
   void settle(WorkloadId id, Exit exit, std::string why = {});
   void stop(WorkloadRecord& record, microseconds grace, bool again, Reason reason);
@@ -160,11 +162,18 @@ Result<void> WorkloadStepper::apply(const Restored& event) {
     enqueue(record);
     return {};
   }
-  TRY_VOID(state_.scheduler_.adopt({.workload = event.record.workload,
-                                    .started = event.started,
-                                    .places = event.record.places,
-                                    .cap_milli = event.record.cap_milli}));
-  state_.records_[id] = event.record;
+  WorkloadRecord& record = state_.records_[id] = event.record;
+  const auto adopted = state_.scheduler_.adopt({.workload = record.workload,
+                                                .started = event.started,
+                                                .places = record.places,
+                                                .cap_milli = record.cap_milli});
+  if (adopted) return {};
+  record.is_placed = false;
+  std::erase_if(record.places, [](const auto& place) { return place.node == scheduler::kNoIndex; });
+  for (const auto& place : record.places) ++state_.unplaced_[place.node];
+  for (const auto& place : record.places) set_health(place.node);
+  stop(record, record.stop_grace.value_or(record.workload.grace), record.phase != WorkloadPhase::kStopping,
+       {});
   return {};
 }
 
@@ -189,7 +198,7 @@ Result<void> WorkloadStepper::apply(const Started& event) {
 Result<void> WorkloadStepper::apply(const Ended& event) {
   WorkloadRecord* record = find_run(event.id, event.run);
   if (record == nullptr) return {};
-  const auto freed = state_.scheduler_.ended(event.id, now_);
+  const auto freed = record->is_placed ? state_.scheduler_.ended(event.id, now_) : leave(*record);
   const bool is_cancelled = record->phase == WorkloadPhase::kStopping;
   if (event.exit == Exit::kFailed) ++record->failures;
   const bool is_interrupted = event.exit == Exit::kStopped || event.exit == Exit::kLost;
@@ -214,7 +223,24 @@ Result<void> WorkloadStepper::apply(const NodeHealth& event) {
     return failure(ErrorCode::kInvalidArgument, "health of a node that is not there");
   if (state_.health_[event.node] == event.health) return {};
   state_.health_[event.node] = event.health;
-  state_.scheduler_.set_health(event.node, event.health, now_);
+  set_health(event.node);
+  return {};
+}
+
+void WorkloadStepper::set_health(scheduler::NodeIndex node) {
+  const scheduler::Health told = state_.health_[node];
+  const bool is_held = told == scheduler::Health::kReady && state_.unplaced_.contains(node);
+  state_.scheduler_.set_health(node, is_held ? scheduler::Health::kCordoned : told, now_);
+}
+
+/// A run that is not placed has ended.
+Result<void> WorkloadStepper::leave(WorkloadRecord& record) {
+  record.is_placed = true;
+  for (const auto& place : record.places) {
+    if (--state_.unplaced_[place.node] > 0) continue;
+    state_.unplaced_.erase(place.node);
+    set_health(place.node);
+  }
   return {};
 }
 

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -51,6 +52,8 @@ struct WorkloadRecord {
   std::uint32_t retries = 0;                 // so many of them are followed by another run
   bool requeue = true;                       // a run that was stopped or lost is followed by another
   std::vector<scheduler::TaskPlace> places;  // while it is not queued
+  /// False: the scheduler cannot hold all of its places. It is told to stop, and nothing starts on its nodes until it ended.
+  bool is_placed = true;
   std::int32_t cap_milli = 1000;
   std::optional<std::chrono::microseconds>
       stop_grace;            // while pausing or stopping: the shortest that was told
@@ -64,8 +67,9 @@ struct Submitted {
   std::optional<std::uint32_t> retries = {};  // nullopt: as the rules say
   bool requeue = true;
 };
-/// Takes over a workload as it was when its record was last stored, before anything is submitted; in any order.
-/// kConflict if its places are taken: then it is not known.
+/// Takes over a workload as it was when its record was last stored, before anything is submitted; in any order. If its
+/// places are not there or not free any more (the nodes are others now; kNoIndex is one that is gone), its run is told to
+/// stop, and it waits again once that has ended.
 struct Restored {
   WorkloadRecord record;
   TimePoint started{};  // of its run
@@ -211,7 +215,8 @@ class WorkloadState {
   WorkloadRules rules_;
   std::unordered_map<WorkloadId, WorkloadRecord> records_;  // iterated only to be sorted
   std::optional<WorkloadId> highest_id_;
-  std::vector<scheduler::Health> health_;  // by node, as last told
+  std::vector<scheduler::Health> health_;         // by node, as last told
+  std::map<scheduler::NodeIndex, int> unplaced_;  // tasks on it of runs that are not placed; none: no entry
   scheduler::AccountIndex accounts_ = 0;
 };
 
