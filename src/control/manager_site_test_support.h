@@ -47,7 +47,8 @@ struct Site {
            .runs = runs,
            .owners = [this] { return reads_of_owners.pass([this] { return owners_now(); }); },
            .charge = charge,
-           .outlook = outlook},
+           .outlook = outlook,
+           .report = [this](const Error& error) { reports.push_back(error.message); }},
           runs.now + clock_offset);
       if (made) manager = *std::move(made);
     }
@@ -128,6 +129,7 @@ struct Site {
     return made;
   };
   std::function<std::optional<HourOutlook>(TimePoint)> outlook;
+  std::vector<std::string> reports;
   std::unique_ptr<WorkManager> manager;
   std::optional<TimePoint> wake;
 };

@@ -16,6 +16,17 @@ constexpr std::array kKindNames = {"job", "environment", "service"};
 
 std::string work_key(std::string_view prefix, WorkloadId id) { return fmt::format("{}{:016x}", prefix, id); }
 
+std::optional<WorkloadId> id_of_key(std::string_view key, std::string_view prefix) {
+  if (!key.starts_with(prefix) || key.size() != prefix.size() + 16) return std::nullopt;
+  WorkloadId id = 0;
+  for (const char c : key.substr(prefix.size())) {
+    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (digit < 0) return std::nullopt;
+    id = id << 4 | static_cast<unsigned>(digit);
+  }
+  return id;
+}
+
 const char* name_of(WorkKind kind) { return kKindNames.at(static_cast<std::size_t>(kind)); }
 
 Result<WorkKind> parse_work_kind(std::string_view name) {

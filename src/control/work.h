@@ -22,6 +22,8 @@ inline constexpr std::string_view kWantedPrefix = "work/";    // WantedWork; wri
 inline constexpr std::string_view kLivePrefix = "work-now/";  // ObservedWork of what is not over; by control
 inline constexpr std::string_view kEndedPrefix = "work-done/";  // ObservedWork of what is over; by control
 std::string work_key(std::string_view prefix, WorkloadId id);
+/// nullopt: it is no such key.
+std::optional<WorkloadId> id_of_key(std::string_view key, std::string_view prefix);
 
 /// Ids of one submission: its number, and for the tasks of an array their index.
 inline constexpr int kArrayBits = 20;

@@ -15,6 +15,7 @@ constexpr milliseconds kLeast{1};
 
 Result<std::unique_ptr<WorkLoop>> WorkLoop::start(WorkLoopOptions options, WorkPorts ports,
                                                   const Clock& clock, Report report) {
+  if (!ports.report) ports.report = report;
   auto loop = std::make_unique<WorkLoop>(std::move(options), std::move(ports), clock, std::move(report));
   // Before anything is read: a change in between is told twice rather than not at all.
   loop->signal_->loop = loop.get();

@@ -22,7 +22,7 @@ struct WorkLoopOptions {
 /// Everything passed in must outlive the loop.
 class WorkLoop final : public WorkView {
  public:
-  /// Called from the loop's thread: what failed, before it is tried again.
+  /// Called from the loop's thread: what failed, before it is tried again; and which records cannot be read.
   using Report = std::function<void(const Error&)>;
 
   /// Takes over what runs and decides once, so that the view is true on return; then goes on by itself.

@@ -115,11 +115,22 @@ Result<bool> WorkManager::read_inbox(Turn& turn) {
       if (record) inbox.wanted.emplace(record->key, std::move(record->value));
     }
   }
-  for (const auto& [key, value] : inbox.wanted) {
-    // A record that cannot be read is left alone: what runs goes on, and its writer is told nothing that is not true.
-    if (auto wanted = parse_wanted(value)) TRY_VOID(take_wanted(*std::move(wanted), turn));
-  }
+  for (const auto& [key, value] : inbox.wanted) TRY_VOID(take_record(key, value, turn));
   return inbox.resync;
+}
+
+Result<void> WorkManager::take_record(const std::string& key, const std::string& value, Turn& turn) {
+  auto wanted = parse_wanted(value);
+  if (wanted) return take_wanted(*std::move(wanted), turn);
+  // Of work that is known what was read before still holds.
+  const auto id = id_of_key(key, kWantedPrefix);
+  if (!id || unreadable_.contains(*id) || TRY(look_up(kEndedPrefix, *id))) return {};
+  if (find_entry(*id) == nullptr) {
+    leave_alone(*id, key, wanted.error());
+  } else {
+    tell_unreadable(key, wanted.error());
+  }
+  return {};
 }
 
 /// nullopt: it is not there. A read that failed says nothing, and is an error.
@@ -132,6 +143,11 @@ Result<std::optional<store::Record>> WorkManager::look_up(std::string_view prefi
 
 Result<void> WorkManager::take_wanted(WantedWork wanted, Turn& turn) {
   const WorkloadId id = wanted.id;
+  if (const auto left = unreadable_.find(id); left != unreadable_.end()) {
+    if (!left->second.starts_with(kWantedPrefix)) return {};
+    return failure(ErrorCode::kUnavailable,
+                   fmt::format("record {} can be read again: all is read anew", left->second));
+  }
   if (Entry* const known = find_entry(id)) {
     if (!known->wanted.cancelled_at && wanted.cancelled_at) turn.events.emplace_back(Cancelled{id});
     known->wanted.cancelled_at = wanted.cancelled_at;
@@ -174,7 +190,13 @@ Result<bool> WorkManager::hold_for_others(Entry& entry) {
       continue;
     }
     const auto record = TRY(look_up(kEndedPrefix, other));
-    if (record && TRY(parse_observed(record->value)).state == WorkState::kSucceeded) continue;
+    const auto ended = record ? parse_observed(record->value) : Result<ObservedWork>{};
+    if (!ended) tell_unreadable(record->key, ended.error());
+    if (!ended || (!record && unreadable_.contains(other))) {
+      entry.waits_for.insert(other);
+      continue;
+    }
+    if (ended->state == WorkState::kSucceeded) continue;
     cannot_go(entry);
     return false;
   }
@@ -221,8 +243,10 @@ scheduler::Workload WorkManager::workload_of(const WantedWork& wanted, Turn& tur
 Result<void> WorkManager::read_node_wishes(Turn& turn) {
   std::map<std::string, NodeWish, std::less<>> wishes;
   for (const auto& record : TRY(ports_.store.list(kNodeWishPrefix))) {
-    if (const auto wish = parse_node_wish(record.value))
-      wishes.emplace(record.key.substr(kNodeWishPrefix.size()), *wish);
+    const auto wish = parse_node_wish(record.value);
+    if (!wish) tell_unreadable(record.key, wish.error());
+    // Of one that cannot be read: nothing starts there, and what runs goes on.
+    wishes.emplace(record.key.substr(kNodeWishPrefix.size()), wish.value_or(NodeWish{.cordoned = true}));
   }
   for (scheduler::NodeIndex node = 0; node < options_.cluster.nodes.size(); ++node) {
     const std::string& name = options_.cluster.nodes[node].name;
@@ -251,8 +275,12 @@ void WorkManager::drain(std::string_view node, Turn& turn) {
 Result<void> WorkManager::read_site_events(Turn& turn) {
   std::vector<SiteEvent> events;
   for (const auto& record : TRY(ports_.store.list(kSiteEventPrefix))) {
-    if (auto event = parse_site_event(record.key.substr(kSiteEventPrefix.size()), record.value))
+    auto event = parse_site_event(record.key.substr(kSiteEventPrefix.size()), record.value);
+    if (event) {
       events.push_back(*std::move(event));
+    } else {
+      tell_unreadable(record.key, event.error());
+    }
   }
   for (std::uint32_t site = 0; site < options_.cluster.sites.size(); ++site) {
     const auto here = [&](const std::vector<SiteEvent>& all) {
@@ -283,7 +311,7 @@ void WorkManager::tell_node_budgets(Turn& turn) const {
 
 Result<void> WorkManager::read_ends(std::vector<RunStatus> ended, Turn& turn) {
   for (RunStatus& status : ended) {
-    if (!status.end || turn.ends.contains(status.key)) continue;
+    if (!status.end || turn.ends.contains(status.key) || unreadable_.contains(status.key.id)) continue;
     turn.forget.push_back(status.key);
     Entry* const entry = find_entry(status.key.id);
     const WorkloadRecord* const record = state_.find_run(status.key.id, status.key.run);

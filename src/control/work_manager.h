@@ -37,7 +37,7 @@ struct WorkOptions {
   std::chrono::seconds start_again{5};  // after a start that failed for no fault of the work
 };
 
-/// What it works on, borrowed. `owners`, `charge` and `outlook` are called from the thread of pass().
+/// What it works on, borrowed. Its functions are called from the thread of pass().
 struct WorkPorts {
   store::Store& store;
   store::UsageTable& usage;
@@ -46,6 +46,8 @@ struct WorkPorts {
   ChargeRun charge;
   /// What is known of carbon intensity (or price) at this time of the first site; none: nothing waits for it.
   std::function<std::optional<HourOutlook>(TimePoint)> outlook = nullptr;
+  /// Told of each record that cannot be read. What it is about is left alone, and all other work goes on.
+  std::function<void(const Error&)> report = nullptr;
 };
 
 /// pass() belongs to one thread; everything else is safe from any thread.
@@ -87,6 +89,7 @@ class WorkManager final : public WorkView {
     std::set<WorkloadId> waits_for;  // of `after`: not over yet
     scheduler::AccountIndex account = 0;
     std::optional<TimePoint> clean_start;  // while it waits for cleaner hours: when those are expected
+    bool is_readable = true;               // false: `wanted` stands for a record that cannot be read
   };
   struct Inbox {
     std::map<std::string, std::string> wanted;  // key -> record, newest
@@ -113,13 +116,17 @@ class WorkManager final : public WorkView {
 
   // Taking over (work_manager_begin.cc)
   Result<void> load(TimePoint now);
+  Result<std::map<WorkloadId, ObservedWork>> read_live();
   Result<void> read_past_use(Turn& turn);
   void restore(Entry& entry, Turn& turn);
   Result<void> meet_runs();
   void stop_orphan(RunKey key);
+  void leave_alone(WorkloadId id, const std::string& key, const Error& error);
+  void tell_unreadable(const std::string& key, const Error& error);
 
   // Reading (work_manager.cc)
   Result<bool> read_inbox(Turn& turn);  // true: everything is to be looked at
+  Result<void> take_record(const std::string& key, const std::string& value, Turn& turn);
   Result<void> take_wanted(WantedWork wanted, Turn& turn);
   WorkloadRecord record_of(Entry& entry, Turn& turn);
   Result<void> submit(Entry& entry, Turn& turn, bool is_restored);
@@ -192,6 +199,8 @@ class WorkManager final : public WorkView {
   std::map<WorkloadId, std::set<WorkloadId>> dependents_;   // of work that is not over
   std::set<std::pair<TimePoint, WorkloadId>> ask_again_;    // deferrable work that waits, or may pause
   std::map<scheduler::AccountIndex, TimePoint> past_kept_;  // as of when an account's past use is stored
+  std::map<WorkloadId, std::string> unreadable_;            // work that is left alone: key of the record
+  std::map<std::string, std::string> told_unreadable_;      // what was told of records, by key
   std::vector<StopRun> unheard_;                            // stops that did not get through
   std::vector<RunStatus> refused_;    // starts that failed, told as ends in the next pass
   std::vector<WorkloadEvent> early_;  // known since create, told in the first pass

@@ -259,7 +259,7 @@ void WorkManager::carry_out(const Turn& turn) {
   const auto wanted_of = [&](WorkloadId id) -> const WantedWork* {
     if (std::ranges::any_of(begins, [id](const Begin& each) { return each.run->id == id; })) begin();
     const Entry* const entry = find_entry(id);
-    return entry != nullptr ? &entry->wanted : nullptr;
+    return entry != nullptr && entry->is_readable ? &entry->wanted : nullptr;
   };
   for (const WorkloadAction& action : turn.actions) {
     if (const auto* const run = std::get_if<StartRun>(&action)) {

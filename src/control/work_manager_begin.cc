@@ -1,7 +1,11 @@
 // Taking over: what a manager that begins reads of the store, and how that meets what runs.
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <bit>
 
 #include "control/past_use.h"
+#include "control/replica_work.h"
 #include "control/work_manager.h"
 #include "scheduler/decay.h"
 
@@ -11,15 +15,16 @@ namespace {
 /// What is left of past use is forgotten when less than this part of it counts.
 constexpr double kLeastPast = 1e-6;
 
-std::optional<WorkloadId> id_of_key(std::string_view key, std::string_view prefix) {
-  if (!key.starts_with(prefix) || key.size() != prefix.size() + 16) return std::nullopt;
-  WorkloadId id = 0;
-  for (const char c : key.substr(prefix.size())) {
-    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-    if (digit < 0) return std::nullopt;
-    id = id << 4 | static_cast<unsigned>(digit);
-  }
-  return id;
+/// What runs keeps its devices while its record cannot be read.
+void stand_in(ObservedWork& seen, WantedWork& wanted) {
+  wanted.id = seen.id;
+  wanted.name = std::to_string(number_of(seen.id));
+  wanted.tenant = kServicesTenant;
+  wanted.project = kServicesProject;
+  wanted.preemptible = wanted.requeue = false;
+  wanted.tasks = static_cast<std::int32_t>(seen.places.size());
+  if (!seen.places.empty()) wanted.demand.accelerators = std::popcount(seen.places.front().devices);
+  if (seen.state == WorkState::kStarting) seen.state = WorkState::kRunning;
 }
 
 WorkloadPhase phase_of(const ObservedWork& work) {
@@ -42,11 +47,7 @@ Result<std::unique_ptr<WorkManager>> WorkManager::create(WorkOptions options, Wo
 
 Result<void> WorkManager::load(TimePoint now) {
   last_pass_ = now;
-  std::map<WorkloadId, ObservedWork> live;
-  for (const auto& record : TRY(ports_.store.list(kLivePrefix))) {
-    ObservedWork observed = TRY(parse_observed(record.value));
-    live.emplace(observed.id, std::move(observed));
-  }
+  const std::map<WorkloadId, ObservedWork> live = TRY(read_live());
   std::set<std::string> over;
   for (const auto& record : TRY(ports_.store.list(kEndedPrefix)))
     over.insert(record.key.substr(kEndedPrefix.size()));
@@ -55,20 +56,32 @@ Result<void> WorkManager::load(TimePoint now) {
   turn.events = accounts_.update(TRY(ports_.owners()));
   TRY_VOID(read_site_events(turn));
   tell_node_budgets(turn);
+  std::vector<Entry> left_alone;
   for (const auto& record : TRY(ports_.store.list(kWantedPrefix))) {
     const auto id = id_of_key(record.key, kWantedPrefix);
     if (!id) continue;
     highest_ = std::max(highest_.value_or(0), *id);
     if (over.contains(record.key.substr(kWantedPrefix.size()))) continue;
     Entry entry;
-    entry.wanted = TRY(parse_wanted(record.value));
     entry.observed.id = *id;
     if (const auto known = live.find(*id); known != live.end()) entry.observed = known->second;
+    auto wanted = parse_wanted(record.value);
+    if (!wanted) leave_alone(*id, record.key, wanted.error());
+    if (unreadable_.contains(*id)) {
+      if (entry.observed.state != WorkState::kQueued) left_alone.push_back(std::move(entry));
+      continue;
+    }
+    entry.wanted = *std::move(wanted);
     Entry& kept = entries_[*id] = std::move(entry);
     if (kept.observed.state == WorkState::kQueued) continue;
     restore(kept, turn);
     // Cancelled before anybody saw it: no later record will say so again.
     if (kept.wanted.cancelled_at && !kept.observed.stopping) turn.events.emplace_back(Cancelled{*id});
+  }
+  for (Entry& entry : left_alone) {
+    entry.is_readable = false;
+    stand_in(entry.observed, entry.wanted);
+    restore(entries_[entry.observed.id] = std::move(entry), turn);
   }
   TRY_VOID(read_node_wishes(turn));  // a drain that nobody has seen yet is for what was restored
   // What runs takes its places before anything is decided about what waits: all events first, one decision after them.
@@ -84,6 +97,33 @@ Result<void> WorkManager::load(TimePoint now) {
   const std::lock_guard lock(inbox_mutex_);
   inbox_.nodes = inbox_.events = inbox_.owners = inbox_.resync = false;
   return {};
+}
+
+Result<std::map<WorkloadId, ObservedWork>> WorkManager::read_live() {
+  std::map<WorkloadId, ObservedWork> live;
+  for (const auto& record : TRY(ports_.store.list(kLivePrefix))) {
+    const auto id = id_of_key(record.key, kLivePrefix);
+    auto observed = parse_observed(record.value);
+    if (observed) {
+      live.emplace(observed->id, *std::move(observed));
+    } else if (id) {
+      leave_alone(*id, record.key, observed.error());
+    }
+  }
+  return live;
+}
+
+// What it is about runs on if it runs, and does not start if it does not.
+void WorkManager::leave_alone(WorkloadId id, const std::string& key, const Error& error) {
+  unreadable_.emplace(id, key);
+  tell_unreadable(key, error);
+}
+
+void WorkManager::tell_unreadable(const std::string& key, const Error& error) {
+  std::string& told = told_unreadable_[key];
+  if (std::exchange(told, error.message) == error.message || !ports_.report) return;
+  ports_.report(
+      {error.code, fmt::format("record {} cannot be read, and is left alone: {}", key, error.message)});
 }
 
 Result<void> WorkManager::read_past_use(Turn& turn) {
@@ -123,6 +163,7 @@ Result<void> WorkManager::meet_runs() {
   std::set<RunKey> there;
   for (const auto& run : TRY(ports_.runs.all())) {
     there.insert(run.key);
+    if (unreadable_.contains(run.key.id)) continue;
     if (state_.find_run(run.key.id, run.key.run) != nullptr) {
       if (run.is_running && !run.end) early_.emplace_back(Started{.id = run.key.id, .run = run.key.run});
     } else if (run.end) {
@@ -133,7 +174,7 @@ Result<void> WorkManager::meet_runs() {
   }
   for (const auto& [id, entry] : entries_) {
     const WorkloadRecord* const record = state_.find(id);
-    if (record == nullptr || record->phase == WorkloadPhase::kQueued ||
+    if (record == nullptr || !entry.is_readable || record->phase == WorkloadPhase::kQueued ||
         record->phase == WorkloadPhase::kStarting || there.contains({id, record->run}))
       continue;
     RunStatus gone{.key = {id, record->run}, .started_at = {}, .end = RunEnd{.why = {}, .exit_code = {}}};
