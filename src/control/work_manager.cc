@@ -55,6 +55,14 @@ WorkloadRecord WorkManager::record_of(Entry& entry, Turn& turn) {
 }
 
 Result<WorkManager::Next> WorkManager::pass(TimePoint at) {
+  // What it believes was decided may be stored nowhere, and what it was told is gone.
+  if (is_spent_) return failure(ErrorCode::kUnavailable, "a pass failed, and nothing was read anew since");
+  auto next = look(at);
+  is_spent_ = !next;
+  return next;
+}
+
+Result<WorkManager::Next> WorkManager::look(TimePoint at) {
   // A clock that is set back must not take decisions back: a little is waited for, and more begins anew from the records.
   if (at < last_pass_ - kWaitedFor) {
     return failure(ErrorCode::kUnavailable, fmt::format("the clock was set back from {} to {}",

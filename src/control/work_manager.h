@@ -72,7 +72,7 @@ class WorkManager final : public WorkView {
   };
   /// One look and what follows from it. A time a little before that of the last pass counts as that one; one further back
   /// is an error. An error means that nothing was decided or that it was not made durable; then the manager must be thrown
-  /// away and created again.
+  /// away and created again: all further passes of this one fail.
   Result<Next> pass(TimePoint now);
 
   std::vector<ObservedWork> live() const override;
@@ -125,6 +125,7 @@ class WorkManager final : public WorkView {
   void tell_unreadable(const std::string& key, const Error& error);
 
   // Reading (work_manager.cc)
+  Result<Next> look(TimePoint at);
   Result<bool> read_inbox(Turn& turn);  // true: everything is to be looked at
   Result<void> take_record(const std::string& key, const std::string& value, Turn& turn);
   Result<void> take_wanted(WantedWork wanted, Turn& turn);
@@ -192,6 +193,7 @@ class WorkManager final : public WorkView {
   TimePoint last_pass_{};
 
   // Of pass() alone.
+  bool is_spent_ = false;  // a pass failed
   Deferral deferral_;
   Crowd crowd_;
   std::optional<TimePoint> outlook_until_;

@@ -45,6 +45,18 @@ TEST(WorkManager, AJobThatWasForgottenWhileItsRecordWasReadDoesNotRunAgain) {
   EXPECT_TRUE(site.runs.breaches.empty());
 }
 
+TEST(WorkManager, AManagerWhosePassFailedDecidesNothingMore) {
+  Site site;
+  const WantedWork job = site.work(1);
+  site.put(job);
+  site.store.writes.fail_next(1, ErrorCode::kUnavailable);
+  EXPECT_FALSE(site.manager->pass(site.runs.now));
+  EXPECT_FALSE(site.manager->pass(site.runs.now)) << "it counts the job among what was started";
+  site.create();
+  site.settle();
+  EXPECT_EQ(site.seen(job).state, WorkState::kRunning);
+}
+
 constexpr const char* kUnreadable = "{\"version\":99}";
 
 TEST(WorkManager, OneRecordThatCannotBeReadIsNamedAndAllOtherWorkRuns) {
