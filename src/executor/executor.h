@@ -144,7 +144,7 @@ struct LogPiece {
 };
 
 /// Every method is safe from any thread. Methods that take an id answer kNotFound if it was never started or is
-/// removed.
+/// removed; any other error says nothing of whether it is there or has ended.
 class Executor {
  public:
   virtual ~Executor() = default;

@@ -26,6 +26,10 @@ using std::chrono::milliseconds;
 
 class SupervisorTest : public LocalWorld {};
 
+std::optional<ErrorCode> code_of(const Result<WorkloadStatus>& status) {
+  return status ? std::nullopt : std::optional(status.error().code);
+}
+
 bool lives(int pid) { return host::process_start_ticks(pid).has_value(); }
 
 TEST_F(SupervisorTest, TheExitStatusIsRecorded) {
@@ -127,6 +131,41 @@ TEST_F(SupervisorTest, ANewExecutorAdoptsWhatRuns) {
   EXPECT_TRUE(lives(before.engine_pid));
   ASSERT_TRUE(executor_->stop("w", milliseconds(5000))) << "the adopted one obeys";
   EXPECT_TRUE(wait_end().exit->asked);
+}
+
+TEST_F(SupervisorTest, WhatCannotBeAskedNowIsNotLostAndNotStartedAgain) {
+  WorkloadSpec spec = shell("exec sleep 1000");
+  spec.labels = {{"generation", "g1"}};
+  ASSERT_TRUE(executor_->start(spec, 1));
+  const WorkloadStatus before = wait_running();
+  const std::string folder = folder_ + "/replicas/w";
+  const std::string socket = folder_ + "/run/" + host::sha256_hex("w").substr(0, 12) + ".sock";
+  ASSERT_EQ(::rename(socket.c_str(), (socket + "-").c_str()), 0);
+  ASSERT_EQ(::rename((folder + "/lock").c_str(), (folder + "/lock-").c_str()), 0);
+  ASSERT_TRUE(host::make_dirs(folder + "/lock", 0700));  // it can be neither opened nor taken
+  EXPECT_EQ(code_of(executor_->status("w")), ErrorCode::kUnavailable);
+  EXPECT_FALSE(executor_->start(spec, 1));
+  ASSERT_TRUE(host::remove_tree(folder + "/state.json"));
+  const auto all = executor_->list();
+  ASSERT_TRUE(all);
+  ASSERT_EQ(all->size(), 1U);
+  EXPECT_EQ(all->front().labels, spec.labels);
+  ASSERT_TRUE(host::remove_tree(folder + "/lock"));
+  ASSERT_EQ(::rename((folder + "/lock-").c_str(), (folder + "/lock").c_str()), 0);
+  ASSERT_EQ(::rename((socket + "-").c_str(), socket.c_str()), 0);
+  EXPECT_EQ(executor_->status("w")->supervisor_pid, before.supervisor_pid);
+}
+
+TEST_F(SupervisorTest, AnEndThatCannotBeReadNowIsNotALoss) {
+  ASSERT_TRUE(executor_->start(shell("exit 3"), 1));
+  ASSERT_EQ(wait_end().exit->code, 3);
+  const std::string record = folder_ + "/replicas/w/exit.json";
+  ASSERT_EQ(::rename(record.c_str(), (record + "-").c_str()), 0);
+  ASSERT_TRUE(host::make_dirs(record, 0700));
+  EXPECT_EQ(code_of(executor_->status("w")), ErrorCode::kUnavailable);
+  ASSERT_TRUE(host::remove_tree(record));
+  ASSERT_EQ(::rename((record + "-").c_str(), record.c_str()), 0);
+  EXPECT_EQ(executor_->status("w")->exit->code, 3);
 }
 
 // The process that starts a workload (the server's part) is killed; the workload must not notice.

@@ -27,10 +27,17 @@ using std::chrono::milliseconds;
 constexpr milliseconds kAskTimeout{2000};
 constexpr int kReadyFd = 3, kSecretsFd = 4;  // numbers in the supervisor
 
+/// Also where it cannot be told: only a lock that can be taken says that nobody holds it.
 bool supervisor_lives(const std::string& folder) {
-  if (!host::exists(folder + "/lock")) return false;
-  const auto lock = host::lock_file(folder + "/lock");
-  return !lock && lock.error().code == ErrorCode::kConflict;
+  return host::exists(folder + "/lock") && !host::lock_file(folder + "/lock");
+}
+
+/// Empty if it is not there.
+Result<std::string> read_if_there(const std::string& file) {
+  if (!host::exists(file)) return std::string();
+  auto text = host::read_file(file, 1 << 20);
+  if (!text) return failure(ErrorCode::kUnavailable, text.error().message);
+  return text;
 }
 
 Result<SupervisorSpec> read_spec(const std::string& folder, const std::string& id) {
@@ -92,7 +99,8 @@ Result<WorkloadStatus> LocalExecutor::start(const WorkloadSpec& spec, std::int64
   {
     const std::lock_guard lock(start_mutex_);
     TRY_VOID(check_fence(fence));
-    if (auto there = read_status(spec.id); there && !has_ended(*there)) return there;
+    auto there = read_status(spec.id);
+    if (there ? !has_ended(*there) : there.error().code != ErrorCode::kNotFound) return there;
     ready = TRY(launch(spec));
   }
   return wait_started(spec.id, ready);
@@ -168,20 +176,16 @@ Result<WorkloadStatus> LocalExecutor::read_status(const std::string& id) {
   return ended_status(id, spec.workload);
 }
 
-WorkloadStatus LocalExecutor::ended_status(const std::string& id, const WorkloadSpec& spec) const {
+Result<WorkloadStatus> LocalExecutor::ended_status(const std::string& id, const WorkloadSpec& spec) const {
   const std::string folder = folder_of(id);
-  WorkloadStatus status;
-  if (const auto text = host::read_file(folder + "/state.json", 1 << 20))
-    status = parse_status(*text).value_or(WorkloadStatus{});
+  WorkloadStatus status = parse_status(TRY(read_if_there(folder + "/state.json"))).value_or(WorkloadStatus{});
   status.id = id;
   status.labels = spec.labels;
   status.data_dir = data_dir(id);
   status.supervisor_pid = status.engine_pid = 0;
   status.state = WorkloadState::kLost;
   status.exit.reset();
-  const auto text = host::read_file(folder + "/exit.json", 1 << 16);
-  if (!text) return status;
-  if (auto exit = parse_exit(*text)) {
+  if (auto exit = parse_exit(TRY(read_if_there(folder + "/exit.json")))) {
     status.state = WorkloadState::kExited;
     status.exit = *exit;
   }
@@ -216,7 +220,14 @@ Result<std::vector<WorkloadStatus>> LocalExecutor::list() {
     } else if (status.error().code == ErrorCode::kUnavailable) {
       // A supervisor that does not answer now must not hide the others: what it said last stands.
       const std::string last = host::read_file(folder_of(name) + "/state.json", 1 << 20).value_or("");
-      if (auto known = parse_status(last)) all.push_back(std::move(*known));
+      if (auto known = parse_status(last)) {
+        all.push_back(std::move(*known));
+      } else if (const auto spec = read_spec(folder_of(name), name)) {
+        WorkloadStatus begun;
+        begun.id = name;
+        begun.labels = spec->workload.labels;
+        all.push_back(std::move(begun));
+      }
     } else if (status.error().code != ErrorCode::kNotFound) {
       return std::unexpected(status.error());
     }

@@ -51,7 +51,7 @@ class LocalExecutor final : public Executor {
   Result<host::Fd> launch(const WorkloadSpec& spec);
   Result<WorkloadStatus> wait_started(const std::string& id, const host::Fd& ready);
   Result<WorkloadStatus> read_status(const std::string& id);
-  WorkloadStatus ended_status(const std::string& id, const WorkloadSpec& spec) const;
+  Result<WorkloadStatus> ended_status(const std::string& id, const WorkloadSpec& spec) const;
   void watch(const WorkloadStatus& status);
 
   /// One start or remove of an id at a time; others go on meanwhile.
