@@ -236,6 +236,12 @@ RunEnd run_end(const std::vector<WorkloadStatus>& tasks) {
 Result<void> ExecutorRuns::start(const WantedWork& work, const StartRun& run,
                                  const std::vector<NamedPlace>& places) {
   const RunKey key{run.id, run.run};
+  const auto tasks = static_cast<std::int32_t>(places.size());
+  if (was_there(key, tasks)) {
+    const std::lock_guard lock(mutex_);
+    runs_[key].tasks = tasks;
+    return {};
+  }
   const std::string folder = options_.work_folder + "/" + work.name;
   if (options_.make_folder) {
     TRY_VOID(options_.make_folder(folder + "/dir"));
@@ -244,7 +250,7 @@ Result<void> ExecutorRuns::start(const WantedWork& work, const StartRun& run,
   const auto specs = TRY(task_specs(work, run, places, options_));
   {
     const std::lock_guard lock(mutex_);
-    runs_[key].tasks = static_cast<std::int32_t>(specs.size());
+    runs_[key].tasks = tasks;
   }
   for (std::size_t task = 0; task < specs.size(); ++task) {
     if (was_there(specs[task].id)) continue;
@@ -273,10 +279,19 @@ std::vector<Result<void>> ExecutorRuns::start_all(std::span<const Begin> begins)
 }
 
 // Told twice of a run, as after a crash: what ran and ended meanwhile would be replaced, and run a second time. What still
-// runs may be lost between this look and the start: it counts too.
+// runs may be lost between this look and the start: it counts too, and so does what cannot be asked.
 bool ExecutorRuns::was_there(const std::string& id) {
   const auto status = executor_.status(id);
-  return status && (status->exit || status->started_at != TimePoint{});
+  if (!status) return status.error().code != ErrorCode::kNotFound;
+  return status->exit || status->started_at != TimePoint{};
+}
+
+// Whole: whatever its start needed, an image or a secret, may be gone since.
+bool ExecutorRuns::was_there(RunKey key, std::int32_t tasks) {
+  for (std::int32_t task = 0; task < tasks; ++task) {
+    if (!was_there(task_id(key, task))) return false;
+  }
+  return true;
 }
 
 // All or nothing: what was started of the gang is stopped. It ends as a run of so many tasks, to be forgotten.
@@ -404,17 +419,19 @@ Result<ReplicaLog> ExecutorRuns::log(RunKey key, std::int32_t task, std::int64_t
 }
 
 // The executor's own records go; what the task wrote stays.
-void ExecutorRuns::keep_log(const std::string& id) {
+Result<void> ExecutorRuns::keep_log(const std::string& id) {
   std::string all;
   for (std::int64_t from = 0;;) {
     const auto piece = executor_.log(id, from, kLogPiece);
+    if (!piece && piece.error().code != ErrorCode::kNotFound) return std::unexpected(piece.error());
     if (!piece || piece->text.empty()) break;
     all += piece->text;
     from = piece->next;
   }
-  if (!all.empty()) (void)executor::write_log(options_.log_folder + "/" + id, all);
+  return all.empty() ? Result<void>{} : executor::write_log(options_.log_folder + "/" + id, all);
 }
 
+// All or nothing: of a gang without some of its tasks nobody could tell any more that it has ended.
 void ExecutorRuns::forget(RunKey key) {
   std::int32_t tasks = 0;
   {
@@ -422,13 +439,13 @@ void ExecutorRuns::forget(RunKey key) {
     const auto at = runs_.find(key);
     if (at == runs_.end() || !at->second.is_whole()) return;
     tasks = at->second.tasks;
-    runs_.erase(at);
   }
-  for (std::int32_t task = 0; task < tasks; ++task) {
-    const std::string id = task_id(key, task);
-    if (!options_.log_folder.empty()) keep_log(id);
-    (void)executor_.remove(id);
+  for (std::int32_t task = 0; task < tasks && !options_.log_folder.empty(); ++task) {
+    if (!keep_log(task_id(key, task))) return;  // told again in the next pass
   }
+  for (std::int32_t task = 0; task < tasks; ++task) (void)executor_.remove(task_id(key, task));
+  const std::lock_guard lock(mutex_);
+  runs_.erase(key);
 }
 
 }  // namespace millrace::control

@@ -65,9 +65,10 @@ class ExecutorRuns final : public Runs {
     bool is_whole() const { return static_cast<std::int32_t>(over.size()) == tasks; }
   };
   bool was_there(const std::string& id);
+  bool was_there(RunKey key, std::int32_t tasks);
   void withdraw(RunKey key, std::int32_t started);
   void take(const executor::WorkloadStatus& status);
-  void keep_log(const std::string& task_id);
+  Result<void> keep_log(const std::string& task_id);
   RunStatus status_of(RunKey key, const Run& run) const;
 
   const ExecutorRunsOptions options_;

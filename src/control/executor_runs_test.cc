@@ -81,6 +81,46 @@ TEST_F(ExecutorRunsTest, ARunThatEndedWhileNobodyLookedIsNotStartedAgain) {
   EXPECT_EQ(next.ended()->front().end->exit, Exit::kDone);
 }
 
+TEST_F(ExecutorRunsTest, ARunThatIsThereIsNotRefusedForWhatItsStartNeededAndNowIsGone) {
+  ASSERT_TRUE(start(2));
+  ExecutorRunsOptions bare = options();
+  bare.image_root = [](const std::string&) -> Result<std::string> {
+    return failure(ErrorCode::kNotFound, "no such image");
+  };
+  ExecutorRuns next(bare, executor_);
+  const StartRun again{.id = workload_id(7), .run = 1, .places = {}, .reason = {}};
+  EXPECT_TRUE(next.start(gang(2), again, places_of(2)));
+  EXPECT_FALSE(next.start(gang(3), again, places_of(3))) << "its third task is not there yet";
+}
+
+TEST_F(ExecutorRunsTest, ARunThatDoesNotAnswerIsNotStartedAgain) {
+  ASSERT_TRUE(start(1));
+  executor_.end("w7.0.r1.t0", 0);
+  executor_.set_silent(true);
+  ExecutorRuns next(options(), executor_);
+  const StartRun again{.id = workload_id(7), .run = 1, .places = {}, .reason = {}};
+  EXPECT_TRUE(next.start(gang(1), again, places_of(1)));
+  executor_.set_silent(false);
+  EXPECT_EQ(executor_.starts(), 1u);
+  const auto end = next.all()->front().end;
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->exit, Exit::kDone);
+}
+
+TEST_F(ExecutorRunsTest, ARunWhoseOutputCannotBeKeptIsNotForgotten) {
+  ASSERT_TRUE(start(2));
+  executor_.write_log("w7.0.r1.t1", "what it found");
+  executor_.end("w7.0.r1.t0", 0);
+  executor_.end("w7.0.r1.t1", 0);
+  ExecutorRunsOptions full = options();
+  full.log_folder = "/dev/null";
+  ExecutorRuns next(full, executor_);
+  ASSERT_EQ(next.all()->size(), 1U);
+  next.forget({workload_id(7), 1});
+  EXPECT_EQ(there(), 2U);
+  EXPECT_EQ(next.ended()->size(), 1U) << "to be forgotten again";
+}
+
 TEST_F(ExecutorRunsTest, ATaskThatFailsTakesTheOthersOfItsGangWithIt) {
   ASSERT_TRUE(start(2));
   executor_.end("w7.0.r1.t0", 3);

@@ -147,6 +147,7 @@ Result<WorkloadStatus> FakeExecutor::status(const std::string& id) {
   const std::lock_guard lock(mutex_);
   const Workload* workload = find(id);
   if (workload == nullptr) return unknown(id);
+  if (silent_) return failure(ErrorCode::kUnavailable, "workload " + id + " does not answer");
   return workload->status;
 }
 
@@ -228,6 +229,11 @@ void FakeExecutor::lose(const std::string& id) {
 void FakeExecutor::write_log(const std::string& id, const std::string& text) {
   const std::lock_guard lock(mutex_);
   if (Workload* workload = find(id); workload != nullptr) workload->log += text;
+}
+
+void FakeExecutor::set_silent(bool silent) {
+  const std::lock_guard lock(mutex_);
+  silent_ = silent;
 }
 
 void FakeExecutor::set_stubborn(bool stubborn) {

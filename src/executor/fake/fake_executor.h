@@ -54,6 +54,7 @@ class FakeExecutor final : public Executor {
   void end(const std::string& id, int code);  // as if it exited by itself
   void lose(const std::string& id);           // as if its supervisor was killed
   void write_log(const std::string& id, const std::string& text);
+  void set_silent(bool silent);                       // status() cannot say how what is there is doing
   void set_stubborn(bool stubborn);                   // stop() leaves workloads in kStopping, for ever
   std::int64_t starts() const;                        // how many were really started so far
   WorkloadSpec spec_of(const std::string& id) const;  // empty if unknown
@@ -85,7 +86,7 @@ class FakeExecutor final : public Executor {
   Script script_;
   std::int64_t fence_ = 0, starts_ = 0;
   int next_pid_ = 1000000;
-  bool woken_ = false, stubborn_ = false;
+  bool woken_ = false, stubborn_ = false, silent_ = false;
 };
 
 }  // namespace millrace::executor
