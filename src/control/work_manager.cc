@@ -77,16 +77,19 @@ Result<WorkManager::Next> WorkManager::look(TimePoint at) {
     turn.events = std::exchange(early_, {});
     look_at_all = TRY(read_inbox(turn));
   }
-  auto ended = TRY(look_at_all ? ports_.runs.all() : ports_.runs.ended());
+  auto seen = TRY(look_at_all ? ports_.runs.all() : ports_.runs.ended());
   {
     const std::lock_guard lock(mutex_);
     // Starts that failed first: what was begun of such a run ends as well, and must not be taken for its end.
     TRY_VOID(read_ends(std::exchange(refused_, {}), turn));
-    TRY_VOID(read_ends(std::move(ended), turn));
+    TRY_VOID(read_ends(seen, turn));
     ask_deferred(turn);
     apply(turn);
   }
   TRY_VOID(make_durable(turn));
+  for (const RunStatus& run : seen) {
+    if (!run.end && !is_known(run.key)) stop_orphan(run.key);
+  }
   // A supervisor that did not answer is told again, for as long as its run is there.
   for (StopRun& stop : std::exchange(unheard_, {})) {
     if (state_.find_run(stop.id, stop.run) != nullptr) turn.actions.emplace_back(std::move(stop));
@@ -317,8 +320,8 @@ void WorkManager::tell_node_budgets(Turn& turn) const {
   }
 }
 
-Result<void> WorkManager::read_ends(std::vector<RunStatus> ended, Turn& turn) {
-  for (RunStatus& status : ended) {
+Result<void> WorkManager::read_ends(const std::vector<RunStatus>& seen, Turn& turn) {
+  for (const RunStatus& status : seen) {
     if (!status.end || turn.ends.contains(status.key) || unreadable_.contains(status.key.id)) continue;
     turn.forget.push_back(status.key);
     Entry* const entry = find_entry(status.key.id);

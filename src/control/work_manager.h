@@ -120,6 +120,7 @@ class WorkManager final : public WorkView {
   Result<void> read_past_use(Turn& turn);
   void restore(Entry& entry, Turn& turn);
   Result<void> meet_runs();
+  bool is_known(RunKey key) const;
   void stop_orphan(RunKey key);
   void leave_alone(WorkloadId id, const std::string& key, const Error& error);
   void tell_unreadable(const std::string& key, const Error& error);
@@ -137,7 +138,7 @@ class WorkManager final : public WorkView {
   Result<void> read_node_wishes(Turn& turn);
   Result<void> read_site_events(Turn& turn);
   void tell_node_budgets(Turn& turn) const;
-  Result<void> read_ends(std::vector<RunStatus> ended, Turn& turn);
+  Result<void> read_ends(const std::vector<RunStatus>& seen, Turn& turn);
   Result<void> take_end(Entry& entry, const std::vector<scheduler::TaskPlace>& places,
                         const RunStatus& status, Turn& turn);
   scheduler::Workload workload_of(const WantedWork& wanted, Turn& turn);

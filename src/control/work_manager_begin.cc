@@ -185,6 +185,11 @@ Result<void> WorkManager::meet_runs() {
   return {};
 }
 
+bool WorkManager::is_known(RunKey key) const {
+  return unreadable_.contains(key.id) || state_.find_run(key.id, key.run) != nullptr;
+}
+
+/// Told again whenever all is looked at, for as long as it is there.
 void WorkManager::stop_orphan(RunKey key) {
   WantedWork orphan;
   orphan.id = key.id;

@@ -220,8 +220,13 @@ TEST(WorkManager, ARunThatNoRecordKnowsIsStopped) {
   WantedWork stray = site.work(77);
   ASSERT_TRUE(
       site.runs.start(stray, StartRun{.id = stray.id, .run = 4, .places = {}, .reason = {}}, {{"n0", 1}}));
+  site.runs.refuse_one_in = 1;
   site.create();
-  EXPECT_TRUE(site.runs.runs().at({stray.id, 4}).told);
+  site.runs.refuse_one_in = 0;
+  EXPECT_FALSE(site.runs.runs().at({stray.id, 4}).told);
+  site.manager->note_resync();
+  site.settle();
+  EXPECT_TRUE(site.runs.runs().at({stray.id, 4}).told) << "again, if it did not hear";
 }
 
 }  // namespace
