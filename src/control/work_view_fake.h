@@ -23,6 +23,7 @@ class FakeWorkView final : public WorkView {
   }
   Result<ObservedWork> find(WorkloadId id) const override {
     const std::lock_guard lock(mutex_);
+    if (is_silent_) return failure(ErrorCode::kUnavailable, "it cannot be told now");
     const auto found = work_.find(id);
     if (found == work_.end()) return failure(ErrorCode::kNotFound, "it was not seen yet");
     return found->second;
@@ -57,6 +58,10 @@ class FakeWorkView final : public WorkView {
     work.state = state;
     set(std::move(work));
   }
+  void set_silent(bool silent) {
+    const std::lock_guard lock(mutex_);
+    is_silent_ = silent;
+  }
   void forget(WorkloadId id) {
     const std::lock_guard lock(mutex_);
     work_.erase(id);
@@ -76,6 +81,7 @@ class FakeWorkView final : public WorkView {
 
  private:
   mutable std::mutex mutex_;  // guards everything below
+  bool is_silent_ = false;
   std::map<WorkloadId, ObservedWork> work_;
   std::map<std::pair<WorkloadId, std::int32_t>, std::string> logs_;
   std::vector<NodeStatus> nodes_;

@@ -170,12 +170,14 @@ Result<void> apply(const EndpointSettings& settings, DesiredEndpoint& desired) {
 }
 
 /// Written again unchanged, so that a removal of the model that has looked for endpoints already fails.
-void hold_model(const store::Store& store, const std::string& name, store::Transaction& change) {
+Result<void> hold_model(const store::Store& store, const std::string& name, store::Transaction& change) {
   const std::string key = std::string(kModelPrefix) + name;
-  if (const auto model = store.get(key)) {
-    change.expect.push_back({key, model->revision});
-    change.put.push_back({key, model->value});
-  }
+  const auto model = store.get(key);
+  if (!model)
+    return model.error().code == ErrorCode::kNotFound ? Result<void>{} : std::unexpected(model.error());
+  change.expect.push_back({key, model->revision});
+  change.put.push_back({key, model->value});
+  return {};
 }
 
 /// Goes into an HTTP header, or into JSON: printable ASCII, bounded.
@@ -233,7 +235,7 @@ Result<Endpoint> Endpoints::create(const EndpointRequest& request) {
     return bad("name: want 1 to 63 of a-z, 0-9, '.' and '-', starting and ending with a letter or digit");
   }
   store::Transaction change;
-  if (request.upstream_url.empty()) hold_model(store_, request.model, change);
+  if (request.upstream_url.empty()) TRY_VOID(hold_model(store_, request.model, change));
   Stored stored = request.upstream_url.empty() ? TRY(local_of(request, models_)) : TRY(upstream_of(request));
   stored.desired.name = request.name;
   stored.desired.created_at = clock_.now();
@@ -282,7 +284,7 @@ Result<Endpoint> Endpoints::change(std::string_view name, const EndpointSettings
     ++stored.desired.changes;
     store::Transaction change;
     if (settings.model && *settings.model != stored.desired.model) {
-      hold_model(store_, *settings.model, change);
+      TRY_VOID(hold_model(store_, *settings.model, change));
       stored.desired.model_file = TRY(models_.file_of(*settings.model));
       stored.desired.model = *settings.model;
     }

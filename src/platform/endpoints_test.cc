@@ -11,6 +11,7 @@
 #include "host/file.h"
 #include "host/system_clock.h"
 #include "platform/gguf_builder.h"
+#include "store/fake/faulty_store.h"
 #include "store/memory/memory_store.h"
 
 namespace millrace::platform {
@@ -29,7 +30,7 @@ class EndpointsTest : public ::testing::Test {
     auto models = Models::create(options, store_, clock_);
     ASSERT_TRUE(models) << models.error().message;
     models_ = std::move(*models);
-    endpoints_ = std::make_unique<Endpoints>(store_, clock_, *models_);
+    endpoints_ = std::make_unique<Endpoints>(faulty_, clock_, *models_);
     import("m");
   }
   void TearDown() override {
@@ -58,10 +59,18 @@ class EndpointsTest : public ::testing::Test {
 
   std::string folder_;
   store::MemoryStore store_;
+  store::FaultyStore faulty_{store_};
   host::SystemClock clock_;
   std::unique_ptr<Models> models_;
   std::unique_ptr<Endpoints> endpoints_;
 };
+
+TEST_F(EndpointsTest, IsNotMadeWhileItsModelCannotBeHeld) {
+  faulty_.reads.fail_next(1, ErrorCode::kUnavailable);
+  EXPECT_FALSE(endpoints_->create(local("chat")));
+  EXPECT_EQ(faulty_.reads.failed(), 1);
+  EXPECT_TRUE(endpoints_->create(local("chat")));
+}
 
 TEST_F(EndpointsTest, ALocalEndpointIsWhatControlReads) {
   EndpointRequest request = local("chat");

@@ -82,7 +82,8 @@ struct Stage {
 Stage stage_of(const EnvironmentRecord& record, const Result<control::ObservedWork>& work) {
   const bool over = record.work == 0 || (work && control::is_over(work->state));
   if (!record.wanted) {
-    if (over || !work) return {EnvironmentStage::kStopped, record.reason};
+    const bool is_unseen = !work && work.error().code == ErrorCode::kNotFound;
+    if (over || is_unseen) return {EnvironmentStage::kStopped, record.reason};
     return {EnvironmentStage::kStopping, record.reason};
   }
   if (!work) return {EnvironmentStage::kStarting, "waits for the control loop to take it up", "submitted"};
@@ -331,6 +332,7 @@ Result<void> Environments::stop_once(std::string_view name, std::string_view rea
   store::Transaction change{
       .expect = {{stored.key, stored.revision}}, .put = {{stored.key, to_json(record)}}, .erase = {}};
   const auto wanted = ports_.store.get(control::work_key(control::kWantedPrefix, record.work));
+  if (!wanted && wanted.error().code != ErrorCode::kNotFound) return std::unexpected(wanted.error());
   if (wanted) {
     auto work = TRY(control::parse_wanted(wanted->value));
     if (!work.cancelled_at) work.cancelled_at = ports_.clock.now();

@@ -12,6 +12,7 @@
 #include "host/file.h"
 #include "host/ssh_key.h"
 #include "identity/environment_pass.h"
+#include "store/fake/faulty_store.h"
 #include "store/memory/memory_store.h"
 
 namespace millrace::platform {
@@ -60,7 +61,7 @@ class EnvironmentsTest : public ::testing::Test {
               return ready_;
             }};
     environments_ = std::make_unique<Environments>(
-        options, EnvironmentPorts{store_, clock_, directory_, view_, numbers_, rng_});
+        options, EnvironmentPorts{faulty_, clock_, directory_, view_, numbers_, rng_});
   }
   static EnvironmentRequest request(std::string name, std::string kind = "jupyter") {
     EnvironmentRequest request{
@@ -108,6 +109,7 @@ class EnvironmentsTest : public ::testing::Test {
   StepClock clock_;
   SeededRng rng_{5};
   store::MemoryStore store_;
+  store::FaultyStore faulty_{store_};
   identity::Pepper pepper_ = *identity::Pepper::create(std::array<std::uint8_t, 32>{1});
   identity::Directory directory_{store_, clock_, rng_, pepper_};
   control::FakeWorkView view_;
@@ -167,6 +169,32 @@ TEST_F(EnvironmentsTest, RefusesWhatCannotBeAHostNameOrRun) {
 TEST_F(EnvironmentsTest, ATakenNameIsRefused) {
   create("nb");
   EXPECT_EQ(environments_->create(request("nb")).error().code, ErrorCode::kConflict);
+}
+
+TEST_F(EnvironmentsTest, IsNotStoppedWithoutItsWork) {
+  create("nb");
+  observe(WorkState::kRunning);
+  faulty_.reads.fail_once_after(1, ErrorCode::kUnavailable);
+  EXPECT_FALSE(environments_->stop("nb", "enough"));
+  EXPECT_EQ(faulty_.reads.failed(), 1);
+  EXPECT_TRUE(environments_->record("nb")->wanted);
+  ASSERT_TRUE(environments_->stop("nb", "enough"));
+  EXPECT_TRUE(work().cancelled_at);
+}
+
+TEST_F(EnvironmentsTest, IsNeitherDeletedNorStartedAnewWhileNobodyCanTellWhetherItStillRuns) {
+  create("nb");
+  observe(WorkState::kRunning);
+  view_.set_silent(true);
+  EXPECT_FALSE(environments_->remove("nb", false));
+  const auto before = environments_->record("nb")->work;
+  (void)environments_->start("nb");  // it is wanted once it has stopped
+  EXPECT_EQ(environments_->record("nb")->work, before);
+  EXPECT_TRUE(work().cancelled_at);
+  view_.set_silent(false);
+  ASSERT_TRUE(environments_->stop("nb", "enough"));
+  observe(WorkState::kCancelled);
+  EXPECT_TRUE(environments_->remove("nb", false));
 }
 
 TEST_F(EnvironmentsTest, ItsStageFollowsItsWork) {

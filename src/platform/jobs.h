@@ -127,7 +127,7 @@ class Jobs {
   Result<void> check_image(const std::string& image) const;
   Result<std::vector<control::WorkloadId>> ids_of_after(const JobRequest& request) const;
   Result<void> check_pending(const std::string& project, std::int64_t more);
-  void count_pending();
+  Result<void> count_pending();
   control::ObservedWork observed(control::WorkloadId id) const;
   Job job_of(JobRecord record, const std::optional<std::uint32_t>& index) const;
   Result<std::pair<JobRecord, JobId>> find(std::string_view id) const;

@@ -220,7 +220,7 @@ Result<void> Jobs::check_pending(const std::string& project, std::int64_t more) 
   const std::lock_guard lock(mutex_);
   const MonotonicPoint now = ports_.clock.monotonic();
   if (!counted_at_ || now - *counted_at_ >= kCountEvery) {
-    count_pending();
+    TRY_VOID(count_pending());
     counted_at_ = now;
   }
   std::int64_t& mine = pending_[project];
@@ -239,7 +239,7 @@ Result<void> Jobs::check_pending(const std::string& project, std::int64_t more) 
   return {};
 }
 
-void Jobs::count_pending() {
+Result<void> Jobs::count_pending() {
   pending_.clear();
   pending_total_ = 0;
   std::map<std::uint64_t, std::string> projects;
@@ -254,6 +254,8 @@ void Jobs::count_pending() {
       } else if (const auto stored = ports_.store.get(job_key(number))) {
         // Environments and services have no such record; they count in the total alone.
         if (const auto record = parse_job_record(stored->value)) project = record->project;
+      } else if (stored.error().code != ErrorCode::kNotFound) {
+        return std::unexpected(stored.error());
       }
       known = projects.emplace(number, std::move(project)).first;
     }
@@ -261,6 +263,7 @@ void Jobs::count_pending() {
     ++pending_total_;
   }
   projects_ = std::move(projects);
+  return {};
 }
 
 }  // namespace millrace::platform

@@ -14,6 +14,7 @@
 #include "host/system_clock.h"
 #include "host/system_rng.h"
 #include "platform/retention.h"
+#include "store/fake/faulty_store.h"
 #include "store/memory/memory_store.h"
 
 namespace millrace::platform {
@@ -43,7 +44,7 @@ class JobsTest : public ::testing::Test {
   void make_jobs(JobsOptions options) {
     options.work_folder = folder_ + "/jobs";
     jobs_.emplace(std::move(options),
-                  JobsPorts{store_, clock_, directory_, secrets_, view_, *archives_, numbers_});
+                  JobsPorts{faulty_, clock_, directory_, secrets_, view_, *archives_, numbers_});
   }
   JobRequest request(std::string_view file, std::string project = "a1") {
     auto spec = parse_job(file, JobFormat::kToml, "job.toml");
@@ -80,6 +81,7 @@ class JobsTest : public ::testing::Test {
 
   std::string folder_;
   store::MemoryStore store_;
+  store::FaultyStore faulty_{store_};
   host::SystemClock clock_;
   host::SystemRng rng_;
   identity::Pepper pepper_ = *identity::Pepper::create(std::array<std::uint8_t, 32>{1, 2, 3});
@@ -243,6 +245,19 @@ TEST_F(JobsTest, WhatWaitsIsBounded) {
   (void)submit("command = ['a']\narray = '0-1'\n", "a2");
   EXPECT_EQ(jobs_->submit(request("command = ['a']", "a2")).error().code, ErrorCode::kExhausted)
       << "of all together";
+}
+
+TEST_F(JobsTest, WhatWaitsIsCountedAlsoIfItsRecordCannotBeReadOnce) {
+  (void)submit("command = ['a']");
+  view_.set(workload_id(1), WorkState::kRunning);
+  for (int good = 0;; ++good) {
+    make_jobs({.work_folder = "", .mounts = {}, .pending_per_project = 1});
+    faulty_.reads.fail_once_after(good, ErrorCode::kUnavailable);
+    const int failed = faulty_.reads.failed();
+    EXPECT_FALSE(jobs_->submit(request("command = ['a']")));
+    if (faulty_.reads.failed() == failed) break;
+    EXPECT_EQ(refused("command = ['a']").code, ErrorCode::kExhausted);
+  }
 }
 
 TEST_F(JobsTest, CancellingIsAWishThatStands) {
