@@ -70,14 +70,14 @@ Result<WorkManager::Next> WorkManager::look(TimePoint at) {
   }
   const TimePoint now = std::max(at, last_pass_);
   Turn turn(now);
-  bool look_at_all = false;
+  bool looks_at_all = false;
   {
     const std::lock_guard lock(mutex_);
     last_pass_ = now;
     turn.events = std::exchange(early_, {});
-    look_at_all = TRY(read_inbox(turn));
+    looks_at_all = TRY(read_inbox(turn));
   }
-  auto seen = TRY(look_at_all ? ports_.runs.all() : ports_.runs.ended());
+  auto seen = TRY(looks_at_all ? ports_.runs.all() : ports_.runs.ended());
   {
     const std::lock_guard lock(mutex_);
     // Starts that failed first: what was begun of such a run ends as well, and must not be taken for its end.
@@ -90,10 +90,7 @@ Result<WorkManager::Next> WorkManager::look(TimePoint at) {
   for (const RunStatus& run : seen) {
     if (!run.end && !is_known(run.key)) stop_orphan(run.key);
   }
-  // A supervisor that did not answer is told again, for as long as its run is there.
-  for (StopRun& stop : std::exchange(unheard_, {})) {
-    if (state_.find_run(stop.id, stop.run) != nullptr) turn.actions.emplace_back(std::move(stop));
-  }
+  tell_again(looks_at_all, turn);
   carry_out(turn);
   if (!unheard_.empty()) turn.wake = std::min(turn.wake.value_or(now + kTellAgain), now + kTellAgain);
   Next next{.wake = turn.wake, .again = !refused_.empty()};
@@ -102,6 +99,21 @@ Result<WorkManager::Next> WorkManager::look(TimePoint at) {
     next.wake = std::min(next.wake.value_or(ask), ask);
   }
   return next;
+}
+
+// A supervisor that did not answer is told again, for as long as its run is there: to stop at once, of a cap (which may
+// never be possible) when all is looked at.
+void WorkManager::tell_again(bool looks_at_all, Turn& turn) {
+  for (StopRun& stop : std::exchange(unheard_, {})) {
+    if (state_.find_run(stop.id, stop.run) != nullptr) turn.actions.emplace_back(std::move(stop));
+  }
+  if (!looks_at_all) return;
+  for (const WorkloadId id : std::exchange(unheard_caps_, {})) {
+    const WorkloadRecord* const record = state_.find(id);
+    if (record == nullptr || record->phase == WorkloadPhase::kQueued) continue;
+    turn.actions.emplace_back(
+        CapRun{.id = id, .run = record->run, .cap_milli = record->cap_milli, .reason = record->reason});
+  }
 }
 
 Result<bool> WorkManager::read_inbox(Turn& turn) {

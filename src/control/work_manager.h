@@ -127,6 +127,7 @@ class WorkManager final : public WorkView {
 
   // Reading (work_manager.cc)
   Result<Next> look(TimePoint at);
+  void tell_again(bool looks_at_all, Turn& turn);
   Result<bool> read_inbox(Turn& turn);  // true: everything is to be looked at
   Result<void> take_record(const std::string& key, const std::string& value, Turn& turn);
   Result<void> take_wanted(WantedWork wanted, Turn& turn);
@@ -204,6 +205,7 @@ class WorkManager final : public WorkView {
   std::map<scheduler::AccountIndex, TimePoint> past_kept_;  // as of when an account's past use is stored
   std::map<WorkloadId, std::string> unreadable_;            // work that is left alone: key of the record
   std::map<std::string, std::string> told_unreadable_;      // what was told of records, by key
+  std::set<WorkloadId> unheard_caps_;                       // whose cap did not get through
   std::vector<StopRun> unheard_;                            // stops that did not get through
   std::vector<RunStatus> refused_;    // starts that failed, told as ends in the next pass
   std::vector<WorkloadEvent> early_;  // known since create, told in the first pass

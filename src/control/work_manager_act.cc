@@ -269,7 +269,8 @@ void WorkManager::carry_out(const Turn& turn) {
       const WantedWork* const wanted = wanted_of(stop->id);
       if (wanted != nullptr && !ports_.runs.stop(*wanted, *stop)) unheard_.push_back(*stop);
     } else if (const auto* const cap = std::get_if<CapRun>(&action)) {
-      if (const WantedWork* const wanted = wanted_of(cap->id)) (void)ports_.runs.cap(*wanted, *cap);
+      const WantedWork* const wanted = wanted_of(cap->id);
+      if (wanted != nullptr && !ports_.runs.cap(*wanted, *cap)) unheard_caps_.insert(cap->id);
     }
   }
   begin();

@@ -215,6 +215,36 @@ TEST(WorkManager, WhereAGangThatLostANodeStillRunsNothingElseStarts) {
   EXPECT_TRUE(site.runs.breaches.empty());
 }
 
+TEST(WorkManager, ACapThatDidNotGetThroughIsToldAgain) {
+  for (const bool is_restart : {false, true}) {
+    Site site(1, 1);
+    site.runs.lasts = hours(1);
+    const WantedWork job = site.work(1);
+    site.put(job);
+    site.go(0);
+    SiteEvent event;
+    event.site = "local";
+    event.from = site.runs.now;
+    event.until = site.runs.now + hours(2);
+    event.budget_milli = 250;
+    site.put(std::string(kSiteEventPrefix) + "1", to_json(event));
+    site.runs.refuse_one_in = 1;
+    site.settle();
+    site.runs.refuse_one_in = 0;
+    const auto& run = site.runs.runs().at({job.id, 1});
+    const auto cap_milli = site.seen(job).cap_milli;
+    ASSERT_LT(cap_milli, 1000);
+    EXPECT_EQ(run.cap_milli, 1000);
+    if (is_restart) {
+      site.create();
+    } else {
+      site.manager->note_resync();
+      site.settle();
+    }
+    EXPECT_EQ(run.cap_milli, cap_milli);
+  }
+}
+
 TEST(WorkManager, ARunThatNoRecordKnowsIsStopped) {
   Site site;
   WantedWork stray = site.work(77);

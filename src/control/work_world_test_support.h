@@ -65,6 +65,7 @@ class SimulatedRuns final : public Runs {
   }
 
   Result<void> cap(const WantedWork& /*work*/, const CapRun& cap) override {
+    if (one_in(refuse_one_in)) return failure(ErrorCode::kTimeout, "the supervisor does not answer");
     if (const auto at = runs_.find({cap.id, cap.run}); at != runs_.end())
       at->second.cap_milli = cap.cap_milli;
     return {};

@@ -1,6 +1,7 @@
 #include "control/workload_step.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace millrace::control {
@@ -358,19 +359,20 @@ std::vector<WorkloadAction> outstanding(const WorkloadState& state) {
   ids.reserve(state.records_.size());
   for (const auto& [id, record] : state.records_) ids.push_back(id);
   std::ranges::sort(ids);
-  std::vector<WorkloadAction> actions;
+  std::vector<WorkloadAction> actions, caps_of_starts;
   for (const WorkloadId id : ids) {
     const WorkloadRecord& record = state.records_.at(id);
     if (record.phase == WorkloadPhase::kQueued) continue;
+    const CapRun cap{.id = id, .run = record.run, .cap_milli = record.cap_milli, .reason = record.reason};
     if (record.phase == WorkloadPhase::kStarting) {
       actions.emplace_back(StartRun{.id = id,
                                     .run = record.run,
                                     .places = record.places,
                                     .cap_milli = record.cap_milli,
                                     .reason = record.reason});
+      caps_of_starts.emplace_back(cap);
     } else if (record.phase == WorkloadPhase::kRunning) {
-      actions.emplace_back(
-          CapRun{.id = id, .run = record.run, .cap_milli = record.cap_milli, .reason = record.reason});
+      actions.emplace_back(cap);
     } else {
       actions.emplace_back(StopRun{.id = id,
                                    .run = record.run,
@@ -379,6 +381,7 @@ std::vector<WorkloadAction> outstanding(const WorkloadState& state) {
                                    .reason = record.reason});
     }
   }
+  std::ranges::move(caps_of_starts, std::back_inserter(actions));
   return actions;
 }
 

@@ -228,7 +228,7 @@ Result<void> step(WorkloadState& state, std::span<const WorkloadEvent> events, T
                   std::vector<WorkloadAction>& actions);
 
 /// The actions that bring an executor that lost some (a crash between step and their being carried out) to what the state
-/// wants: ordered by id.
+/// wants: ordered by id, and the caps of starts, which may have got through before another cap, last.
 std::vector<WorkloadAction> outstanding(const WorkloadState& state);
 
 }  // namespace millrace::control

@@ -180,12 +180,13 @@ TEST(WorkloadStep, OutstandingActionsTellALostStartCapOrStopAgain) {
   act(state, {Started{2, 1}}, 1);
   act(state, {Cancelled{3}}, 1);
   const auto actions = outstanding(state);
-  ASSERT_EQ(actions.size(), 3u) << "what is queued needs nothing";
+  ASSERT_EQ(actions.size(), 4u) << "what is queued needs nothing";
   EXPECT_EQ(std::get<StartRun>(actions[0]).id, 1u);
   EXPECT_EQ(std::get<StartRun>(actions[0]).places, state.find(1)->places);
   EXPECT_EQ(std::get<CapRun>(actions[1]).id, 2u);
   EXPECT_EQ(std::get<StopRun>(actions[2]).id, 3u);
   EXPECT_FALSE(std::get<StopRun>(actions[2]).again);
+  EXPECT_EQ(std::get<CapRun>(actions[3]).id, 1u) << "a start that got through tells no new cap";
 }
 
 TEST(WorkloadStep, AnEventAboutNothingIsTellingOfAFaultAndTheOthersAreApplied) {
