@@ -151,6 +151,10 @@ class ThreadLoop final : public Loop {
                   [&](const auto& item) { return desired->unreadable.contains(item.second.spec.endpoint); });
     const MonotonicPoint now = clock_.monotonic();
     Wanted wanted = plan(desired->endpoints, there, now);
+    for (const auto& [id, replica] : replicas_.all()) {
+      if (!there.contains(id) && replica.phase != serving::Phase::kEnded)
+        wanted.left_alone.emplace(id, replica.spec);
+    }
     admit(wanted, there, now);
     const StepResult result = step(wanted.replicas, there, now);
     const bool changed = !result.actions.empty();
@@ -169,6 +173,8 @@ class ThreadLoop final : public Loop {
     std::map<std::string, std::string> surges;  // endpoint by the id of its replica beyond what is wanted
     std::vector<ServiceStatus> services;
     std::vector<ReplicaStatus> held;  // wanted, and not admitted
+    std::map<std::string, serving::ReplicaSpec>
+        left_alone;  // run, and their endpoint cannot be read: they keep their room
   };
 
   Wanted plan(const std::vector<DesiredEndpoint>& endpoints,
@@ -211,7 +217,12 @@ class ThreadLoop final : public Loop {
     std::set<std::string> running;
     for (const auto& [id, replica] : there)
       if (replica.phase != serving::Phase::kEnded) running.insert(id);
-    const std::set<std::string> admitted = admission_->admitted(wanted.replicas, running);
+    auto candidates = wanted.replicas;
+    for (const auto& one : wanted.left_alone) {
+      candidates.insert(one);
+      running.insert(one.first);
+    }
+    const std::set<std::string> admitted = admission_->admitted(candidates, running);
     granted_.insert(running.begin(), running.end());
     granted_.insert(admitted.begin(), admitted.end());
     for (auto it = wanted.replicas.begin(); it != wanted.replicas.end();) {

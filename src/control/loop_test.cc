@@ -28,6 +28,8 @@ class Admission final : public ReplicaAdmission {
                                  const std::set<std::string>& running) override {
     const std::lock_guard lock(mutex_);
     running_ = running;
+    wanted_.clear();
+    for (const auto& [id, spec] : wanted) wanted_.insert(id);
     std::set<std::string> all;
     for (const auto& [id, spec] : wanted)
       if (allowed_.contains(id)) all.insert(id);
@@ -46,11 +48,15 @@ class Admission final : public ReplicaAdmission {
     const std::lock_guard lock(mutex_);
     return ended_;
   }
+  std::set<std::string> wanted() {
+    const std::lock_guard lock(mutex_);
+    return wanted_;
+  }
 
  private:
   std::mutex mutex_;
-  std::set<std::string> allowed_, running_;  // guarded by mutex_
-  std::vector<std::string> ended_;           // guarded by mutex_
+  std::set<std::string> allowed_, running_, wanted_;  // guarded by mutex_
+  std::vector<std::string> ended_;                    // guarded by mutex_
 };
 
 class LoopTest : public ::testing::Test {
@@ -119,6 +125,20 @@ TEST_F(LoopTest, AnEndpointInTheStoreGetsItsReplicasWithoutWaitingForTheResync) 
   EXPECT_TRUE(soon([&] { return ready() == 2; }));
   EXPECT_EQ(loop_->observed()[0].id, "chat-0");
   EXPECT_EQ(largest_, 2u) << "the listener is told";
+}
+
+TEST_F(LoopTest, ReplicasOfAnEndpointWhoseRecordCannotBeReadStayAdmitted) {
+  loop_.reset();
+  admits_ = true;
+  admission_.allow({"chat-0"});
+  begin();
+  wish("chat", 1);
+  ASSERT_TRUE(soon([&] { return ready() == 1; }));
+  ASSERT_TRUE(store_.commit({.expect = {}, .put = {{"endpoint/chat", "{}"}}, .erase = {}}));
+  wish("other", 1);
+  const std::set<std::string> both = {"chat-0", "other-0"};
+  EXPECT_TRUE(soon([&] { return admission_.wanted() == both; }));
+  EXPECT_EQ(ready(), 1U);
 }
 
 TEST_F(LoopTest, ADeletedEndpointsReplicasAreDrainedAndGone) {
