@@ -30,6 +30,7 @@ class FaultySite {
       site_.go((site_.runs.now - at(0)) / seconds(1) + static_cast<std::int64_t>(dice_.next() % 40));
     }
     site_.runs.refuse_one_in = 0;
+    site_.store.reads.fail_next(0, ErrorCode::kUnavailable);
     site_.nodes = nodes_;
     site_.create();
     for (int node = 0; node < site_.nodes; ++node)
@@ -142,6 +143,7 @@ class FaultySite {
         site_.create();
         break;
       default:
+        (one_in(2) ? site_.store.reads : site_.runs.reads).fail_next(1, ErrorCode::kUnavailable);
         break;
     }
   }
