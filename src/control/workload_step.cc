@@ -117,6 +117,7 @@ class WorkloadStepper {
   void enqueue(WorkloadRecord& record);
   void settle(WorkloadId id, Exit exit, std::string why = {});
   void stop(WorkloadRecord& record, microseconds grace, bool again, Reason reason);
+  void tell_stopping(const WorkloadRecord& record);
   void carry_out(scheduler::Start&& start);
   void carry_out(scheduler::Cap&& cap);
 
@@ -168,7 +169,10 @@ Result<void> WorkloadStepper::apply(const Restored& event) {
                                                 .started = event.started,
                                                 .places = record.places,
                                                 .cap_milli = record.cap_milli});
-  if (adopted) return {};
+  if (adopted) {
+    if (record.stop_grace) tell_stopping(record);
+    return {};
+  }
   record.is_placed = false;
   std::erase_if(record.places, [](const auto& place) { return place.node == scheduler::kNoIndex; });
   for (const auto& place : record.places) ++state_.unplaced_[place.node];
@@ -187,6 +191,7 @@ Result<void> WorkloadStepper::apply(const Cancelled& event) {
     return withdrawn;
   }
   stop(*record, record->workload.grace, false, {});
+  tell_stopping(*record);
   return {};
 }
 
@@ -269,7 +274,13 @@ Result<void> WorkloadStepper::apply(const Paused& event) {
   reason.code = scheduler::ReasonCode::kNotBefore;
   reason.at = event.until;
   stop(*record, event.grace.value_or(state_.rules_.pause_grace), true, std::move(reason));
+  tell_stopping(*record);
   return {};
+}
+
+// The scheduler plans with what leaves, for whatever reason it was told to.
+void WorkloadStepper::tell_stopping(const WorkloadRecord& record) {
+  if (record.is_placed) (void)state_.scheduler_.stopping(record.workload.id, now_ + *record.stop_grace);
 }
 
 // A run that was told to stop may be told again: the grace can only become shorter, and a cancellation outlives a pause.

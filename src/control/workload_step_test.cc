@@ -116,6 +116,30 @@ TEST(WorkloadStep, ACancelledWorkloadLeavesTheQueueAtOnceAndItsNodesWhenTheExecu
   EXPECT_EQ(state.size(), 0u);
 }
 
+TEST(WorkloadStep, WhatItsOwnerStopsIsExpectedToLeaveByThen) {
+  WorkloadState state = make_state(1);
+  act(state, {Submitted{work(1, 4)}, Submitted{work(2, 4)}}, 0);
+  EXPECT_EQ(state.scheduler().expected_start(2), at(3'600));
+  act(state, {Cancelled{1}}, 100);
+  EXPECT_EQ(state.scheduler().expected_start(2), at(100) + work(1, 4).grace);
+
+  WorkloadState next = make_state(1);  // as a server that begins anew reads it
+  act(next, {Restored{.record = *state.find(1), .started = at(0)}, Restored{.record = *state.find(2)}}, 110);
+  EXPECT_EQ(next.scheduler().expected_start(2), at(110) + work(1, 4).grace);
+}
+
+TEST(WorkloadStep, NothingElseIsStoppedForAFallThatCancelledWorkIsGoneFor) {
+  WorkloadState state = make_state(1);
+  const std::int64_t idle_mw = state.scheduler().draw_mw({scheduler::ScopeKind::kSite, 0});
+  act(state, {Submitted{work(1, 2)}, Submitted{work(2, 2)}}, 0);
+  const std::int64_t both_mw = state.scheduler().draw_mw({scheduler::ScopeKind::kSite, 0}) - idle_mw;
+  act(state, {Cancelled{1}}, 10);
+  const scheduler::BudgetChange fall{
+      .scope = {scheduler::ScopeKind::kSite, 0}, .from = at(60), .milliwatts = idle_mw + both_mw / 2 + 1'000};
+  EXPECT_TRUE(only<StopRun>(act(state, {fall}, 20)).empty());
+  EXPECT_TRUE(only<StopRun>(act(state, {Tick{}}, 50)).empty());
+}
+
 TEST(WorkloadStep, ACancellationOutlivesAPause) {
   WorkloadState state = make_state(1);
   act(state, {Submitted{work(1, 4)}}, 0);
