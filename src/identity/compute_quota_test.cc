@@ -56,6 +56,15 @@ TEST_F(ComputeQuotaTest, ATenantWithUnlimitedRequestsIsUnlimitedUntilItIsGivenAQ
   EXPECT_EQ(directory_.compute_quota_in_force("alpha"), ComputeQuota{});
 }
 
+TEST_F(ComputeQuotaTest, ARecordThatCannotBeReadIsNamed) {
+  store::Transaction change;
+  change.put = {{"tenant/beta", "{"}};
+  ASSERT_TRUE(store_.commit(std::move(change)));
+  const auto all = directory_.compute_quotas();
+  ASSERT_FALSE(all);
+  EXPECT_TRUE(all.error().message.starts_with("record tenant/beta: ")) << all.error().message;
+}
+
 TEST_F(ComputeQuotaTest, TheAccountsAreEveryTenantBeforeItsProjects) {
   ComputeQuota half;
   half.cpu_milli = 500;

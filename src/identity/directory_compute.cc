@@ -37,13 +37,17 @@ Result<void> set_quota(store::Store& store, const std::string& owner, std::strin
   return failure(ErrorCode::kConflict, "it was changed at the same moment; try again");
 }
 
-/// Every record under `prefix`.
+/// Every record under `prefix`. An error names the record.
 template <typename Visit>
 Result<void> for_each(const store::Store& store, std::string_view prefix, Visit visit) {
   std::string last;
   for (;;) {
     const auto records = TRY(store.list(prefix, last, kScanRecords));
-    for (const store::Record& record : records) TRY_VOID(visit(record));
+    for (const store::Record& record : records) {
+      const Result<void> visited = visit(record);
+      if (visited) continue;
+      return failure(visited.error().code, fmt::format("record {}: {}", record.key, visited.error().message));
+    }
     if (records.size() < kScanRecords) return {};
     last = records.back().key;
   }
