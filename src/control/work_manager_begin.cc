@@ -105,7 +105,8 @@ Result<std::map<WorkloadId, ObservedWork>> WorkManager::read_live() {
     const auto id = id_of_key(record.key, kLivePrefix);
     auto observed = parse_observed(record.value);
     if (observed) {
-      live.emplace(observed->id, *std::move(observed));
+      const WorkloadId its = observed->id;
+      live.emplace(its, *std::move(observed));
     } else if (id) {
       leave_alone(*id, record.key, observed.error());
     }
