@@ -98,7 +98,7 @@ Result<Job*> make_job(State& state, const Workload& workload) {
 void release_kept(State& state, const Job& job) {
   for (AccountIndex a = job.work.account; a != kNoAccount; a = state.accounts.at(a).account.parent) {
     const auto& kept = state.accounts.at(a).kept;
-    if (kept && kept->id == job.work.id) state.accounts.unkeep(a, state.counters.passes + 1);
+    if (kept && kept->id == job.work.id) unkeep_quota(state, a, state.counters.passes + 1);
   }
 }
 

@@ -100,6 +100,8 @@ class AccountTree {
   /// What was kept for work that started, or left, in or before this pass.
   void unkeep(AccountIndex account, std::uint64_t pass);
 
+  /// Whether it is `above`, or one of those below it.
+  bool is_below(AccountIndex account, AccountIndex above) const;
   /// What it will use once what was told to stop is gone, claims among it.
   Amount used_soon(AccountIndex account) const;
 
@@ -113,7 +115,6 @@ class AccountTree {
   void count(AccountIndex account, Amount Entry::* what, const Amount& amount, int sign);
   std::optional<AccountIndex> lacking(AccountIndex account, const Amount& request,
                                       Amount Entry::* without) const;
-  bool is_below(AccountIndex account, AccountIndex above) const;
   double share(const Entry& entry, TimePoint now) const;
 
   Amount capacity_;

@@ -175,8 +175,10 @@ TEST(NaiveModel, decides_the_same_as_the_scheduler) {
   std::uint64_t folded = 0;
   std::size_t started = 0;
   int blips = 0;
-  const std::uint64_t seeds = testing::seeds();
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+  // 40,576: a start made the quota too little for work that had lacked room, and then it was kept for nobody.
+  std::vector<std::uint64_t> seeds{40'576};
+  for (std::uint64_t seed = 1; seed <= testing::seeds(); ++seed) seeds.push_back(seed);
+  for (const std::uint64_t seed : seeds) {
     Pair pair(seed);
     pair.run(25);
     ASSERT_FALSE(HasFailure()) << "seed " << seed;
@@ -184,8 +186,8 @@ TEST(NaiveModel, decides_the_same_as_the_scheduler) {
     started += pair.started();
     blips += pair.blips();
   }
-  fmt::print("{} seeds, {} starts, last draws folded: {:016x}\n", seeds, started, folded);
-  EXPECT_GT(started, seeds);
+  fmt::print("{} seeds, {} starts, last draws folded: {:016x}\n", seeds.size(), started, folded);
+  EXPECT_GT(started, seeds.size());
   EXPECT_GT(blips, 0) << "no node was down between two passes: this test does not test it";
 }
 

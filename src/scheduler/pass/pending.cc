@@ -388,7 +388,7 @@ class Pass {
     lay_ghosts(state_);
     for (Job* job : std::exchange(displaced_, {})) look_again(state_, *job);
     for (const AccountIndex a : std::exchange(unkept_, {})) {
-      state_.accounts.unkeep(a, state_.counters.passes);
+      unkeep_quota(state_, a, state_.counters.passes);
       again = true;
     }
     again = drop() || again;

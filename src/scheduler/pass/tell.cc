@@ -73,7 +73,7 @@ namespace {
 
 /// Whether what it says may have been otherwise before the pass was over: starts took room, promises moved.
 bool may_be_stale(const Reason& reason, const Plan& plan) {
-  if (reason.code == ReasonCode::kPromised) return true;
+  if (reason.code == ReasonCode::kPromised || reason.code == ReasonCode::kPower) return true;
   return changes_by_itself(reason.code) && !plan.starts.empty();
 }
 
