@@ -124,6 +124,8 @@ onPage('stop cancels the answer, and the engine is free again', {}, async (page)
   await signIn(page, site.adminKey);
   await choose(page, 'Playground');
   await page.getByLabel('Tokens at most').fill('2000');
+  // The likeliest words: by chance an answer may be over before it is seen.
+  await page.getByLabel('Temperature').fill('0');
   await page.getByLabel('Message').fill('Tell a very long story about a river, with many chapters.');
   await page.keyboard.press('Enter');
   await page.waitForFunction(() => (document.querySelector('.answer-text')?.textContent.length ?? 0) > 5);
