@@ -15,7 +15,7 @@ void add_replicas(Services& services, MetricsText& text) {
   std::map<std::pair<std::string, std::string>, std::int64_t> count;
   std::map<std::string, std::int64_t> restarts;
   for (const auto& replica : services.replicas.observed()) {
-    ++count[{replica.endpoint, std::string(state_name(replica.state))}];
+    ++count[{replica.endpoint, name_of(replica.state)}];
     restarts[replica.endpoint] += replica.restarts;
   }
   text.begin_gauge("millrace_replicas", "Replicas by endpoint and state.");

@@ -25,9 +25,7 @@ Result<std::unique_ptr<ReplicaWork>> ReplicaWork::create(ReplicaWorkOptions opti
   for (const auto& record : TRY(store.list(kWantedPrefix))) {
     const auto work = parse_wanted(record.value);
     if (!work || work->kind != WorkKind::kService || work->cancelled_at) continue;
-    const auto ended = store.get(work_key(kEndedPrefix, work->id));
-    if (ended) continue;
-    if (ended.error().code != ErrorCode::kNotFound) return std::unexpected(ended.error());
+    if (TRY(store.find(work_key(kEndedPrefix, work->id)))) continue;
     Wish wish;
     wish.work = *work;
     const bool is_first = made->wishes_.try_emplace(work->title, wish).second;

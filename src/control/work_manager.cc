@@ -134,7 +134,7 @@ Result<bool> WorkManager::read_inbox(Turn& turn) {
     for (auto& record : TRY(ports_.store.list(kWantedPrefix, work_key(kWantedPrefix, after))))
       inbox.wanted.emplace(record.key, std::move(record.value));
     for (const auto& [id, entry] : entries_) {
-      auto record = TRY(look_up(kWantedPrefix, id));
+      auto record = TRY(ports_.store.find(work_key(kWantedPrefix, id)));
       if (record) inbox.wanted.emplace(record->key, std::move(record->value));
     }
   }
@@ -147,21 +147,13 @@ Result<void> WorkManager::take_record(const std::string& key, const std::string&
   if (wanted) return take_wanted(*std::move(wanted), turn);
   // Of work that is known what was read before still holds.
   const auto id = id_of_key(key, kWantedPrefix);
-  if (!id || unreadable_.contains(*id) || TRY(look_up(kEndedPrefix, *id))) return {};
+  if (!id || unreadable_.contains(*id) || TRY(ports_.store.find(work_key(kEndedPrefix, *id)))) return {};
   if (find_entry(*id) == nullptr) {
     leave_alone(*id, key, wanted.error());
   } else {
     tell_unreadable(key, wanted.error());
   }
   return {};
-}
-
-/// nullopt: it is not there. A read that failed says nothing, and is an error.
-Result<std::optional<store::Record>> WorkManager::look_up(std::string_view prefix, WorkloadId id) const {
-  auto record = ports_.store.get(work_key(prefix, id));
-  if (record) return *std::move(record);
-  if (record.error().code == ErrorCode::kNotFound) return std::nullopt;
-  return std::unexpected(record.error());
 }
 
 Result<void> WorkManager::take_wanted(WantedWork wanted, Turn& turn) {
@@ -178,9 +170,9 @@ Result<void> WorkManager::take_wanted(WantedWork wanted, Turn& turn) {
   }
   // Numbers are given in order and committed in any: one that comes late is over only if the store says so.
   const bool is_late = highest_ && id <= *highest_;
-  if (is_late && TRY(look_up(kEndedPrefix, id))) return {};
+  if (is_late && TRY(ports_.store.find(work_key(kEndedPrefix, id)))) return {};
   // Both of its records go together: it may have been forgotten since this one was read.
-  if (is_late && !TRY(look_up(kWantedPrefix, id))) return {};
+  if (is_late && !TRY(ports_.store.find(work_key(kWantedPrefix, id)))) return {};
   highest_ = std::max(highest_.value_or(0), id);
   Entry& entry = entries_[id];
   entry.wanted = std::move(wanted);
@@ -212,7 +204,7 @@ Result<bool> WorkManager::hold_for_others(Entry& entry) {
       dependents_[other].insert(entry.wanted.id);
       continue;
     }
-    const auto record = TRY(look_up(kEndedPrefix, other));
+    const auto record = TRY(ports_.store.find(work_key(kEndedPrefix, other)));
     const auto ended = record ? parse_observed(record->value) : Result<ObservedWork>{};
     if (!ended) tell_unreadable(record->key, ended.error());
     if (!ended || (!record && unreadable_.contains(other))) {

@@ -134,7 +134,6 @@ class WorkManager final : public WorkView {
   WorkloadRecord record_of(Entry& entry, Turn& turn);
   Result<void> submit(Entry& entry, Turn& turn, bool is_restored);
   Result<bool> hold_for_others(Entry& entry);
-  Result<std::optional<store::Record>> look_up(std::string_view prefix, WorkloadId id) const;
   void drain(std::string_view node, Turn& turn);
   Result<void> read_node_wishes(Turn& turn);
   Result<void> read_site_events(Turn& turn);

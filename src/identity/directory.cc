@@ -52,10 +52,8 @@ bool is_live(const Key& key, TimePoint now) {
 }
 
 Result<std::optional<Limits>> quota_at(const store::Store& store, const std::string& key) {
-  const auto record = store.get(key);
-  if (record) return std::optional{TRY(parse_limits(record->value))};
-  if (record.error().code == ErrorCode::kNotFound) return std::optional<Limits>{};
-  return std::unexpected(record.error());
+  const auto record = TRY(store.find(key));
+  return record ? std::optional{TRY(parse_limits(record->value))} : std::nullopt;
 }
 
 KeyPolicy policy_of(const StoredKey& stored) {
@@ -269,8 +267,7 @@ Result<void> Directory::set_project_quota(std::string_view name, const std::opti
 }
 
 Result<void> Directory::add_policy(const std::string& record, PolicyChange& change) const {
-  const auto found = store_.get(record);
-  if (!found && found.error().code != ErrorCode::kNotFound) return std::unexpected(found.error());
+  const auto found = TRY(store_.find(record));
   if (!found) {
     change.del.push_back(record);
     return {};

@@ -14,10 +14,8 @@ std::string quota_key(std::string_view owner, std::string_view name) {
 }
 
 Result<std::optional<ComputeQuota>> quota_at(const store::Store& store, const std::string& key) {
-  const auto record = store.get(key);
-  if (record) return std::optional{TRY(parse_compute_quota(record->value))};
-  if (record.error().code == ErrorCode::kNotFound) return std::optional<ComputeQuota>{};
-  return std::unexpected(record.error());
+  const auto record = TRY(store.find(key));
+  return record ? std::optional{TRY(parse_compute_quota(record->value))} : std::nullopt;
 }
 
 Result<void> set_quota(store::Store& store, const std::string& owner, std::string key,

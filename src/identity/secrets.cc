@@ -63,17 +63,15 @@ Result<void> Secrets::remove(std::string_view project, std::string_view name) {
 }
 
 Result<std::string> Secrets::text(std::string_view project, std::string_view name) const {
-  auto record = store_.get(TRY(key_of(project, name)));
-  if (record) return std::move(record->value);
-  if (record.error().code == ErrorCode::kNotFound) return no_such(project, name);
-  return std::unexpected(record.error());
+  const std::string key = TRY(key_of(project, name));
+  auto record = TRY(store_.find(key));
+  if (!record) return no_such(project, name);
+  return std::move(record->value);
 }
 
 Result<bool> Secrets::exists(std::string_view project, std::string_view name) const {
-  const auto record = store_.get(TRY(key_of(project, name)));
-  if (record) return true;
-  if (record.error().code == ErrorCode::kNotFound) return false;
-  return std::unexpected(record.error());
+  const std::string key = TRY(key_of(project, name));
+  return TRY(store_.find(key)).has_value();
 }
 
 }  // namespace millrace::identity

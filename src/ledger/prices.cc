@@ -78,10 +78,8 @@ Result<std::vector<AnyPrice>> decode_all(const std::vector<store::Record>& recor
 
 template <typename AnyPrice>
 Result<std::optional<AnyPrice>> find(const store::Store& store, const std::string& key) {
-  const auto found = store.get(key);
-  if (found) return TRY(decode<AnyPrice>(*found));
-  if (found.error().code == ErrorCode::kNotFound) return std::nullopt;
-  return std::unexpected(found.error());
+  const auto found = TRY(store.find(key));
+  return found ? std::optional{TRY(decode<AnyPrice>(*found))} : std::nullopt;
 }
 
 bool is_price(std::int64_t microeur) { return microeur >= 0 && microeur <= kMostExpensive; }
@@ -91,8 +89,7 @@ template <typename AnyPrice, typename Change>
 Result<AnyPrice> set_next(store::Store& store, const std::string& pointer, std::string_view versions,
                           TimePoint now, Change change) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    const auto found = store.get(pointer);
-    if (!found && found.error().code != ErrorCode::kNotFound) return std::unexpected(found.error());
+    const auto found = TRY(store.find(pointer));
     AnyPrice price;
     if (found) price = TRY(decode<AnyPrice>(*found));
     change(price);

@@ -145,10 +145,8 @@ std::vector<AttributedInterval> attribute(std::span<const EnergyInterval> interv
 }
 
 Result<std::optional<NodeReading>> SiteEnergy::last_reading() const {
-  const auto record = store_.get(kLastKey);
-  if (record) return TRY(decode_reading(record->value));
-  if (record.error().code == ErrorCode::kNotFound) return std::nullopt;
-  return std::unexpected(record.error());
+  const auto record = TRY(store_.find(kLastKey));
+  return record ? std::optional{TRY(decode_reading(record->value))} : std::nullopt;
 }
 
 Result<std::optional<EnergyInterval>> SiteEnergy::sample(const NodeReading& reading,

@@ -172,9 +172,8 @@ Result<void> apply(const EndpointSettings& settings, DesiredEndpoint& desired) {
 /// Written again unchanged, so that a removal of the model that has looked for endpoints already fails.
 Result<void> hold_model(const store::Store& store, const std::string& name, store::Transaction& change) {
   const std::string key = std::string(kModelPrefix) + name;
-  const auto model = store.get(key);
-  if (!model)
-    return model.error().code == ErrorCode::kNotFound ? Result<void>{} : std::unexpected(model.error());
+  const auto model = TRY(store.find(key));
+  if (!model) return {};
   change.expect.push_back({key, model->revision});
   change.put.push_back({key, model->value});
   return {};
@@ -241,9 +240,7 @@ Result<Endpoint> Endpoints::create(const EndpointRequest& request) {
   stored.desired.created_at = clock_.now();
   const std::string key = record_key(request.name);
   const auto taken = failure(ErrorCode::kConflict, fmt::format("endpoint '{}' exists already", request.name));
-  const auto found = store_.get(key);
-  if (found) return taken;
-  if (found.error().code != ErrorCode::kNotFound) return std::unexpected(found.error());
+  if (TRY(store_.find(key))) return taken;
   change.expect.push_back({key, 0});
   change.put.push_back({key, encode(stored)});
   const auto done = store_.commit(std::move(change));

@@ -331,8 +331,7 @@ Result<void> Environments::stop_once(std::string_view name, std::string_view rea
   record.reason = reason;
   store::Transaction change{
       .expect = {{stored.key, stored.revision}}, .put = {{stored.key, to_json(record)}}, .erase = {}};
-  const auto wanted = ports_.store.get(control::work_key(control::kWantedPrefix, record.work));
-  if (!wanted && wanted.error().code != ErrorCode::kNotFound) return std::unexpected(wanted.error());
+  const auto wanted = TRY(ports_.store.find(control::work_key(control::kWantedPrefix, record.work)));
   if (wanted) {
     auto work = TRY(control::parse_wanted(wanted->value));
     if (!work.cancelled_at) work.cancelled_at = ports_.clock.now();

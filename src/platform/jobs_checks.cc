@@ -251,11 +251,9 @@ Result<void> Jobs::count_pending() {
       std::string project;
       if (before != projects_.end()) {
         project = before->second;
-      } else if (const auto stored = ports_.store.get(job_key(number))) {
+      } else if (const auto stored = TRY(ports_.store.find(job_key(number)))) {
         // Environments and services have no such record; they count in the total alone.
         if (const auto record = parse_job_record(stored->value)) project = record->project;
-      } else if (stored.error().code != ErrorCode::kNotFound) {
-        return std::unexpected(stored.error());
       }
       known = projects.emplace(number, std::move(project)).first;
     }

@@ -53,10 +53,8 @@ Result<control::NodeStatus> SiteWishes::node(std::string_view name) const {
 }
 
 Result<NodeWish> SiteWishes::wish(std::string_view name) const {
-  const auto record = store_.get(wish_key(name));
-  if (record) return control::parse_node_wish(record->value);
-  if (record.error().code == ErrorCode::kNotFound) return NodeWish{};
-  return std::unexpected(record.error());
+  const auto record = TRY(store_.find(wish_key(name)));
+  return record ? control::parse_node_wish(record->value) : NodeWish{};
 }
 
 Result<NodeWish> SiteWishes::set_wish(std::string_view name, const NodeWish& wish) {

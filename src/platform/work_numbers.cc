@@ -24,8 +24,7 @@ Result<void> WorkNumbers::reserve() {
   const bool soon = reserved_at_ && now - *reserved_at_ < kSoon;
   amount_ = soon ? std::min(amount_ * 2, kMostReserved) : 1;
   for (;;) {
-    const auto record = store_.get(kWorkSequenceKey);
-    if (!record && record.error().code != ErrorCode::kNotFound) return std::unexpected(record.error());
+    const auto record = TRY(store_.find(kWorkSequenceKey));
     std::uint64_t highest = 0;
     if (record) {
       const char* end = record->value.data() + record->value.size();

@@ -45,6 +45,14 @@ class Store {
   /// kNotFound if there is no such key.
   virtual Result<Record> get(std::string_view key) const = 0;
 
+  /// nullopt if there is no such key. A read that failed says nothing of it, and is an error.
+  Result<std::optional<Record>> find(std::string_view key) const {
+    auto record = get(key);
+    if (record) return *std::move(record);
+    if (record.error().code == ErrorCode::kNotFound) return std::nullopt;
+    return std::unexpected(record.error());
+  }
+
   /// Records whose key starts with `prefix` and comes after `after`, in byte order, at most `limit`.
   virtual Result<std::vector<Record>> list(std::string_view prefix, std::string_view after = {},
                                            std::size_t limit = SIZE_MAX) const = 0;

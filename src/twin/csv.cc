@@ -111,8 +111,7 @@ bool CsvReader::split() {
         fields_.push_back({});
         fail(fields_.size() - 1,
              "a field that begins with a quote ends with the next one that does not stand twice, and a "
-             "separator "
-             "follows");
+             "separator follows");
         return false;
       }
       field = *inside;

@@ -11,26 +11,6 @@ using control::ReplicaState;
 using control::ReplicaStatus;
 using identity::Action;
 
-std::string_view state_name(ReplicaState state) {
-  switch (state) {
-    case ReplicaState::kStarting:
-      return "starting";
-    case ReplicaState::kReady:
-      return "ready";
-    case ReplicaState::kDraining:
-      return "draining";
-    case ReplicaState::kStopping:
-      return "stopping";
-    case ReplicaState::kStopped:
-      return "stopped";
-    case ReplicaState::kFailed:
-      return "failed";
-    case ReplicaState::kCrashLoop:
-      return "crash_loop";
-  }
-  return "failed";
-}
-
 namespace {
 
 std::vector<ReplicaStatus> replicas_of(Services& services, std::string_view endpoint) {
@@ -118,7 +98,7 @@ json::object replica_json(const ReplicaStatus& replica) {
   return {{"id", replica.id},
           {"endpoint", replica.endpoint},
           {"model", replica.model},
-          {"state", state_name(replica.state)},
+          {"state", name_of(replica.state)},
           {"reason", text_json(replica.reason)},
           {"pid", positive_json(replica.engine_pid)},
           {"supervisor_pid", positive_json(replica.supervisor_pid)},

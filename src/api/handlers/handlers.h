@@ -49,7 +49,6 @@ struct Reachable {
 };
 Result<Reachable> reachable(const Call& call, identity::Action action);
 
-std::string_view state_name(control::ReplicaState state);
 /// JSON holds text, a program writes bytes: what is not UTF-8 becomes U+FFFD, byte by byte.
 std::string as_text(std::string_view bytes);
 /// `bytes` without a character at its end of which only the first bytes are there.
