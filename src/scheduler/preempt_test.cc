@@ -12,25 +12,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::kStart;
-
-/// A quarter of a node; it draws 1.2 kW.
-Workload quarter(WorkloadId id, TimePoint submitted = kStart) {
-  Workload w;
-  w.id = id;
-  w.demand = {.cpu_milli = 1000, .memory_mib = 100, .accelerators = 2};
-  w.limit = 24h;
-  w.submitted = submitted;
-  w.preemptible = true;
-  w.cpu_draw_milli = 0;
-  return w;
-}
-
-std::vector<WorkloadId> stopped(const Plan& plan) {
-  std::vector<WorkloadId> ids;
-  for (const Preempt& p : plan.preempts) ids.push_back(p.id);
-  std::ranges::sort(ids);
-  return ids;
-}
+using testing::quarter;
+using testing::stopped;
 
 using Ids = std::vector<WorkloadId>;
 

@@ -218,9 +218,7 @@ std::vector<WorkloadId> stopped_for(Scheduler& s, int accelerators, std::int64_t
   w.demand.cpu_milli = cpu_milli;
   w.account = kOwner;
   EXPECT_TRUE(s.submit(w, kStart + 1min));
-  std::vector<WorkloadId> ids;
-  for (const Preempt& p : s.pass(kStart + 1min).preempts) ids.push_back(p.id);
-  return ids;
+  return testing::stopped(s.pass(kStart + 1min));
 }
 
 TEST(Reclaim, what_is_not_borrowed_is_not_stopped_because_something_else_is) {

@@ -327,8 +327,10 @@ std::optional<Reason> Scheduler::why(WorkloadId id) const {
   } else if (job->group != nullptr && job->group->reason) {
     reason = *job->group->reason;
   }
-  if (changes_by_itself(reason.code))
-    reason = as_it_is(*state_, std::move(reason), what_keeps_now(*state_, *job), *state_->last_pass);
+  if (changes_by_itself(reason.code)) {
+    if (auto keeps = what_keeps_now(*state_, *job))
+      reason = as_it_is(*state_, std::move(reason), *std::move(keeps), *state_->last_pass);
+  }
   // What it waited for may be gone since it was told.
   const Job* other = reason.other ? state_->find(*reason.other) : nullptr;
   if (other == nullptr) reason.other.reset();

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <string>
 
@@ -104,6 +106,21 @@ Workload job_of(WorkloadId id, int accelerators, std::optional<std::chrono::seco
   w.limit = limit;
   w.submitted = kStart + std::chrono::seconds(id);
   return w;
+}
+
+Workload quarter(WorkloadId id, TimePoint submitted) {
+  Workload w = job_of(id, 2, std::chrono::hours(24));
+  w.submitted = submitted;
+  w.preemptible = true;
+  w.cpu_draw_milli = 0;
+  return w;
+}
+
+std::vector<WorkloadId> stopped(const Plan& plan) {
+  std::vector<WorkloadId> ids;
+  for (const Preempt& p : plan.preempts) ids.push_back(p.id);
+  std::ranges::sort(ids);
+  return ids;
 }
 
 Accounts random_accounts(Dice& dice, bool tight) {

@@ -40,6 +40,11 @@ Accounts one_account();
 /// A core, 100 MiB and so many accelerators for each task; submitted `id` seconds after kStart.
 Workload job_of(WorkloadId id, int accelerators,
                 std::optional<std::chrono::seconds> limit = std::chrono::hours(1), int tasks = 1);
+/// A quarter of a node of even_cluster, preemptible, for a day; it draws 1.2 kW.
+Workload quarter(WorkloadId id, TimePoint submitted = kStart);
+
+/// What a plan tells to stop, by id.
+std::vector<WorkloadId> stopped(const Plan& plan);
 
 /// Up to two sites, nine nodes of up to four devices, racks, domains, two kinds.
 Cluster random_cluster(Dice& dice);

@@ -41,24 +41,26 @@ scheduler::Reclaim read_reclaim(host::TomlTable& table) {
   return scheduler::Reclaim::kAny;
 }
 
+/// `why`: what comes after the figures.
+void check_at_most(host::TomlTable& table, const char* key, std::int64_t found, std::int64_t most,
+                   const std::string& why) {
+  if (found > most) table.fail(key, fmt::format("found {}, want at most {}{}", found, most, why));
+}
+
 void check_times(host::TomlTable& table, const QueueClass& read, const QueueSet& queue, Totals& totals) {
   const std::int64_t every_ms =
       even_part(kArrivalYearsMax * kYearMs, read.first.count(), std::max<std::int64_t>(read.count - 1, 1));
-  if (read.count > 1 && read.every.count() > every_ms) {
-    table.fail("every_ms",
-               fmt::format("found {}, want at most {}: the last of {} workloads comes {} years after the "
-                           "beginning at the latest",
-                           read.every.count(), every_ms, read.count, kArrivalYearsMax));
+  if (read.count > 1) {
+    check_at_most(table, "every_ms", read.every.count(), every_ms,
+                  fmt::format(": the last of {} workloads comes {} years after the beginning at the latest",
+                              read.count, kArrivalYearsMax));
   }
   const __int128 count = static_cast<__int128>(queue.count) * read.count;
   const std::int64_t runtime_ms =
       even_part(static_cast<__int128>(kWorkYearsMax) * kYearMs, totals.work_ms, count);
-  if (read.runtime.count() > runtime_ms) {
-    table.fail("runtime_ms",
-               fmt::format("found {}, want at most {}: the work of a cohort, one after the other, takes "
-                           "{} years at most",
-                           read.runtime.count(), runtime_ms, kWorkYearsMax));
-  }
+  check_at_most(
+      table, "runtime_ms", read.runtime.count(), runtime_ms,
+      fmt::format(": the work of a cohort, one after the other, takes {} years at most", kWorkYearsMax));
   totals.work_ms += count * read.runtime.count();
 }
 
@@ -66,11 +68,8 @@ void check_count(host::TomlTable& table, const QueueClass& read, const QueueSet&
   const __int128 queues = static_cast<__int128>(totals.cohorts) * queue.count;
   const std::int64_t most = even_part(kWorkloadsMax, totals.workloads, queues);
   totals.workloads += queues * read.count;
-  if (read.count > most) {
-    table.fail("count",
-               fmt::format("found {}, want at most {} in each such queue: all are {} workloads at most",
-                           read.count, most, kWorkloadsMax));
-  }
+  check_at_most(table, "count", read.count, most,
+                fmt::format(" in each such queue: all are {} workloads at most", kWorkloadsMax));
 }
 
 QueueClass read_class(host::TomlTable table, const QueueSet& queue, Totals& totals) {
@@ -83,10 +82,7 @@ QueueClass read_class(host::TomlTable table, const QueueSet& queue, Totals& tota
   read.units = table.integer("units", 1, kUnitsMax);
   read.priority = static_cast<std::int32_t>(table.integer("priority", INT32_MIN, INT32_MAX));
   const std::int64_t most = queue.nominal_units + queue.borrow_units;
-  if (read.units > most) {
-    table.fail("units",
-               fmt::format("found {}, want at most {}: the queue may never use more", read.units, most));
-  }
+  check_at_most(table, "units", read.units, most, ": the queue may never use more");
   check_count(table, read, queue, totals);
   check_times(table, read, queue, totals);
   return read;
@@ -96,9 +92,8 @@ QueueClass read_class(host::TomlTable table, const QueueSet& queue, Totals& tota
 void check_accounts(host::TomlTable& table, std::int64_t count, std::int64_t times, Totals& totals) {
   const std::int64_t most = even_part(kAccountsMax, totals.accounts, times);
   totals.accounts += static_cast<__int128>(count) * times;
-  if (count <= most) return;
-  table.fail("count", fmt::format("found {}, want at most {}: cohorts and queues together are {} at most",
-                                  count, most, kAccountsMax));
+  check_at_most(table, "count", count, most,
+                fmt::format(": cohorts and queues together are {} at most", kAccountsMax));
 }
 
 QueueSet read_queue(host::TomlTable table, Totals& totals) {
@@ -112,11 +107,8 @@ QueueSet read_queue(host::TomlTable table, Totals& totals) {
   const __int128 queues = static_cast<__int128>(totals.cohorts) * read.count;
   const std::int64_t most = even_part(kUnitsMax, totals.units, queues);
   totals.units += queues * read.nominal_units;
-  if (read.nominal_units > most) {
-    table.fail("nominal_quota",
-               fmt::format("found {}, want at most {}: all quotas together are {} units at most",
-                           read.nominal_units, most, kUnitsMax));
-  }
+  check_at_most(table, "nominal_quota", read.nominal_units, most,
+                fmt::format(": all quotas together are {} units at most", kUnitsMax));
   for (auto& workload : table.tables("workload")) read.classes.push_back(read_class(workload, read, totals));
   return read;
 }
@@ -139,10 +131,8 @@ CohortSet read_cohort(host::TomlTable table, Totals& totals) {
       queues[i].fail("name", fmt::format("\"{}\" stands before in this cohort", read.queues[i].name));
     auto workloads = queues[i].tables("workload");
     for (std::size_t w = 0; w < workloads.size(); ++w) {
-      const std::int64_t units = read.queues[i].classes[w].units;
-      if (units <= all) continue;
-      workloads[w].fail("units", fmt::format("found {}, want at most {}: all quotas of the cohort together",
-                                             units, static_cast<std::int64_t>(all)));
+      check_at_most(workloads[w], "units", read.queues[i].classes[w].units, static_cast<std::int64_t>(all),
+                    ": all quotas of the cohort together");
     }
   }
   return read;

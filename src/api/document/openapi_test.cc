@@ -2,8 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <set>
+
+#include "host/json_test_support.h"
 
 namespace millrace::api {
 namespace {
@@ -33,21 +34,10 @@ TEST(OpenApi, has_exactly_the_documented_routes) {
   EXPECT_EQ(doc.at("info").at("version"), "1.2.3");
 }
 
-void for_each_ref(const json::value& value, const std::function<void(std::string_view)>& visit) {
-  if (value.is_array()) {
-    for (const auto& item : value.get_array()) for_each_ref(item, visit);
-  }
-  if (!value.is_object()) return;
-  for (const auto& member : value.get_object()) {
-    if (member.key() == "$ref") visit(std::string_view(member.value().as_string()));
-    for_each_ref(member.value(), visit);
-  }
-}
-
 TEST(OpenApi, every_reference_leads_somewhere_and_every_component_is_used) {
   const json::value doc = document();
   std::set<std::string> used;
-  for_each_ref(doc, [&](std::string_view ref) {
+  host::for_each_ref(doc, [&](std::string_view ref) {
     boost::system::error_code missing;
     ASSERT_TRUE(ref.starts_with("#"));
     EXPECT_NE(doc.find_pointer(ref.substr(1), missing), nullptr) << ref;

@@ -129,11 +129,14 @@ std::vector<AccountIndex> AccountTree::take_eased() {
   return std::exchange(eased_, {});
 }
 
-std::optional<QuotaLack> AccountTree::lack(AccountIndex account, const Amount& request) const {
+std::optional<QuotaLack> AccountTree::lack(AccountIndex account, const Amount& request,
+                                           Amount Entry::* without) const {
   const Values need = values(request);
   for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
     const Entry& e = entries_[i];
-    const Values used = values(e.used);
+    Amount counted = e.used;
+    if (without != nullptr) add_to(counted, e.*without, -1);
+    const Values used = values(counted);
     const Values limit = limits(e.account.quota);
     for (std::size_t r = 0; r < 3; ++r) {
       if (need[r] == 0 || used[r] + need[r] <= limit[r]) continue;
@@ -175,30 +178,6 @@ std::optional<QuotaRoom> AccountTree::room_for(AccountIndex account, const Amoun
     return QuotaRoom{job->end, spare};
   }
   return std::nullopt;
-}
-
-std::optional<AccountIndex> AccountTree::lacking(AccountIndex account, const Amount& request,
-                                                 Amount Entry::* without) const {
-  const Values need = values(request);
-  for (AccountIndex i = account; i != kNoAccount; i = entries_[i].account.parent) {
-    const Entry& e = entries_[i];
-    Amount counted = e.used;
-    add_to(counted, e.*without, -1);
-    const Values used = values(counted);
-    const Values limit = limits(e.account.quota);
-    for (std::size_t r = 0; r < 3; ++r) {
-      if (need[r] > 0 && used[r] + need[r] > limit[r]) return i;
-    }
-  }
-  return std::nullopt;
-}
-
-bool AccountTree::lacks_for_good(AccountIndex account, const Amount& request) const {
-  return lacking(account, request, &Entry::leaving).has_value();
-}
-
-std::optional<AccountIndex> AccountTree::keeps_waiting(AccountIndex account, const Amount& claim) const {
-  return lacking(account, claim, &Entry::claimed);
 }
 
 double AccountTree::share(const Entry& e, TimePoint now) const {

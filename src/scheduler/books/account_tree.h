@@ -81,14 +81,12 @@ class AccountTree {
   void promise(AccountIndex account, const Amount& amount, int sign);
   /// Changes what accounts use without counting it as past use, for a trial that is taken back.
   void shift(AccountIndex account, const Amount& amount, int sign);
-  /// The lowest account on the way to the root whose quota lacks something; nullopt if all have enough.
-  std::optional<QuotaLack> lack(AccountIndex account, const Amount& request) const;
-  /// Whether some quota lacks something for it even when all that was told to stop is gone.
-  bool lacks_for_good(AccountIndex account, const Amount& request) const;
+  /// The lowest account on the way to the root whose quota lacks something; nullopt if all have enough. `without` a part of
+  /// what is used: `claimed`, for a claim, which is charged already; `leaving`, for what comes when that is gone.
+  std::optional<QuotaLack> lack(AccountIndex account, const Amount& request,
+                                Amount Entry::* without = nullptr) const;
   /// When the quota of this account will do for `request`, by the limits of what runs; nullopt if that is not to be seen.
   std::optional<QuotaRoom> room_for(AccountIndex account, const Amount& request) const;
-  /// The lowest account on the way to the root whose quota does not let a claim start yet, beside all that runs.
-  std::optional<AccountIndex> keeps_waiting(AccountIndex account, const Amount& claim) const;
   Shares shares(AccountIndex account, TimePoint now) const;
   /// Where it uses or is promised more than its nominal quota, or, with anything more, would: others may stop work for that.
   Levels borrows(AccountIndex account, bool with_more) const;
@@ -113,8 +111,6 @@ class AccountTree {
 
  private:
   void count(AccountIndex account, Amount Entry::* what, const Amount& amount, int sign);
-  std::optional<AccountIndex> lacking(AccountIndex account, const Amount& request,
-                                      Amount Entry::* without) const;
   double share(const Entry& entry, TimePoint now) const;
 
   Amount capacity_;

@@ -50,6 +50,14 @@ class Queue {
     maybe_empty_.clear();
   }
   std::map<GroupKey, Group>& groups() { return groups_; }
+  /// `visit` with each group of the account that has pending work, the lowest rank first.
+  template <typename Visit>
+  void each_group_of(AccountIndex account, Visit visit) {
+    auto it = groups_.lower_bound(GroupKey{.account = account, .rank = INT32_MIN});
+    for (; it != groups_.end() && it->first.account == account; ++it) {
+      if (!it->second.members.empty()) visit(it->second);
+    }
+  }
   /// Those with pending work, by number.
   const std::map<std::uint32_t, Shape*>& shapes() const { return shapes_; }
   std::size_t size() const { return size_; }

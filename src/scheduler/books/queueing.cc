@@ -44,14 +44,10 @@ void change_not_before(State& state, Job& job, std::optional<TimePoint> not_befo
 }
 
 void unkeep_quota(State& state, AccountIndex account, std::uint64_t pass) {
-  auto& groups = state.queue.groups();
   auto& waiting = state.accounts.at(account).blocked_groups;
   for (AccountIndex a = account; a < state.accounts.size(); ++a) {
-    if (!state.accounts.is_below(a, account)) continue;
-    auto it = groups.lower_bound(GroupKey{.account = a, .rank = INT32_MIN});
-    for (; it != groups.end() && it->first.account == a; ++it) {
-      if (!it->second.members.empty()) waiting.insert(&it->second);
-    }
+    if (state.accounts.is_below(a, account))
+      state.queue.each_group_of(a, [&](Group& group) { waiting.insert(&group); });
   }
   state.accounts.unkeep(account, pass);
 }

@@ -61,7 +61,6 @@ class State {
   bool stale = false;        // something came, or left, since then: not all has been looked at with it
   bool power_eased = false;  // some budget has more room since the last walk
   bool cut = false;          // the last pass had more to start than it might
-  bool caps_later = false;   // what has just started may be capped for others, but not in the same pass
   std::optional<TimePoint> last_full;
   std::optional<TimePoint> last_pass;
   std::uint64_t walk = 0;

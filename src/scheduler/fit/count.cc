@@ -8,16 +8,16 @@ namespace millrace::scheduler {
 namespace {
 
 /// Tasks that fit what is free now, promised or not.
-std::int64_t count_now(State& state, const NodeClass& c, const ShapeKey& key) {
+std::int64_t count_now(const NodeClass& c, const ShapeKey& key, std::uint64_t& steps) {
   std::int64_t count = 0;
   for (const auto& [free, peers] : c.lasting) {
     if (!class_has_devices(free, key.demand)) break;
-    ++state.counters.steps;
+    ++steps;
     count += tasks_that_fit(free, key) * (std::ssize(peers.nodes) - peers.promised);
   }
   for (const auto& [free, entry] : c.passing) {
     if (!class_has_devices(free, key.demand)) break;
-    ++state.counters.steps;
+    ++steps;
     count += tasks_that_fit(free, key) * std::ssize(entry.nodes);
   }
   return count;
@@ -48,7 +48,8 @@ std::int64_t count_among(State& state, const Job& job, const std::vector<ClassIn
   std::int64_t count = 0;
   for (const ClassIndex index : classes) {
     const NodeClass& c = state.pool.classes()[index];
-    count += until == TimePoint::min() ? count_now(state, c, key) : count_until(state, c, key, until);
+    count += until == TimePoint::min() ? count_now(c, key, state.counters.steps)
+                                       : count_until(state, c, key, until);
     if (count >= key.tasks) return key.tasks;
   }
   return count;
@@ -121,6 +122,21 @@ std::int64_t count_places(State& state, const Job& job, TimePoint until) {
     if (best >= job.shape->key.tasks) break;
   }
   return best;
+}
+
+std::int64_t count_now(const State& state, const Job& job, const Demand& demand) {
+  ShapeKey key = job.shape->key;
+  key.demand = demand;
+  std::uint64_t uncounted = 0;  // what is told to people is no part of what decisions cost
+  std::int64_t best = 0;
+  for (const Part& part : job.shape->parts) {
+    std::int64_t count = 0;
+    for (const ClassIndex index : part.classes) {
+      if (count < key.tasks) count += count_now(state.pool.classes()[index], key, uncounted);
+    }
+    best = std::max(best, count);
+  }
+  return std::min<std::int64_t>(best, key.tasks);
 }
 
 std::optional<Reason> no_room(State& state, const Job& job, TimePoint until) {

@@ -19,6 +19,9 @@ struct Found {
 /// number of tasks. Of a gang: on the best site; with one domain: in the best domain. With spread: failure groups.
 std::int64_t count_places(State& state, const Job& job, TimePoint until);
 
+/// The same of all that is free now, promised or not, if each task needed `demand`; wherever they are on the best site.
+std::int64_t count_now(const State& state, const Job& job, const Demand& demand);
+
 /// The same of one part in one domain.
 std::int64_t count_in_domain(State& state, const Job& job, const Part& part, DomainIndex domain,
                              TimePoint until);

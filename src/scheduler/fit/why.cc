@@ -106,13 +106,13 @@ void name_lack_beside(const State& state, const Job& job, Reason& reason) {
   if (beside && key.tasks == 1 && reason.free == 0) name_most_devices(state, job, reason);
   Demand demand = key.demand;
   demand.cpu_milli = demand.memory_mib = 0;
-  if (tasks_that_fit_now(state, job, demand) < key.tasks) return;
+  if (count_now(state, job, demand) < key.tasks) return;
   Demand with_cores = demand;
   with_cores.cpu_milli = key.demand.cpu_milli;
-  const std::int64_t with_cores_fit = tasks_that_fit_now(state, job, with_cores);
+  const std::int64_t with_cores_fit = count_now(state, job, with_cores);
   const bool cores = with_cores_fit < key.tasks;
   const std::int64_t each = cores ? key.demand.cpu_milli : key.demand.memory_mib;
-  const std::int64_t fit = cores ? with_cores_fit : tasks_that_fit_now(state, job, key.demand);
+  const std::int64_t fit = cores ? with_cores_fit : count_now(state, job, key.demand);
   if (fit >= key.tasks) return;
   reason.resource = cores ? "cores" : "MiB of memory";
   reason.needed = each * key.tasks;
@@ -190,20 +190,6 @@ std::int64_t free_in_pieces(const State& state, const Job& job) {
 }
 
 }  // namespace
-
-std::int64_t tasks_that_fit_now(const State& state, const Job& job, const Demand& demand) {
-  ShapeKey key = job.shape->key;
-  key.demand = demand;
-  std::int64_t best = 0;
-  for (const Part& part : job.shape->parts) {
-    std::int64_t count = 0;
-    each_state_now(state, part.classes, demand, [&](const NodeState& free, std::int64_t nodes) {
-      if (count < key.tasks) count += tasks_that_fit(free, key) * nodes;
-    });
-    best = std::max(best, count);
-  }
-  return std::min<std::int64_t>(best, key.tasks);
-}
 
 bool lacks_room(ReasonCode code) {
   return code == ReasonCode::kCapacity || code == ReasonCode::kDomain || code == ReasonCode::kSpread;

@@ -5,9 +5,6 @@
 
 namespace millrace::scheduler {
 
-/// How many of its tasks would fit now, promises apart, if each needed `demand`; at most all.
-std::int64_t tasks_that_fit_now(const State& state, const Job& job, const Demand& demand);
-
 /// Why it could not run there even if all were empty.
 Reason never_fits(const State& state, const Shape& shape);
 

@@ -18,9 +18,9 @@ bool is_kept_from(const State& state, const Kept& kept, Job& job, TimePoint now)
 
 /// A claim is charged already, beside the work that was told to stop for it.
 bool claim_waits(State& state, const Job& job) {
-  const auto by = state.accounts.keeps_waiting(job.work.account, job.shape->request);
-  if (by) state.accounts.at(*by).blocked_groups.insert(job.group);
-  return by.has_value();
+  const auto lack = state.accounts.lack(job.work.account, job.shape->request, &AccountTree::Entry::claimed);
+  if (lack) state.accounts.at(lack->account).blocked_groups.insert(job.group);
+  return lack.has_value();
 }
 
 }  // namespace

@@ -130,11 +130,11 @@ class Pass {
       if (is_full()) return false;
     }
     std::optional<CapsForStart> caps;
-    state_.caps_later = false;
-    if (!found) found = find_with_others_capped(state_, job, now_, of_promise, reason, caps);
+    bool more_later = false;
+    if (!found) found = find_with_others_capped(state_, job, now_, of_promise, reason, caps, more_later);
     if (!found) {
       job.end = kNever;
-      if (state_.caps_later) come_back_for(job);
+      if (more_later) come_back_for(job);
       return false;
     }
     start(job, std::move(*found));

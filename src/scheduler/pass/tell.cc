@@ -83,14 +83,13 @@ bool changes_by_itself(ReasonCode code) {
   return lacks_room(code) || comes_before_room(code) || code == ReasonCode::kPromised;
 }
 
-Reason as_it_is(const State& state, Reason told, std::optional<Reason> keeps, TimePoint now) {
-  if (!keeps) return told;
-  if (told.code != ReasonCode::kPower || keeps->code == told.code) return *std::move(keeps);
+Reason as_it_is(const State& state, Reason told, Reason keeps, TimePoint now) {
+  if (told.code != ReasonCode::kPower || keeps.code == told.code) return keeps;
   const Budgeted* budget = told.scope ? state.power.find(*told.scope) : nullptr;
-  if (budget == nullptr) return *std::move(keeps);
+  if (budget == nullptr) return keeps;
   if (told.at && *told.at <= now) told.at.reset();
   told.free = state.power.left_mw(*budget, now, told.at.value_or(now));
-  return told.free < told.needed ? told : *std::move(keeps);
+  return told.free < told.needed ? told : keeps;
 }
 
 std::optional<Reason> what_keeps(State& state, Job& job, TimePoint now, Keeping keeping) {
@@ -120,12 +119,11 @@ bool retell(State& state, TimePoint now, Plan& plan) {
     const auto known = job.promise ? of_group.end() : of_group.find(job.group);
     auto reason = known != of_group.end() ? known->second : what_keeps(state, job, now, Keeping::kNothing);
     if (!job.promise && known == of_group.end()) of_group.emplace(job.group, reason);
-    if (!reason && comes_before_room(hold.reason.code)) continue;
-    if (reason) reason = as_it_is(state, hold.reason, std::move(reason), now);
     if (!reason) {
-      if (!job.charged) free_to_start.insert(hold.id);
+      if (!job.charged && !comes_before_room(hold.reason.code)) free_to_start.insert(hold.id);
       continue;
     }
+    reason = as_it_is(state, hold.reason, *std::move(reason), now);
     if (!job.reason && told_of(*reason) == job.group->told) {
       job.group->reason = std::make_shared<const Reason>(*reason);
     } else {

@@ -22,7 +22,7 @@ std::optional<Reason> what_keeps(State& state, Job& job, TimePoint now, Keeping 
 bool changes_by_itself(ReasonCode code);
 /// What is told in place of `told`, where `keeps` is what keeps the work now. Power that lacks still is told with its figures,
 /// though room may lack, too: what came after it in order may have taken that.
-Reason as_it_is(const State& state, Reason told, std::optional<Reason> keeps, TimePoint now);
+Reason as_it_is(const State& state, Reason told, Reason keeps, TimePoint now);
 /// What was told of room is told as it is when the pass is over: what was free may be taken by then, and what was promised to
 /// work that has started keeps others from nothing. Of work that nothing keeps any more nothing is told: it is looked at again.
 /// Whether there is such.

@@ -16,7 +16,8 @@ struct Liftable {
 };
 
 /// What a capped job lacks for a higher cap.
-std::optional<PowerLedger::Lack> lack_at(const State& state, const Job& job, std::int32_t cap, TimePoint now) {
+std::optional<PowerLedger::Lack> lack_at(const State& state, const Job& job, std::int32_t cap,
+                                         TimePoint now) {
   auto more = state.power.draws(job, job.places, cap);
   for (ScopeDraw& d : more) {
     d.milliwatts -= against(job.draws, *d.budget).milliwatts;
@@ -90,7 +91,7 @@ CapsForStart::CapsForStart(State& state, const Job& job, const Budgeted& budget,
     const std::int64_t saves_mw = against(other->draws, budget).saves_mw;
     if (saves_mw == 0) continue;
     if (other->started >= now) {
-      state.caps_later = true;
+      more_later_ = true;
     } else {
       others.push_back(other);
     }
@@ -159,12 +160,14 @@ std::optional<Found> find_with_lower_capped(State& state, Job& job, TimePoint no
 }  // namespace
 
 std::optional<Found> find_with_others_capped(State& state, Job& job, TimePoint now, const Reason& of_promise,
-                                             const Reason& reason, std::optional<CapsForStart>& caps) {
+                                             const Reason& reason, std::optional<CapsForStart>& caps,
+                                             bool& more_later) {
   std::optional<Found> found;
   if (of_promise.code == ReasonCode::kPower) {
     const bool due = job.promise->begin <= now;
     const CapsForStart::Wanted wanted{.save_mw = of_promise.needed - of_promise.free, .own_class = due};
     caps.emplace(state, job, *state.power.find(*of_promise.scope), wanted, now);
+    more_later = caps->more_later();
     Reason ignored;
     if (caps->any()) found = find_promised(state, job, now, ignored);
     if (found && due && found->cap_milli > least_cap(state, job)) {
@@ -172,8 +175,10 @@ std::optional<Found> find_with_others_capped(State& state, Job& job, TimePoint n
       found->capped_by = state.power.find(*of_promise.scope);
     }
   }
-  if (!found && reason.code == ReasonCode::kPower)
+  if (!found && reason.code == ReasonCode::kPower) {
     found = find_with_lower_capped(state, job, now, reason, caps);
+    more_later = more_later || (caps && caps->more_later());
+  }
   if (!found) caps.reset();
   return found;
 }

@@ -33,6 +33,8 @@ class CapsForStart {
   ~CapsForStart();
 
   bool any() const { return !lowered_.empty(); }
+  /// What has just started could be capped for it in the next pass.
+  bool more_later() const { return more_later_; }
   /// The job has started: caps that it does not need are lifted, the highest class first, and the others are told.
   void settle(TimePoint now, Plan& plan);
 
@@ -46,14 +48,16 @@ class CapsForStart {
   const Job& job_;
   const Budgeted& budget_;
   bool eased_;
+  bool more_later_ = false;
   std::vector<Lowered> lowered_;
 };
 
 /// Places of a job that nothing but power keeps from starting, for the reasons that find_promised and find_places gave, with
-/// `caps` on others until it has started; nullopt if no caps would do. Work of its own class is capped only for what it was
+/// `caps` on others until it has started; nullopt if no caps would do, or not yet (`more_later`). Work of its own class is capped only for what it was
 /// promised by now, and then it starts at the lowest cap.
 std::optional<Found> find_with_others_capped(State& state, Job& job, TimePoint now, const Reason& of_promise,
-                                             const Reason& reason, std::optional<CapsForStart>& caps);
+                                             const Reason& reason, std::optional<CapsForStart>& caps,
+                                             bool& more_later);
 
 /// A job that has just started under a cap draws as much as capping running work of lower classes allows.
 void cap_lower_for(State& state, Job& job, TimePoint now, Plan& plan);

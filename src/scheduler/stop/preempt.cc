@@ -8,7 +8,6 @@
 #include "scheduler/books/promises_aside.h"
 #include "scheduler/books/run.h"
 #include "scheduler/fit/place.h"
-#include "scheduler/fit/why.h"
 #include "scheduler/promise/promise.h"
 #include "scheduler/stop/reclaim.h"
 
@@ -21,6 +20,11 @@ struct Victim {
   std::int64_t loss = 0;
 };
 
+/// Whether its quota is too little even when all that was told to stop is gone.
+bool quota_lacks_for_good(const State& state, const Job& job) {
+  return state.accounts.lack(job.work.account, job.shape->request, &AccountTree::Entry::leaving).has_value();
+}
+
 /// Takes victims away, as a trial, and puts them back.
 class Trial {
  public:
@@ -30,7 +34,7 @@ class Trial {
   void restore(Job& victim) { move(victim, 1); }
 
   bool may_start() {
-    if (!job_.charged && state_.accounts.lacks_for_good(job_.work.account, job_.shape->request)) return false;
+    if (!job_.charged && quota_lacks_for_good(state_, job_)) return false;
     if (count_places(state_, job_, window_end(now_, job_.limit_s)) < job_.shape->key.tasks) return false;
     // Alike tasks fill a node one by one, so that only power can keep from placing what was counted.
     if (power_is_ample(state_, job_, now_)) return true;
@@ -78,10 +82,10 @@ class Trial {
 /// Of what it asks for: what is short now. All of it where its quota is, or no one thing alone.
 Amount short_of(const State& state, const Job& job) {
   const Amount& request = job.shape->request;
-  if (state.accounts.lacks_for_good(job.work.account, request)) return request;
+  if (quota_lacks_for_good(state, job)) return request;
   const Demand& demand = job.shape->key.demand;
   const auto is_short = [&](const Demand& alone) {
-    return tasks_that_fit_now(state, job, alone) < job.shape->key.tasks;
+    return count_now(state, job, alone) < job.shape->key.tasks;
   };
   Amount lacking;
   if (is_short({.accelerators = demand.accelerators, .accelerator_milli = demand.accelerator_milli}))
@@ -89,6 +93,13 @@ Amount short_of(const State& state, const Job& job) {
   if (is_short({.cpu_milli = demand.cpu_milli})) lacking.cpu_milli = request.cpu_milli;
   if (is_short({.memory_mib = demand.memory_mib})) lacking.memory_mib = request.memory_mib;
   return lacking == Amount{} ? request : lacking;
+}
+
+/// Whether the victim is of its own account, or has of what is `lacking` something that its account has borrowed.
+bool is_own_or_borrowed(const State& state, const Job& job, const Job& victim, const Amount& lacking) {
+  const AccountIndex holder = victim.work.account;
+  return holder == job.work.account ||
+         may_take_back(state, job, holder, in_both(victim.shape->request, lacking));
 }
 
 /// Of its own account, or of one that it may stop work of.
@@ -115,8 +126,8 @@ std::vector<Victim> candidates(State& state, const Job& job, const Amount& lacki
       continue;
     for (const auto& [id, victim] : holder.running) {
       const auto why = may_stop(state, job, *victim, now);
-      if (!own && why && !may_take_back(state, job, a, in_both(victim->shape->request, lacking))) continue;
-      if (why) result.push_back({victim, *why, loss_of(*victim, now, victim->work.grace)});
+      if (why && is_own_or_borrowed(state, job, *victim, lacking))
+        result.push_back({victim, *why, loss_of(*victim, now, victim->work.grace)});
     }
   }
   std::ranges::sort(result, [](const Victim& a, const Victim& b) {
@@ -134,9 +145,7 @@ std::vector<Victim> take_away(State& state, const Job& job, const std::vector<Vi
   bool enough = false;
   for (const Victim& v : from) {
     // An account may have come back to its nominal quota through the victims before.
-    const AccountIndex holder = v.job->work.account;
-    const Amount counted = in_both(v.job->shape->request, lacking);
-    if (holder != job.work.account && !may_take_back(state, job, holder, counted)) continue;
+    if (!is_own_or_borrowed(state, job, *v.job, lacking)) continue;
     trial.remove(*v.job);
     chosen.push_back(v);
     if (chosen.size() < 2 * tried) continue;

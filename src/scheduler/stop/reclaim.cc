@@ -60,15 +60,12 @@ namespace {
 std::vector<Job*> next_of(State& state, AccountIndex account) {
   std::vector<Job*> result;
   std::int32_t rank_min = INT32_MIN;
-  auto& groups = state.queue.groups();
-  auto it = groups.lower_bound(GroupKey{.account = account, .rank = INT32_MIN});
-  for (; it != groups.end() && it->first.account == account; ++it) {
-    if (it->second.members.empty()) continue;
-    Job& first = *it->second.members.begin()->job;
-    if (first.charged) continue;
+  state.queue.each_group_of(account, [&](const Group& group) {
+    Job& first = *group.members.begin()->job;
+    if (first.charged) return;
     if (first.seen_walk != state.walk) rank_min = std::max(rank_min, first.rank);
     result.push_back(&first);
-  }
+  });
   std::erase_if(result, [rank_min](const Job* job) { return job->rank < rank_min; });
   return result;
 }
