@@ -85,26 +85,6 @@ std::int64_t memory_bound(std::int64_t model_bytes, const ReplicaSpec& spec) {
 
 }  // namespace
 
-const char* name_of(ReplicaState state) {
-  switch (state) {
-    case ReplicaState::kStarting:
-      return "starting";
-    case ReplicaState::kReady:
-      return "ready";
-    case ReplicaState::kDraining:
-      return "draining";
-    case ReplicaState::kStopping:
-      return "stopping";
-    case ReplicaState::kStopped:
-      return "stopped";
-    case ReplicaState::kFailed:
-      return "failed";
-    case ReplicaState::kCrashLoop:
-      return "crash_loop";
-  }
-  return "unknown";
-}
-
 Result<ReplicaSpec> complete(ReplicaSpec spec) {
   const auto wrong = [&](std::string text) {
     return failure(ErrorCode::kInvalidArgument, "replica " + spec.id + ": " + text);

@@ -18,7 +18,25 @@ enum class ReplicaState : std::uint8_t {
   kFailed,     // ended or never became ready; a restart is due at `retry_at`
   kCrashLoop,  // ended too often: stays down until its endpoint is changed
 };
-const char* name_of(ReplicaState state);
+constexpr const char* name_of(ReplicaState state) {
+  switch (state) {
+    case ReplicaState::kStarting:
+      return "starting";
+    case ReplicaState::kReady:
+      return "ready";
+    case ReplicaState::kDraining:
+      return "draining";
+    case ReplicaState::kStopping:
+      return "stopping";
+    case ReplicaState::kStopped:
+      return "stopped";
+    case ReplicaState::kFailed:
+      return "failed";
+    case ReplicaState::kCrashLoop:
+      return "crash_loop";
+  }
+  return "unknown";
+}
 
 /// What a replica is made from.
 struct ReplicaSpec {
